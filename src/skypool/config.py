@@ -1,0 +1,73 @@
+"""Settings; `from_environment` is the only reader of the environment."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Settings", "from_environment"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be set from outside.
+
+    Attributes
+    ----------
+    home
+        Folder of the pools that are given by a bare name.
+    cache
+        Folder of the files that `Ref.path` and the like make.
+    cache_bytes
+        Bytes that those files may take.
+    memory_bytes
+        Bytes of decoded chunks that a pool keeps in memory.
+    pool
+        The pool that the command line uses where none is given; None to look for one.
+    author
+        Name that commits carry.
+    """
+
+    home: Path
+    cache: Path
+    cache_bytes: int = 2 * 1024**3
+    memory_bytes: int = 64 * 1024**2
+    pool: str | None = None
+    author: str = ""
+
+
+def from_environment() -> Settings:
+    """Read the settings from the environment.
+
+    The variables are `SKYPOOL_HOME`, `SKYPOOL_CACHE`, `SKYPOOL_CACHE_BYTES`,
+    `SKYPOOL_MEMORY_BYTES`, `SKYPOOL` (the pool), `SKYPOOL_AUTHOR`; the folders
+    default to those of the XDG Base Directory Specification.
+
+    Returns
+    -------
+    Settings
+    """
+    data = os.environ.get("XDG_DATA_HOME") or os.path.join(os.path.expanduser("~"), ".local/share")
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return Settings(
+        home=Path(os.environ.get("SKYPOOL_HOME") or os.path.join(data, "skypool")),
+        cache=Path(os.environ.get("SKYPOOL_CACHE") or os.path.join(cache, "skypool")),
+        cache_bytes=_whole_number("SKYPOOL_CACHE_BYTES", 2 * 1024**3),
+        memory_bytes=_whole_number("SKYPOOL_MEMORY_BYTES", 64 * 1024**2),
+        pool=os.environ.get("SKYPOOL") or None,
+        author=os.environ.get("SKYPOOL_AUTHOR") or _login(),
+    )
+
+
+def _whole_number(name: str, default: int) -> int:
+    text = os.environ.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() else default
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # no such user in the password database (containers)
+        return f"uid{os.getuid()}"

@@ -1,0 +1,287 @@
+"""All errors that skypool raises, as one tree.
+
+::
+
+    SkypoolError
+    ├── UsageError (ValueError)          what was asked makes no sense          exit 2
+    │   ├── InvalidProduct               all problems of a product at once
+    │   ├── InvalidName                  a name, tag or URN that cannot be
+    │   ├── QueryError                   a query, with the column
+    │   └── MissingDependency (ImportError)   an optional package is needed
+    ├── NotFound (LookupError)           nothing of that name                   exit 4
+    │   ├── PoolNotFound                 no pool there                          exit 10
+    │   └── Purged                       it was there, its content was given up
+    ├── Conflict                         contradicts what is there              exit 5
+    │   ├── Ambiguous                    several answers where one was asked
+    │   ├── NameConflict                 the name is taken, or holds other data
+    │   ├── PoolExists                   mode "x" on a pool that exists
+    │   └── ReferencedError              others still refer to it
+    ├── Locked                           another process holds it               exit 11
+    ├── Damaged                          bytes are not what they were           exit 12
+    │   └── RecipeMismatch               a file could not be rebuilt exactly
+    └── StorageError                     the system below refused               exit 1
+        ├── ReadOnly                     the pool was opened for reading
+        ├── DiskFull                     no room
+        ├── FormatTooNew                 written by a newer skypool
+        ├── SourceChanged                a file kept in place has changed
+        └── SourceMissing                a file kept in place is gone
+
+Handlers choose by class; scripts by `code`, which never changes its meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+__all__ = [
+    "Ambiguous",
+    "Conflict",
+    "Damaged",
+    "DiskFull",
+    "FormatTooNew",
+    "InvalidName",
+    "InvalidProduct",
+    "Locked",
+    "MissingDependency",
+    "NameConflict",
+    "NotFound",
+    "PoolExists",
+    "PoolNotFound",
+    "Purged",
+    "QueryError",
+    "ReadOnly",
+    "RecipeMismatch",
+    "ReferencedError",
+    "SkypoolError",
+    "SourceChanged",
+    "SourceMissing",
+    "StorageError",
+    "UsageError",
+]
+
+
+class SkypoolError(Exception):
+    """Base of all errors of skypool.
+
+    Parameters
+    ----------
+    message
+        What is wrong and where, as one sentence.
+    hint
+        What the user can do about it.
+    candidates
+        Names that may have been meant.
+
+    Attributes
+    ----------
+    code : str
+        Stable name of the kind of error, for programs.
+    exit_code : int
+        Exit code of the command line.
+    """
+
+    code: ClassVar[str] = "error"
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str = "", candidates: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.candidates = tuple(candidates)
+
+    def __str__(self) -> str:
+        text = self.message
+        if self.candidates:
+            text += "\n  " + "\n  ".join(self.candidates)
+        if self.hint:
+            text += f"\n{self.hint}"
+        return text
+
+
+class UsageError(SkypoolError, ValueError):
+    """What was asked makes no sense."""
+
+    code = "usage"
+    exit_code = 2
+
+
+class InvalidProduct(UsageError):
+    """A product that cannot be saved; lists every problem found.
+
+    Parameters
+    ----------
+    problems
+        One text per problem, each with its place in the product.
+    """
+
+    code = "invalid_product"
+
+    def __init__(self, problems: Sequence[object]) -> None:
+        self.problems = tuple(problems)
+        count = len(self.problems)
+        super().__init__(
+            f"the product has {count} problem{'s' if count != 1 else ''}:",
+            candidates=[str(problem) for problem in self.problems],
+        )
+
+
+class InvalidName(UsageError):
+    """A name, tag or URN that cannot be used."""
+
+    code = "invalid_name"
+
+
+class QueryError(UsageError):
+    """A query that cannot be understood.
+
+    Parameters
+    ----------
+    message
+        What is wrong.
+    text
+        The query.
+    column
+        Where in the query, counted from 1; 0 where it has no place.
+    """
+
+    code = "query"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        text: str = "",
+        column: int = 0,
+        hint: str = "",
+        candidates: Sequence[str] = (),
+    ) -> None:
+        super().__init__(message, hint=hint, candidates=candidates)
+        self.text = text
+        self.column = column
+
+    def __str__(self) -> str:
+        text = self.message
+        if self.text and self.column:
+            start = max(0, self.column - 41)
+            line = self.text[start : start + 80].replace("\n", " ").replace("\t", " ")
+            text += f"\n  {line}\n  {' ' * (self.column - 1 - start)}^ column {self.column}"
+        if self.candidates:
+            text += f"\ndid you mean {' or '.join(self.candidates)}?"
+        if self.hint:
+            text += f"\n{self.hint}"
+        return text
+
+
+class MissingDependency(UsageError, ImportError):
+    """An optional package is needed for what was asked."""
+
+    code = "missing_dependency"
+    exit_code = 1
+
+
+class NotFound(SkypoolError, LookupError):
+    """Nothing of that name is there."""
+
+    code = "not_found"
+    exit_code = 4
+
+
+class PoolNotFound(NotFound):
+    """There is no pool at that place."""
+
+    code = "pool_not_found"
+    exit_code = 10
+
+
+class Purged(NotFound):
+    """The version was there; its content was given up on request."""
+
+    code = "purged"
+
+
+class Conflict(SkypoolError):
+    """What was asked contradicts what is there."""
+
+    code = "conflict"
+    exit_code = 5
+
+
+class Ambiguous(Conflict, LookupError):
+    """Several answers where one was asked for."""
+
+    code = "ambiguous"
+
+
+class NameConflict(Conflict):
+    """The name is taken, or holds data of another observation."""
+
+    code = "name_conflict"
+
+
+class PoolExists(Conflict):
+    """A new pool was asked for where one exists."""
+
+    code = "pool_exists"
+
+
+class ReferencedError(Conflict):
+    """Other products still refer to it."""
+
+    code = "referenced"
+
+
+class Locked(SkypoolError):
+    """Another process holds what is needed."""
+
+    code = "locked"
+    exit_code = 11
+
+
+class Damaged(SkypoolError):
+    """Stored bytes are not what they were when they were written."""
+
+    code = "damaged"
+    exit_code = 12
+
+
+class RecipeMismatch(Damaged):
+    """The bytes of a file could not be rebuilt exactly."""
+
+    code = "recipe_mismatch"
+
+
+class StorageError(SkypoolError):
+    """The file system or server below refused."""
+
+    code = "storage"
+
+
+class ReadOnly(StorageError):
+    """The pool was opened for reading, or cannot be written to."""
+
+    code = "read_only"
+
+
+class DiskFull(StorageError):
+    """There is no room for what should be written."""
+
+    code = "disk_full"
+
+
+class FormatTooNew(StorageError):
+    """The pool was written by a newer skypool."""
+
+    code = "format_too_new"
+
+
+class SourceChanged(StorageError):
+    """A file that is kept in place is not as it was when it was added."""
+
+    code = "source_changed"
+
+
+class SourceMissing(StorageError):
+    """A file that is kept in place is gone."""
+
+    code = "source_missing"

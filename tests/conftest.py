@@ -1,0 +1,36 @@
+"""Fixtures for all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "fixed", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("campaign", deadline=None, max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep pools and caches of the tests away from those of the user."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("SKYPOOL_HOME", str(home / "pools"))
+    monkeypatch.setenv("SKYPOOL_CACHE", str(home / "cache"))
+    monkeypatch.delenv("SKYPOOL", raising=False)
+    monkeypatch.setenv("SKYPOOL_AUTHOR", "tester")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of the real files; skips where it is not there."""
+    folder = SHARED / "data"
+    if not folder.is_dir():
+        pytest.skip("the real files (../shared/data) are not on this machine")
+    return folder
