@@ -1,0 +1,57 @@
+# The commands of the project; every one sets up what it needs by itself.
+#   make demo       a tour on made and real data, leaves the pool in ./demo
+#   make test       all tests, in parallel
+#   make lint       style, types, import layers
+#   make campaign   the long runs that `make test` samples
+#   make bench      the benchmarks, writes docs/benchmarks.md
+#   make clean      removes the environment and everything that was made
+
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+JOBS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); [ $$n -gt 8 ] && n=8; echo $$n)
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+
+.PHONY: help setup demo test lint format campaign bench clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+setup: $(STAMP)
+
+# Done again when the dependencies may have changed, and never otherwise.
+$(STAMP): pyproject.toml scripts/setup.sh
+	@sh scripts/setup.sh $(VENV)
+	@touch $@
+
+demo: $(STAMP)
+	@$(BIN)/python -m skypool.testing.demo demo
+
+test: $(STAMP)
+	@sh scripts/debian.sh fitsverify
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -m "not campaign" $(PYTEST_ARGS)
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+campaign: $(STAMP)
+	@sh scripts/debian.sh fitsverify
+	@HYPOTHESIS_PROFILE=campaign $(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
+
+bench: $(STAMP)
+	@sh scripts/debian.sh borg:borgbackup restic
+	@$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
+
+clean:
+	rm -rf $(VENV) demo bench-data build dist
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src tests benchmarks scripts -name __pycache__ -type d -prune -exec rm -rf {} +
