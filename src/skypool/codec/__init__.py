@@ -1,1 +1,1 @@
-"""codec."""
+"""Bytes: digests, compression, documents, and the cutting of files and arrays into chunks."""

@@ -1,0 +1,323 @@
+"""Cutting bytes, arrays and tables into chunks.
+
+Every function reads its part of the file in pieces of bounded size, puts the chunks
+into the sink, and puts the pieces together again from the chunks to feed the check.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from skypool.codec.reading import gather
+from skypool.codec.recipes import RecipeCheck
+from skypool.codec.segments import (
+    INLINE_LIMIT,
+    ArraySegment,
+    Bytes,
+    ChunkList,
+    Fill,
+    Inline,
+    TableSegment,
+)
+from skypool.codec.sinks import ByteSource, ChunkSink
+from skypool.codec.statistics import encode_statistics, statistics_type, tile_statistics
+from skypool.errors import RecipeMismatch
+
+__all__ = ["Physical", "tile_shape", "write_array", "write_bytes", "write_table"]
+
+# Turns stored values into those that the user sees, for the statistics; None where there are none.
+Physical: TypeAlias = Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]
+
+BLOCK = 1024**2
+TILE_ELEMENTS = 256 * 256
+ROW_ELEMENTS = 32768
+CUBE_BYTES = 1024**2
+TABLE_ROWS = 32768
+SMALL_TABLE = 256 * 1024
+SLAB_BYTES = 64 * 1024**2
+COLUMN_CHUNK_BYTES = 8 * 1024**2
+FILL_LIMIT = 64 * 1024
+
+
+def tile_shape(shape: Sequence[int], itemsize: int) -> tuple[int, ...]:
+    """Return the shape of the tiles of an array.
+
+    Images are cut into 256 x 256 tiles (longer ones where an axis is shorter), spectra
+    every 32,768 values, cubes and beyond into blocks of nearly equal sides of 1 MiB.
+    """
+    if len(shape) <= 1:
+        return tuple(min(n, ROW_ELEMENTS) for n in shape)
+    budget = TILE_ELEMENTS if len(shape) == 2 else max(1, CUBE_BYTES // itemsize)
+    tile = [1] * len(shape)
+    growing = [axis for axis in reversed(range(len(shape))) if shape[axis] > 1]
+    while growing:
+        axis = min(growing, key=lambda a: tile[a])
+        if math.prod(tile) * 2 > budget:
+            break
+        tile[axis] *= 2
+        if tile[axis] >= shape[axis]:
+            growing.remove(axis)
+    return tuple(min(t, n) for t, n in zip(tile, shape, strict=True))
+
+
+def _read(source: ByteSource, offset: int, length: int) -> bytes:
+    data = source.pread(offset, length)
+    if len(data) != length:
+        raise RecipeMismatch(f"the file ended at byte {offset + len(data)} while it was read")
+    return data
+
+
+def write_bytes(
+    source: ByteSource, offset: int, length: int, sink: ChunkSink, check: RecipeCheck
+) -> Inline | Fill | Bytes:
+    """Store bytes without a structure.
+
+    Returns
+    -------
+    Segment
+        `Inline` for up to 1 KiB, `Fill` for one repeated byte (padding), else `Bytes`.
+    """
+    if length <= FILL_LIMIT:
+        data = _read(source, offset, length)
+        if length and data.count(data[:1]) == length and length > 8:
+            fill = Fill(length, data[0])
+            check.feed(data, bytes([fill.byte]) * fill.size)
+            return fill
+        if length <= INLINE_LIMIT:
+            check.feed(data, data)
+            return Inline(data)
+    stream = sink.stream(1)
+    digests = []
+    for start in range(0, length, BLOCK):
+        data = _read(source, offset + start, min(BLOCK, length - start))
+        digests.append(stream.put(data))
+        check.feed(data, data)
+    return Bytes(length, BLOCK, ChunkList.write(digests, sink))
+
+
+def write_array(
+    source: ByteSource,
+    offset: int,
+    dtype: str,
+    shape: Sequence[int],
+    sink: ChunkSink,
+    check: RecipeCheck,
+    physical: Physical | None = None,
+) -> tuple[ArraySegment, dict[str, Any] | None]:
+    """Store an array as tiles.
+
+    Parameters
+    ----------
+    source, offset
+        Where its first byte is.
+    dtype
+        Of the stored values, such as `>f4`.
+    shape
+        Slowest axis first.
+    sink, check
+        Where chunks and bytes go to.
+    physical
+        Turns a tile of stored values into the values that the user sees; without it
+        there are no statistics.
+
+    Returns
+    -------
+    segment : ArraySegment
+    stats : dict or None
+        The `stats` of the dataset.
+    """
+    shape = tuple(shape)
+    kind = np.dtype(dtype)
+    tile = tile_shape(shape, kind.itemsize)
+    segment = ArraySegment(dtype, shape, tile, ChunkList(b""))
+    writer = _TileWriter(segment, kind, sink, physical)
+    if segment.size:
+        leading = tile[0] if shape else 1
+        slab = segment.size // shape[0] * leading if shape else segment.size
+        if len(shape) <= 2 or slab <= SLAB_BYTES:
+            _write_slabs(source, offset, segment, writer, check, slab)
+        else:
+            _write_bands(source, offset, segment, writer, check)
+    chunks = ChunkList.write(writer.digests, sink)
+    stats = None
+    if writer.entries and writer.kind:
+        stats = encode_statistics(writer.kind, writer.entries, sink)
+    return ArraySegment(dtype, shape, tile, chunks), stats
+
+
+class _TileWriter:
+    """Cuts regions of an array into tiles, in the order of the tiles."""
+
+    def __init__(
+        self,
+        segment: ArraySegment,
+        dtype: np.dtype[Any],
+        sink: ChunkSink,
+        physical: Physical | None,
+    ) -> None:
+        self.segment = segment
+        self.dtype = dtype
+        self.stream = sink.stream(dtype.itemsize)
+        self.physical = physical
+        self.digests: list[bytes] = []
+        self.entries: list[bytes] = []
+        self.kind: str | None = None
+
+    def put(self, region: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Store a region whose lower corner lies on a tile's; return it put together again."""
+        tile = self.segment.tile
+        grid = [-(-n // t) for n, t in zip(region.shape, tile, strict=True)]
+        tiles: list[bytes] = []
+        for place in np.ndindex(*grid):
+            box = tuple(slice(p * t, (p + 1) * t) for p, t in zip(place, tile, strict=True))
+            part = np.ascontiguousarray(region[box])
+            tiles.append(part.tobytes())
+            self.digests.append(self.stream.put(tiles[-1]))
+            if self.physical is not None:
+                values = self.physical(part)
+                self.kind = statistics_type(values.dtype)
+                if self.kind:
+                    self.entries.append(tile_statistics(values))
+        part_of = ArraySegment(self.segment.dtype, region.shape, tile, ChunkList(b""))
+        return gather(part_of, tiles.__getitem__, [slice(None)] * region.ndim)
+
+
+def _write_slabs(
+    source: ByteSource,
+    offset: int,
+    segment: ArraySegment,
+    writer: _TileWriter,
+    check: RecipeCheck,
+    slab: int,
+) -> None:
+    """Cut an array in file order: whole slabs of the first axis fit in memory."""
+    for start in range(0, segment.size, slab):
+        data = _read(source, offset + start, min(slab, segment.size - start))
+        region = np.frombuffer(data, writer.dtype).reshape((-1, *segment.shape[1:]))
+        rebuilt = writer.put(region if segment.shape else region.reshape(()))
+        check.feed(data, np.ascontiguousarray(rebuilt).reshape(-1).view(np.uint8))
+
+
+def _write_bands(
+    source: ByteSource, offset: int, segment: ArraySegment, writer: _TileWriter, check: RecipeCheck
+) -> None:
+    """Cut a large cube in bands: a tile's size on all axes but the last, which is whole.
+
+    The bands are not in file order, so the file is hashed in a second pass.
+    """
+    shape, tile = segment.shape, segment.tile
+    strides = [segment.itemsize] * len(shape)
+    for axis in range(len(shape) - 2, -1, -1):
+        strides[axis] = strides[axis + 1] * shape[axis + 1]
+    for place in np.ndindex(*segment.grid[:-1]):
+        low = [p * t for p, t in zip(place, tile[:-1], strict=True)]
+        size = [min(t, n - a) for t, n, a in zip(tile[:-1], shape[:-1], low, strict=True)]
+        run = size[-1] * strides[-2]
+        band = np.empty((*size, shape[-1]), writer.dtype)
+        for inner in np.ndindex(*size[:-1]):
+            position = sum((a + i) * s for a, i, s in zip(low, (*inner, 0), strides, strict=False))
+            data = np.frombuffer(_read(source, offset + position, run), writer.dtype)
+            band[inner] = data.reshape(size[-1], shape[-1])
+        rebuilt = writer.put(band)
+        check.compare(band.reshape(-1).view(np.uint8), rebuilt.reshape(-1).view(np.uint8))
+    check.pass_over(source, segment.size)
+
+
+def write_table(
+    source: ByteSource,
+    offset: int,
+    rows: int,
+    width: int,
+    columns: Sequence[tuple[int, int, int]],
+    sink: ChunkSink,
+    check: RecipeCheck,
+    physical: Sequence[Physical | None] | None = None,
+) -> tuple[TableSegment, list[dict[str, Any] | None]]:
+    """Store the rows of a table column by column.
+
+    Parameters
+    ----------
+    source, offset
+        Where its first byte is.
+    rows, width
+        Number of rows, and bytes of each.
+    columns
+        (offset in the row, width, element size) of each column; none may overlap.
+    sink, check
+        Where chunks and bytes go to.
+    physical
+        Per column: turns stored bytes, shape (rows, width) uint8, into the values that the user
+        sees; None for columns without statistics.
+
+    Returns
+    -------
+    segment : TableSegment
+        Gaps of the rows are further columns at its end.
+    stats : list of (dict or None)
+        The `stats` of each column that was given.
+    """
+    parts = [*columns, *_gaps(columns, width)]
+    packed = rows * width <= SMALL_TABLE
+    block = rows if packed else _block_rows(width, max((w for _, w, _ in parts), default=1))
+    functions = list(physical or [None] * len(columns)) + [None] * (len(parts) - len(columns))
+    digests: list[list[bytes]] = [[] for _ in parts]
+    entries: list[list[bytes]] = [[] for _ in parts]
+    kinds: list[str | None] = [None] * len(parts)
+    streams = [sink.stream(1 if packed else itemsize) for _, _, itemsize in parts] or [
+        sink.stream(1)
+    ]
+    for start in range(0, rows if width else 0, max(1, block)):
+        data = _read(source, offset + start * width, min(block, rows - start) * width)
+        table = np.frombuffer(data, np.uint8).reshape(-1, width)
+        rebuilt = np.empty_like(table)
+        cells = [np.ascontiguousarray(table[:, a : a + w]) for a, w, _ in parts]
+        for number, ((place, size, _), part) in enumerate(zip(parts, cells, strict=True)):
+            if not size:
+                continue
+            rebuilt[:, place : place + size] = part
+            if not packed:
+                digests[number].append(streams[number].put(part))
+            function = functions[number]
+            if function is not None:
+                values = function(part)
+                kinds[number] = statistics_type(values.dtype)
+                if kinds[number]:
+                    entries[number].append(tile_statistics(values))
+        if packed:
+            digests[0].append(streams[0].put(b"".join(part.tobytes() for part in cells)))
+        check.feed(data, rebuilt.reshape(-1))
+    chunks = ChunkList.write([name for column in digests for name in column], sink)
+    stats = [
+        encode_statistics(kind, found, sink) if kind and found else None
+        for kind, found in zip(kinds[: len(columns)], entries[: len(columns)], strict=True)
+    ]
+    segment = TableSegment(rows, width, tuple(parts), max(1, block), packed, chunks)
+    return segment, stats
+
+
+def _block_rows(width: int, widest: int) -> int:
+    """Return the rows of a block: fewer than 32,768 only where the rows are very wide."""
+    block = TABLE_ROWS
+    while block > 1 and (block * width > SLAB_BYTES or block * widest > COLUMN_CHUNK_BYTES):
+        block //= 2
+    return block
+
+
+def _gaps(columns: Sequence[tuple[int, int, int]], width: int) -> list[tuple[int, int, int]]:
+    """Return the parts of a row that no column covers."""
+    gaps, position = [], 0
+    for offset, size, _ in sorted(columns):
+        if not size:
+            continue
+        if offset < position or offset + size > width:
+            raise RecipeMismatch("the columns of a table overlap or leave its rows")
+        if offset > position:
+            gaps.append((position, offset - position, 1))
+        position = offset + size
+    if position < width:
+        gaps.append((position, width - position, 1))
+    return gaps

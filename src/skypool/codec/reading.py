@@ -1,0 +1,293 @@
+"""Reading segments: bytes of any range, parts of arrays, columns of tables.
+
+Only the chunks that a question touches are fetched.
+"""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from skypool.codec.segments import ArraySegment, Bytes, Fill, Inline, Segment, TableSegment
+from skypool.codec.sinks import Fetch
+from skypool.errors import Damaged
+
+__all__ = ["RecipeReader", "read_array", "read_column", "read_segment"]
+
+GetTile = Callable[[int], bytes]
+
+
+def read_array(
+    segment: ArraySegment, fetch: Fetch, index: Sequence[slice]
+) -> np.ndarray[Any, np.dtype[Any]]:
+    """Return a part of an array as stored (FITS byte order, nothing scaled).
+
+    Parameters
+    ----------
+    segment
+        The array.
+    fetch
+        Gives a chunk by its digest.
+    index
+        One slice per axis, with a positive step.
+
+    Returns
+    -------
+    ndarray
+        Read-only; a view of a chunk where one chunk holds it all.
+    """
+    return gather(segment, lambda n: fetch(segment.chunks.digest(n, fetch)), index)
+
+
+def gather(
+    segment: ArraySegment, get_tile: GetTile, index: Sequence[slice]
+) -> np.ndarray[Any, np.dtype[Any]]:
+    """Put a part of an array together from its tiles, given by their numbers."""
+    ranges = [range(*s.indices(n)) for s, n in zip(index, segment.shape, strict=True)]
+    shape = tuple(len(r) for r in ranges)
+    dtype = np.dtype(segment.dtype)
+    if 0 in shape:
+        return _read_only(np.empty(shape, dtype))
+    parts = [_tiles_of(r, t) for r, t in zip(ranges, segment.tile, strict=True)]
+    single = all(len(part) == 1 for part in parts)
+    out = None if single else np.empty(shape, dtype)
+    for combination in itertools.product(*parts):
+        number = 0
+        for (tile, _, _), count in zip(combination, segment.grid, strict=True):
+            number = number * count + tile
+        data = _tile(segment, dtype, [tile for tile, _, _ in combination], get_tile(number))
+        # The ellipsis keeps an array of no axes an array.
+        inside: tuple[Any, ...] = (*(inner for _, inner, _ in combination), ...)
+        piece = data[inside]
+        if out is None:
+            return _read_only(piece)
+        out[tuple(outer for _, _, outer in combination)] = piece
+    assert out is not None
+    return _read_only(out)
+
+
+def _read_only(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    array.flags.writeable = False
+    return array
+
+
+def _tile(
+    segment: ArraySegment, dtype: np.dtype[Any], place: Sequence[int], data: bytes
+) -> np.ndarray[Any, Any]:
+    shape = tuple(
+        min(t, n - p * t) for p, t, n in zip(place, segment.tile, segment.shape, strict=True)
+    )
+    try:
+        return np.frombuffer(data, dtype).reshape(shape)
+    except ValueError:
+        raise Damaged("a tile does not have the size that its array gives it") from None
+
+
+def _tiles_of(wanted: range, tile: int) -> list[tuple[int, slice, slice]]:
+    """Return (tile, slice in the tile, slice in the result) for one axis."""
+    parts = []
+    for number in range(wanted[0] // tile, wanted[-1] // tile + 1):
+        low, high = number * tile, (number + 1) * tile
+        first = max(0, -(-(low - wanted.start) // wanted.step))
+        last = min(len(wanted), -(-(high - wanted.start) // wanted.step))
+        if first < last:
+            start = wanted[first] - low
+            stop = wanted[last - 1] - low + 1
+            parts.append((number, slice(start, stop, wanted.step), slice(first, last)))
+    return parts
+
+
+def read_column(
+    segment: TableSegment, fetch: Fetch, column: int, start: int, stop: int
+) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Return the bytes of one column of some rows.
+
+    Returns
+    -------
+    ndarray, shape (stop - start, width), uint8
+        Read-only.
+    """
+    width = segment.columns[column][1]
+    start, stop, _ = slice(start, stop).indices(segment.rows)
+    stop = max(start, stop)
+    if not width or start == stop:
+        return np.empty((stop - start, width), np.uint8)
+    pieces = []
+    for block in range(start // segment.block, (stop - 1) // segment.block + 1):
+        first = block * segment.block
+        data = column_block(segment, fetch, column, block)
+        pieces.append(data[max(0, start - first) : stop - first])
+    return _read_only(pieces[0] if len(pieces) == 1 else np.concatenate(pieces))
+
+
+def column_block(
+    segment: TableSegment, fetch: Fetch, column: int, block: int
+) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Return the bytes of one column in one block of rows, shape (rows, width)."""
+    rows = min(segment.block, segment.rows - block * segment.block)
+    width = segment.columns[column][1]
+    if segment.packed:
+        data = fetch(segment.chunks.digest(block, fetch))
+        start = rows * sum(w for _, w, _ in segment.columns[:column])
+        part = np.frombuffer(data, np.uint8)[start : start + rows * width]
+    else:
+        number = segment.chunk_rank[column] * segment.blocks + block
+        part = np.frombuffer(fetch(segment.chunks.digest(number, fetch)), np.uint8)
+    if part.size != rows * width:
+        raise Damaged("a chunk of a column does not have the size that its table gives it")
+    return part.reshape(rows, width)
+
+
+def read_segment(
+    segment: Segment, fetch: Fetch, offset: int = 0, length: int | None = None
+) -> bytes:
+    """Return a range of the bytes that a segment stands for."""
+    stop = segment.size if length is None else min(segment.size, offset + length)
+    if offset >= stop:
+        return b""
+    if isinstance(segment, Inline):
+        return segment.data[offset:stop]
+    if isinstance(segment, Fill):
+        return bytes([segment.byte]) * (stop - offset)
+    if isinstance(segment, Bytes):
+        return _read_bytes(segment, fetch, offset, stop)
+    if isinstance(segment, TableSegment):
+        return _read_rows(segment, fetch, offset, stop)
+    return _read_elements(segment, fetch, offset, stop)
+
+
+def _read_bytes(segment: Bytes, fetch: Fetch, start: int, stop: int) -> bytes:
+    pieces = []
+    for number in range(start // segment.block, (stop - 1) // segment.block + 1):
+        first = number * segment.block
+        data = fetch(segment.chunks.digest(number, fetch))
+        if len(data) != min(segment.block, segment.size - first):
+            raise Damaged("a chunk does not have the size that its segment gives it")
+        pieces.append(data[max(0, start - first) : stop - first])
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _read_rows(segment: TableSegment, fetch: Fetch, start: int, stop: int) -> bytes:
+    pieces = []
+    width = segment.width
+    for block in range(start // width // segment.block, (stop - 1) // width // segment.block + 1):
+        first = block * segment.block
+        low = max(start, first * width)
+        high = min(stop, min(first + segment.block, segment.rows) * width)
+        row, last = low // width, -(-high // width)
+        rows = np.empty((last - row, width), np.uint8)
+        for number, (place, size, _) in enumerate(segment.columns):
+            if size:
+                data = column_block(segment, fetch, number, block)
+                rows[:, place : place + size] = data[row - first : last - first]
+        pieces.append(rows.tobytes()[low - row * width : high - row * width])
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _read_elements(segment: ArraySegment, fetch: Fetch, start: int, stop: int) -> bytes:
+    """Read a range of an array's bytes as runs of whole hyperplanes of tiles."""
+    if not segment.shape:
+        return fetch(segment.chunks.digest(0, fetch))[start:stop]
+    pieces = []
+    for box, first in _boxes(segment, start, stop):
+        data = read_array(segment, fetch, box).tobytes()
+        pieces.append(data[max(0, start - first) : stop - first])
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _boxes(segment: ArraySegment, start: int, stop: int) -> Iterator[tuple[tuple[slice, ...], int]]:
+    """Cut a byte range into boxes that are contiguous in the file.
+
+    A box has fixed indices on leading axes, a range on one axis and everything behind; it
+    is as large as the range allows. Yields the box and the byte at which it starts.
+    """
+    shape = segment.shape
+    strides = [segment.itemsize] * len(shape)
+    for axis in range(len(shape) - 2, -1, -1):
+        strides[axis] = strides[axis + 1] * shape[axis + 1]
+    position = start
+    while position < stop:
+        remaining = stop - position
+        place = [(position // stride) % n for stride, n in zip(strides, shape, strict=True)]
+        axis = len(shape) - 1
+        # Go outwards while the position is at the start of a plane that fits as a whole.
+        while axis > 0 and position % strides[axis - 1] == 0 and remaining >= strides[axis - 1]:
+            axis -= 1
+        count = min(
+            max(
+                1,
+                -(-remaining // strides[axis])
+                if axis == len(shape) - 1
+                else remaining // strides[axis],
+            ),
+            shape[axis] - place[axis],
+        )
+        box = (
+            *(slice(p, p + 1) for p in place[:axis]),
+            slice(place[axis], place[axis] + count),
+            *(slice(0, n) for n in shape[axis + 1 :]),
+        )
+        first = position - position % strides[axis]
+        yield box, first
+        position = first + count * strides[axis]
+
+
+class RecipeReader:
+    """A `ByteSource` over the segments of a recipe.
+
+    Parameters
+    ----------
+    segments
+        The segments in file order.
+    fetch
+        Gives a chunk by its digest.
+    """
+
+    def __init__(self, segments: Sequence[Segment], fetch: Fetch) -> None:
+        self._segments = segments
+        self._fetch = fetch
+        self._starts = list(itertools.accumulate((s.size for s in segments), initial=0))
+        self.size = self._starts[-1]
+
+    def pread(self, offset: int, length: int) -> bytes:
+        """Return *length* bytes from *offset*; fewer only at the end."""
+        stop = min(self.size, offset + length)
+        if offset >= stop:
+            return b""
+        pieces = []
+        number = bisect.bisect_right(self._starts, offset) - 1
+        while offset < stop:
+            segment, start = self._segments[number], self._starts[number]
+            data = read_segment(segment, self._fetch, offset - start, stop - offset)
+            pieces.append(data)
+            offset += len(data)
+            number += 1
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def blocks(self, size: int = 8 * 1024**2) -> Iterator[bytes]:
+        """Return all bytes in order, in pieces of about *size*.
+
+        Pieces follow the cuts of the segments, so that no chunk is fetched much more often
+        than once.
+        """
+        for segment in self._segments:
+            step = _step(segment, size)
+            for offset in range(0, segment.size, step):
+                yield read_segment(segment, self._fetch, offset, step)
+
+
+def _step(segment: Segment, size: int) -> int:
+    """Return the bytes after which a segment is best cut for reading in order."""
+    if isinstance(segment, ArraySegment) and segment.shape:
+        row = segment.size // segment.shape[0] * segment.tile[0] if segment.size else 1
+        # Tiles of a cube that is too large for whole slabs are fetched again for each
+        # run of planes; the cache of the pool makes up for most of it.
+        return row * max(1, size // row) if row <= 8 * size else max(size, row // segment.tile[0])
+    if isinstance(segment, TableSegment):
+        row = max(1, segment.width * segment.block)
+        return row * max(1, size // row)
+    return max(1, size)
