@@ -173,8 +173,11 @@ class _TileWriter:
         grid = [-(-n // t) for n, t in zip(region.shape, tile, strict=True)]
         tiles: list[bytes] = []
         for place in np.ndindex(*grid):
-            box = [slice(p * t, (p + 1) * t) for p, t in zip(place, tile, strict=True)]
-            part = np.ascontiguousarray(region[(*box, ...)])
+            box: tuple[Any, ...] = (
+                *(slice(p * t, (p + 1) * t) for p, t in zip(place, tile, strict=True)),
+                ...,
+            )
+            part = np.ascontiguousarray(region[box])
             tiles.append(part.tobytes())
             self.digests.append(self.stream.put(tiles[-1]))
             if self.physical is not None:
