@@ -1,0 +1,279 @@
+"""What a catalogue is asked and told, whatever database it lives in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+from skypool.errors import Conflict
+
+__all__ = [
+    "FOREVER",
+    "Catalogue",
+    "ChunkPlace",
+    "ChunksGone",
+    "CommitRow",
+    "Draft",
+    "DraftVersion",
+    "External",
+    "IndexedDocument",
+    "Published",
+    "RefRow",
+    "SourceRow",
+    "Term",
+    "VersionRow",
+]
+
+# The end of a range of commits that still holds (the largest SQL integer).
+FOREVER = 2**63 - 1
+
+
+class ChunkPlace(NamedTuple):
+    """Where a chunk is: in a record of a pack, or in a block there.
+
+    Attributes
+    ----------
+    pack : bytes
+        The pack's name, 16 bytes.
+    offset : int
+        Of the record.
+    stored : int
+        Bytes of the record's header and payload.
+    member : int or None
+        Start of the chunk in the decoded block.
+    length : int
+        Bytes of the chunk, decoded.
+    """
+
+    pack: bytes
+    offset: int
+    stored: int
+    member: int | None
+    length: int
+
+
+class Term(NamedTuple):
+    """One searchable value of a document.
+
+    Attributes
+    ----------
+    key : str
+        Name of the parameter.
+    value : int, float or str
+        Times as text; booleans as 0 and 1; text cut at `TEXT_LIMIT`.
+    unit : str
+        Unit as text, empty where there is none.
+    place : int
+        0 for the product's own metadata, else the number of the dataset.
+    """
+
+    key: str
+    value: Any
+    unit: str
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedDocument:
+    """A product document as the catalogue indexes it."""
+
+    digest: bytes
+    kind: str
+    type: str
+    size: int
+    file_hash: bytes | None
+    terms: Sequence[Term]
+
+
+@dataclass(frozen=True, slots=True)
+class External:
+    """A reference that could not be resolved."""
+
+    text: str
+
+
+RefTarget: TypeAlias = "int | External"
+
+
+@dataclass(slots=True)
+class DraftVersion:
+    """A version that wants to be committed.
+
+    Attributes
+    ----------
+    document : bytes
+        Digest of the product document.
+    refs : list of (role, target)
+        Targets are numbers of versions, or `-1 - n` for the version at place *n* of the same
+        draft, which must come earlier; or `External`.
+    name : str or None
+        Name under which it is saved: continues the track of that name.
+    track : int or None
+        Track to continue, whatever its name.
+    keep_same : bool
+        Reuse the track's last version where document and references are the same.
+    """
+
+    document: bytes
+    kind: str
+    type: str
+    size: int
+    total: int
+    refs: list[tuple[str, RefTarget]] = field(default_factory=list)
+    name: str | None = None
+    track: int | None = None
+    keep_same: bool = False
+    origin: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """A file outside the pool that holds the content of a document."""
+
+    document: bytes
+    path: str
+    size: int
+    mtime_ns: int
+    inode: int
+
+
+@dataclass(slots=True)
+class Draft:
+    """One commit before it has a number.
+
+    `tags` are (tag, target, set or not) with targets as in `DraftVersion.refs`; `renames` are
+    (track, new name); `hidden` are (track, removed or restored).
+    """
+
+    author: str
+    message: str
+    versions: list[DraftVersion] = field(default_factory=list)
+    tags: list[tuple[str, int, bool]] = field(default_factory=list)
+    renames: list[tuple[int, str]] = field(default_factory=list)
+    hidden: list[tuple[int, bool]] = field(default_factory=list)
+    sources: list[SourceRow] = field(default_factory=list)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to commit."""
+        return not (self.versions or self.tags or self.renames or self.hidden)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What became of a draft.
+
+    Attributes
+    ----------
+    commit : int or None
+        Its number; None where nothing had to be committed.
+    urns : tuple of int
+        Number of the version for each draft version, in order.
+    new : tuple of bool
+        Whether that version is new (else an equal one was there).
+    """
+
+    commit: int | None
+    urns: tuple[int, ...]
+    new: tuple[bool, ...]
+
+
+class VersionRow(NamedTuple):
+    """A version, with the name of its track."""
+
+    urn: int
+    track: int
+    version: int
+    document: bytes
+    kind: str
+    type: str
+    size: int
+    total: int
+    commit: int
+    name: str | None
+
+
+class RefRow(NamedTuple):
+    """A reference of a version: *child* is None where it is external."""
+
+    role: str
+    child: int | None
+    external: str | None
+
+
+class CommitRow(NamedTuple):
+    """A commit as the history shows it."""
+
+    number: int
+    time_us: int
+    author: str
+    message: str
+    changes: Mapping[str, int]
+
+
+class ChunksGone(Conflict):
+    """Chunks that a draft counted on are no longer there; they must be written again."""
+
+    code = "chunks_gone"
+
+    def __init__(self, digests: Iterable[bytes]) -> None:
+        self.digests = frozenset(digests)
+        super().__init__(f"{len(self.digests)} chunks were reclaimed meanwhile")
+
+
+class Catalogue(Protocol):
+    """An index of a pool in some database.
+
+    Questions about names, tags and versions take the commit as of which they are asked.
+    """
+
+    def head(self) -> int:
+        """Return the number of the last commit, 0 before the first."""
+        ...
+
+    def places(self, digest: bytes) -> list[ChunkPlace]:
+        """Return where a chunk is; several places where it was written more than once."""
+        ...
+
+    def known(self, digest: bytes) -> bool:
+        """Return whether a chunk is there to be reused."""
+        ...
+
+    def stage(
+        self,
+        places: Sequence[tuple[bytes, ChunkPlace]],
+        documents: Sequence[IndexedDocument],
+    ) -> None:
+        """Index chunks and documents ahead of a commit; nothing becomes visible."""
+        ...
+
+    def publish(
+        self,
+        draft: Draft,
+        places: Sequence[tuple[bytes, ChunkPlace]],
+        documents: Sequence[IndexedDocument],
+        reused: Iterable[bytes],
+    ) -> Published:
+        """Commit a draft in one transaction.
+
+        Raises
+        ------
+        ChunksGone
+            If chunks in *reused* are no longer there; nothing was committed.
+        NameConflict
+            If a new name is taken; nothing was committed.
+        """
+        ...
+
+    def replay(self, record: Mapping[str, Any]) -> None:
+        """Take in a record of the log, when the catalogue is rebuilt or behind the log."""
+        ...
+
+    def unlogged(self) -> list[tuple[int, bytes]]:
+        """Return the records, as canonical JSON, that are not known to be in the log."""
+        ...
+
+    def logged(self, number: int) -> None:
+        """Forget the records up to *number*: they are durable in the log."""
+        ...

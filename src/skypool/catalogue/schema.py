@@ -1,0 +1,151 @@
+"""Tables of the SQLite catalogue.
+
+Documents, their terms and chunks are content: they may be there before any commit
+shows them. Versions, names, tags and references are identity and carry the range of
+commits `since <= commit < until` in which they hold.
+"""
+
+from __future__ import annotations
+
+__all__ = ["SCHEMA", "SCHEMA_VERSION", "TEXT_LIMIT"]
+
+# Raised with every change: a catalogue of another number is rebuilt from the log.
+SCHEMA_VERSION = 1
+
+# Longer text is searchable by its start; the whole stands in the document.
+TEXT_LIMIT = 200
+
+SCHEMA = """
+CREATE TABLE state(
+    key TEXT PRIMARY KEY,
+    value
+) WITHOUT ROWID;
+
+CREATE TABLE commits(
+    number INTEGER PRIMARY KEY,
+    time_us INTEGER NOT NULL,
+    author TEXT NOT NULL,
+    message TEXT NOT NULL,
+    changes TEXT NOT NULL
+);
+CREATE INDEX commits_time ON commits(time_us);
+
+-- Records of commits that are not yet known to be durable in the log.
+CREATE TABLE unlogged(
+    number INTEGER PRIMARY KEY,
+    record BLOB NOT NULL
+);
+
+CREATE TABLE packs(
+    id INTEGER PRIMARY KEY,
+    name BLOB NOT NULL UNIQUE
+);
+
+-- `key` is the first 8 bytes of the digest as a signed number; the record in the pack
+-- holds the whole digest and is compared when it is read.
+CREATE TABLE chunks(
+    key INTEGER NOT NULL,
+    pack INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
+    member INTEGER NOT NULL,
+    stored INTEGER NOT NULL,
+    length INTEGER NOT NULL,
+    condemned INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY(key, pack, offset, member)
+) WITHOUT ROWID;
+
+CREATE TABLE documents(
+    id INTEGER PRIMARY KEY,
+    digest BLOB NOT NULL UNIQUE,
+    kind TEXT NOT NULL,
+    type TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    file_hash BLOB
+);
+CREATE INDEX documents_file ON documents(file_hash);
+
+CREATE TABLE keys(
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    folded TEXT NOT NULL
+);
+CREATE INDEX keys_folded ON keys(folded);
+
+CREATE TABLE units(
+    id INTEGER PRIMARY KEY,
+    text TEXT NOT NULL UNIQUE
+);
+
+-- One row per value of any key of a product (place 0) or of a dataset (place 1, 2 ...).
+-- A value that SQL cannot compare (NaN) is the blob x''.
+CREATE TABLE terms(
+    key INTEGER NOT NULL,
+    value NOT NULL,
+    document INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    unit INTEGER NOT NULL,
+    PRIMARY KEY(key, value, document, place)
+) WITHOUT ROWID;
+
+CREATE TABLE versions(
+    urn INTEGER PRIMARY KEY,
+    track INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    document INTEGER NOT NULL,
+    total INTEGER NOT NULL,
+    since INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    origin TEXT
+);
+CREATE UNIQUE INDEX versions_track ON versions(track, version);
+CREATE INDEX versions_document ON versions(document);
+
+CREATE TABLE names(
+    track INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    removed INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY(name, since, track)
+) WITHOUT ROWID;
+CREATE INDEX names_track ON names(track, since);
+
+CREATE TABLE tags(
+    tag TEXT NOT NULL,
+    urn INTEGER NOT NULL,
+    since INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY(tag, urn, since)
+) WITHOUT ROWID;
+CREATE INDEX tags_urn ON tags(urn);
+
+CREATE TABLE refs(
+    parent INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    role TEXT NOT NULL,
+    child INTEGER,
+    external TEXT,
+    PRIMARY KEY(parent, position)
+) WITHOUT ROWID;
+CREATE INDEX refs_child ON refs(child) WHERE child IS NOT NULL;
+
+CREATE TABLE sources(
+    document INTEGER NOT NULL,
+    path TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    inode INTEGER NOT NULL,
+    PRIMARY KEY(document, path)
+) WITHOUT ROWID;
+
+-- Look-aside cache: a file with these figures had this content; never "unchanged".
+CREATE TABLE seen(
+    path TEXT PRIMARY KEY,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    ctime_ns INTEGER NOT NULL,
+    inode INTEGER NOT NULL,
+    device INTEGER NOT NULL,
+    document BLOB NOT NULL
+) WITHOUT ROWID;
+"""
