@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from skypool.codec.segments import RecipeCheck, write_bytes
+from skypool.codec.chunking import write_bytes
+from skypool.codec.recipes import RecipeCheck
 from skypool.errors import UsageError
 from skypool.formats.base import Imported, product_document
 
