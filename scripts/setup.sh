@@ -29,4 +29,10 @@ if ! "$venv/bin/python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/
     "$python" -m venv --clear "$venv"
 fi
 echo "installing skypool and its tools into $venv (a minute or two, the first time)"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input -e '.[dev]'
+log=$venv/install.log
+if ! "$venv/bin/python" -m pip install --disable-pip-version-check --no-input -e '.[dev]' \
+    >"$log" 2>&1 </dev/null; then
+    tail -n 20 "$log" >&2
+    echo "the installation failed; all of its output is in $log" >&2
+    exit 1
+fi

@@ -1,0 +1,128 @@
+"""Parameters that the products of the made observation share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from skypool.testing.herschel.hcss import Column, Group, Par, Table
+
+__all__ = ["DEC", "OBSID", "RA", "START_TAI", "Run", "header", "history", "wcs"]
+
+OBSID = 1342182452
+RA, DEC = 204.2538, -29.8658  # M 83
+START_TAI = 1629402290.0  # seconds since 1958 of 2009-08-19T19:44:16 UTC
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How the observation is made.
+
+    Attributes
+    ----------
+    scale
+        Fraction of the full amount of data.
+    reprocessed
+        Whether level 2 is that of the newer calibration.
+    """
+
+    scale: float = 1.0
+    reprocessed: bool = False
+
+    def size(self, full: int) -> int:
+        """Give the side of a map in pixels where the full side is known."""
+        return max(96, int(full * self.scale**0.5))
+
+    def rows(self, full: int) -> int:
+        """Give the number of rows of a table where the full number is known."""
+        return max(200, int(full * self.scale))
+
+
+def header(
+    run: Run, kind: str, description: str, instrument: str, level: str, **more: Par
+) -> dict[str, Par]:
+    """Give the parameters that every product of the observation has, and some more."""
+    newer = run.reprocessed and level == "20"
+    release, calibration = ("14.2.0", "spire_cal_14_3") if newer else ("14.1.0", "spire_cal_14_2")
+    created = "2016-07-26T15:43:42.623000" if newer else "2016-04-27T05:47:02.590000"
+    return {
+        "telescope": Par("Herschel Space Observatory", "", "Name of telescope"),
+        "instrument": Par(instrument, "", "Instrument attached to this product"),
+        "creator": Par(f"SPG v{release}", "", "Generator of this product"),
+        "object": Par("m83ul-1", "", "Target name"),
+        "observer": Par("pvspire", "", "Observer name"),
+        "proposal": Par("Calibration_pvspire_14", "", "Proposal name"),
+        "obsid": Par(OBSID, "", "Observation identifier"),
+        "odNumber": Par(98, "", "Operational day number"),
+        "creationDate": Par(created, "", "Creation date of this product"),
+        "startDate": Par("2009-08-19T19:44:16.000000", "", "Start date of this product"),
+        "endDate": Par("2009-08-19T21:58:03.250000", "", "End date of this product"),
+        "aot": Par("Photometer", "", "AOT Identifier"),
+        "aorLabel": Par(
+            "PVPhotSci-14_m83ul-1_cross_scan_large_map", "", "AOR Label as entered in HSpot"
+        ),
+        "cusMode": Par("SpirePhotoLargeScan", "", "CUS observation mode"),
+        "instMode": Par("POF5", "", "Instrument Mode"),
+        "obsMode": Par("Large Map", "", "Observation mode name"),
+        "pointingMode": Par("Cross_scan", "", "Pointing mode"),
+        "modelName": Par("FLIGHT", "", "Model name attached to this product"),
+        "formatVersion": Par("1.0", "", "Version of product format"),
+        "equinox": Par(2000.0, "", "Equinox of celestial coordinate system"),
+        "raDeSys": Par("ICRS", "", "Coordinate reference frame for the RA and DEC"),
+        "ra": Par(RA, "deg", "Actual Right Ascension of pointing"),
+        "raNominal": Par(204.25, "deg", "Requested Right Ascension of pointing"),
+        "dec": Par(DEC, "deg", "Actual Declination of pointing"),
+        "decNominal": Par(-29.8664, "deg", "Requested Declination of pointing"),
+        "posAngle": Par(113.6, "deg", "Position Angle of pointing"),
+        "origin": Par("Herschel Science Centre", "", "Site that created the product"),
+        "type": Par(kind, "", "Product Type Identification"),
+        "description": Par(description, "", "Name of this product"),
+        "calVersion": Par(calibration, "", "Calibration version"),
+        "level": Par(level, "", "The level of the product"),
+        **more,
+    }
+
+
+def wcs(size: int, full: int, pixel: float, rotation: float = 0.0) -> dict[str, Par]:
+    """Give the parameters of a tangential projection; `pixel` in arcsec at full size."""
+    step = pixel / 3600 * full / size
+    return {
+        "crpix1": Par((size + 1) / 2, "", "WCS: Reference pixel position axis 1, unit=Scalar"),
+        "crpix2": Par((size + 1) / 2, "", "WCS: Reference pixel position axis 2, unit=Scalar"),
+        "crval1": Par(RA, "", "WCS: First coordinate of reference pixel"),
+        "crval2": Par(DEC, "", "WCS: Second coordinate of reference pixel"),
+        "cdelt1": Par(-step, "", "WCS: Pixel scale axis 1, unit=Angle"),
+        "cdelt2": Par(step, "", "WCS: Pixel scale axis 2, unit=Angle"),
+        "ctype1": Par("RA---TAN", "", 'WCS: Projection type axis 1, default="LINEAR"'),
+        "ctype2": Par("DEC--TAN", "", 'WCS: Projection type axis 2, default="LINEAR"'),
+        "crota2": Par(rotation, "", "The Rotation angle"),
+    }
+
+
+def history(run: Run, *tasks: str) -> Group:
+    """Give the record of the tasks that made a product."""
+    version = "14.2.0" if run.reprocessed else "14.1.0"
+    script = [
+        "# Autogenerated history script",
+        *(f"result{n} = {name}(result{n - 1})" for n, name in enumerate(tasks, 1)),
+    ]
+    count = len(tasks)
+    return Group(
+        class_name="herschel.ia.dataset.history.HistoryDataset",
+        description="History",
+        datasets={
+            "HistoryScript": Table(
+                columns={"Lines": Column(np.array(script))},
+                meta={"outvar": Par(f"result{count}", "", "Result")},
+            ),
+            "HistoryTasks": Table(
+                columns={
+                    "ID": Column(np.arange(count, dtype=np.int64)),
+                    "Name": Column(np.array(tasks)),
+                    "ExecDate": Column(np.full(count, 1839486952156000), "us", "TAI since 1958"),
+                    "BuildVersion": Column(np.array([version] * count)),
+                }
+            ),
+        },
+    )  # fmt: skip
