@@ -1,0 +1,392 @@
+"""The file layer: the only place that writes, syncs, renames, links, removes and locks.
+
+Everything durable in a pool passes through one `FileLayer`, so that a recorder or
+a fault injector put in its place sees every step. The rules that hold here:
+
+- A write is complete or an error is raised: short writes and signals are dealt with.
+- `sync` may fail once; then the file's state on disk is unknown and stays so. After a
+  failed sync the system may drop the unwritten pages and report success the next
+  time, so nobody may sync the same bytes again and believe it.
+- Errors of the system become those of `skypool.errors`, with the path and what to do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NoReturn, Protocol
+
+from skypool.codec.buffers import Buffer
+from skypool.errors import DiskFull, Locked, ReadOnly, StorageError
+
+__all__ = ["FileLayer", "Handle", "LocalFiles", "locked", "publish", "replace_file"]
+
+# EFBIG is what a limit on file sizes gives, EDQUOT a quota: no room, both of them.
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_TAKEN = frozenset({errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK})
+_MOST_BUFFERS = 512  # of one system call; the kernel's limit is 1024
+_LONGEST_WAIT = 0.05  # seconds between two tries for a lock
+
+
+@dataclass(slots=True, eq=False)
+class Handle:
+    """An open file.
+
+    Attributes
+    ----------
+    fd : int
+        The file descriptor; -1 once closed.
+    path : str
+        Where it was opened.
+    """
+
+    fd: int
+    path: str
+
+
+class FileLayer(Protocol):
+    """What skypool does to files.
+
+    Paths are texts. Every method raises `DiskFull`, `ReadOnly` or `StorageError`
+    where the system refuses, `FileNotFoundError` where there is no such file and
+    `FileExistsError` where there is one already.
+    """
+
+    def create_exclusive(self, path: str) -> Handle:
+        """Make a new file, open for reading and writing; fails if there is one."""
+        ...
+
+    def open_read(self, path: str) -> Handle:
+        """Open a file for reading."""
+        ...
+
+    def open_update(self, path: str) -> Handle:
+        """Open an existing file for reading and writing."""
+        ...
+
+    def close(self, handle: Handle) -> None:
+        """Close a file, and give up its lock."""
+        ...
+
+    def size(self, handle: Handle) -> int:
+        """Return the bytes of an open file."""
+        ...
+
+    def pread(self, handle: Handle, offset: int, length: int) -> bytes:
+        """Return *length* bytes from *offset*; fewer only at the end of the file."""
+        ...
+
+    def write(self, handle: Handle, offset: int, buffers: Sequence[Buffer]) -> None:
+        """Write the buffers one behind the other from *offset*."""
+        ...
+
+    def truncate(self, handle: Handle, size: int) -> None:
+        """Cut a file to *size* bytes."""
+        ...
+
+    def sync(self, handle: Handle) -> None:
+        """Make a file's content durable; after an error its state is unknown for good."""
+        ...
+
+    def sync_folder(self, path: str) -> None:
+        """Make the names in a folder durable."""
+        ...
+
+    def make_folder(self, path: str) -> bool:
+        """Make a folder, durable in its parent; False if there is one already."""
+        ...
+
+    def link(self, source: str, target: str) -> None:
+        """Give a file a second name, durably; fails if that name is taken."""
+        ...
+
+    def replace(self, source: str, target: str) -> None:
+        """Rename a file over another, durably."""
+        ...
+
+    def unlink(self, path: str) -> None:
+        """Remove a file, durably; nothing happens if there is none."""
+        ...
+
+    def lock(self, handle: Handle, *, exclusive: bool, wait: float | None = 0.0) -> bool:
+        """Take an advisory lock; False if another process has it.
+
+        Parameters
+        ----------
+        handle
+            The file to lock; the lock ends when it is closed.
+        exclusive
+            Exclusive or shared.
+        wait
+            Seconds to wait; 0 for one try, None without end.
+        """
+        ...
+
+    def unlock(self, handle: Handle) -> None:
+        """Give up the lock."""
+        ...
+
+
+@contextlib.contextmanager
+def _explained(doing: str, path: str) -> Iterator[None]:
+    try:
+        yield
+    except (FileNotFoundError, FileExistsError):
+        raise
+    except OSError as error:
+        _refuse(error, doing, path)
+
+
+def _refuse(error: OSError, doing: str, path: str) -> NoReturn:
+    what = f"cannot {doing} {path}: {os.strerror(error.errno) if error.errno else error}"
+    if error.errno in _FULL:
+        raise DiskFull(
+            what, hint="free some space there, or raise the quota, then try again"
+        ) from error
+    if error.errno in _REFUSED:
+        raise ReadOnly(
+            what, hint="check the permissions of the folder and its file system"
+        ) from error
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        raise StorageError(what, hint="raise the limit on open files (ulimit -n)") from error
+    raise StorageError(what, hint="check the disk and its connection") from error
+
+
+class LocalFiles:
+    """The file layer of a local or network file system."""
+
+    def create_exclusive(self, path: str) -> Handle:
+        """Make a new file, open for reading and writing; fails if there is one."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        with _explained("create", path):
+            return Handle(os.open(path, flags, 0o666), path)
+
+    def open_read(self, path: str) -> Handle:
+        """Open a file for reading."""
+        with _explained("open", path):
+            return Handle(os.open(path, os.O_RDONLY | os.O_CLOEXEC), path)
+
+    def open_update(self, path: str) -> Handle:
+        """Open an existing file for reading and writing."""
+        with _explained("open for writing", path):
+            return Handle(os.open(path, os.O_RDWR | os.O_CLOEXEC), path)
+
+    def close(self, handle: Handle) -> None:
+        """Close a file, and give up its lock."""
+        fd, handle.fd = handle.fd, -1
+        if fd >= 0:
+            with _explained("close", handle.path):
+                os.close(fd)
+
+    def size(self, handle: Handle) -> int:
+        """Return the bytes of an open file."""
+        with _explained("look at", handle.path):
+            return os.fstat(handle.fd).st_size
+
+    def pread(self, handle: Handle, offset: int, length: int) -> bytes:
+        """Return *length* bytes from *offset*; fewer only at the end of the file."""
+        with _explained("read", handle.path):
+            data = os.pread(handle.fd, length, offset)
+            if len(data) == length or not data:
+                return data
+            parts = [data]  # signals and network file systems give less than asked for
+            done = len(data)
+            while done < length:
+                data = os.pread(handle.fd, length - done, offset + done)
+                if not data:
+                    break
+                parts.append(data)
+                done += len(data)
+        return b"".join(parts)
+
+    def write(self, handle: Handle, offset: int, buffers: Sequence[Buffer]) -> None:
+        """Write the buffers one behind the other from *offset*."""
+        views = [memoryview(buffer).cast("B") for buffer in buffers]
+        views = [view for view in views if view.nbytes]
+        with _explained("write to", handle.path):
+            first = 0
+            while first < len(views):
+                done = os.pwritev(handle.fd, views[first : first + _MOST_BUFFERS], offset)
+                if done == 0:
+                    raise OSError(errno.EIO, os.strerror(errno.EIO))
+                offset += done
+                while done and done >= len(views[first]):
+                    done -= len(views[first])
+                    first += 1
+                if done:
+                    views[first] = views[first][done:]
+
+    def truncate(self, handle: Handle, size: int) -> None:
+        """Cut a file to *size* bytes."""
+        with _explained("cut", handle.path):
+            os.ftruncate(handle.fd, size)
+
+    def sync(self, handle: Handle) -> None:
+        """Make a file's content durable; after an error its state is unknown for good."""
+        with _explained("make durable", handle.path):
+            if sys.platform == "darwin":
+                # There, fsync leaves the bytes in the cache of the drive.
+                fcntl.fcntl(handle.fd, fcntl.F_FULLFSYNC)
+            else:
+                os.fdatasync(handle.fd)
+
+    def sync_folder(self, path: str) -> None:
+        """Make the names in a folder durable."""
+        with _explained("make durable", path):
+            fd = os.open(path or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(fd)
+            except OSError as error:
+                # Some network file systems know no sync of folders and do without.
+                if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+                    raise
+            finally:
+                os.close(fd)
+
+    def make_folder(self, path: str) -> bool:
+        """Make a folder, durable in its parent; False if there is one already."""
+        with _explained("make the folder", path):
+            try:
+                os.mkdir(path)  # noqa: PTH102
+            except FileExistsError:
+                if os.path.isdir(path):
+                    return False
+                raise
+        self.sync_folder(os.path.dirname(path))
+        return True
+
+    def link(self, source: str, target: str) -> None:
+        """Give a file a second name, durably; fails if that name is taken."""
+        with _explained("link", target):
+            os.link(source, target)
+        self.sync_folder(os.path.dirname(target))
+
+    def replace(self, source: str, target: str) -> None:
+        """Rename a file over another, durably."""
+        with _explained("rename to", target):
+            os.replace(source, target)
+        self.sync_folder(os.path.dirname(target))
+
+    def unlink(self, path: str) -> None:
+        """Remove a file, durably; nothing happens if there is none."""
+        with _explained("remove", path):
+            try:
+                os.unlink(path)
+            except FileNotFoundError:
+                return
+        self.sync_folder(os.path.dirname(path))
+
+    def lock(self, handle: Handle, *, exclusive: bool, wait: float | None = 0.0) -> bool:
+        """Take an advisory lock; False if another process has it."""
+        mode = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
+        with _explained("lock", handle.path):
+            if wait is None:
+                fcntl.flock(handle.fd, mode)
+                return True
+            end = time.monotonic() + wait
+            pause = 0.001
+            while True:
+                try:
+                    fcntl.flock(handle.fd, mode | fcntl.LOCK_NB)
+                except OSError as error:
+                    if error.errno not in _TAKEN:
+                        raise
+                else:
+                    return True
+                left = end - time.monotonic()
+                if left <= 0:
+                    return False
+                time.sleep(min(pause, left))
+                pause = min(2 * pause, _LONGEST_WAIT)
+
+    def unlock(self, handle: Handle) -> None:
+        """Give up the lock."""
+        with _explained("unlock", handle.path):
+            fcntl.flock(handle.fd, fcntl.LOCK_UN)
+
+
+@contextlib.contextmanager
+def locked(
+    files: FileLayer, path: str, *, exclusive: bool, wait: float | None = None
+) -> Iterator[Handle]:
+    """Hold the lock of a file.
+
+    Parameters
+    ----------
+    files
+        The file layer.
+    path
+        An existing file.
+    exclusive
+        Exclusive or shared.
+    wait
+        Seconds to wait for it; 0 for one try, None without end.
+
+    Raises
+    ------
+    Locked
+        If another process has it for longer than that.
+    """
+    try:
+        # Over NFS an exclusive lock needs a file that is open for writing.
+        handle = files.open_update(path)
+    except ReadOnly:
+        handle = files.open_read(path)
+    try:
+        if not files.lock(handle, exclusive=exclusive, wait=wait):
+            raise Locked(
+                f"another process holds {path}",
+                hint="wait until it is done; the lock ends with that process",
+            )
+        yield handle
+    finally:
+        if handle.fd >= 0:
+            # Unlocked by hand: a forked child may still have the file open.
+            files.unlock(handle)
+            files.close(handle)
+
+
+def publish(files: FileLayer, path: str, data: Buffer) -> bool:
+    """Write a new file that is there whole or not at all, durably.
+
+    Returns
+    -------
+    bool
+        False if there was a file of that name already; it is left as it is.
+    """
+    temporary = _write_temporary(files, path, data)
+    try:
+        files.link(temporary, path)
+    except FileExistsError:
+        return False
+    finally:
+        files.unlink(temporary)
+    return True
+
+
+def replace_file(files: FileLayer, path: str, data: Buffer) -> None:
+    """Write a file, over another if there is one, whole or not at all, durably."""
+    temporary = _write_temporary(files, path, data)
+    files.replace(temporary, path)
+
+
+def _write_temporary(files: FileLayer, path: str, data: Buffer) -> str:
+    temporary = f"{path}.{os.urandom(8).hex()}.tmp"
+    handle = files.create_exclusive(temporary)
+    try:
+        files.write(handle, 0, [data])
+        files.sync(handle)
+    except BaseException:
+        with contextlib.suppress(StorageError):
+            files.unlink(temporary)
+        raise
+    finally:
+        files.close(handle)
+    return temporary
