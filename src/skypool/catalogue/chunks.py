@@ -1,0 +1,117 @@
+"""Places of chunks in the SQLite catalogue."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+
+from skypool.catalogue.database import Database
+from skypool.catalogue.interface import ChunkPlace, ChunksGone
+
+__all__ = ["ChunkIndex", "chunk_key"]
+
+# What stands for "not in a block" in a primary key, which cannot hold NULL.
+_ALONE = -1
+_BATCH = 500
+
+
+def chunk_key(digest: bytes) -> int:
+    """Return the key of a chunk: the first 8 bytes of its digest."""
+    return int.from_bytes(digest[:8], "big", signed=True)
+
+
+class ChunkIndex:
+    """The table of chunks.
+
+    Parameters
+    ----------
+    database
+        Where it is.
+    confirm
+        Says whether the record at a place holds a digest: keys are prefixes of digests.
+    """
+
+    def __init__(
+        self, database: Database, confirm: Callable[[ChunkPlace, bytes], bool] | None = None
+    ) -> None:
+        self._database = database
+        self.confirm = confirm
+
+    def places(self, digest: bytes) -> list[ChunkPlace]:
+        """Return the places that may hold a chunk (its key is a prefix of its digest)."""
+        rows = self._database.query(
+            "SELECT p.name, c.offset, c.stored, c.member, c.length FROM chunks c"
+            " JOIN packs p ON p.id = c.pack WHERE c.key = ?",
+            (chunk_key(digest),),
+        )
+        return [_place(row) for row in rows]
+
+    def known(self, digest: bytes) -> bool:
+        """Return whether a chunk is there to be reused: not condemned, and really this one."""
+        rows = self._database.query(
+            "SELECT p.name, c.offset, c.stored, c.member, c.length FROM chunks c"
+            " JOIN packs p ON p.id = c.pack WHERE c.key = ? AND c.condemned = 0",
+            (chunk_key(digest),),
+        )
+        if self.confirm is None:
+            return bool(rows)
+        return any(self.confirm(_place(row), digest) for row in rows)
+
+    def insert(
+        self, connection: sqlite3.Connection, places: Sequence[tuple[bytes, ChunkPlace]]
+    ) -> None:
+        """Add places, inside a transaction."""
+        packs: dict[bytes, int] = {}
+        for name in {place.pack for _, place in places}:
+            connection.execute("INSERT OR IGNORE INTO packs(name) VALUES (?)", (name,))
+            row = connection.execute("SELECT id FROM packs WHERE name = ?", (name,)).fetchone()
+            packs[name] = row[0]
+        connection.executemany(
+            "INSERT OR IGNORE INTO chunks(key, pack, offset, member, stored, length)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            sorted(
+                (
+                    chunk_key(digest),
+                    packs[place.pack],
+                    place.offset,
+                    _ALONE if place.member is None else place.member,
+                    place.stored,
+                    place.length,
+                )
+                for digest, place in places
+            ),
+        )
+
+    def keep(self, connection: sqlite3.Connection, reused: Iterable[bytes]) -> None:
+        """Clear condemnations of chunks that a commit reuses.
+
+        Raises
+        ------
+        ChunksGone
+            If some are no longer there.
+        """
+        wanted = {chunk_key(digest): digest for digest in reused}
+        keys = list(wanted)
+        found: set[int] = set()
+        condemned: set[int] = set()
+        for start in range(0, len(keys), _BATCH):
+            part = keys[start : start + _BATCH]
+            marks = ",".join("?" * len(part))
+            for key, bad in connection.execute(
+                f"SELECT key, condemned FROM chunks WHERE key IN ({marks})",
+                part,
+            ):
+                found.add(key)
+                if bad:
+                    condemned.add(key)
+        missing = [digest for key, digest in wanted.items() if key not in found]
+        if missing:
+            raise ChunksGone(missing)
+        connection.executemany(
+            "UPDATE chunks SET condemned = 0 WHERE key = ?", [(key,) for key in condemned]
+        )
+
+
+def _place(row: Sequence[object]) -> ChunkPlace:
+    pack, offset, stored, member, length = row
+    return ChunkPlace(pack, offset, stored, None if member == _ALONE else member, length)  # type: ignore[arg-type]

@@ -1,0 +1,202 @@
+"""Connections to the catalogue's SQLite file: one per thread, renewed after a fork."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import tempfile
+import threading
+import urllib.parse
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from skypool.catalogue.schema import SCHEMA, SCHEMA_VERSION
+from skypool.errors import Damaged, DiskFull, Locked, ReadOnly, StorageError
+
+__all__ = ["Database", "explained"]
+
+_WAIT_SECONDS = 60.0
+
+
+@contextlib.contextmanager
+def explained(path: str) -> Iterator[None]:
+    """Turn errors of SQLite into those of skypool."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise Locked(
+                f"the catalogue {path} is in use by another process for more than "
+                f"{_WAIT_SECONDS:.0f} s",
+                hint="wait for the other process, or stop it",
+            ) from None
+        if code == sqlite3.SQLITE_FULL:
+            raise DiskFull(
+                f"no room left to write the catalogue {path}", hint="free some space"
+            ) from None
+        if code == sqlite3.SQLITE_READONLY:
+            raise ReadOnly(f"the catalogue {path} cannot be written to: {error}") from None
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise Damaged(
+                f"the catalogue {path} is damaged ({error})",
+                hint="`skypool reindex` rebuilds it from the packs and the log; nothing is lost",
+            ) from None
+        raise StorageError(f"the catalogue {path} cannot be used: {error}") from None
+
+
+class Database:
+    """An SQLite file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    writable
+        Whether it may be created and written to.
+    """
+
+    def __init__(self, path: str, *, writable: bool) -> None:
+        self.path = path
+        self.writable = writable
+        self._local = threading.local()
+        self._copy: tempfile.TemporaryDirectory[str] | None = None
+        self._all: list[sqlite3.Connection] = []
+        self._lock = threading.Lock()
+        self._pid = os.getpid()
+        # Serialises the writers of this process; those of others wait in SQLite.
+        self.writing = threading.RLock()
+
+    def connection(self) -> sqlite3.Connection:
+        """Return this thread's connection."""
+        if self._pid != os.getpid():
+            # A connection must not be carried over a fork (sqlite.org/howtocorrupt.html,
+            # 2.6), not even to be closed: the old ones are kept and never touched.
+            self._abandoned = (self._all, self._local)
+            self._all, self._local = [], threading.local()
+            self._lock, self.writing = threading.Lock(), threading.RLock()
+            self._pid = os.getpid()
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            with explained(self.path):
+                connection = self._open()
+            self._local.connection = connection
+            with self._lock:
+                self._all.append(connection)
+        return connection
+
+    def _open(self) -> sqlite3.Connection:
+        if self.writable:
+            connection = _connect(self.path)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+        else:
+            connection = self._open_for_reading()
+        connection.execute("PRAGMA cache_size=-65536")
+        connection.execute("PRAGMA temp_store=MEMORY")
+        return connection
+
+    def _open_for_reading(self) -> sqlite3.Connection:
+        """Open without leave to write.
+
+        A database in WAL mode wants to make its `-shm` file. In a folder that cannot be
+        written to it is opened as unchanging where no `-wal` file has content, else as a
+        copy.
+        """
+        uri = f"file:{urllib.parse.quote(os.fsencode(self.path))}?mode=ro"
+        try:
+            connection = _connect(uri, uri=True)
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.OperationalError:
+            wal = self.path + "-wal"
+            if os.path.exists(wal) and os.path.getsize(wal):
+                if self._copy is None:
+                    self._copy = tempfile.TemporaryDirectory(prefix="skypool-")
+                    for end in ("", "-wal"):
+                        shutil.copy(self.path + end, os.path.join(self._copy.name, "copy" + end))
+                return _connect(os.path.join(self._copy.name, "copy"))
+            return _connect(uri + "&immutable=1", uri=True)
+        return connection
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Ask several questions of one state of the database."""
+        connection = self.connection()
+        with explained(self.path):
+            if connection.in_transaction:
+                yield connection
+                return
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("ROLLBACK")
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Change the database: all or nothing."""
+        with self.writing:
+            connection = self.connection()
+            with explained(self.path):
+                connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield connection
+                    connection.execute("COMMIT")
+                except BaseException:
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
+                    raise
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return all rows of a question."""
+        with explained(self.path):
+            return self.connection().execute(sql, parameters).fetchall()
+
+    def prepare(self) -> None:
+        """Make the tables where there are none.
+
+        Raises
+        ------
+        StorageError
+            If the tables are those of another version of skypool.
+        """
+        with explained(self.path):
+            (found,) = self.connection().execute("PRAGMA user_version").fetchone()
+        if found == SCHEMA_VERSION:
+            return
+        if found == 0 and self.writable:
+            with self.transaction() as connection:
+                if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+                    for statement in SCHEMA.split(";"):
+                        connection.execute(statement)
+                    connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+            return
+        raise StorageError(
+            f"the catalogue {self.path} has tables of another version of skypool ({found})",
+            hint="`skypool reindex` makes a new one; nothing is lost",
+        )
+
+    def close(self) -> None:
+        """Close all connections of this process."""
+        if self._pid == os.getpid():
+            with self._lock:
+                for connection in self._all:
+                    connection.close()
+                self._all.clear()
+            self._local = threading.local()
+        if self._copy is not None:
+            self._copy.cleanup()
+            self._copy = None
+
+
+def _connect(path: str, *, uri: bool = False) -> sqlite3.Connection:
+    return sqlite3.connect(
+        path,
+        timeout=_WAIT_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=256,
+        uri=uri,
+    )

@@ -1,0 +1,309 @@
+"""Questions about names, versions, tags, references and commits, as of a commit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from skypool.catalogue.database import Database
+from skypool.catalogue.interface import (
+    CommitRow,
+    RefRow,
+    SourceRow,
+    VersionRow,
+)
+from skypool.catalogue.publish import changes_of
+from skypool.catalogue.text import from_database, to_database
+
+__all__ = ["Identity"]
+
+_VERSION = (
+    "SELECT v.urn, v.track, v.version, d.digest, d.kind, d.type, d.size, v.total, v.since,"
+    " (SELECT n.name FROM names n WHERE n.track = v.track AND n.since <= :at AND n.until > :at"
+    " ORDER BY n.since DESC LIMIT 1)"
+    " FROM versions v JOIN documents d ON d.id = v.document"
+)
+
+
+class Identity:
+    """The half of the catalogue that knows what is called how.
+
+    Every question takes *at*, the commit as of which it is answered.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def head(self) -> int:
+        """Return the number of the last commit, 0 before the first."""
+        rows = self._database.query("SELECT value FROM state WHERE key = 'head'")
+        return int(rows[0][0]) if rows else 0
+
+    def version(self, urn: int, at: int) -> VersionRow | None:
+        """Return a version by its number."""
+        rows = self._versions("WHERE v.urn = :urn AND v.since <= :at", at, urn=urn)
+        return rows[0] if rows else None
+
+    def latest(self, track: int, at: int) -> VersionRow | None:
+        """Return the newest version of a track."""
+        rows = self._versions(
+            "WHERE v.track = :track AND v.since <= :at AND v.until > :at", at, track=track
+        )
+        return rows[0] if rows else None
+
+    def track_versions(self, track: int, at: int) -> list[VersionRow]:
+        """Return all versions of a track, oldest first."""
+        return self._versions(
+            "WHERE v.track = :track AND v.since <= :at ORDER BY v.version", at, track=track
+        )
+
+    def numbered(self, track: int, version: int, at: int) -> VersionRow | None:
+        """Return one version of a track."""
+        rows = self._versions(
+            "WHERE v.track = :track AND v.version = :version AND v.since <= :at",
+            at,
+            track=track,
+            version=version,
+        )
+        return rows[0] if rows else None
+
+    def named(self, name: str, at: int) -> int | None:
+        """Return the track that has a name."""
+        rows = self._database.query(
+            "SELECT track FROM names WHERE name = ? AND since <= ? AND until > ?",
+            (to_database(name), at, at),
+        )
+        return rows[0][0] if rows else None
+
+    def removed(self, name: str, at: int) -> int | None:
+        """Return the track that had a name when it was removed."""
+        rows = self._database.query(
+            "SELECT track FROM names WHERE name = ? AND until <= ? AND removed"
+            " ORDER BY until DESC LIMIT 1",
+            (to_database(name), at),
+        )
+        return rows[0][0] if rows else None
+
+    def with_stem(self, name: str, at: int) -> list[tuple[str, int]]:
+        """Return (name, track) of all names that are *name* and an extension."""
+        low, high = to_database(name) + ".", to_database(name) + "/"
+        rows = self._database.query(
+            "SELECT name, track FROM names WHERE name >= ? AND name < ? AND since <= ?"
+            " AND until > ? AND instr(substr(name, ?), '/') = 0",
+            (low, high, at, at, len(low)),
+        )
+        return [(from_database(found), track) for found, track in rows]
+
+    def names(self, at: int, below: str = "") -> Iterator[tuple[str, int]]:
+        """Return (name, track) of all names, in order, or of those below a folder."""
+        where, values = "", []
+        if below:
+            where = " AND name >= ? AND name < ?"
+            values = [to_database(below) + "/", to_database(below) + "0"]
+        rows = self._database.query(
+            f"SELECT name, track FROM names WHERE since <= ? AND until > ?{where} ORDER BY name",
+            (at, at, *values),
+        )
+        return ((from_database(name), track) for name, track in rows)
+
+    def listing(self, at: int, below: str = "") -> list[VersionRow]:
+        """Return the newest version of every named track, in the order of their names."""
+        where, values = "", {}
+        if below:
+            where = " AND n.name >= :low AND n.name < :high"
+            values = {"low": to_database(below) + "/", "high": to_database(below) + "0"}
+        rows = self._database.query(
+            "SELECT v.urn, v.track, v.version, d.digest, d.kind, d.type, d.size, v.total, v.since,"
+            " n.name FROM names n JOIN versions v ON v.track = n.track"
+            " JOIN documents d ON d.id = v.document"
+            " WHERE n.since <= :at AND n.until > :at AND v.since <= :at AND v.until > :at"
+            f"{where} ORDER BY n.name",
+            {"at": at, **values},  # type: ignore[arg-type]
+        )
+        return [_version(row) for row in rows]
+
+    def like_names(self, text: str, at: int, limit: int = 5) -> list[str]:
+        """Return some names that hold *text*, for suggestions."""
+        rows = self._database.query(
+            "SELECT name FROM names WHERE since <= ? AND until > ? AND instr(name, ?) LIMIT ?",
+            (at, at, to_database(text), limit),
+        )
+        return [from_database(name) for (name,) in rows]
+
+    def some_names(self, at: int, limit: int = 2000) -> list[str]:
+        """Return names to compare a misspelt one with."""
+        rows = self._database.query(
+            "SELECT name FROM names WHERE since <= ? AND until > ? LIMIT ?", (at, at, limit)
+        )
+        return [from_database(name) for (name,) in rows]
+
+    def tags(self, urn: int, at: int) -> list[str]:
+        """Return the tags of a version, in order."""
+        rows = self._database.query(
+            "SELECT tag FROM tags WHERE urn = ? AND since <= ? AND until > ? ORDER BY tag",
+            (urn, at, at),
+        )
+        return [from_database(tag) for (tag,) in rows]
+
+    def tagged(self, tag: str, at: int) -> list[VersionRow]:
+        """Return the versions that carry a tag, oldest first."""
+        return self._versions(
+            "JOIN tags t ON t.urn = v.urn WHERE t.tag = :tag AND t.since <= :at AND t.until > :at"
+            " ORDER BY v.urn",
+            at,
+            tag=to_database(tag),
+        )
+
+    def all_tags(self, at: int) -> list[tuple[str, int]]:
+        """Return (tag, number of versions that carry it)."""
+        rows = self._database.query(
+            "SELECT tag, count(*) FROM tags WHERE since <= ? AND until > ?"
+            " GROUP BY tag ORDER BY tag",
+            (at, at),
+        )
+        return [(from_database(tag), count) for tag, count in rows]
+
+    def hashed(self, low: bytes, high: bytes, at: int) -> list[VersionRow]:
+        """Return the versions whose document or file has a digest in a range."""
+        return self._versions(
+            "WHERE v.since <= :at AND (d.digest BETWEEN :low AND :high"
+            " OR d.file_hash BETWEEN :low AND :high) ORDER BY v.urn",
+            at,
+            low=low,
+            high=high,
+        )
+
+    def refs(self, urn: int) -> list[RefRow]:
+        """Return the references of a version, in order."""
+        rows = self._database.query(
+            "SELECT role, child, external FROM refs WHERE parent = ? ORDER BY position", (urn,)
+        )
+        return [
+            RefRow(from_database(role), child, external and from_database(external))
+            for role, child, external in rows
+        ]
+
+    def parents(self, urn: int, at: int) -> list[VersionRow]:
+        """Return the versions that refer to a version."""
+        return self._versions(
+            "JOIN refs r ON r.parent = v.urn WHERE r.child = :urn AND v.since <= :at"
+            " GROUP BY v.urn ORDER BY v.urn",
+            at,
+            urn=urn,
+        )
+
+    def live_parents(self, track: int, at: int) -> list[VersionRow]:
+        """Return the visible newest versions that refer to any version of a track."""
+        return self._versions(
+            "JOIN refs r ON r.parent = v.urn JOIN versions c ON c.urn = r.child"
+            " JOIN names n ON n.track = v.track AND n.since <= :at AND n.until > :at"
+            " WHERE c.track = :track AND v.since <= :at AND v.until > :at"
+            " GROUP BY v.urn ORDER BY v.urn",
+            at,
+            track=track,
+        )
+
+    def descendants(self, urn: int) -> list[tuple[int, int, int]]:
+        """Return (version's number, track, size) of all that is below a version, each once."""
+        rows = self._database.query(
+            "WITH RECURSIVE below(urn) AS (SELECT child FROM refs WHERE parent = ?"
+            " AND child IS NOT NULL UNION SELECT r.child FROM refs r JOIN below b"
+            " ON r.parent = b.urn WHERE r.child IS NOT NULL)"
+            " SELECT b.urn, v.track, d.size FROM below b JOIN versions v ON v.urn = b.urn"
+            " JOIN documents d ON d.id = v.document",
+            (urn,),
+        )
+        return [(found, track, size) for found, track, size in rows]
+
+    def origin(self, urn: int) -> str | None:
+        """Return the origin of a version as JSON text."""
+        rows = self._database.query("SELECT origin FROM versions WHERE urn = ?", (urn,))
+        return rows[0][0] if rows else None
+
+    def sources(self, digest: bytes) -> list[SourceRow]:
+        """Return the files outside the pool that hold the content of a document."""
+        rows = self._database.query(
+            "SELECT s.path, s.size, s.mtime_ns, s.inode FROM sources s"
+            " JOIN documents d ON d.id = s.document WHERE d.digest = ?",
+            (digest,),
+        )
+        return [SourceRow(digest, from_database(path), *rest) for path, *rest in rows]
+
+    def commits(self, at: int, track: int | None = None) -> list[CommitRow]:
+        """Return the commits up to *at*, newest first; of one track where it is given."""
+        where, values = "", []
+        if track is not None:
+            where = (
+                " AND number IN (SELECT since FROM versions WHERE track = ?"
+                " UNION SELECT since FROM names WHERE track = ?"
+                " UNION SELECT until FROM names WHERE track = ?"
+                " UNION SELECT t.since FROM tags t JOIN versions v ON v.urn = t.urn"
+                " WHERE v.track = ?"
+                " UNION SELECT t.until FROM tags t JOIN versions v ON v.urn = t.urn"
+                " WHERE v.track = ?)"
+            )
+            values = [track] * 5
+        rows = self._database.query(
+            "SELECT number, time_us, author, message, changes FROM commits"
+            f" WHERE number <= ?{where} ORDER BY number DESC",
+            (at, *values),
+        )
+        return [_commit(row) for row in rows]
+
+    def commit(self, number: int) -> CommitRow | None:
+        """Return one commit."""
+        rows = self._database.query(
+            "SELECT number, time_us, author, message, changes FROM commits WHERE number = ?",
+            (number,),
+        )
+        return _commit(rows[0]) if rows else None
+
+    def commit_at(self, time_us: int) -> int:
+        """Return the last commit up to a time (us since 1970); 0 where there is none."""
+        rows = self._database.query(
+            "SELECT max(number) FROM commits WHERE time_us <= ?", (time_us,)
+        )
+        return int(rows[0][0] or 0)
+
+    def changes(self, number: int) -> list[VersionRow]:
+        """Return the versions that a commit made."""
+        return self._versions("WHERE v.since = :number ORDER BY v.urn", number, number=number)
+
+    def counts(self, at: int) -> tuple[int, int, int]:
+        """Return the number of visible products, of versions, and the bytes of all versions."""
+        ((products,),) = self._database.query(
+            "SELECT count(*) FROM names WHERE since <= ? AND until > ?", (at, at)
+        )
+        ((versions, size),) = self._database.query(
+            "SELECT count(*), coalesce(sum(d.size), 0) FROM versions v"
+            " JOIN documents d ON d.id = v.document WHERE v.since <= ?",
+            (at,),
+        )
+        return products, versions, size
+
+    def free_number(self, stem: str) -> int:
+        """Return the smallest n such that no track was ever called `stem-n` or above."""
+        low, high = to_database(stem) + "-", to_database(stem) + "."
+        rows = self._database.query(
+            "SELECT name FROM names WHERE name >= ? AND name < ?", (low, high)
+        )
+        numbers = [int(name[len(low) :]) for (name,) in rows if name[len(low) :].isdigit()]
+        return max(numbers, default=0) + 1
+
+    def _versions(self, where: str, at: int, **values: Any) -> list[VersionRow]:
+        rows = self._database.query(f"{_VERSION} {where}", {"at": at, **values})  # type: ignore[arg-type]
+        return [_version(row) for row in rows]
+
+
+def _version(row: tuple[Any, ...]) -> VersionRow:
+    found = VersionRow._make(row)
+    if found.name is None or found.name.isascii():
+        return found
+    return found._replace(name=from_database(found.name))
+
+
+def _commit(row: tuple[Any, ...]) -> CommitRow:
+    number, time_us, author, message, changes = row
+    return CommitRow(
+        number, time_us, from_database(author), from_database(message), changes_of(changes)
+    )

@@ -1,0 +1,385 @@
+"""Committing: a draft becomes a record with numbers, and the record changes the tables.
+
+The same `apply` serves new commits and the replay of the log, so a rebuilt
+catalogue cannot differ from the one that was lost.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from skypool.catalogue.interface import FOREVER, Draft, DraftVersion, External
+from skypool.catalogue.text import from_database, to_database
+from skypool.codec.documents import dumps, format_time, loads
+from skypool.errors import Damaged, NameConflict
+
+__all__ = ["Resolver", "apply", "state", "time_of"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def state(connection: sqlite3.Connection, key: str, default: Any = 0) -> Any:
+    """Return a value of the table `state`."""
+    row = connection.execute("SELECT value FROM state WHERE key = ?", (key,)).fetchone()
+    return default if row is None else row[0]
+
+
+def time_of(microseconds: int) -> datetime:
+    """Return the UTC time of microseconds since 1970."""
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+class Resolver:
+    """Gives a draft its numbers, inside the transaction that publishes it.
+
+    Attributes
+    ----------
+    urns, new
+        See `Published`.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, draft: Draft) -> None:
+        self._connection = connection
+        self._draft = draft
+        self._next_urn = state(connection, "next_urn", 1)
+        self._next_track = state(connection, "next_track", 1)
+        self._tracks: dict[str, int] = {}
+        self._last: dict[int, tuple[int, int, bytes]] = {}
+        self.urns: list[int] = []
+        self.new: list[bool] = []
+        self._versions: list[dict[str, Any]] = []
+        self._names: list[list[Any]] = []
+        self._hidden: list[list[Any]] = []
+
+    def record(self) -> dict[str, Any] | None:
+        """Return the commit record, None where nothing changes.
+
+        Raises
+        ------
+        NameConflict
+            If a track should get a name that another one has.
+        """
+        for version in self._draft.versions:
+            self._resolve(version)
+        self._rename()
+        self._hide()
+        tags = [tag for tag in map(list, self._tags()) if tag]
+        lists = {
+            "versions": self._versions,
+            "names": self._names,
+            "hidden": self._hidden,
+            "tags": tags,
+        }
+        lists = {key: value for key, value in lists.items() if value}
+        if not lists:
+            return None
+        if self._draft.sources:
+            lists["sources"] = [
+                {
+                    "document": source.document.hex(),
+                    "path": source.path,
+                    "size": source.size,
+                    "mtime_ns": source.mtime_ns,
+                    "inode": source.inode,
+                }
+                for source in self._draft.sources
+            ]
+        head = state(self._connection, "head")
+        last = state(self._connection, "head_time")
+        now = max(time.time_ns() // 1000, last + 1)
+        return {
+            "commit": head + 1,
+            "parent": head,
+            "time": format_time(time_of(now)),
+            "author": self._draft.author,
+            "message": self._draft.message,
+            **lists,
+        }
+
+    def _target(self, target: int) -> int:
+        return target if target > 0 else self.urns[-1 - target]
+
+    def _resolve(self, draft: DraftVersion) -> None:
+        refs = [
+            [role, {"external": target.text} if isinstance(target, External) else
+             self._target(target)]
+            for role, target in draft.refs
+        ]  # fmt: skip
+        track = draft.track if draft.track is not None else self._track_of_name(draft.name)
+        if track is not None:
+            self._show(track)
+            urn, number, document = self._last_version(track)
+            if draft.keep_same and document == draft.document and self._refs_of(urn) == refs:
+                self.urns.append(urn)
+                self.new.append(False)
+                return
+            number += 1
+        else:
+            track, number = self._next_track, 0
+            self._next_track += 1
+            if draft.name is not None:
+                self._names.append([track, draft.name])
+                self._tracks[draft.name] = track
+        urn = self._next_urn
+        self._next_urn += 1
+        entry = {
+            "urn": urn,
+            "track": track,
+            "version": number,
+            "kind": draft.kind,
+            "type": draft.type,
+            "document": draft.document.hex(),
+            "size": draft.size,
+            "total": draft.total,
+            "refs": refs,
+        }
+        if draft.origin:
+            entry["origin"] = dict(draft.origin)
+        self._versions.append(entry)
+        self._last[track] = (urn, number, draft.document)
+        self.urns.append(urn)
+        self.new.append(True)
+
+    def _track_of_name(self, name: str | None) -> int | None:
+        if name is None:
+            return None
+        if name in self._tracks:
+            return self._tracks[name]
+        # A live name continues its track; else a removed one does. A renamed one does not.
+        row = self._connection.execute(
+            "SELECT track FROM names WHERE name = ? AND (until = ? OR removed)"
+            " ORDER BY until DESC, since DESC LIMIT 1",
+            (to_database(name), FOREVER),
+        ).fetchone()
+        if row is None:
+            return None
+        self._tracks[name] = row[0]
+        return int(row[0])
+
+    def _last_version(self, track: int) -> tuple[int, int, bytes]:
+        if track not in self._last:
+            row = self._connection.execute(
+                "SELECT v.urn, v.version, d.digest FROM versions v"
+                " JOIN documents d ON d.id = v.document"
+                " WHERE v.track = ? ORDER BY v.version DESC LIMIT 1",
+                (track,),
+            ).fetchone()
+            self._last[track] = row
+        return self._last[track]
+
+    def _refs_of(self, urn: int) -> list[list[Any]]:
+        for version in self._versions:
+            if version["urn"] == urn:
+                return list(version["refs"])
+        return [
+            [from_database(role), child if external is None else
+             {"external": from_database(external)}]
+            for role, child, external in self._connection.execute(
+                "SELECT role, child, external FROM refs WHERE parent = ? ORDER BY position",
+                (urn,),
+            )
+        ]  # fmt: skip
+
+    def _show(self, track: int) -> None:
+        """Bring a removed track back into view: it continues."""
+        row = self._connection.execute(
+            "SELECT until, removed FROM names WHERE track = ? ORDER BY since DESC LIMIT 1",
+            (track,),
+        ).fetchone()
+        if row is not None and row[0] != FOREVER and row[1]:
+            entry = [track, False]
+            if entry not in self._hidden:
+                self._hidden.append(entry)
+
+    def _rename(self) -> None:
+        moving = {track for track, _ in self._draft.renames}
+        for track, name in self._draft.renames:
+            row = self._connection.execute(
+                "SELECT track FROM names WHERE name = ? AND until = ?",
+                (to_database(name), FOREVER),
+            ).fetchone()
+            if row is not None and row[0] not in moving:
+                raise NameConflict(
+                    f"the name {name!r} is taken",
+                    hint="choose another name, or remove or rename what has it",
+                )
+            self._names.append([track, name])
+
+    def _hide(self) -> None:
+        for track, removed in self._draft.hidden:
+            if removed:
+                self._hidden.append([track, True])
+            else:
+                self._restore(track)
+
+    def _restore(self, track: int) -> None:
+        row = self._connection.execute(
+            "SELECT name, until FROM names WHERE track = ? ORDER BY since DESC LIMIT 1", (track,)
+        ).fetchone()
+        if row is None or row[1] == FOREVER:
+            return
+        taken = self._connection.execute(
+            "SELECT 1 FROM names WHERE name = ? AND until = ?", (row[0], FOREVER)
+        ).fetchone()
+        if taken:
+            raise NameConflict(
+                f"the name {from_database(row[0])!r} has been taken meanwhile",
+                hint="rename the product that has it now, then restore again",
+            )
+        self._hidden.append([track, False])
+
+    def _tags(self) -> list[tuple[str, int, bool]]:
+        changes = []
+        for tag, target, wanted in self._draft.tags:
+            urn = self._target(target)
+            has = self._connection.execute(
+                "SELECT 1 FROM tags WHERE tag = ? AND urn = ? AND until = ?",
+                (to_database(tag), urn, FOREVER),
+            ).fetchone()
+            change = (tag, urn, wanted)
+            if (has is not None) != wanted and change not in changes:
+                changes.append(change)
+        return changes
+
+
+def apply(connection: sqlite3.Connection, record: Mapping[str, Any]) -> None:
+    """Change the tables as a commit record says.
+
+    Raises
+    ------
+    Damaged
+        If a document of the record is not indexed.
+    """
+    number = record["commit"]
+    versions = record.get("versions", ())
+    _insert_versions(connection, number, versions)
+    _change_names(connection, number, record)
+    for tag, urn, wanted in record.get("tags", ()):
+        if wanted:
+            connection.execute(
+                "INSERT INTO tags(tag, urn, since, until) VALUES (?, ?, ?, ?)",
+                (to_database(tag), urn, number, FOREVER),
+            )
+        else:
+            connection.execute(
+                "UPDATE tags SET until = ? WHERE tag = ? AND urn = ? AND until = ?",
+                (number, to_database(tag), urn, FOREVER),
+            )
+    for source in record.get("sources", ()):
+        connection.execute(
+            "INSERT OR REPLACE INTO sources(document, path, size, mtime_ns, inode)"
+            " SELECT id, ?, ?, ?, ? FROM documents WHERE digest = ?",
+            (
+                to_database(source["path"]),
+                source["size"],
+                source["mtime_ns"],
+                source["inode"],
+                bytes.fromhex(source["document"]),
+            ),
+        )
+    _note_commit(connection, record)
+
+
+def _insert_versions(connection: sqlite3.Connection, number: int, versions: Any) -> None:
+    rows, refs, tracks = [], [], []
+    for version in versions:
+        digest = bytes.fromhex(version["document"])
+        row = connection.execute("SELECT id FROM documents WHERE digest = ?", (digest,)).fetchone()
+        if row is None:
+            raise Damaged(f"the document {version['document']} of commit {number} is not there")
+        origin = dumps(version["origin"]).decode() if "origin" in version else None
+        rows.append(
+            (
+                version["urn"],
+                version["track"],
+                version["version"],
+                row[0],
+                version["total"],
+                number,
+                FOREVER,
+                origin,
+            )
+        )
+        tracks.append((number, version["track"], version["version"] - 1))
+        for position, (role, target) in enumerate(version["refs"]):
+            child, external = (
+                (None, to_database(target["external"]))
+                if isinstance(target, Mapping)
+                else (target, None)
+            )
+            refs.append((version["urn"], position, to_database(role), child, external))
+    connection.executemany(
+        "INSERT INTO versions(urn, track, version, document, total, since, until, origin)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        rows,
+    )
+    connection.executemany(
+        "UPDATE versions SET until = ? WHERE track = ? AND version = ?",
+        [t for t in tracks if t[2] >= 0],
+    )
+    connection.executemany(
+        "INSERT INTO refs(parent, position, role, child, external) VALUES (?, ?, ?, ?, ?)", refs
+    )
+
+
+def _change_names(connection: sqlite3.Connection, number: int, record: Mapping[str, Any]) -> None:
+    for track, removed in record.get("hidden", ()):
+        if removed:
+            connection.execute(
+                "UPDATE names SET until = ?, removed = 1 WHERE track = ? AND until = ?",
+                (number, track, FOREVER),
+            )
+        else:
+            connection.execute(
+                "INSERT OR REPLACE INTO names(track, name, since, until)"
+                " SELECT track, name, ?, ? FROM names WHERE track = ?"
+                " ORDER BY since DESC LIMIT 1",
+                (number, FOREVER, track),
+            )
+    names = record.get("names", ())
+    connection.executemany(
+        "UPDATE names SET until = ? WHERE track = ? AND until = ?",
+        [(number, track, FOREVER) for track, _ in names],
+    )
+    connection.executemany(
+        "INSERT OR REPLACE INTO names(track, name, since, until) VALUES (?, ?, ?, ?)",
+        [(track, to_database(name), number, FOREVER) for track, name in names if name is not None],
+    )
+
+
+def _note_commit(connection: sqlite3.Connection, record: Mapping[str, Any]) -> None:
+    number = record["commit"]
+    moment = record["time"]
+    time_us = (datetime.fromisoformat(moment) - _EPOCH) // timedelta(microseconds=1)
+    changes = {
+        key: len(record[key]) for key in ("versions", "names", "hidden", "tags") if key in record
+    }
+    connection.execute(
+        "INSERT INTO commits(number, time_us, author, message, changes) VALUES (?, ?, ?, ?, ?)",
+        (
+            number,
+            time_us,
+            to_database(record["author"]),
+            to_database(record["message"]),
+            dumps(changes).decode(),
+        ),
+    )
+    versions = record.get("versions", ())
+    values = {"head": number, "head_time": time_us}
+    if versions:
+        values["next_urn"] = max(v["urn"] for v in versions) + 1
+        top = max(v["track"] for v in versions) + 1
+        values["next_track"] = max(top, state(connection, "next_track", 1))
+    connection.executemany(
+        "INSERT OR REPLACE INTO state(key, value) VALUES (?, ?)", list(values.items())
+    )
+
+
+def changes_of(text: str) -> Mapping[str, int]:
+    """Read the summary of a commit's changes."""
+    changes: Mapping[str, int] = loads(text.encode())
+    return changes

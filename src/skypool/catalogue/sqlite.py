@@ -1,0 +1,271 @@
+"""The catalogue in an SQLite file."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from skypool.catalogue.chunks import ChunkIndex
+from skypool.catalogue.database import Database
+from skypool.catalogue.identity import Identity
+from skypool.catalogue.interface import (
+    ChunkPlace,
+    Draft,
+    IndexedDocument,
+    Published,
+)
+from skypool.catalogue.publish import Resolver, apply, state
+from skypool.catalogue.text import from_database, to_database
+from skypool.codec.documents import dumps
+
+__all__ = ["Seen", "SqliteCatalogue"]
+
+_STAGED_DOCUMENTS = 1000
+
+
+class Seen(tuple[int, int, int, int, int]):
+    """Size, mtime_ns, ctime_ns, inode and device of a file when it was read."""
+
+    __slots__ = ()
+
+
+class SqliteCatalogue(Identity):
+    """A `Catalogue` in an SQLite file.
+
+    Parameters
+    ----------
+    path
+        The file; made where it does not exist and *writable* is true.
+    writable
+        Whether it may be written to.
+    confirm
+        Says whether the record at a place really holds a digest.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        writable: bool,
+        confirm: Callable[[ChunkPlace, bytes], bool] | None = None,
+    ) -> None:
+        super().__init__(Database(path, writable=writable))
+        self._database.prepare()
+        self.chunks = ChunkIndex(self._database, confirm)
+        self.places = self.chunks.places
+        self.known = self.chunks.known
+
+    @property
+    def database(self) -> Database:
+        """The database below, for search."""
+        return self._database
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def state(self, key: str, default: Any = 0) -> Any:
+        """Return a value that belongs to the catalogue as a whole."""
+        return state(self._database.connection(), key, default)
+
+    def set_state(self, values: Mapping[str, Any]) -> None:
+        """Set values that belong to the catalogue as a whole."""
+        with self._database.transaction() as connection:
+            connection.executemany(
+                "INSERT OR REPLACE INTO state(key, value) VALUES (?, ?)", list(values.items())
+            )
+
+    def stage(
+        self,
+        places: Sequence[tuple[bytes, ChunkPlace]],
+        documents: Sequence[IndexedDocument],
+    ) -> None:
+        """Index chunks and documents ahead of a commit, in short transactions."""
+        with self._database.transaction() as connection:
+            self.chunks.insert(connection, places)
+        for start in range(0, len(documents), _STAGED_DOCUMENTS):
+            with self._database.transaction() as connection:
+                _insert_documents(connection, documents[start : start + _STAGED_DOCUMENTS])
+
+    def publish(
+        self,
+        draft: Draft,
+        places: Sequence[tuple[bytes, ChunkPlace]],
+        documents: Sequence[IndexedDocument],
+        reused: Iterable[bytes],
+        logged: int = 0,
+    ) -> Published:
+        """Commit a draft in one transaction; see `Catalogue.publish`.
+
+        Parameters
+        ----------
+        draft
+            What is committed.
+        places, documents
+            What was not staged before.
+        reused
+            Chunks that must still be there.
+        logged
+            Records up to this number are durable in the log and may be forgotten.
+        """
+        with self._database.transaction() as connection:
+            self.chunks.keep(connection, reused)
+            self.chunks.insert(connection, places)
+            _insert_documents(connection, documents)
+            resolver = Resolver(connection, draft)
+            record = resolver.record()
+            number = None
+            if record is not None:
+                number = record["commit"]
+                apply(connection, record)
+                connection.execute(
+                    "INSERT INTO unlogged(number, record) VALUES (?, ?)", (number, dumps(record))
+                )
+            if logged:
+                connection.execute("DELETE FROM unlogged WHERE number <= ?", (logged,))
+        return Published(number, tuple(resolver.urns), tuple(resolver.new))
+
+    def replay(self, record: Mapping[str, Any]) -> None:
+        """Take in a record of the log."""
+        with self._database.transaction() as connection:
+            apply(connection, record)
+
+    def unlogged(self, above: int = 0) -> list[tuple[int, bytes]]:
+        """Return the records that are not known to be in the log."""
+        return [
+            (number, record)
+            for number, record in self._database.query(
+                "SELECT number, record FROM unlogged WHERE number > ? ORDER BY number", (above,)
+            )
+        ]
+
+    def logged(self, number: int) -> None:
+        """Forget the records up to *number*: they are durable in the log."""
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM unlogged WHERE number <= ?", (number,))
+
+    def documents_with(self, file_hash: bytes) -> list[bytes]:
+        """Return the digests of the documents of a file's content."""
+        rows = self._database.query(
+            "SELECT digest FROM documents WHERE file_hash = ?", (file_hash,)
+        )
+        return [digest for (digest,) in rows]
+
+    def document_of_seen(self, path: str, stat: os.stat_result) -> bytes | None:
+        """Return the document that a file with these figures became, if it was seen."""
+        rows = self._database.query(
+            "SELECT document FROM seen WHERE path = ? AND size = ? AND mtime_ns = ?"
+            " AND ctime_ns = ? AND inode = ? AND device = ?",
+            (
+                to_database(path),
+                stat.st_size,
+                stat.st_mtime_ns,
+                stat.st_ctime_ns,
+                stat.st_ino,
+                stat.st_dev,
+            ),
+        )
+        return rows[0][0] if rows else None
+
+    def note_seen(self, found: Iterable[tuple[str, os.stat_result, bytes]]) -> None:
+        """Remember which document a file with these figures became."""
+        with self._database.transaction() as connection:
+            connection.executemany(
+                "INSERT OR REPLACE INTO seen"
+                "(path, size, mtime_ns, ctime_ns, inode, device, document)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        to_database(path),
+                        stat.st_size,
+                        stat.st_mtime_ns,
+                        stat.st_ctime_ns,
+                        stat.st_ino,
+                        stat.st_dev,
+                        document,
+                    )
+                    for path, stat, document in found
+                ],
+            )
+
+    def document_size(self, digest: bytes) -> tuple[str, str, int] | None:
+        """Return kind, type and size of an indexed document."""
+        rows = self._database.query(
+            "SELECT kind, type, size FROM documents WHERE digest = ?", (digest,)
+        )
+        return rows[0] if rows else None  # type: ignore[return-value]
+
+    def live_documents(self) -> Iterator[bytes]:
+        """Return the digests of the documents of all versions."""
+        rows = self._database.query(
+            "SELECT DISTINCT d.digest FROM documents d JOIN versions v ON v.document = d.id"
+        )
+        return (digest for (digest,) in rows)
+
+    def keys(self) -> list[str]:
+        """Return the names of all metadata keys."""
+        rows = self._database.query("SELECT name FROM keys ORDER BY name")
+        return [from_database(name) for (name,) in rows]
+
+
+def _insert_documents(connection: sqlite3.Connection, documents: Sequence[IndexedDocument]) -> None:
+    keys: dict[str, int] = {}
+    units: dict[str, int] = {}
+    rows: list[tuple[Any, ...]] = []
+    for document in documents:
+        cursor = connection.execute(
+            "INSERT OR IGNORE INTO documents(digest, kind, type, size, file_hash)"
+            " VALUES (?, ?, ?, ?, ?)",
+            (
+                document.digest,
+                document.kind,
+                to_database(document.type),
+                document.size,
+                document.file_hash,
+            ),
+        )
+        if not cursor.rowcount:
+            continue  # an equal document is indexed already
+        number = cursor.lastrowid
+        for key, value, unit, place in document.terms:
+            key_id = keys.get(key) or _number(connection, keys, "keys", key)
+            unit_id = units.get(unit) or _number(connection, units, "units", unit)
+            if type(value) is str:
+                value = to_database(value)
+            rows.append((key_id, value, number, place, unit_id))
+    # Sorted rows go to neighbouring pages: several times faster for many documents.
+    rows.sort(key=_order)
+    connection.executemany(
+        "INSERT OR IGNORE INTO terms(key, value, document, place, unit) VALUES (?, ?, ?, ?, ?)",
+        rows,
+    )
+
+
+def _order(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the place of a term in the order of SQLite: numbers, text, blobs."""
+    value = row[1]
+    rank = 1 if type(value) is str else 2 if type(value) is bytes else 0
+    return (row[0], rank, value, row[2], row[3])
+
+
+def _number(connection: sqlite3.Connection, known: dict[str, int], table: str, text: str) -> int:
+    """Return the number of a key or unit, giving it one where it is new."""
+    column = "name" if table == "keys" else "text"
+    row = connection.execute(
+        f"SELECT id FROM {table} WHERE {column} = ?",
+        (to_database(text),),
+    ).fetchone()
+    if row is None:
+        if table == "keys":
+            cursor = connection.execute(
+                "INSERT INTO keys(name, folded) VALUES (?, ?)",
+                (to_database(text), to_database(text.casefold())),
+            )
+        else:
+            cursor = connection.execute("INSERT INTO units(text) VALUES (?)", (to_database(text),))
+        known[text] = cursor.lastrowid or 0
+    else:
+        known[text] = row[0]
+    return known[text]

@@ -1,0 +1,78 @@
+"""The searchable values of a product document."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from skypool.catalogue.interface import IndexedDocument, Term
+from skypool.catalogue.schema import TEXT_LIMIT
+from skypool.codec.documents import format_time
+
+__all__ = ["NOT_COMPARABLE", "indexed", "terms_of"]
+
+# What stands for a value that SQL cannot compare: NaN.
+NOT_COMPARABLE = b""
+
+
+def indexed(digest: bytes, document: Mapping[str, Any], size: int) -> IndexedDocument:
+    """Return what the catalogue keeps of a product document.
+
+    Parameters
+    ----------
+    digest
+        Of the document.
+    document
+        As in docs/format/documents.md.
+    size
+        Bytes of the product.
+    """
+    file = document.get("file")
+    found = next((p[1] for p in document["meta"] if p[0] == "type"), "")
+    return IndexedDocument(
+        digest=digest,
+        kind=document["kind"],
+        type=str(found),
+        size=size,
+        file_hash=bytes.fromhex(file["hash"]) if file else None,
+        terms=tuple(terms_of(document)),
+    )
+
+
+def terms_of(document: Mapping[str, Any]) -> Iterator[Term]:
+    """Return the values of all keys of a product and of its datasets."""
+    yield from _of_list(document["meta"], 0)
+    for place, (_, dataset) in enumerate(_all_datasets(document["datasets"]), 1):
+        meta = dataset.get("meta")
+        if isinstance(meta, list):
+            yield from _of_list(meta, place)
+
+
+def _all_datasets(datasets: Sequence[Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for name, dataset in datasets:
+        yield name, dataset
+        if dataset["is"] == "composite":
+            yield from _all_datasets(dataset["datasets"])
+
+
+def _of_list(meta: Sequence[Sequence[Any]], place: int) -> Iterator[Term]:
+    for parameter in meta:
+        unit = parameter[2] if len(parameter) > 2 else ""
+        yield Term(parameter[0], searchable(parameter[1]), unit, place)
+
+
+def searchable(value: Any) -> Any:
+    """Return a value as SQL compares it."""
+    if isinstance(value, str):
+        return value[:TEXT_LIMIT]
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, datetime):
+        return format_time(value)
+    if isinstance(value, float):
+        return NOT_COMPARABLE if math.isnan(value) else value
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return float(value)
+    return value

@@ -1,0 +1,196 @@
+"""The commit log: which commits happened, in order (docs/format/commits.md).
+
+The log is a prefix of what the catalogue holds; whoever commits appends, under the log's
+lock, all records that it lacks.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import google_crc32c
+
+from skypool.codec.compression import RAW, ZSTD, decode, encode
+from skypool.codec.digest import digest
+from skypool.errors import Damaged
+from skypool.storage.filelayer import FileLayer, Handle
+
+__all__ = ["CommitLog", "LogPosition", "LogRecord"]
+
+MAGIC = b"\x8bSKC"
+_HEADER = struct.Struct("<4sB3xQQQ32sI")
+_CRC = struct.Struct("<I")
+HEADER_SIZE = _HEADER.size + _CRC.size
+_COMPRESS_FROM = 512
+
+
+class LogPosition(NamedTuple):
+    """The end of a valid part of the log.
+
+    Attributes
+    ----------
+    number : int
+        Of the last commit before it.
+    offset : int
+        In the file.
+    previous : bytes
+        Digest of the last record.
+    """
+
+    number: int
+    offset: int
+    previous: bytes
+
+
+START = LogPosition(0, 0, bytes(32))
+
+
+class LogRecord(NamedTuple):
+    """One record, and the position behind it."""
+
+    payload: bytes
+    end: LogPosition
+
+
+def pack_record(payload: bytes, before: LogPosition) -> bytes:
+    """Return the bytes of the record behind a position."""
+    codec = ZSTD if len(payload) >= _COMPRESS_FROM else RAW
+    stored = encode(payload, codec)
+    header = _HEADER.pack(
+        MAGIC,
+        codec,
+        before.number + 1,
+        len(payload),
+        len(stored),
+        before.previous,
+        google_crc32c.value(stored),
+    )
+    return header + _CRC.pack(google_crc32c.value(header)) + stored
+
+
+class CommitLog:
+    """The file `commits.log`.
+
+    Parameters
+    ----------
+    path
+        The file.
+    files
+        The file layer.
+    """
+
+    def __init__(self, path: str, files: FileLayer) -> None:
+        self.path = path
+        self._files = files
+
+    def create(self) -> None:
+        """Make the empty log where there is none."""
+        try:
+            handle = self._files.create_exclusive(self.path)
+        except FileExistsError:
+            return
+        self._files.close(handle)
+
+    def records(self, after: LogPosition = START) -> Iterator[LogRecord]:
+        """Return the records behind a position, up to the first that is not valid."""
+        try:
+            handle = self._files.open_read(self.path)
+        except FileNotFoundError:
+            return
+        try:
+            yield from self._scan(handle, after)
+        finally:
+            self._files.close(handle)
+
+    def end(self, after: LogPosition = START) -> LogPosition:
+        """Return the end of the valid part of the log, looking from a known position."""
+        position = after
+        for record in self.records(after):
+            position = record.end
+        return position
+
+    def append(self, payloads: Iterable[tuple[int, bytes]], after: LogPosition) -> LogPosition:
+        """Append the records that the log lacks, and make them durable.
+
+        Parameters
+        ----------
+        payloads
+            Number and record of commits, in order; those that the log has are passed over.
+        after
+            A position known to be valid, from which the end is looked for.
+
+        Returns
+        -------
+        LogPosition
+            The end of the log.
+
+        Raises
+        ------
+        Damaged
+            If a commit between the log's last and the first given is missing.
+        """
+        handle = self._files.open_update(self.path)
+        try:
+            self._files.lock(handle, exclusive=True, wait=None)
+            position = after
+            for record in self._scan(handle, after):
+                position = record.end
+            buffers = []
+            start = position.offset
+            for number, payload in payloads:
+                if number <= position.number:
+                    continue
+                if number != position.number + 1:
+                    raise Damaged(
+                        f"the log {self.path} ends with commit {position.number}, and commit "
+                        f"{number} was to follow",
+                        hint="`skypool verify` tells what is damaged",
+                    )
+                data = pack_record(payload, position)
+                buffers.append(data)
+                position = LogPosition(number, position.offset + len(data), digest(data))
+            if buffers:
+                if self._files.size(handle) > start:
+                    self._files.truncate(handle, start)  # the torn tail of a dead writer
+                self._files.write(handle, start, buffers)
+                self._files.sync(handle)
+            return position
+        finally:
+            self._files.close(handle)
+
+    def _scan(self, handle: Handle, after: LogPosition) -> Iterator[LogRecord]:
+        size = self._files.size(handle)
+        position = after
+        while position.offset + HEADER_SIZE <= size:
+            record = self._read(handle, position, size)
+            if record is None:
+                return
+            position = record.end
+            yield record
+
+    def _read(self, handle: Handle, at: LogPosition, size: int) -> LogRecord | None:
+        header = self._files.pread(handle, at.offset, HEADER_SIZE)
+        if len(header) < HEADER_SIZE:
+            return None
+        magic, codec, number, length, stored, previous, crc = _HEADER.unpack_from(header)
+        fits = (
+            magic == MAGIC
+            and _CRC.unpack_from(header, _HEADER.size)[0]
+            == google_crc32c.value(header[: _HEADER.size])
+            and number == at.number + 1
+            and previous == at.previous
+            and at.offset + HEADER_SIZE + stored <= size
+        )
+        if not fits:
+            return None
+        payload = self._files.pread(handle, at.offset + HEADER_SIZE, stored)
+        if google_crc32c.value(payload) != crc:
+            return None
+        try:
+            raw = decode(payload, codec, 1, length)
+        except Damaged:
+            return None
+        end = LogPosition(number, at.offset + HEADER_SIZE + stored, digest(header + payload))
+        return LogRecord(raw, end)
