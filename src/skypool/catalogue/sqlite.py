@@ -195,7 +195,7 @@ class SqliteCatalogue(Identity):
         rows = self._database.query(
             "SELECT kind, type, size FROM documents WHERE digest = ?", (digest,)
         )
-        return rows[0] if rows else None  # type: ignore[return-value]
+        return rows[0] if rows else None
 
     def live_documents(self) -> Iterator[bytes]:
         """Return the digests of the documents of all versions."""
