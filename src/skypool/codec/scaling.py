@@ -14,7 +14,7 @@ import numpy as np
 __all__ = ["OFFSETS", "physical", "physical_dtype", "stored"]
 
 # Offsets that only change the sign of an integer type, by stored type.
-OFFSETS = {
+OFFSETS: dict[str, tuple[int, np.dtype[Any]]] = {
     "u1": (-128, np.dtype("int8")),
     "i2": (2**15, np.dtype("uint16")),
     "i4": (2**31, np.dtype("uint32")),
