@@ -1,0 +1,283 @@
+"""The cards of a FITS header: 80 characters each (FITS 4.0, section 4).
+
+Reading is made for many small files: one compiled pattern a card, no astropy.
+A card that cannot be understood is kept with its text, never fatal.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple, TypeAlias
+
+__all__ = ["CARD", "Card", "Header", "Value", "parse_header"]
+
+CARD = 80
+Value: TypeAlias = bool | int | float | complex | str | None
+
+# Sections 4.2.1 to 4.2.6: a string, an integer, a real number (D exponents and lower-case ones
+# included, which astropy reads too), a logical, a complex number, or nothing (undefined).
+_VALUE = re.compile(
+    r" *+(?:'([^']*+(?:''[^']*+)*+)'"
+    r"|([+-]?[0-9]++)(?![.0-9EeDd])"
+    r"|([+-]?(?:[0-9]++\.?+[0-9]*+|\.[0-9]++)(?:[EeDd][+-]?[0-9]++)?+)"
+    r"|([TF])(?= |/|$)"
+    r"|\(([^()/']*+)\)"
+    r")?+ *+(?:/ *+(.*+))?+$"
+)
+_NUMBER = re.compile(r"([+-]?) *([0-9]*\.?[0-9]*(?:[EeDd] *[+-]? *[0-9]+)?)")
+# The key cards of HCSS are not standard HIERARCH cards: no blanks round the equals sign, and
+# a lower-case "key." that must not be folded to upper case.
+_MAP = re.compile(r"HIERARCH *key\.([^=]+?) *= *'([^']+)'")
+_HIERARCH = re.compile(r"HIERARCH +([^=']+?) *=(.*)$")
+
+_COMMENTARY = frozenset({"COMMENT", "HISTORY", ""})
+
+
+class Card(NamedTuple):
+    """One card, with its continuation lines.
+
+    Attributes
+    ----------
+    keyword
+        In upper case; without the word HIERARCH; ``key.NAME`` for the key cards of
+        HCSS; empty for blank keywords.
+    value
+        None where the value is undefined. The text of commentary cards, of cards
+        without value indicator and of values that cannot be understood.
+    comment
+        Without surrounding blanks.
+    """
+
+    keyword: str
+    value: Value
+    comment: str
+
+
+class Header:
+    """The cards of one header unit, in order.
+
+    Attributes
+    ----------
+    cards : list[Card]
+        All but END.
+    bad : list[str]
+        Cards that could not be understood, as text.
+    """
+
+    __slots__ = ("_first", "bad", "cards")
+
+    def __init__(self, cards: list[Card], bad: list[str]) -> None:
+        self.cards = cards
+        self.bad = bad
+        # The first card of a keyword counts, as in astropy and CFITSIO.
+        self._first = {card[0]: card for card in reversed(cards)}
+
+    def __contains__(self, keyword: str) -> bool:
+        return keyword in self._first
+
+    def __iter__(self) -> Iterator[Card]:
+        return iter(self.cards)
+
+    def card(self, keyword: str) -> Card | None:
+        """Return the first card of a keyword."""
+        return self._first.get(keyword)
+
+    def get(self, keyword: str) -> Value:
+        """Return the value of a keyword; None where it is missing or undefined."""
+        card = self._first.get(keyword)
+        return None if card is None else card[1]
+
+    def integer(self, keyword: str) -> int | None:
+        """Return a value if it is an integer."""
+        value = self.get(keyword)
+        return value if type(value) is int else None
+
+    def number(self, keyword: str) -> int | float | None:
+        """Return a value if it is a real number."""
+        value = self.get(keyword)
+        return value if type(value) is int or type(value) is float else None
+
+    def text(self, keyword: str) -> str:
+        """Return a value if it is text, else an empty text."""
+        value = self.get(keyword)
+        return value.strip() if isinstance(value, str) else ""
+
+
+def parse_header(raw: bytes) -> Header:
+    """Parse the cards of one header.
+
+    Parameters
+    ----------
+    raw
+        The bytes before the END card: printable ASCII (section 3.3.1; the caller
+        checks), a multiple of 80.
+
+    Returns
+    -------
+    Header
+    """
+    text = raw.decode("ascii")
+    cards: list[Card] = []
+    bad: list[str] = []
+    match = _VALUE.match
+    start = 0
+    for end in range(CARD, len(text) + 1, CARD):
+        if text[start + 8 : start + 10] == "= ":
+            found = match(text, start + 10, end)
+            keyword = text[start : start + 8].rstrip()
+            if found is not None and keyword not in _COMMENTARY:
+                string, integer, real, logical, pair, comment = found.groups()
+                value: Value
+                if string is not None:
+                    value = string.rstrip()
+                    if "'" in value:
+                        value = value.replace("''", "'")
+                elif integer is not None:
+                    value = int(integer)
+                elif real is not None:
+                    value = _real(real)
+                elif logical is not None:
+                    value = logical == "T"
+                else:
+                    value = None if pair is None else _complex(pair)
+                comment = comment.rstrip() if comment else ""
+                cards.append(Card(keyword, value, comment))
+                start = end
+                continue
+        _unusual(text[start:end], cards, bad)
+        start = end
+    # Keywords are upper case by the standard; lower-case ones are read all the same.
+    cards = [
+        card if card[0].isupper() or card[0].startswith("key.") else _upper(card) for card in cards
+    ]
+    if "&" in text:
+        cards = _join(cards, "key." in text or "HCSS____" in text)
+    return Header(cards, bad)
+
+
+def _upper(card: Card) -> Card:
+    upper = card.keyword.upper()
+    return card if upper == card.keyword else card._replace(keyword=upper)
+
+
+def _real(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float(text.replace("D", "E").replace("d", "e"))
+
+
+def _complex(text: str) -> Value:
+    parts = text.split(",")
+    try:
+        return complex(_real(parts[0]), _real(parts[1]))
+    except (ValueError, IndexError):
+        return f"({text})"
+
+
+def _unusual(card: str, cards: list[Card], bad: list[str]) -> None:
+    """Read a card that is not a plain ``KEYWORD = value / comment``."""
+    keyword = card[:8].rstrip()
+    if keyword.upper() in _COMMENTARY:
+        cards.append(Card(keyword, card[8:].rstrip(), ""))
+        return
+    if keyword == "CONTINUE":
+        found = _VALUE.match(card, 8)
+        if found is None:
+            bad.append(card.rstrip())
+            cards.append(Card("CONTINUE", card[8:].strip(), ""))
+        else:
+            cards.append(Card("CONTINUE", _text(found), _comment(found)))
+        return
+    if card.startswith("HIERARCH"):
+        mapped = _MAP.match(card)
+        if mapped is not None:
+            cards.append(Card("key." + mapped[1], mapped[2], ""))
+            return
+        named = _HIERARCH.match(card)
+        if named is not None:
+            cards.append(_valued(named[1].upper(), named[2], bad))
+            return
+    at = card.find("= ", 0, 10)
+    if at > 0:
+        # Either a value that cannot be understood, or a value indicator before column 9.
+        cards.append(_valued(card[: min(at, 8)].strip(), card[at + 2 :], bad))
+        return
+    # Section 4.1.2.2: without value indicator the rest of the card is commentary.
+    if not keyword.replace("-", "").replace("_", "").isalnum():
+        bad.append(card.rstrip())
+    cards.append(Card(keyword, card[8:].rstrip(), ""))
+
+
+def _text(found: re.Match[str]) -> str | None:
+    string = found[1]
+    return None if string is None else string.rstrip().replace("''", "'")
+
+
+def _comment(found: re.Match[str]) -> str:
+    comment = found[6]
+    return comment.rstrip() if comment else ""
+
+
+def _valued(keyword: str, field: str, bad: list[str]) -> Card:
+    """Read the value field of an unusual card; what is not a value is kept as text."""
+    found = _VALUE.match(field)
+    if found is not None:
+        value: Value = _text(found)
+        if found[2]:
+            value = int(found[2])
+        elif found[3]:
+            value = _real(found[3])
+        elif found[4]:
+            value = found[4] == "T"
+        elif found[5] is not None:
+            value = _complex(found[5])
+        return Card(keyword, value, _comment(found))
+    text, _, comment = field.partition("/")
+    text = text.strip()
+    number = _NUMBER.fullmatch(text)
+    if number is not None and any(digit.isdigit() for digit in number[2]):
+        # Blanks inside a number, as FITS 1 allowed and astropy reads.
+        digits = number[1] + number[2].replace(" ", "")
+        return Card(
+            keyword,
+            int(digits) if digits.lstrip("+-").isdigit() else _real(digits),
+            comment.strip(),
+        )
+    bad.append(f"{keyword}={field.rstrip()}")
+    return Card(keyword, text, comment.strip())
+
+
+def _join(cards: list[Card], hcss: bool) -> list[Card]:
+    """Put long strings together (section 4.2.1.2), and long comments of HCSS.
+
+    HCSS ends a long comment in ``&`` and goes on in the COMMENT cards right behind; an empty
+    continuation of the string may serve the comment alone.
+    """
+    joined: list[Card] = []
+    at = 0
+    while at < len(cards):
+        card = cards[at]
+        at += 1
+        value, comment = card.value, card.comment
+        if isinstance(value, str) and card.keyword not in _COMMENTARY:
+            while value.endswith("&") and at < len(cards) and cards[at].keyword == "CONTINUE":
+                more = cards[at]
+                value = value[:-1] + (more.value if isinstance(more.value, str) else "")
+                comment = _append(comment, more.comment)
+                at += 1
+        if hcss:
+            while comment.endswith("&") and at < len(cards) and cards[at].keyword == "COMMENT":
+                comment = comment[:-1] + str(cards[at].value)
+                at += 1
+        joined.append(Card(card.keyword, value, comment))
+    return joined
+
+
+def _append(comment: str, more: str) -> str:
+    if not more:
+        return comment
+    if comment.endswith("&"):
+        return comment[:-1] + more
+    return f"{comment} {more}" if comment else more
