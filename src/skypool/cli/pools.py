@@ -1,0 +1,207 @@
+"""The one place that knows how the pool's objects look to the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from skypool.cli.state import State
+from skypool.errors import SkypoolError
+from skypool.model.references import ExternalRef
+
+if TYPE_CHECKING:
+    from skypool.pool.diff import Diff
+    from skypool.pool.ref import Ref
+
+__all__ = [
+    "brief",
+    "complete_names",
+    "dataset_changes",
+    "file_facts",
+    "found",
+    "full_name",
+    "is_external",
+    "meta_changes",
+    "title",
+]
+
+
+def brief(ref: Ref) -> dict[str, Any]:
+    """Give what `add` reports of a version.
+
+    Parameters
+    ----------
+    ref
+        The version.
+
+    Returns
+    -------
+    dict
+        `urn`, `name`, `version`, `kind`, `type`.
+    """
+    return {
+        "urn": ref.urn,
+        "name": ref.name,
+        "version": ref.version,
+        "kind": ref.kind,
+        "type": ref.type,
+    }
+
+
+def found(ref: Ref) -> dict[str, Any]:
+    """Give what `find` reports of a version.
+
+    Parameters
+    ----------
+    ref
+        The version.
+
+    Returns
+    -------
+    dict
+        Those of `brief`, and `tags`.
+    """
+    return brief(ref) | {"tags": list(ref.tags)}
+
+
+def full_name(ref: Ref) -> str:
+    """Give the name with the version, such as ``maps/m83@2``; the URN where it has no name.
+
+    Parameters
+    ----------
+    ref
+        The version.
+
+    Returns
+    -------
+    str
+    """
+    return f"{ref.name}@{ref.version}" if ref.name else str(ref.urn)
+
+
+def title(ref: Ref) -> str:
+    """Give what a product is, such as ``SimpleImage HPPPMAPBS``.
+
+    Parameters
+    ----------
+    ref
+        The version.
+
+    Returns
+    -------
+    str
+    """
+    return f"{ref.kind} {ref.type}" if ref.type and ref.type != "Unknown" else str(ref.kind)
+
+
+def is_external(child: object) -> bool:
+    """Tell whether a reference points at something that is not in the pool.
+
+    Parameters
+    ----------
+    child
+        A `Ref` or an `ExternalRef`.
+
+    Returns
+    -------
+    bool
+    """
+    return isinstance(child, ExternalRef)
+
+
+def file_facts(ref: Ref) -> tuple[str, str]:
+    """Give the format of the file that a product was read from.
+
+    Parameters
+    ----------
+    ref
+        The version.
+
+    Returns
+    -------
+    tuple of str
+        The format, empty for products made in memory; and why the file was kept as
+        plain bytes although it looks like something known, mostly empty.
+    """
+    return ref.format or "", ref.reason or ""
+
+
+def meta_changes(diff: Diff) -> Iterator[dict[str, Any]]:
+    """Give the changes of metadata in a difference.
+
+    Parameters
+    ----------
+    diff
+        As `Pool.diff` gives it.
+
+    Yields
+    ------
+    dict
+        `kind` (added, removed, changed), `key`, `before`, `after`.
+    """
+    for change in diff.meta:
+        yield {
+            "kind": change.kind,
+            "key": change.key,
+            "before": change.before,
+            "after": change.after,
+        }
+
+
+def dataset_changes(diff: Diff) -> Iterator[dict[str, Any]]:
+    """Give the changes of datasets in a difference.
+
+    Parameters
+    ----------
+    diff
+        As `Pool.diff` gives it.
+
+    Yields
+    ------
+    dict
+        `kind` (added, removed, changed), `dataset`, `what` (more in words), `count` (of
+        changed pixels or rows), `unit` (pixels or rows), `box` (pairs of start and stop).
+    """
+    for change in diff.datasets:
+        yield {
+            "kind": change.kind,
+            "dataset": change.name,
+            "count": change.count,
+            "box": change.box,
+        }
+
+
+def complete_names(ctx: click.Context, incomplete: str) -> Iterator[str]:
+    """Find names that go on from what the user has typed, one level at a time.
+
+    Parameters
+    ----------
+    ctx
+        Of the command line so far.
+    incomplete
+        What is typed of the name.
+
+    Yields
+    ------
+    str
+    """
+    root = ctx.find_root()
+    state = State(pool=ctx.params.get("pool_option") or root.params.get("pool_option"))
+    folder = incomplete.rpartition("/")[0]
+    try:
+        place = state.place()
+        if place is None:
+            return
+        with ctx.scope():
+            pool = state.open_place(place)
+            seen = set()
+            for ref in pool.ls(folder):
+                rest = ref.name[len(folder) + 1 if folder else 0 :]
+                name = ref.name[: len(ref.name) - len(rest)] + rest.split("/", 1)[0]
+                if name.startswith(incomplete) and name not in seen:
+                    seen.add(name)
+                    yield name
+    except SkypoolError:  # a completion that cannot be had is no reason to disturb
+        return

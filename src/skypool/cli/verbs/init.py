@@ -1,0 +1,81 @@
+"""`init` and `pools`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from skypool.cli.state import State
+from skypool.cli.text import Table, size_text, to_json
+from skypool.cli.verb import verb
+from skypool.errors import PoolExists
+
+__all__ = ["init_verb", "pools_verb"]
+
+
+@verb(
+    "init",
+    examples=[
+        ("init temp1", "a pool with a name, among your own pools"),
+        ("init ./survey", "a pool in this folder"),
+        ("init", "the pool that is used when none is named"),
+    ],
+)
+@click.argument("pool", required=False)
+@click.option("--new", is_flag=True, help="Fail if the pool is there already.")
+def init_verb(state: State, pool: str | None, new: bool) -> None:
+    """Make a pool.
+
+    A bare POOL is a name below $SKYPOOL_HOME; with a separator it is a path. A
+    pool that is there already is left as it is. `add` makes missing pools too.
+    """
+    named = pool or state.pool or state.settings.pool
+    place = state.place(pool) if named else state.default_place()
+    if place is None:  # a name was given, so there is a place
+        raise AssertionError(named)
+    was_there = place.folder is not None and place.exists
+    if was_there and new:
+        raise PoolExists(f"there is a pool already: {place.folder}")
+    opened = state.open_place(place, write=True, create=True)
+    facts = opened.info()
+    if state.json:
+        click.echo(
+            to_json(
+                {
+                    "pool": place.text,
+                    "path": str(facts.path),
+                    "id": facts.id,
+                    "created": not was_there,
+                }
+            )
+        )
+    else:
+        click.echo(f"{'there already' if was_there else 'made'}: {facts.path}")
+
+
+@verb(
+    "pools",
+    examples=[
+        ("pools", "names, sizes and places"),
+        ("-p temp1 info", "use one of them"),
+    ],
+)
+def pools_verb(state: State) -> None:
+    """List the pools that have names: those below $SKYPOOL_HOME."""
+    from skypool.pool.named import list_pools
+
+    rows: list[dict[str, Any]] = [
+        {"name": entry.name, "path": str(entry.path), "bytes_stored": entry.bytes_stored}
+        for entry in list_pools(state.settings)
+    ]
+    if state.json:
+        click.echo(to_json({"pools": rows}))
+        return
+    table = Table(["POOL", ">SIZE", "PATH"], flexible=2, colour=state.colour)
+    for line in table.lines(
+        [row["name"], size_text(row["bytes_stored"]), row["path"]] for row in rows
+    ):
+        click.echo(line)
+    if not rows:
+        state.note(f"no pools in {state.settings.home}")

@@ -1,0 +1,228 @@
+"""`show`."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from skypool.cli.pools import brief, file_facts, found, full_name, is_external, title
+from skypool.cli.state import State
+from skypool.cli.text import Table, count_text, plain, shown, size_text, to_json, value_text
+from skypool.cli.verb import REF, at_option, verb
+
+if TYPE_CHECKING:
+    from skypool.pool.ref import Ref
+
+__all__ = ["show_verb"]
+
+
+@verb(
+    "show",
+    examples=[
+        ("show 1342182452/level2/PSW.fits", "everything about the latest version"),
+        ("show PSW@0", "of the first version"),
+        ("show PSW --meta 'date*'", "some of the metadata, of its datasets too"),
+        ("show PSW --json | jq .meta.obsid.value", "one value, for a script"),
+    ],
+)
+@click.argument("ref", type=REF)
+@click.option(
+    "-m",
+    "--meta",
+    metavar="PATTERN",
+    help="Only metadata whose name matches (part of it, or with * and ?).",
+)
+@at_option
+def show_verb(state: State, ref: str, meta: str | None, at: str | None) -> None:
+    """Show a product: kind, name, versions, tags, datasets, metadata, references.
+
+    With --meta it shows matching metadata only, those of the datasets included
+    (as DATASET.KEY).
+    """
+    product = state.open(at=at)[ref]
+    if state.json:
+        click.echo(to_json(_as_json(product, meta)))
+        return
+    for line in _matching(product, meta, state) if meta else _all(product, state):
+        click.echo(line)
+
+
+def _as_json(ref: Ref, pattern: str | None) -> dict[str, Any]:
+    product = ref.product
+    datasets = {name: _dataset(item) for name, item in product.datasets.items()}
+    if pattern:
+        return found(ref) | {
+            "meta": {
+                key: _parameter(value) for key, value in _all_meta(product) if _fits(key, pattern)
+            }
+        }
+    form, reason = file_facts(ref)
+    return found(ref) | {
+        "size": ref.size,
+        "total_size": ref.total_size,
+        "versions": [version.version for version in ref.versions],
+        "format": form,
+        "reason": reason,
+        "meta": {key: _parameter(value) for key, value in ref.meta.items()},
+        "datasets": datasets,
+        "refs": {role: _target(child) for role, child in product.refs.items()},
+        "history": list(product.history),
+    }
+
+
+def _parameter(parameter: Any) -> dict[str, Any]:
+    return {
+        "value": parameter.value,
+        "unit": parameter.unit,
+        "description": parameter.description,
+    }
+
+
+def _target(child: Any) -> dict[str, Any]:
+    return {"external": child.text} if is_external(child) else brief(child)
+
+
+def _dataset(dataset: Any) -> dict[str, Any]:
+    facts: dict[str, Any] = {"is": _form(dataset), "description": dataset.description or ""}
+    if facts["is"] == "array":
+        facts |= {
+            "shape": list(dataset.shape),
+            "dtype": str(dataset.dtype),
+            "unit": dataset.unit_text,
+        }
+    elif facts["is"] == "table":
+        columns = {}
+        for name in dataset.colnames:
+            column = dataset[name]
+            columns[name] = {
+                "dtype": str(column.dtype),
+                "shape": list(column.shape[1:]),
+                "unit": _unit(column),
+                "description": column.description or "",
+            }
+        facts |= {"rows": len(dataset), "columns": columns}
+    else:
+        facts["datasets"] = {name: _dataset(item) for name, item in dataset.items()}
+    return facts
+
+
+def _form(dataset: Any) -> str:
+    if hasattr(dataset, "colnames"):
+        return "table"
+    return "composite" if isinstance(dataset, Mapping) else "array"
+
+
+def _unit(column: Any) -> str:
+    text = getattr(column, "unit_text", None)
+    if text is None:
+        text = "" if column.unit is None else str(column.unit)
+    return str(text)
+
+
+def _all_meta(product: Any) -> Iterator[tuple[str, Any]]:
+    yield from product.meta.items()
+    stack = [("", product.datasets)]
+    while stack:
+        prefix, datasets = stack.pop()
+        for name, dataset in datasets.items():
+            yield from ((f"{prefix}{name}.{key}", value) for key, value in dataset.meta.items())
+            if _form(dataset) == "composite":
+                stack.append((f"{prefix}{name}/", dataset))
+
+
+def _fits(key: str, pattern: str) -> bool:
+    if not any(character in pattern for character in "*?["):
+        pattern = f"*{pattern}*"
+    name, wanted = key.lower(), pattern.lower()
+    return fnmatch.fnmatchcase(name, wanted) or fnmatch.fnmatchcase(name.rpartition(".")[2], wanted)
+
+
+def _matching(ref: Ref, pattern: str, state: State) -> Iterator[str]:
+    rows = [row for row in _all_meta(ref.product) if _fits(row[0], pattern)]
+    if not rows:
+        state.note(f"no metadata of {shown(full_name(ref))} matches {pattern!r}")
+    yield from _meta_lines(rows, state)
+
+
+def _meta_lines(rows: list[tuple[str, Any]], state: State) -> Iterator[str]:
+    table = Table(["KEY", "VALUE", "UNIT", "DESCRIPTION"], flexible=3, colour=state.colour)
+    yield from table.lines(
+        [key, value_text(item.value), item.unit, item.description] for key, item in rows
+    )
+
+
+def _all(ref: Ref, state: State) -> Iterator[str]:
+    product = ref.product
+    for head, text in _facts(ref):
+        yield f"{head:<10}{text}"
+    if product.datasets:
+        yield from _section(state, count_text(len(product.datasets), "dataset"))
+        table = Table(
+            ["NAME", "IS", "SHAPE", "DTYPE", "UNIT", "DESCRIPTION"], flexible=5, colour=state.colour
+        )
+        yield from table.lines(_dataset_rows(product.datasets, ""))
+    if product.refs:
+        yield from _section(state, count_text(len(product.refs), "reference"))
+        table = Table(["ROLE", "NAME", "IS"], flexible=1, colour=state.colour)
+        yield from table.lines(_ref_row(role, child) for role, child in product.refs.items())
+    if ref.meta:
+        yield from _section(state, count_text(len(ref.meta), "parameter"))
+        yield from _meta_lines(list(ref.meta.items()), state)
+
+
+def _section(state: State, text: str) -> Iterator[str]:
+    yield ""
+    yield click.style(text, bold=True) if state.colour else text
+
+
+def _facts(ref: Ref) -> Iterator[tuple[str, str]]:
+    form, reason = file_facts(ref)
+    yield "name", plain(full_name(ref))
+    yield "is", title(ref)
+    yield "urn", ref.urn
+    yield "versions", " ".join(str(version.version) for version in ref.versions)
+    yield "tags", plain(", ".join(ref.tags)) or "-"
+    total = f", {size_text(ref.total_size)} with all below" if ref.total_size != ref.size else ""
+    yield "size", size_text(ref.size) + total
+    if form:
+        yield "file", form
+    if reason:
+        yield "reason", f"kept as plain bytes: {shown(reason)}"
+
+
+def _ref_row(role: str, child: Any) -> list[str]:
+    if is_external(child):
+        return [role, child.text, "not in the pool"]
+    return [role, full_name(child), title(child)]
+
+
+def _dataset_rows(datasets: Mapping[str, Any], indent: str) -> Iterator[list[str]]:
+    for name, dataset in datasets.items():
+        form = _form(dataset)
+        label = indent + name
+        text = dataset.description or ""
+        if form == "array":
+            yield [label, form, _shape(dataset.shape), str(dataset.dtype), dataset.unit_text, text]
+        elif form == "table":
+            rows = count_text(len(dataset), "row")
+            yield [label, form, rows, "", "", text]
+            for column_name in dataset.colnames:
+                column = dataset[column_name]
+                yield [
+                    f"{indent}  {column_name}",
+                    "column",
+                    _shape(column.shape[1:]),
+                    str(column.dtype),
+                    _unit(column),
+                    column.description or "",
+                ]
+        else:
+            yield [label, form, count_text(len(dataset), "dataset"), "", "", text]
+            yield from _dataset_rows(dataset, indent + "  ")
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " x ".join(str(length) for length in shape)

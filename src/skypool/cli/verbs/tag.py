@@ -1,0 +1,135 @@
+"""`tag`, `untag`, `mv`, `rm` and `restore`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from skypool.cli.pools import brief, full_name
+from skypool.cli.state import State
+from skypool.cli.text import plain, shown, to_json
+from skypool.cli.verb import REF, verb
+
+__all__ = ["mv_verb", "restore_verb", "rm_verb", "tag_verb", "untag_verb"]
+
+
+def _say(state: State, facts: dict[str, Any], text: str) -> None:
+    click.echo(to_json(facts) if state.json else plain(text))
+
+
+@verb(
+    "tag",
+    examples=[
+        ("tag 1342182452 'using cal v1'", "the latest version"),
+        ("tag maps/m83@0 first published", "two tags on version 0"),
+        ("find \"tagged('published')\"", "find it again"),
+    ],
+)
+@click.argument("ref", type=REF)
+@click.argument("tags", nargs=-1, required=True, metavar="TAG...")
+@click.option("-m", "--message", default="", help="Message of the commit.")
+def tag_verb(state: State, ref: str, tags: tuple[str, ...], message: str) -> None:
+    """Put tags on a version. A tag may be on any number of products."""
+    pool = state.open(write=True)
+    target = pool[ref]
+    with pool.commit(message) as commit:
+        for tag in tags:
+            commit.tag(target, tag)
+    facts = brief(target) | {"tags": list(pool[target.urn].tags)}
+    _say(state, facts, f"{full_name(target)}: {', '.join(facts['tags'])}")
+
+
+@verb("untag", examples=[("untag 1342182452 'using cal v1'", "the version stays")])
+@click.argument("ref", type=REF)
+@click.argument("tags", nargs=-1, required=True, metavar="TAG...")
+@click.option("-m", "--message", default="", help="Message of the commit.")
+def untag_verb(state: State, ref: str, tags: tuple[str, ...], message: str) -> None:
+    """Take tags away from a version."""
+    pool = state.open(write=True)
+    target = pool[ref]
+    with pool.commit(message) as commit:
+        for tag in tags:
+            commit.untag(target, tag)
+    facts = brief(target) | {"tags": list(pool[target.urn].tags)}
+    _say(state, facts, f"{full_name(target)}: {', '.join(facts['tags']) or 'no tags'}")
+
+
+@verb(
+    "mv",
+    examples=[
+        ("mv HPPPMAPBS-1 maps/m83", "all its versions go with it"),
+        ("mv 1342182452 m83", "all names below go with it"),
+    ],
+)
+@click.argument("ref", type=REF)
+@click.argument("name")
+@click.option("-m", "--message", default="", help="Message of the commit.")
+def mv_verb(state: State, ref: str, name: str, message: str) -> None:
+    """Rename a product; what is below a folder is renamed with it."""
+    pool = state.open(write=True)
+    target = pool[ref]
+    with pool.commit(message) as commit:
+        commit.rename(target, name)
+    renamed = pool[target.urn]
+    _say(state, brief(renamed) | {"was": target.name}, f"{target.name} -> {renamed.name}")
+
+
+@verb(
+    "rm",
+    examples=[
+        ("rm maps/m83", "out of view; `restore` brings it back"),
+        ("rm 1342182452", "with all below that nothing else refers to"),
+    ],
+)
+@click.argument("refs", nargs=-1, required=True, type=REF, metavar="REF...")
+@click.option("-m", "--message", default="", help="Message of the commit.")
+def rm_verb(state: State, refs: tuple[str, ...], message: str) -> None:
+    """Remove products from view, with all their versions.
+
+    Nothing is lost at once: `restore` brings them back; `gc` gives back the
+    space 30 days later. Children that others refer to stay.
+    """
+    pool = state.open(write=True)
+    targets = [pool[ref] for ref in refs]
+    with pool.commit(message) as commit:
+        reports = [commit.remove(target) for target in targets]
+    removed = [ref for report in reports for ref in report.removed]
+    spared = [ref for report in reports for ref in report.spared]
+    if state.json:
+        click.echo(
+            to_json(
+                {
+                    "removed": [brief(ref) for ref in removed],
+                    "spared": [brief(ref) for ref in spared],
+                }
+            )
+        )
+        return
+    for target in targets:
+        click.echo(f"removed {plain(target.name or target.urn)}")
+    if len(removed) > len(targets):
+        click.echo(f"and {len(removed) - len(targets):,} below")
+    for ref in spared:
+        click.echo(f"kept {plain(full_name(ref))}: others refer to it")
+
+
+@verb(
+    "restore",
+    examples=[
+        ("restore maps/m83", "a product that was removed"),
+        ("restore urn:temp1:SimpleImage:41", "by its URN"),
+    ],
+)
+@click.argument("refs", nargs=-1, required=True, metavar="REF...")
+@click.option("-m", "--message", default="", help="Message of the commit.")
+def restore_verb(state: State, refs: tuple[str, ...], message: str) -> None:
+    """Bring removed products back, with what was removed below them."""
+    pool = state.open(write=True)
+    with pool.commit(message) as commit:
+        restored = [commit.restore(ref) for ref in refs]
+    if state.json:
+        click.echo(to_json({"restored": [brief(ref) for ref in restored]}))
+        return
+    for ref in restored:
+        click.echo(f"restored {shown(full_name(ref))}")
