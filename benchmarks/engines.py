@@ -79,11 +79,8 @@ class Borg:
         """Get one file back."""
         self.out.mkdir(exist_ok=True)
         name = f"{path.parent.name}/{path.name}"
-        command(
-            ["borg", "extract", f"{self.place}::{self.saves}", name],
-            cwd=self.out,
-            **self.environment,
-        )
+        words = ["borg", "extract", f"{self.place}::{self.saves}", name]
+        command(words, self.environment, cwd=self.out)
         return (self.out / name).read_bytes()
 
     def verify(self) -> None:

@@ -59,7 +59,7 @@ def raw_timeline(run: Run) -> Made:
         counts = 31000 + 25 * rng.standard_normal(rows) + 400 * channel
         columns[f"PSWA{channel + 1}"] = Column(counts.astype(np.int32), "adu", "Raw counts")
     return Made(
-        class_name="herschel.spire.ia.dataset.RawPhotDetectorTimeline",
+        class_name="herschel.spire.ia.dataset.PhotDetectorTimeline",
         meta=header(run, "RPDT", "Raw photometer detector timeline", "SPIRE", "00"),
         datasets={"signal": Table(columns=columns, description="Raw counts")},
     )
@@ -96,7 +96,7 @@ def scan(run: Run, part: int) -> Made:
         },
     )
     return Made(
-        class_name="herschel.spire.ia.dataset.PointedPhotTimeline",
+        class_name="herschel.spire.ia.dataset.PointedPhotScan",
         meta=header(run, "PSP", "Pointed scan", "SPIRE", "10", bbid=Par(f"a106000{part}")),
         datasets={"signal": signal},
     )
@@ -119,7 +119,7 @@ def housekeeping(run: Run) -> Made:
     for name, level in (("SUBKTEMP", 0.287), ("BSMSLEEPTEMP", 4.6), ("PUMPHTRTEMP", 1.7)):
         columns[name] = Column(level + 1e-4 * rng.standard_normal(rows), "K", "Temperature")
     return Made(
-        class_name="herschel.spire.ia.dataset.NhkTimeline",
+        class_name="herschel.spire.ia.dataset.NominalHousekeepingTimeline",
         meta=header(run, "NHKT", "Nominal housekeeping timeline", "SPIRE", "05"),
         datasets={"signal": Table(columns=columns)},
     )
@@ -165,4 +165,4 @@ def quality(run: Run) -> Made:
         "qflag_SPSTHMAN_p": Par(False, "", "Thermal anomaly"),
         "qflag_TM2LOST_p": Par(3, "", "Lost telemetry packets"),
     }
-    return Made(class_name="herschel.ia.dataset.Product", meta=meta)
+    return Made(class_name="herschel.ia.obs.quality.QualityControlProduct", meta=meta)
