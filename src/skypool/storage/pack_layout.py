@@ -63,6 +63,7 @@ _PACK_MAGIC = b"SKYPACK\n"
 _RECORD_MAGIC = b"\x8bSKR"
 _TRAILER_MAGIC = b"SKYPKEND"
 _VERSION = 1
+_WORTH_WRAPPING = 1024
 
 _PACK = struct.Struct("<8sI16s16sQQ")  # and the CRC
 _RECORD = struct.Struct("<4sBBBBQQ32sI")  # and the CRC
@@ -131,11 +132,12 @@ class Trailer(NamedTuple):
     entries: int
 
 
-def crc32c(data: View) -> int:
+def crc32c(data: View | np.ndarray) -> int:
     """Return the CRC-32C (Castagnoli) of *data*."""
     # The extension takes bytes and arrays, but no memoryview.
-    whole = data if isinstance(data, bytes) else np.frombuffer(data, np.uint8)
-    return cast(int, google_crc32c.value(whole))
+    if not isinstance(data, bytes):
+        data = bytes(data) if len(data) < _WORTH_WRAPPING else np.frombuffer(data, np.uint8)
+    return cast(int, google_crc32c.value(data))
 
 
 def aligned(offset: int) -> int:

@@ -1,0 +1,97 @@
+"""What the layers above use of a chunk store, whatever is behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence, Set
+from typing import NamedTuple, Protocol, TypeAlias
+
+from skypool.codec.buffers import Buffer
+from skypool.codec.sinks import ChunkSink, ChunkStream
+from skypool.storage.pack_layout import Location
+
+__all__ = ["Candidates", "Known", "Location", "PackEnd", "Relocate", "Store", "Writer"]
+
+Known: TypeAlias = Callable[[bytes], bool]
+"""Whether the catalogue has a good chunk of that digest."""
+
+Relocate: TypeAlias = Callable[[bytes], "Location | None"]
+"""The place of a chunk by the newest catalogue (storage rule 4)."""
+
+
+class PackEnd(NamedTuple):
+    """A pack, and the offset behind the last record of it that the catalogue knows."""
+
+    pack: bytes
+    committed_end: int
+
+
+Candidates: TypeAlias = Callable[[], Iterable[PackEnd]]
+"""Packs that may be unsealed, likeliest first."""
+
+
+class Writer(ChunkSink, Protocol):
+    """Takes the chunks of one commit.
+
+    Safe for threads. A chunk that came before, in this commit or by the word of the
+    catalogue, is not stored again.
+    """
+
+    @property
+    def reused(self) -> Set[bytes]:
+        """Digests of chunks that the catalogue had; the commit checks them again."""
+        ...
+
+    @property
+    def bytes_written(self) -> int:
+        """Bytes by which the packs have grown, overhead included."""
+        ...
+
+    def stream(self, itemsize: int = 1) -> ChunkStream:
+        """Start a run of chunks of elements of *itemsize* bytes."""
+        ...
+
+    def put(self, raw: Buffer, itemsize: int = 1) -> bytes:
+        """Store a single chunk and return its digest."""
+        ...
+
+    def forget(self, digests: Iterable[bytes]) -> None:
+        """Take these as not stored: the next `put` of them writes them."""
+        ...
+
+    def flush(self) -> dict[bytes, Location]:
+        """Make everything durable; return the places of what came since the last flush."""
+        ...
+
+    def close(self) -> None:
+        """End the commit after it is acknowledged; unflushed chunks are given up."""
+        ...
+
+    def abandon(self, *, reclaim: bool = False) -> None:
+        """End the commit without result; *reclaim* cuts its records off again."""
+        ...
+
+
+class Store(Protocol):
+    """Chunks by place and digest."""
+
+    def writer(self, known: Known | None = None) -> Writer:
+        """Start to take chunks; *known* tells which the catalogue has."""
+        ...
+
+    def read(self, location: Location, digest: bytes) -> bytes:
+        """Return a chunk, checked against its digest.
+
+        Raises
+        ------
+        Damaged
+            If it is not there, or not what it was.
+        """
+        ...
+
+    def read_many(self, wanted: Sequence[tuple[Location, bytes]]) -> list[bytes]:
+        """Return several chunks, in the order asked for."""
+        ...
+
+    def close(self) -> None:
+        """Give everything back; a closed store is not used again."""
+        ...

@@ -1,0 +1,323 @@
+"""Chunks in a pool's packs: writing and checked reading."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import NoReturn
+
+from skypool.codec.compression import decode
+from skypool.codec.digest import digest as digest_of
+from skypool.errors import Damaged, ReadOnly
+from skypool.storage.cache import ByteCache
+from skypool.storage.filelayer import FileLayer, LocalFiles
+from skypool.storage.interface import Candidates, Known, Location, Relocate
+from skypool.storage.pack_files import PackFiles, unsealed_packs
+from skypool.storage.pack_layout import (
+    BLOCK,
+    BLOCK_LIMIT,
+    CHUNK,
+    HEADER_SIZE,
+    read_record_header,
+)
+from skypool.storage.pack_writer import ROLL_BYTES, PackWriter, create_pack, take_over_pack
+from skypool.storage.writer import StoreWriter
+
+__all__ = ["ChunkStore", "Location", "StoreWriter"]
+
+_MOST_THREADS = 8
+_PARALLEL_BYTES = 512 << 10  # raw bytes from which several threads decode
+
+
+class ChunkStore:
+    """The chunks of one pool, for one process. Safe for threads, and after a fork.
+
+    Parameters
+    ----------
+    folder
+        Folder of the packs.
+    pool_id
+        Identifier of the pool, 16 bytes.
+    files
+        The file layer; the local one if None.
+    writable
+        Whether writers may be made. A store for reading opens nothing for writing.
+    cache_bytes
+        Bytes of decoded chunks kept in memory.
+    roll_bytes
+        Size at which a pack is sealed and the next one begun.
+    candidates
+        Gives packs that may be unsealed, with the end of what the catalogue knows of
+        them, for a writer that needs one. If None the folder is looked through, and
+        a pack to go on with examined as a whole.
+    relocate
+        Gives the newest place of a chunk that is not where it was (storage rule 4).
+
+    Attributes
+    ----------
+    bytes_read : int
+        Bytes read from packs so far, as stored.
+    chunks_read : int
+        Records read from packs so far.
+    cache_hits : int
+        Chunks that were in memory.
+    """
+
+    def __init__(
+        self,
+        folder: Path | str,
+        pool_id: bytes,
+        files: FileLayer | None = None,
+        *,
+        writable: bool = False,
+        cache_bytes: int = 64 << 20,
+        roll_bytes: int = ROLL_BYTES,
+        candidates: Candidates | None = None,
+        relocate: Relocate | None = None,
+    ) -> None:
+        self.folder = os.fspath(folder)
+        self.pool_id = pool_id
+        self.relocate = relocate
+        self.candidates = candidates
+        self._files = files or LocalFiles()
+        self._writable = writable
+        self._roll_bytes = roll_bytes
+        self._cache = ByteCache(cache_bytes)
+        self._open = PackFiles(self._files, self.folder)
+        self._lock = threading.Lock()
+        self._executor: ThreadPoolExecutor | None = None
+        self._idle: list[PackWriter] = []
+        self._lent: list[PackWriter] = []
+        self._failed: list[PackWriter] = []
+        self.bytes_read = 0
+        self.chunks_read = 0
+        self.cache_hits = 0
+        _stores.add(self)
+
+    # -- writing
+
+    def writer(self, known: Known | None = None) -> StoreWriter:
+        """Start to take chunks.
+
+        Parameters
+        ----------
+        known
+            Whether the catalogue has a good chunk of a digest.
+
+        Raises
+        ------
+        ReadOnly
+            If the store was opened for reading.
+        """
+        if not self._writable:
+            raise ReadOnly(f"{self.folder} was opened for reading")
+        return StoreWriter(self, known)
+
+    def take_pack(self) -> PackWriter:
+        """Return a locked pack that takes records: an idle, a left, or a new one."""
+        with self._lock:
+            pack = self._idle.pop() if self._idle else self._left_pack()
+            if pack is None:
+                pack = create_pack(self._files, self.folder, self.pool_id)
+            self._lent.append(pack)
+            return pack
+
+    def give_back(self, pack: PackWriter) -> None:
+        """Take a pack back after the commit: to use on, or to let go if full or failed."""
+        with self._lock:
+            if pack in self._lent:
+                self._lent.remove(pack)
+            if pack.failed:
+                # Locked as long as this process lives, so that nobody goes on with it.
+                self._failed.append(pack)
+            elif pack.sealed:
+                pack.release()
+            else:
+                self._idle.append(pack)
+
+    def is_full(self, pack: PackWriter) -> bool:
+        """Return whether a pack has reached the size at which it is sealed."""
+        return pack.end > self._roll_bytes
+
+    def threads(self) -> Executor:
+        """Return the pool of threads that encodes and decodes."""
+        with self._lock:
+            if self._executor is None:
+                count = max(1, min(os.cpu_count() or 1, _MOST_THREADS))
+                self._executor = ThreadPoolExecutor(count, thread_name_prefix="skypool")
+            return self._executor
+
+    def _left_pack(self) -> PackWriter | None:
+        """Return a pack that a writer left behind unsealed; None if there is none."""
+        found = self.candidates or partial(unsealed_packs, self.folder, self._roll_bytes)
+        for name, end in found():
+            path = os.path.join(self.folder, f"{name.hex()}.pack")
+            pack = take_over_pack(self._files, path, self.pool_id, end)
+            if pack is None:
+                continue
+            if self.is_full(pack):
+                pack.seal()
+                pack.sync()
+                pack.release()
+                continue
+            return pack
+        return None
+
+    # -- reading
+
+    def read(self, location: Location, digest: bytes) -> bytes:
+        """Return a chunk, checked against its digest.
+
+        Parameters
+        ----------
+        location
+            Where it is.
+        digest
+            Its name.
+
+        Raises
+        ------
+        Damaged
+            If it is not there or not what it was, by the newest place too.
+        """
+        chunk = self._cache.get(digest)
+        if chunk is not None:
+            self.cache_hits += 1
+            return chunk
+        try:
+            return self._read(location, digest)
+        except Damaged:
+            newer = self.relocate(digest) if self.relocate is not None else None
+            if newer is None or newer == location:
+                raise
+        self._open.forget(location.pack)
+        return self._read(newer, digest)
+
+    def read_many(self, wanted: Sequence[tuple[Location, bytes]]) -> list[bytes]:
+        """Return several chunks, in the order asked for; large ones decode in parallel.
+
+        Parameters
+        ----------
+        wanted
+            Location and digest of each.
+        """
+        total = sum(location.length for location, _ in wanted)
+        if len(wanted) < 2 or total < _PARALLEL_BYTES:
+            return [self.read(location, digest) for location, digest in wanted]
+        return list(self.threads().map(self.read, *zip(*wanted, strict=True)))
+
+    def holds(self, location: Location, digest: bytes) -> bool:
+        """Return whether a chunk of that digest is at a place.
+
+        Of a chunk in a record of its own only the record's header is read: its payload is
+        checked when it is read, or by `verify`.
+        """
+        if location.member is not None:
+            try:
+                self._read(location, digest)
+            except Damaged:
+                return False
+            return True
+        try:
+            header = read_record_header(
+                self._open.pread(location.pack, location.offset, HEADER_SIZE)
+            )
+        except FileNotFoundError:
+            return False
+        return header is not None and header.kind == CHUNK and header.digest == digest
+
+    def _read(self, location: Location, digest: bytes) -> bytes:
+        if location.member is None:
+            chunk = self._record(location, CHUNK, digest)
+            self._cache.put(digest, chunk)
+            return chunk
+        key = (location.pack, location.offset)
+        block = self._cache.get(key)
+        if block is None:
+            block = self._record(location, BLOCK, None)
+            self._cache.put(key, block)
+        else:
+            self.cache_hits += 1
+        chunk = block[location.member : location.member + location.length]
+        if digest_of(chunk) != digest:
+            _damaged(location, digest, "the block does not hold it there")
+        return chunk
+
+    def _record(self, location: Location, kind: int, digest: bytes | None) -> bytes:
+        """Read a record; *digest* is None for a block, which is checked by its own."""
+        try:
+            data = self._open.pread(location.pack, location.offset, location.stored)
+        except FileNotFoundError:
+            _damaged(location, digest, "the pack is missing")
+        self.bytes_read += len(data)
+        self.chunks_read += 1
+        header = read_record_header(data)
+        if header is None or header.kind != kind:
+            _damaged(location, digest, "no such record starts there")
+        if header.stored + HEADER_SIZE != location.stored or len(data) != location.stored:
+            _damaged(location, digest, "the record has another length")
+        if header.raw != location.length if kind == CHUNK else header.raw > BLOCK_LIMIT:
+            _damaged(location, digest, "the content has another length")
+        try:
+            payload = memoryview(data)[HEADER_SIZE:]
+            raw = decode(payload, header.codec, header.itemsize, header.raw)
+        except Damaged as error:
+            _damaged(location, digest, error.message)
+        if digest_of(raw) != (header.digest if digest is None else digest):
+            _damaged(location, digest, "the bytes are not what they were")
+        return raw
+
+    # -- life
+
+    def close(self) -> None:
+        """Give up all locks, files and threads; a closed store is not used again."""
+        with self._lock:
+            packs = [*self._idle, *self._failed]
+            self._idle, self._failed = [], []
+            executor, self._executor = self._executor, None
+        for pack in packs:
+            pack.release()
+        if executor is not None:
+            executor.shutdown()
+        self._open.clear()
+        self._cache.clear()
+
+    def __enter__(self) -> ChunkStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def after_fork(self) -> None:
+        """Let go in a forked child of what belongs to the parent: packs and threads."""
+        self._lock = threading.Lock()
+        self._executor = None
+        for pack in (*self._idle, *self._lent, *self._failed):
+            pack.disown()
+        self._idle, self._lent, self._failed = [], [], []
+        self._cache.after_fork()
+        self._open.after_fork()
+
+
+_stores: weakref.WeakSet[ChunkStore] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for store in list(_stores):
+        store.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def _damaged(location: Location, digest: bytes | None, why: str) -> NoReturn:
+    what = "a block of small chunks" if digest is None else f"chunk {digest.hex()}"
+    raise Damaged(
+        f"{what} is damaged in pack {location.pack.hex()}.pack at offset {location.offset}: {why}",
+        hint="`skypool verify` lists what is hurt; adding the same file again heals it",
+    )
