@@ -254,6 +254,7 @@ class Catalogue(Protocol):
         places: Sequence[tuple[bytes, ChunkPlace]],
         documents: Sequence[IndexedDocument],
         reused: Iterable[bytes],
+        noted: Mapping[str, Any] | None = None,
     ) -> Published:
         """Commit a draft in one transaction.
 
@@ -270,10 +271,6 @@ class Catalogue(Protocol):
         """Take in a record of the log, when the catalogue is rebuilt or behind the log."""
         ...
 
-    def unlogged(self) -> list[tuple[int, bytes]]:
+    def unlogged(self, above: int = 0) -> list[tuple[int, bytes]]:
         """Return the records, as canonical JSON, that are not known to be in the log."""
-        ...
-
-    def logged(self, number: int) -> None:
-        """Forget the records up to *number*: they are durable in the log."""
         ...

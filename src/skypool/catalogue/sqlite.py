@@ -20,15 +20,9 @@ from skypool.catalogue.publish import Resolver, apply, state
 from skypool.catalogue.text import from_database, to_database
 from skypool.codec.documents import dumps
 
-__all__ = ["Seen", "SqliteCatalogue"]
+__all__ = ["SqliteCatalogue"]
 
 _STAGED_DOCUMENTS = 1000
-
-
-class Seen(tuple[int, int, int, int, int]):
-    """Size, mtime_ns, ctime_ns, inode and device of a file when it was read."""
-
-    __slots__ = ()
 
 
 class SqliteCatalogue(Identity):
@@ -73,9 +67,7 @@ class SqliteCatalogue(Identity):
     def set_state(self, values: Mapping[str, Any]) -> None:
         """Set values that belong to the catalogue as a whole."""
         with self._database.transaction() as connection:
-            connection.executemany(
-                "INSERT OR REPLACE INTO state(key, value) VALUES (?, ?)", list(values.items())
-            )
+            _set_state(connection, values)
 
     def stage(
         self,
@@ -95,7 +87,7 @@ class SqliteCatalogue(Identity):
         places: Sequence[tuple[bytes, ChunkPlace]],
         documents: Sequence[IndexedDocument],
         reused: Iterable[bytes],
-        logged: int = 0,
+        noted: Mapping[str, Any] | None = None,
     ) -> Published:
         """Commit a draft in one transaction; see `Catalogue.publish`.
 
@@ -107,8 +99,9 @@ class SqliteCatalogue(Identity):
             What was not staged before.
         reused
             Chunks that must still be there.
-        logged
-            Records up to this number are durable in the log and may be forgotten.
+        noted
+            Values of the state to keep with the commit; records up to `log_number` are durable in
+            the log and are forgotten.
         """
         with self._database.transaction() as connection:
             self.chunks.keep(connection, reused)
@@ -123,8 +116,8 @@ class SqliteCatalogue(Identity):
                 connection.execute(
                     "INSERT INTO unlogged(number, record) VALUES (?, ?)", (number, dumps(record))
                 )
-            if logged:
-                connection.execute("DELETE FROM unlogged WHERE number <= ?", (logged,))
+            if noted:
+                _set_state(connection, noted)
         return Published(number, tuple(resolver.urns), tuple(resolver.new))
 
     def replay(self, record: Mapping[str, Any]) -> None:
@@ -140,11 +133,6 @@ class SqliteCatalogue(Identity):
                 "SELECT number, record FROM unlogged WHERE number > ? ORDER BY number", (above,)
             )
         ]
-
-    def logged(self, number: int) -> None:
-        """Forget the records up to *number*: they are durable in the log."""
-        with self._database.transaction() as connection:
-            connection.execute("DELETE FROM unlogged WHERE number <= ?", (number,))
 
     def documents_with(self, file_hash: bytes) -> list[bytes]:
         """Return the digests of the documents of a file's content."""
@@ -208,6 +196,14 @@ class SqliteCatalogue(Identity):
         """Return the names of all metadata keys."""
         rows = self._database.query("SELECT name FROM keys ORDER BY name")
         return [from_database(name) for (name,) in rows]
+
+
+def _set_state(connection: sqlite3.Connection, values: Mapping[str, Any]) -> None:
+    connection.executemany(
+        "INSERT OR REPLACE INTO state(key, value) VALUES (?, ?)", list(values.items())
+    )
+    if "log_number" in values:
+        connection.execute("DELETE FROM unlogged WHERE number <= ?", (values["log_number"],))
 
 
 def _insert_documents(connection: sqlite3.Connection, documents: Sequence[IndexedDocument]) -> None:

@@ -1,1 +1,1 @@
-"""pool."""
+"""Pools: adding, saving, finding, versions, tags, export and maintenance."""

@@ -1,0 +1,227 @@
+"""The folder of a pool: marker, lock and layout (docs/format/pool.md)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from skypool.errors import (
+    Damaged,
+    FormatTooNew,
+    PoolExists,
+    PoolNotFound,
+    ReadOnly,
+    StorageError,
+    UsageError,
+)
+from skypool.storage.commit_log import CommitLog
+from skypool.storage.filelayer import FileLayer, locked
+
+__all__ = ["FORMAT_VERSION", "PoolFolder", "is_pool"]
+
+FORMAT_VERSION = 1
+MARKER = "skypool.json"
+_FEATURES: frozenset[str] = frozenset()
+
+_README = """\
+This folder is a skypool pool: a database of astronomical data products.
+
+    skypool -p THIS_FOLDER ls                 what is in it
+    skypool -p THIS_FOLDER export NAME DIR    your files, byte for byte
+    skypool -p THIS_FOLDER verify             is every byte as it was
+
+commits.log and packs/ hold everything; catalogue.sqlite is an index and can be
+rebuilt (skypool reindex). Do not edit these files. The format is described in
+the folder docs/format of skypool, precisely enough to read it without skypool.
+"""
+
+
+def is_pool(path: str) -> bool:
+    """Return whether a folder is a pool."""
+    return os.path.isfile(os.path.join(path, MARKER))
+
+
+@dataclass(frozen=True)
+class PoolFolder:
+    """A pool's folder.
+
+    Attributes
+    ----------
+    path : str
+        Absolute.
+    id : bytes
+        The pool's own 16 random bytes.
+    created : datetime
+    """
+
+    path: str
+    id: bytes
+    created: datetime
+    files: FileLayer
+
+    @property
+    def packs(self) -> str:
+        """Folder of the packs."""
+        return os.path.join(self.path, "packs")
+
+    @property
+    def catalogue(self) -> str:
+        """File of the catalogue."""
+        return os.path.join(self.path, "catalogue.sqlite")
+
+    @property
+    def log(self) -> CommitLog:
+        """The commit log."""
+        return CommitLog(os.path.join(self.path, "commits.log"), self.files)
+
+    @property
+    def name(self) -> str:
+        """Name of the pool, as its URNs show it."""
+        return os.path.basename(self.path).replace(":", "_").replace(" ", "_") or "pool"
+
+    @classmethod
+    def open(cls, path: str, files: FileLayer) -> PoolFolder:
+        """Open an existing pool's folder.
+
+        Raises
+        ------
+        PoolNotFound
+            If there is no pool.
+        FormatTooNew
+            If a newer skypool wrote it.
+        Damaged
+            If its marker cannot be read.
+        """
+        marker = os.path.join(path, MARKER)
+        try:
+            with open(marker, encoding="utf-8") as file:
+                text = file.read()
+        except (FileNotFoundError, NotADirectoryError):
+            raise PoolNotFound(f"there is no pool at {path}") from None
+        except OSError as error:
+            raise StorageError(f"cannot read {marker}: {error.strerror}") from None
+        try:
+            obj = json.loads(text)
+            version, features = int(obj["version"]), frozenset(obj["features"])
+            found = cls(
+                os.path.abspath(path),
+                bytes.fromhex(obj["id"]),
+                datetime.fromisoformat(obj["created"]),
+                files,
+            )
+            known = obj["format"] == "skypool" and len(found.id) == 16
+        except (ValueError, KeyError, TypeError):
+            known = False
+        if not known:
+            raise Damaged(
+                f"{marker} is not the marker of a pool",
+                hint="the rest of the pool may be whole: put the marker back from a copy",
+            )
+        unknown = features - _FEATURES
+        if version > FORMAT_VERSION or unknown:
+            what = (
+                f"format {version}" if version > FORMAT_VERSION else f"features {sorted(unknown)}"
+            )
+            raise FormatTooNew(
+                f"the pool {path} has {what}, this skypool reads up to format {FORMAT_VERSION}",
+                hint="use a newer skypool: pip install --upgrade skypool",
+            )
+        return found
+
+    @classmethod
+    def create(cls, path: str, files: FileLayer, *, exclusive: bool) -> PoolFolder:
+        """Make a pool, or open the one that another process made meanwhile.
+
+        Raises
+        ------
+        PoolExists
+            If there is one and *exclusive* is true.
+        UsageError
+            If the folder has other content.
+        """
+        path = os.path.abspath(path)
+        if is_pool(path):
+            if exclusive:
+                raise PoolExists(f"there is a pool at {path} already")
+            return cls.open(path, files)
+        _check_empty(path)
+        _make_folders(os.path.join(path, "packs"), files)
+        marker = os.path.join(path, MARKER)
+        obj = {
+            "format": "skypool",
+            "version": FORMAT_VERSION,
+            "features": [],
+            "id": uuid.uuid4().hex,
+            "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "journal": "wal",
+        }
+        _write_new(os.path.join(path, "README.txt"), _README.encode(), files)
+        _write_new(os.path.join(path, "lock"), b"", files)
+        CommitLog(os.path.join(path, "commits.log"), files).create()
+        files.sync_folder(path)
+        temporary = f"{marker}.{uuid.uuid4().hex}.tmp"
+        _write_new(temporary, (json.dumps(obj, indent=1) + "\n").encode(), files)
+        try:
+            files.link(temporary, marker)
+        except FileExistsError:
+            if exclusive:
+                raise PoolExists(f"there is a pool at {path} already") from None
+        finally:
+            files.unlink(temporary)
+        return cls.open(path, files)
+
+    @contextlib.contextmanager
+    def lock(self, *, exclusive: bool, wait: float | None = None) -> Iterator[None]:
+        """Hold the pool lock."""
+        with locked(self.files, os.path.join(self.path, "lock"), exclusive=exclusive, wait=wait):
+            yield
+
+
+def _check_empty(path: str) -> None:
+    try:
+        with os.scandir(path) as entries:
+            others = [e.name for e in entries if e.name not in _OWN and not e.name.endswith(".tmp")]
+    except FileNotFoundError:
+        return
+    except NotADirectoryError:
+        raise UsageError(
+            f"{path} is a file, a pool is a folder", hint="name a folder that does not exist yet"
+        ) from None
+    except PermissionError:
+        raise ReadOnly(f"the folder {path} cannot be read") from None
+    if others:
+        raise UsageError(
+            f"the folder {path} is not empty ({others[0]!r} and {len(others) - 1} more)",
+            hint="a pool wants a folder of its own: name one that does not exist yet",
+        )
+
+
+_OWN = frozenset({"packs", "README.txt", "lock", "commits.log", MARKER})
+
+
+def _make_folders(path: str, files: FileLayer) -> None:
+    if os.path.isdir(path):
+        return
+    parent = os.path.dirname(path)
+    if parent != path:
+        _make_folders(parent, files)
+    files.make_folder(path)
+
+
+def _write_new(path: str, data: bytes, files: FileLayer) -> None:
+    """Make a small file durable; one that is there is left alone."""
+    try:
+        handle = files.create_exclusive(path)
+    except FileExistsError:
+        return
+    try:
+        if data:
+            files.write(handle, 0, [data])
+        files.sync(handle)
+    finally:
+        files.close(handle)

@@ -1,0 +1,201 @@
+"""An open pool: packs, catalogue and log together, and the one way to commit.
+
+The order of a commit (storage rule 1): chunks durable in packs; one transaction of the
+catalogue gives numbers and keeps the record; the log gets, durably, every record that
+it lacks; only then the commit is acknowledged.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from skypool.catalogue.interface import ChunkPlace, Draft, IndexedDocument, Published
+from skypool.catalogue.sqlite import SqliteCatalogue
+from skypool.codec.documents import loads
+from skypool.config import Settings
+from skypool.errors import Damaged, Locked, ReadOnly
+from skypool.pool.folder import PoolFolder
+from skypool.pool.recovery import bring_up_to_date, log_position, noted_position
+from skypool.storage.interface import Writer
+from skypool.storage.store import ChunkStore, Location
+
+__all__ = ["Session"]
+
+_DOCUMENTS_KEPT = 512
+# Commits larger than this index their content beforehand, in short transactions.
+_STAGE_DOCUMENTS = 2000
+_STAGE_CHUNKS = 20000
+
+
+class Session:
+    """What an open pool needs at run time; shared by all its views.
+
+    Parameters
+    ----------
+    folder
+        The pool's folder.
+    settings
+        Settings from outside.
+    writable
+        Whether commits can be made.
+    """
+
+    def __init__(self, folder: PoolFolder, settings: Settings, *, writable: bool) -> None:
+        self.folder = folder
+        self.settings = settings
+        self.writable = writable
+        self.store = ChunkStore(
+            folder.packs,
+            folder.id,
+            folder.files,
+            writable=writable,
+            cache_bytes=settings.memory_bytes,
+            relocate=self._place,
+        )
+        self.catalogue = self._open_catalogue()
+        self._epoch = self.catalogue.state("epoch")
+        self._documents: OrderedDict[bytes, dict[str, Any]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._publishing = threading.RLock()
+        self._bad: set[bytes] = set()
+        self._log_end = log_position(self.catalogue)
+        bring_up_to_date(self)
+
+    def _open_catalogue(self) -> SqliteCatalogue:
+        path = self.folder.catalogue
+        if not os.path.exists(path) and not self.writable:
+            raise ReadOnly(
+                f"the pool {self.folder.path} has no catalogue, and it is open for reading",
+                hint="`skypool reindex`, by someone who may write there, makes one",
+            )
+        return SqliteCatalogue(path, writable=self.writable, confirm=self._confirm)
+
+    # -- chunks
+
+    def fetch(self, digest: bytes) -> bytes:
+        """Return a chunk, checked against its digest.
+
+        Raises
+        ------
+        Damaged
+            If it is not there, or not what it was.
+        """
+        problem: Damaged | None = None
+        for place in self.catalogue.places(digest):
+            try:
+                return self.store.read(Location(*place), digest)
+            except Damaged as error:
+                problem = error
+        self._bad.add(digest)
+        if problem is not None:
+            raise problem
+        raise Damaged(
+            f"the chunk {digest.hex()} is not in any pack of {self.folder.path}",
+            hint="adding the file again, or a copy of the pool, heals it",
+        )
+
+    def _place(self, digest: bytes) -> Location | None:
+        places = self.catalogue.places(digest)
+        return Location(*places[0]) if places else None
+
+    def _confirm(self, place: ChunkPlace, digest: bytes) -> bool:
+        # A chunk once found bad counts as absent, so that adding it again heals (rule 17).
+        return digest not in self._bad and self.store.holds(Location(*place), digest)
+
+    def writer(self) -> Writer:
+        """Start to take chunks for a commit."""
+        if not self.writable:
+            raise ReadOnly(
+                f"the pool {self.folder.path} is open for reading",
+                hint='open it with mode="a" to change it',
+            )
+        return self.store.writer(self.catalogue.known)
+
+    def document(self, digest: bytes) -> dict[str, Any]:
+        """Return a product document; it is shared and must not be changed."""
+        with self._lock:
+            found = self._documents.get(digest)
+            if found is not None:
+                self._documents.move_to_end(digest)
+                return found
+        made: dict[str, Any] = loads(self.fetch(digest))
+        with self._lock:
+            self._documents[digest] = made
+            if len(self._documents) > _DOCUMENTS_KEPT:
+                self._documents.popitem(last=False)
+        return made
+
+    # -- commits
+
+    def stage(self, writer: Writer, documents: Sequence[IndexedDocument]) -> None:
+        """Make what was written so far durable and index it, ahead of the commit."""
+        with self.folder.lock(exclusive=False):
+            self._check_epoch()
+            self.catalogue.stage(_places(writer.flush()), documents)
+
+    def publish(
+        self, draft: Draft, writer: Writer | None, documents: Sequence[IndexedDocument] = ()
+    ) -> Published:
+        """Commit a draft durably.
+
+        Parameters
+        ----------
+        draft
+            What is committed.
+        writer
+            Its chunks; None where it has none.
+        documents
+            Documents that are not staged yet.
+
+        Raises
+        ------
+        ChunksGone
+            If chunks that were to be reused are gone: all must be written again.
+        """
+        with self._publishing, self.folder.lock(exclusive=False):
+            self._check_epoch()
+            placed = _places(writer.flush()) if writer is not None else []
+            if len(documents) > _STAGE_DOCUMENTS or len(placed) > _STAGE_CHUNKS:
+                self.catalogue.stage(placed, documents)
+                placed, documents = [], ()
+            published = self.catalogue.publish(
+                draft,
+                placed,
+                documents,
+                writer.reused if writer is not None else (),
+                noted_position(self._log_end),
+            )
+            if published.commit is not None:
+                self.complete_log()
+        return published
+
+    def complete_log(self) -> None:
+        """Append to the log, durably, every record of the catalogue that it lacks."""
+        records = self.catalogue.unlogged(self._log_end.number)
+        self._log_end = self.folder.log.append(records, self._log_end)
+
+    def _check_epoch(self) -> None:
+        """Notice that the catalogue was rebuilt since it was opened (storage rule 2)."""
+        if self.catalogue.state("epoch") != self._epoch or not os.path.exists(
+            self.folder.catalogue
+        ):
+            raise Locked(
+                f"the catalogue of {self.folder.path} was rebuilt meanwhile",
+                hint="open the pool again",
+            )
+
+    def close(self) -> None:
+        """Give back everything."""
+        self.catalogue.close()
+        self.store.close()
+
+
+def _places(placed: Mapping[bytes, Location]) -> list[tuple[bytes, ChunkPlace]]:
+    return [
+        (digest, ChunkPlace(at.pack, at.offset, at.stored, at.member, at.length))
+        for digest, at in placed.items()
+    ]
