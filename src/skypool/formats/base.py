@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from skypool.codec.sinks import ByteSource, ChunkSink
-    from skypool.model.datasets import ArraySource, TableSource
+    from skypool.model.sources import ArraySource, TableSource
 
 __all__ = [
     "FIXED_TEXT",

@@ -11,7 +11,7 @@ from skypool.formats.base import Imported, product_document
 
 if TYPE_CHECKING:
     from skypool.codec.sinks import ByteSource, ChunkSink
-    from skypool.model.datasets import ArraySource, TableSource
+    from skypool.model.sources import ArraySource, TableSource
 
 __all__ = ["OpaqueFormat", "read_opaque", "write_verbatim"]
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from skypool.codec.statistics import ENTRY_SIZE, Statistics, statistics_type, tile_statistics
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = [
     "BLOCK_ROWS",
@@ -116,38 +113,58 @@ def _plain(value: Any) -> Any:
     return None
 
 
-def flatten(tree: Any, prefix: str = "") -> list[list[Any]]:
+def flatten(
+    tree: Any,
+    prefix: str = "",
+    simplify: Callable[[Any], tuple[Any, str] | None] = lambda value: None,
+) -> list[list[Any]]:
     """Make parameters of nested mappings and lists: ``a.b.0`` names an entry.
 
-    Lists of numbers and texts become one text in JSON. At most 10,000 entries are
+    Lists of numbers and texts become one text in JSON. *simplify* gives value and unit
+    of things that are a value although they look like a tree. At most 10,000 entries are
     looked at and 32 levels, so that a tree with shared parts cannot explode.
     """
-    found: list[list[Any]] = []
-    budget = iter(range(MAX_PARAMETERS))
-    for name, value in _leaves(tree, prefix, 0, budget):
-        made = parameter(name, value)
-        if made is not None:
-            found.append(made)
-    return found
+    walk = _Walk(simplify)
+    walk.visit(tree, prefix, 0)
+    return walk.found
 
 
-def _leaves(tree: Any, name: str, depth: int, budget: Iterator[int]) -> Iterator[tuple[str, Any]]:
-    if depth > MAX_DEPTH or next(budget, None) is None:
-        return
-    if isinstance(tree, Mapping):
-        for key, value in tree.items():
-            place = f"{name}.{str(key)[:1024]}" if name else str(key)[:1024]
-            yield from _leaves(value, place, depth + 1, budget)
-    elif isinstance(tree, list | tuple):
-        if len(tree) <= 64 and all(isinstance(item, _SIMPLE) for item in tree):
-            yield name, json.dumps(list(tree), ensure_ascii=False)
+class _Walk:
+    """Goes through a tree and collects its parameters."""
+
+    def __init__(self, simplify: Callable[[Any], tuple[Any, str] | None]) -> None:
+        self.found: list[list[Any]] = []
+        self._simplify = simplify
+        self._budget = MAX_PARAMETERS
+
+    def visit(self, tree: Any, name: str, depth: int) -> None:
+        self._budget -= 1
+        if self._budget < 0 or depth > MAX_DEPTH:
             return
-        for number, value in enumerate(tree):
-            if depth == MAX_DEPTH:
+        simple = self._simplify(tree)
+        value, unit = simple if simple is not None else (tree, "")
+        value = getattr(value, "value", value)  # what is left of tagged values
+        if isinstance(value, Mapping):
+            for key, item in value.items():
+                place = f"{name}.{str(key)[:1024]}" if name else str(key)[:1024]
+                self.visit(item, place, depth + 1)
+        elif isinstance(value, list | tuple):
+            self._visit_list(value, name, depth, unit)
+        else:
+            made = parameter(name, value, unit)
+            if made is not None:
+                self.found.append(made)
+
+    def _visit_list(self, items: Sequence[Any], name: str, depth: int, unit: str) -> None:
+        if len(items) <= 64 and all(isinstance(item, _SIMPLE) for item in items):
+            made = parameter(name, json.dumps(list(items), ensure_ascii=False), unit)
+            assert made is not None
+            self.found.append(made)
+            return
+        for number, item in enumerate(items):
+            if self._budget < 0:
                 return
-            yield from _leaves(value, f"{name}.{number}", depth + 1, budget)
-    else:
-        yield name, tree
+            self.visit(item, f"{name}.{number}" if name else str(number), depth + 1)
 
 
 def parse_date(value: Any) -> datetime | None:
@@ -219,7 +236,7 @@ class ColumnScan:
         if not mask.any():
             self._entries.append(tile_statistics(np.asarray(values)))
             return
-        entry = bytearray(tile_statistics(np.ma.compressed(values)))  # type: ignore[no-untyped-call]
+        entry = bytearray(tile_statistics(np.ma.compressed(values)))
         blanks = int.from_bytes(entry[8:16], "little") + int(mask.sum())
         entry[8:16] = blanks.to_bytes(8, "little")
         self._entries.append(bytes(entry))
@@ -250,7 +267,7 @@ def _merge(kind: str, entries: list[bytes]) -> bytes:
         limits[:] = all_of.min(), all_of.max()
     merged = all_of.counts.sum(axis=0).astype("<u8").tobytes() + limits.tobytes()
     assert len(merged) == ENTRY_SIZE
-    return merged
+    return bytes(merged)
 
 
 def column_document(
