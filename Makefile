@@ -27,7 +27,7 @@ $(STAMP): pyproject.toml scripts/setup.sh
 	@touch $@
 
 demo: $(STAMP)
-	@$(BIN)/python -m skypool.testing.demo demo
+	@$(BIN)/python examples/demo.py demo
 
 test: $(STAMP)
 	@sh scripts/debian.sh fitsverify

@@ -1,0 +1,213 @@
+"""What a pool does, shown on data: `make demo`, or `python examples/demo.py FOLDER`.
+
+Makes a Herschel-like observation, puts it and astropy's own FITS files into a pool,
+reprocesses the observation's level 2, puts it in again, gets everything back and compares
+every byte. The folder is emptied first; the pool stays in it.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import importlib.resources
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import skypool as sp
+from skypool.testing import observation
+
+TAG = "using cal v1"
+MARK = ".made-by-skypool-demo"
+FITS = (".fits", ".fit", ".fits.gz", ".fits.fz", ".fits.bz2")
+
+
+def main(folder: Path, scale: float = 1.0) -> int:
+    """Run the demo in a folder."""
+    start_anew(folder)
+    data, given = folder / "data", folder / "given-back"
+    print(f"skypool demo, in the folder {folder}/\n")
+
+    with step("making an observation like Herschel's, as the archive sends it") as note:
+        root = observation.write(data, scale)
+        note(counted(root))
+    with step("collecting the FITS files that astropy is tested with") as note:
+        collect_astropy(data / "astropy")
+        note(counted(data / "astropy"))
+
+    pool = sp.Pool(f"{folder / 'pool'}")
+    rows = [add(pool, root, "the observation", "level 2 by cal v1")]
+    pool.tag(pool[root.name], TAG)
+    rows.append(add(pool, data / "astropy", "astropy's files", "test files of astropy"))
+
+    keep(root, folder / "first")
+    with step("reprocessing level 2 with a newer calibration") as note:
+        changed = observation.reprocess(root, scale)
+        note(f"{len(changed)} files written again")
+    rows.append(add(pool, root, "the observation again", "level 2 by cal v2"))
+    print()
+    table(rows)
+
+    print("\nEverything back, compared with what went in, byte for byte:")
+    found = [
+        compare(pool, f'tag "{TAG}"', pool[TAG], folder / "first", given),
+        compare(pool, "the latest version", pool[root.name], root, given),
+        compare(pool, "astropy's files", pool["astropy"], data / "astropy", given),
+    ]
+    shutil.rmtree(folder / "first")
+    shutil.rmtree(given)
+    if not all(found):
+        print("\nSomething came back changed. Please report it.")
+        return 1
+    farewell(folder, pool, root.name)
+    return 0
+
+
+# -- the steps ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one `add` did."""
+
+    what: str
+    files: int
+    size: int
+    changed: int
+    stored: int
+    seconds: float
+
+
+def add(pool: sp.Pool, path: Path, what: str, message: str) -> Row:
+    """Add a folder and say what that took."""
+    before = time.perf_counter()
+    report = pool.add_report([str(path)], message=message)
+    seconds = time.perf_counter() - before
+    files = [file for file in path.rglob("*") if file.is_file()]
+    size = sum(file.stat().st_size for file in files)
+    changed = sum(not ref.is_context for ref in report.saved)
+    return Row(what, len(files), size, changed, report.bytes_added, seconds)
+
+
+def table(rows: list[Row]) -> None:
+    """Print what was stored and what was reused."""
+    print(f"{'added':<22}{'files':>6}{'size':>10}{'new':>6}{'stored':>10}{'reused':>10}{'took':>9}")
+    for row in rows:
+        reused = max(0, row.size - row.stored)
+        print(
+            f"{row.what:<22}{row.files:>6}{size_text(row.size):>10}{row.changed:>6}"
+            f"{size_text(row.stored):>10}{size_text(reused):>10}{row.seconds:>7.1f} s"
+        )
+
+
+def compare(pool: sp.Pool, what: str, ref: sp.Ref, original: Path, given: Path) -> bool:
+    """Export a product with all below it, and compare the files with the original ones."""
+    before = time.perf_counter()
+    shutil.rmtree(given, ignore_errors=True)
+    pool.export(ref, str(given))
+    seconds = time.perf_counter() - before
+    names = sorted(str(file.relative_to(original)) for file in files_of(original))
+    (top,) = given.iterdir()
+    back = sorted(str(file.relative_to(top)) for file in files_of(top))
+    same, _, _ = filecmp.cmpfiles(original, top, names, shallow=False)
+    good = names == back == sorted(same)
+    verdict = "the same" if good else "DIFFERENT"
+    print(f"  {what:<22}{len(same):>4} of {len(names):>4} files {verdict:<10}{seconds:>7.1f} s")
+    return good
+
+
+def farewell(folder: Path, pool: sp.Pool, name: str) -> None:
+    """Say what is there now, and what to try."""
+    info = pool.info()
+    print(
+        f"\nThe pool holds {info.versions} versions of {info.products} products:"
+        f" {size_text(info.bytes_logical)} in {size_text(info.bytes_stored)}."
+    )
+    place = os.path.relpath(folder)
+    program = os.path.relpath(Path(sys.executable).with_name("skypool"))
+    print("\nIt is yours now; try")
+    for words in (
+        f"ls {name}/level2",
+        "find \"instrument == 'PACS' and level == '20'\"",
+        f'diff "{TAG}" {name}',
+    ):
+        print(f"  {program} -p {place}/pool {words}")
+
+
+# -- files ----------------------------------------------------------------------------------
+
+
+def start_anew(folder: Path) -> None:
+    """Empty the folder, if it is one that the demo made."""
+    mark = folder / MARK
+    if folder.exists() and not mark.exists() and any(folder.iterdir()):
+        raise SystemExit(f"{folder} holds something that the demo did not make; left alone")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    mark.touch()
+
+
+def collect_astropy(target: Path) -> None:
+    """Copy the FITS files of the installed astropy, in folders named by its packages."""
+    with importlib.resources.as_file(importlib.resources.files("astropy")) as home:
+        for path in sorted(home.rglob("*")):
+            place = path.relative_to(home)
+            if path.is_file() and "data" in place.parts and path.name.lower().endswith(FITS):
+                parts = [part for part in place.parent.parts if part not in ("tests", "data")]
+                copy = target.joinpath(*parts, path.name)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, copy)
+
+
+def keep(root: Path, target: Path) -> None:
+    """Keep a copy of the observation to compare with later."""
+    shutil.copytree(root, target)
+
+
+def files_of(folder: Path) -> Iterator[Path]:
+    """List the files below a folder."""
+    return (path for path in folder.rglob("*") if path.is_file())
+
+
+# -- words ----------------------------------------------------------------------------------
+
+
+class step:  # noqa: N801  # reads as a statement
+    """Print a line with what is done, and behind it what came of it and how long it took."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.result = ""
+
+    def __enter__(self) -> Callable[[str], None]:
+        print(f"{self.what} ...", flush=True)
+        self.start = time.perf_counter()
+        return self._note
+
+    def _note(self, text: str) -> None:
+        self.result = text
+
+    def __exit__(self, *_: object) -> None:
+        print(f"  {self.result}, {time.perf_counter() - self.start:.1f} s")
+
+
+def counted(folder: Path) -> str:
+    """Say how many files a folder has and how much is in them."""
+    sizes = [path.stat().st_size for path in files_of(folder)]
+    return f"{len(sizes)} files, {size_text(sum(sizes))}"
+
+
+def size_text(size: float) -> str:
+    """Write a number of bytes for people."""
+    for unit in ("B", "kB", "MB"):
+        if size < 999.5:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.2f} GB"
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1] if len(sys.argv) > 1 else "demo")))
