@@ -60,7 +60,7 @@ class Record:
     header : RecordHeader
         Its header.
     payload : bytes-like or None
-        As stored; None where the walk does not look at payloads.
+        As stored; None for a chunk where the walk does not look at payloads.
     good : bool
         Whether the payload has the CRC of the header (true where nobody looked).
     """
@@ -155,7 +155,8 @@ def walk(
     start
         Offset of a record.
     check
-        Whether the payloads are read and their CRCs checked.
+        Whether the payloads of all records are read and their CRCs checked; else only
+        those of blocks.
     """
     offset = start
     while offset < reader.size:
@@ -173,7 +174,7 @@ def _record_at(reader: PackReader, offset: int, *, check: bool) -> Record | None
     header = read_record_header(reader.view(offset, HEADER_SIZE))
     if header is None or offset + HEADER_SIZE + header.stored > reader.size:
         return None
-    if not check:
+    if not check and header.kind != BLOCK:
         return Record(offset, header, None, good=True)
     payload = reader.view(offset + HEADER_SIZE, header.stored)
     good = len(payload) == header.stored and crc32c(payload) == header.crc
@@ -196,8 +197,8 @@ def _next_record(reader: PackReader, offset: int) -> int:
     return reader.size
 
 
-def decoded(record: Record, reader: PackReader) -> bytes:
-    """Return the decoded payload of a record, checked against its digest.
+def decoded(record: Record) -> bytes:
+    """Return the decoded payload of a record that was read, checked against its digest.
 
     Raises
     ------
@@ -208,10 +209,7 @@ def decoded(record: Record, reader: PackReader) -> bytes:
     limit = BLOCK_LIMIT if header.kind == BLOCK else CHUNK_LIMIT
     if header.kind != INDEX and header.raw > limit:
         raise Damaged(f"a record claims {header.raw} bytes, more than the format allows")
-    payload = record.payload
-    if payload is None:
-        payload = reader.view(record.offset + HEADER_SIZE, header.stored)
-    raw = decode(payload, header.codec, header.itemsize, header.raw)
+    raw = decode(record.payload or b"", header.codec, header.itemsize, header.raw)
     if digest(raw) != header.digest:
         raise Damaged("the bytes of a record do not have its digest")
     return raw
@@ -254,7 +252,7 @@ def sealed_index(reader: PackReader) -> tuple[Trailer, bytes | None] | None:
     if aligned(record.end) != reader.size - TRAILER_SIZE:
         return trailer, None
     try:
-        index = decoded(record, reader)
+        index = decoded(record)
     except Damaged:
         return trailer, None
     return trailer, index if len(index) == trailer.entries * 52 else None
@@ -312,7 +310,7 @@ def scan_pack(
                 report(item.offset, min(aligned(item.end), reader.size))
             elif item.header.kind != INDEX:
                 try:
-                    raw = decoded(item, reader) if item.header.kind == BLOCK else b""
+                    raw = decoded(item) if item.header.kind == BLOCK else b""
                     entries = list(entries_of(item, name, raw))
                 except Damaged:
                     report(item.offset, aligned(item.end))

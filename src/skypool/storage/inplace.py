@@ -1,0 +1,187 @@
+"""Products that stay in the user's own files.
+
+Read with `pread` alone: a mapped file that somebody truncates would kill the
+process. What the file system says of the file (size, time, inode) is compared
+with what it said when the file was added, at opening and after every read: bytes
+of a changed file never pass for the product.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from skypool.errors import SourceChanged, SourceMissing, StorageError
+from skypool.storage.filelayer import FileLayer, Handle, LocalFiles
+
+__all__ = ["FileSource", "FileState", "state_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """What tells a file from a changed one.
+
+    Attributes
+    ----------
+    size : int
+        Bytes.
+    mtime_ns : int
+        Time of the last change of its content, ns since 1970.
+    inode : int
+        Number of the file in its file system; 0 to leave it out of comparisons.
+    """
+
+    size: int
+    mtime_ns: int
+    inode: int = 0
+
+    def matches(self, found: FileState) -> bool:
+        """Return whether the file found can be the one of this state."""
+        if (self.size, self.mtime_ns) != (found.size, found.mtime_ns):
+            return False
+        return not self.inode or self.inode == found.inode
+
+
+def state_of(path: str | Path) -> FileState:
+    """Return the state of a file.
+
+    Raises
+    ------
+    SourceMissing
+        If there is none.
+    StorageError
+        If it cannot be looked at, or is no regular file.
+    """
+    return _state(_status(os.fspath(path)), os.fspath(path))
+
+
+class FileSource:
+    """Random access to the bytes of a file; safe for threads, and after a fork.
+
+    Parameters
+    ----------
+    path
+        The file.
+    expected
+        Its state when it was added; None to take it as it is now. Either way a change
+        from then on is noticed.
+    files
+        The file layer; the local one if None.
+
+    Attributes
+    ----------
+    size : int
+        Bytes of the file.
+    state : FileState
+        Its state.
+    bytes_read : int
+        Bytes read so far.
+
+    Raises
+    ------
+    SourceMissing
+        If there is no such file.
+    SourceChanged
+        If it is not in the expected state.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        expected: FileState | None = None,
+        files: FileLayer | None = None,
+    ) -> None:
+        self.path = os.fspath(path)
+        self._files = files or LocalFiles()
+        self._handle: Handle | None = None
+        if not stat.S_ISREG(_status(self.path).st_mode):
+            # Opening a pipe or a device may wait for ever or have effects.
+            raise StorageError(f"{self.path} is not a regular file")
+        try:
+            self._handle = self._files.open_read(self.path)
+        except (FileNotFoundError, NotADirectoryError):
+            raise _missing(self.path) from None
+        self.bytes_read = 0
+        found = _state(os.fstat(self._handle.fd), self.path)
+        if expected is not None and not expected.matches(found):
+            self.close()
+            raise _changed(self.path)
+        self.state = found
+        self.size = found.size
+
+    def pread(self, offset: int, length: int) -> bytes:
+        """Return *length* bytes from *offset*; fewer only at the end of the file.
+
+        Raises
+        ------
+        SourceChanged
+            If the file was changed since it was opened.
+        """
+        handle = self._handle
+        if handle is None:
+            raise StorageError(f"{self.path} has been closed")
+        length = max(0, min(length, self.size - offset))
+        data = self._files.pread(handle, offset, length)
+        self.bytes_read += len(data)
+        if len(data) < length:
+            raise _changed(self.path)
+        self.check()
+        return data
+
+    def check(self) -> None:
+        """Look whether the open file is still as it was.
+
+        Raises
+        ------
+        SourceChanged
+            If it is not.
+        """
+        handle = self._handle
+        if handle is not None and not self.state.matches(_state(os.fstat(handle.fd), self.path)):
+            raise _changed(self.path)
+
+    def close(self) -> None:
+        """Close the file."""
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            self._files.close(handle)
+
+    def __enter__(self) -> FileSource:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", None) is not None:
+            self.close()
+
+
+def _status(path: str) -> os.stat_result:
+    try:
+        return os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise _missing(path) from None
+    except OSError as error:
+        raise StorageError(f"cannot look at {path}: {error.strerror}") from error
+
+
+def _state(found: os.stat_result, path: str) -> FileState:
+    if not stat.S_ISREG(found.st_mode):
+        raise StorageError(f"{path} is not a regular file")
+    return FileState(found.st_size, found.st_mtime_ns, found.st_ino)
+
+
+def _missing(path: str) -> SourceMissing:
+    return SourceMissing(
+        f"{path} is gone", hint="put the file back, or tell the pool where it is now"
+    )
+
+
+def _changed(path: str) -> SourceChanged:
+    return SourceChanged(
+        f"{path} has changed since it was added",
+        hint="put the old file back, or add the new one as a new version",
+    )

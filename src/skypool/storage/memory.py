@@ -1,0 +1,145 @@
+"""A chunk store in memory: the plainest thing that keeps the contract."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+
+from skypool.codec.buffers import Buffer
+from skypool.codec.digest import digest as digest_of
+from skypool.codec.sinks import ChunkStream
+from skypool.errors import Damaged, StorageError, UsageError
+from skypool.storage.interface import Known, Location
+from skypool.storage.pack_layout import CHUNK_LIMIT
+from skypool.storage.pieces import flat
+
+__all__ = ["MemoryStore", "MemoryWriter"]
+
+_PACK = b"memory".ljust(16, b"\0")
+
+
+class MemoryStore:
+    """Keeps chunks in a dictionary by place.
+
+    Attributes
+    ----------
+    chunks : dict[int, bytes]
+        The chunks that were flushed, by the offset in their location.
+    """
+
+    def __init__(self) -> None:
+        self.chunks: dict[int, bytes] = {}
+        self.lock = threading.Lock()
+        self.next = 0
+
+    def writer(self, known: Known | None = None) -> MemoryWriter:
+        """Start to take chunks; *known* tells which the catalogue has."""
+        return MemoryWriter(self, known)
+
+    def read(self, location: Location, digest: bytes) -> bytes:
+        """Return a chunk, checked against its digest.
+
+        Raises
+        ------
+        Damaged
+            If it is not there, or not what it was.
+        """
+        chunk = self.chunks.get(location.offset) if location.pack == _PACK else None
+        if chunk is None or len(chunk) != location.length or digest_of(chunk) != digest:
+            raise Damaged(f"chunk {digest.hex()} is not in memory at {location.offset}")
+        return chunk
+
+    def read_many(self, wanted: Sequence[tuple[Location, bytes]]) -> list[bytes]:
+        """Return several chunks, in the order asked for."""
+        return [self.read(location, digest) for location, digest in wanted]
+
+    def close(self) -> None:
+        """Give everything back."""
+        self.chunks.clear()
+
+
+class MemoryWriter:
+    """Takes the chunks of one commit.
+
+    Attributes
+    ----------
+    reused : set of bytes
+        Digests that *known* affirmed.
+    duplicates : int
+        Chunks that came more than once.
+    bytes_written : int
+        Bytes of the chunks stored.
+    """
+
+    def __init__(self, store: MemoryStore, known: Known | None = None) -> None:
+        self._store = store
+        self._known = known
+        self._fresh: dict[bytes, bytes] = {}
+        self._seen: set[bytes] = set()
+        self._ended = False
+        self._lock = threading.Lock()
+        self.reused: set[bytes] = set()
+        self.duplicates = 0
+        self.bytes_written = 0
+
+    def stream(self, itemsize: int = 1) -> ChunkStream:
+        """Start a run of chunks."""
+        return self
+
+    def put(self, raw: Buffer, itemsize: int = 1) -> bytes:
+        """Store a single chunk and return its digest."""
+        data = bytes(flat(raw))
+        name = digest_of(data)
+        with self._lock:
+            self._check_open()
+            if len(data) > CHUNK_LIMIT:
+                raise UsageError(f"a chunk of {len(data)} bytes is longer than 64 MiB")
+            if name in self._seen:
+                self.duplicates += 1
+                return name
+            if self._known is not None and self._known(name):
+                self.reused.add(name)
+            else:
+                self._fresh[name] = data
+                self.bytes_written += len(data)
+            self._seen.add(name)
+        return name
+
+    def forget(self, digests: Iterable[bytes]) -> None:
+        """Take these as not stored: the next `put` of them writes them."""
+        with self._lock:
+            gone = self.reused.intersection(digests)
+            self.reused -= gone
+            self._seen -= gone
+
+    def flush(self) -> dict[bytes, Location]:
+        """Store everything; return the places of what came since the last flush."""
+        with self._lock, self._store.lock:
+            self._check_open()
+            placed = {}
+            for name, data in self._fresh.items():
+                place = self._store.next
+                self._store.next += 1
+                self._store.chunks[place] = data
+                placed[name] = Location(_PACK, place, len(data), None, len(data))
+            self._fresh.clear()
+            return placed
+
+    def close(self) -> None:
+        """End the commit; unflushed chunks are given up."""
+        self._ended = True
+        self._fresh.clear()
+
+    def abandon(self, *, reclaim: bool = False) -> None:
+        """End the commit without result."""
+        self.close()
+
+    def __enter__(self) -> MemoryWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _check_open(self) -> None:
+        if self._ended:
+            raise StorageError("this commit is over", hint="start a new one")
