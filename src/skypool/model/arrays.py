@@ -1,0 +1,321 @@
+"""Arrays: images, cubes and spectra with unit and world coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from skypool.errors import UsageError
+from skypool.model import convert
+from skypool.model.immutable import Immutable
+from skypool.model.indexing import select
+from skypool.model.metadata import MetaData
+from skypool.model.reductions import Reducible, tile_shape, tiles
+from skypool.model.sources import ArraySource, Ndarray, TileStatistics
+from skypool.model.units import parse_unit
+from skypool.model.validate import Problems
+from skypool.model.wcs import build_wcs, wcs_text
+
+if TYPE_CHECKING:
+    from astropy.nddata import CCDData, NDData
+    from astropy.units import Quantity
+    from astropy.wcs import WCS
+
+__all__ = ["Array", "MemoryArray"]
+
+
+class MemoryArray:
+    """An `ArraySource` over an array in memory, seen read-only.
+
+    Parameters
+    ----------
+    data
+        Of any dtype that `skypool.model.convert.clean_array` gives.
+    """
+
+    __slots__ = ("_data",)
+
+    statistics: TileStatistics | None = None
+    stored: object = None
+
+    def __init__(self, data: Ndarray) -> None:
+        self._data = data
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Slowest axis first."""
+        return self._data.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the values."""
+        return self._data.dtype
+
+    def read(self, index: tuple[slice, ...]) -> Ndarray:
+        """Return a part of the values, without copying."""
+        return self._data[index]
+
+
+class Array(Immutable, Reducible):
+    """Immutable n-dimensional values with unit, world coordinates and metadata.
+
+    Slicing and `numpy.asarray` give read-only numpy arrays; what is not asked for is
+    not read. `numpy.array` gives a copy that may be changed.
+
+    Parameters
+    ----------
+    data
+        What `numpy.asarray` takes, a `Quantity`, an `NDData` or `CCDData` without
+        mask and uncertainty (a `Product` takes those, too), or an `ArraySource`.
+    unit
+        Text or `astropy.units` object; by default that of the data.
+    wcs
+        `astropy.wcs.WCS`, `Header`, text of 80-character header cards, or a function
+        that gives such a text when it is first needed; by default that of the data.
+    meta
+        Metadata of its own.
+    description
+        What it is.
+    copy
+        False to keep the data themselves instead of a copy, on the promise that
+        nobody changes them.
+
+    Raises
+    ------
+    InvalidProduct
+        With everything in it that cannot be kept.
+    """
+
+    __slots__ = ("_header", "_source", "_unit_text", "_wcs", "description", "meta")
+
+    _advice = "change a copy (numpy.array(dataset)) and use product.replace(datasets={name: copy})"
+
+    _source: ArraySource
+    _header: str | Callable[[], str] | None
+    _unit_text: str
+    _wcs: Any
+    meta: MetaData
+    description: str
+
+    def __init__(
+        self,
+        data: Any,
+        unit: Any = None,
+        wcs: Any = None,
+        meta: Mapping[str, Any] | None = None,
+        description: str = "",
+        *,
+        copy: bool = True,
+    ) -> None:
+        problems = Problems()
+        parts = convert.array_parts(data, problems, copy=copy)
+        source = data if parts.values is None else MemoryArray(parts.values)
+        meta = parts.meta if meta is None else meta
+        self._set(
+            _source=source,
+            _unit_text=convert.checked_unit(parts.unit if unit is None else unit, problems),
+            _header=_header_of(parts.wcs if wcs is None else wcs, problems),
+            _wcs=None,
+            meta=convert.checked_meta(meta, problems),
+            description=str(description or ""),
+        )
+        problems.raise_all()
+
+    @property
+    def source(self) -> ArraySource:
+        """Where the values come from."""
+        return self._source
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of the axes, slowest first."""
+        return tuple(self._source.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values."""
+        return self._source.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self._source.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        size = 1
+        for length in self._source.shape:
+            size *= length
+        return size
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that all values take in memory."""
+        return self.size * self.dtype.itemsize
+
+    @property
+    def unit_text(self) -> str:
+        """The unit as text; empty where there is none, `1` where it is dimensionless."""
+        return self._unit_text
+
+    @property
+    def unit(self) -> Any:
+        """The unit: an `astropy.units` object where astropy reads the text, else the text.
+
+        None where there is none.
+        """
+        return parse_unit(self.unit_text)
+
+    @property
+    def wcs_header(self) -> str:
+        """The world coordinates as 80-character header cards; empty where there are none."""
+        if callable(self._header):
+            self._set(_header=self._header() or "")
+        return self._header or ""  # type: ignore[return-value]
+
+    @property
+    def wcs(self) -> WCS | None:
+        """A copy of the world coordinates, None where there are none."""
+        found = self._own_wcs()
+        return None if found is None else found.deepcopy()
+
+    def _own_wcs(self) -> WCS | None:
+        if self._wcs is None and self._header is not None:
+            self._set(_wcs=build_wcs(self.wcs_header, self.shape))
+        return self._wcs
+
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise TypeError("an array without axes has no length")
+        return self.shape[0]
+
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ValueError("the truth of an array is not defined; use .any() or .all()")
+        return bool(self._read_all().reshape(-1)[0])
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[place] for place in range(len(self)))
+
+    def __getitem__(self, index: Any) -> Any:
+        selection = select(index, self.shape)
+        if selection is None:
+            return _frozen(self._read_all()[index])
+        values = self._source.read(selection.slices)
+        return _frozen(values if selection.trivial else values[selection.then])
+
+    def _read_all(self) -> Ndarray:
+        return self._source.read(tuple(slice(0, length, 1) for length in self.shape))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Ndarray:
+        values = self._read_all()
+        if copy:
+            return np.array(values, dtype=dtype, copy=True)
+        if dtype is not None and np.dtype(dtype) != values.dtype:
+            if copy is False:
+                raise ValueError(f"values of type {values.dtype} need a copy to become {dtype}")
+            values = values.astype(dtype)
+        frozen: Ndarray = _frozen(values)
+        return frozen
+
+    @property
+    def tile(self) -> tuple[int, ...]:
+        """Shape of a full tile, in which the values are read."""
+        known = getattr(self._source, "tile", None)
+        return tuple(known) if known else tile_shape(self.shape, self.dtype.itemsize)
+
+    def _tiles(self) -> Iterator[Ndarray]:
+        for place in tiles(self.shape, self.tile):
+            yield self._source.read(place)
+
+    def _statistics(self) -> TileStatistics | None:
+        return self._source.statistics
+
+    def _reduced_dtype(self) -> np.dtype[Any]:
+        return self.dtype
+
+    def cutout(self, position: Any, size: Any) -> Array:
+        """Return the part of an image around a position, with its world coordinates.
+
+        Only the tiles that it touches are read. What lies outside is left out; of a
+        cube, all planes are kept.
+
+        Parameters
+        ----------
+        position
+            `SkyCoord`, or (x, y) in pixels counted from 0.
+        size
+            Integer (pixels) or `Quantity` (pixels or angle), one for a square or
+            (ny, nx).
+
+        Raises
+        ------
+        astropy.nddata.NoOverlapError
+            If the image does not reach there.
+        UsageError
+            If the array is no image, or has no world coordinates to find the position.
+        """
+        from skypool.model.cutouts import cut
+
+        place, wcs = cut(self.shape, self._own_wcs(), position, size)
+        # The values read stay as they are in memory: nobody else can change them.
+        made = Array(
+            self._source.read(place), self.unit_text, None, self.meta, self.description, copy=False
+        )
+        if wcs is not None:
+            problems = Problems()
+            made._set(_header=wcs_text(wcs, problems), _wcs=wcs)
+            problems.raise_all()
+        return made
+
+    def to_quantity(self) -> Quantity:
+        """Return the values with their unit, as `astropy.units.Quantity` (a copy)."""
+        from astropy.units import Quantity
+
+        if isinstance(self.unit, str):
+            raise UsageError(f"astropy does not know the unit {self.unit!r}")
+        return Quantity(np.array(self), self.unit)
+
+    def to_nddata(self) -> NDData:
+        """Return an `astropy.nddata.NDData` with copied data, unit, WCS and metadata.
+
+        Mask and uncertainty are datasets of their own: `product.to_nddata(name)`
+        gives all of them together.
+        """
+        from skypool.model.nddata import build
+
+        return build(self)
+
+    def to_ccddata(self) -> CCDData:
+        """Return an `astropy.nddata.CCDData` with copied data, unit, WCS and metadata.
+
+        Raises
+        ------
+        UsageError
+            If there is no unit, without which there is no `CCDData`.
+        """
+        from skypool.model.nddata import build_ccd
+
+        return build_ccd(self)
+
+    def __repr__(self) -> str:
+        unit = f", unit={self.unit_text!r}" if self.unit_text else ""
+        return f"Array(shape={self.shape}, dtype={self.dtype.name}{unit})"
+
+
+def _frozen(values: Any) -> Any:
+    if isinstance(values, np.ndarray):
+        if values.flags.writeable:
+            values = values.view()
+            values.flags.writeable = False
+        return values
+    return values
+
+
+def _header_of(wcs: Any, problems: Problems) -> str | Callable[[], str] | None:
+    if wcs is None or (callable(wcs) and not hasattr(wcs, "to_header")):
+        return wcs
+    return wcs_text(wcs, problems.at("wcs")) or None

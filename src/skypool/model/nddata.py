@@ -1,0 +1,91 @@
+"""astropy's NDData and CCDData, made from datasets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from skypool.errors import UsageError
+from skypool.model.arrays import Array
+from skypool.model.intake import UNCERTAINTIES, companion_name
+from skypool.model.metadata import MetaData
+
+if TYPE_CHECKING:
+    from skypool.model.composite import Datasets
+
+__all__ = ["build", "build_ccd", "plain_meta"]
+
+
+def plain_meta(meta: MetaData) -> dict[str, Any]:
+    """Return metadata as a plain dictionary of values; times as text of FITS."""
+    from datetime import datetime
+
+    from skypool.model.times import format_utc
+
+    return {
+        name: format_utc(found.value) if isinstance(found.value, datetime) else found.value
+        for name, found in meta.items()
+    }
+
+
+def build(array: Array, mask: Any = None, uncertainty: Any = None) -> Any:
+    """Return an `NDData`."""
+    from astropy.nddata import NDData
+
+    return NDData(
+        np.array(array),
+        unit=_known_unit(array),
+        wcs=array.wcs,
+        meta=plain_meta(array.meta),
+        mask=mask,
+        uncertainty=uncertainty,
+    )
+
+
+def build_ccd(array: Array, mask: Any = None, uncertainty: Any = None) -> Any:
+    """Return a `CCDData`.
+
+    Raises
+    ------
+    UsageError
+        If the array has no unit.
+    """
+    from astropy.nddata import CCDData
+
+    unit = _known_unit(array)
+    if unit is None:
+        raise UsageError(
+            "the array has no unit, without which there is no CCDData",
+            hint="use to_nddata(), or give the dataset a unit",
+        )
+    return CCDData(
+        np.array(array),
+        unit=unit,
+        wcs=array.wcs,
+        meta=plain_meta(array.meta),
+        mask=mask,
+        uncertainty=uncertainty,
+    )
+
+
+def _known_unit(array: Array) -> Any:
+    if isinstance(array.unit, str):
+        raise UsageError(f"astropy does not know the unit {array.unit!r}")
+    return array.unit
+
+
+def companions(datasets: Datasets, name: str) -> dict[str, Any]:
+    """Return mask and uncertainty that belong to an array of a product."""
+    from astropy import nddata
+
+    found: dict[str, Any] = {}
+    mask = datasets.get(companion_name(name, "mask"))
+    if isinstance(mask, Array) and mask.dtype == bool:
+        found["mask"] = np.array(mask)
+    for kind, what in UNCERTAINTIES.items():
+        part = datasets.get(companion_name(name, what))
+        if isinstance(part, Array):
+            found["uncertainty"] = getattr(nddata, kind)(np.array(part), unit=_known_unit(part))
+            break
+    return found

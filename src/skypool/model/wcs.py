@@ -1,0 +1,110 @@
+"""World coordinates as FITS header cards, and back."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from skypool.model.validate import Problems
+
+if TYPE_CHECKING:
+    from astropy.wcs import WCS
+
+__all__ = ["build_wcs", "has_wcs", "wcs_text"]
+
+# Header cards without which there are no world coordinates (FITS 4.0 section 8.2),
+# and those of the old convention (CROTA, CD).
+_SIGN = re.compile(r"(?:CTYPE|CRVAL|CRPIX|CDELT|CROTA)\d+[A-Z]? *=|(?:CD|PC)\d+_\d+[A-Z]? *=")
+# Bits of astropy.wcs.WCS.to_header: everything that wcslib can write, 17 digits, SIP.
+_SIP_BIT = 0x80000
+
+
+def has_wcs(header: str) -> bool:
+    """Say whether 80-character cards hold world coordinates."""
+    return any(_SIGN.match(header, start) for start in range(0, len(header), 80))
+
+
+def build_wcs(header: str, shape: tuple[int, ...]) -> WCS | None:
+    """Return the world coordinates that a header gives.
+
+    Parameters
+    ----------
+    header
+        80-character cards one behind the other.
+    shape
+        Of the array that they belong to, slowest axis first.
+
+    Returns
+    -------
+    astropy.wcs.WCS or None
+        None where the header has none, or such as need more than the header
+        (distortions from tables in other parts of a file).
+    """
+    if not has_wcs(header):
+        return None
+    from astropy.io.fits import Header
+    from astropy.wcs import WCS
+
+    with warnings.catch_warnings():
+        # Old spellings of units and dates are repaired with a warning each.
+        warnings.simplefilter("ignore")
+        try:
+            wcs = WCS(Header.fromstring(header))
+        except (ValueError, AssertionError, KeyError):
+            return None
+    if wcs.naxis == len(shape):
+        wcs.pixel_shape = shape[::-1]
+    return wcs
+
+
+def wcs_text(wcs: Any, problems: Problems) -> str:
+    """Return the header cards of world coordinates, exact to the last digit.
+
+    Parameters
+    ----------
+    wcs
+        `astropy.wcs.WCS`, a `Header`, or text of 80-character cards.
+    problems
+        Takes what cannot be kept.
+    """
+    if isinstance(wcs, str):
+        return wcs
+    if hasattr(wcs, "tostring") and hasattr(wcs, "cards"):
+        return str(wcs.tostring(sep="", endcard=False, padding=False))
+    low = wcs if hasattr(wcs, "to_header") else getattr(wcs, "low_level_wcs", None)
+    if low is None or not hasattr(low, "to_header"):
+        problems.add(
+            f"world coordinates of type {type(wcs).__name__} cannot be written as FITS "
+            "header; give an astropy.wcs.WCS",
+            "wcs",
+        )
+        return ""
+    if low.cpdis1 or low.cpdis2 or low.det2im1 or low.det2im2 or low.wcs.wtb or low.wcs.tab:
+        problems.add(
+            "world coordinates with distortions from tables cannot be written as header; "
+            "give wcs.sub(...) or a fit with SIP terms (astropy.wcs.utils.fit_wcs_from_points)",
+            "wcs",
+        )
+        return ""
+    return _exact_header(low)
+
+
+def _exact_header(wcs: Any) -> str:
+    from astropy.wcs import WCSHDO_P17, WCSHDO_all
+
+    copy = wcs.deepcopy()  # to_header converts its units to SI in place
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        header = copy.to_header(relax=WCSHDO_all | WCSHDO_P17 | _SIP_BIT)
+    if copy.sip is not None:
+        # astropy writes 15 digits of these.
+        for letter in ("a", "b", "ap", "bp"):
+            terms = getattr(copy.sip, letter)
+            order = 0 if terms is None else terms.shape[0]
+            for i in range(order):
+                for j in range(order):
+                    key = f"{letter.upper()}_{i}_{j}"
+                    if key in header:
+                        header[key] = float(terms[i, j])
+    return str(header.tostring(sep="", endcard=False, padding=False))
