@@ -9,6 +9,7 @@
     │   ├── QueryError                   a query, with the column
     │   └── MissingDependency (ImportError)   an optional package is needed
     ├── NotFound (LookupError)           nothing of that name                   exit 4
+    │   ├── MissingName (KeyError)       no such parameter, dataset, column or role
     │   ├── PoolNotFound                 no pool there                          exit 10
     │   └── Purged                       it was there, its content was given up
     ├── Conflict                         contradicts what is there              exit 5
@@ -44,6 +45,7 @@ __all__ = [
     "InvalidProduct",
     "Locked",
     "MissingDependency",
+    "MissingName",
     "NameConflict",
     "NotFound",
     "PoolExists",
@@ -185,6 +187,12 @@ class NotFound(SkypoolError, LookupError):
 
     code = "not_found"
     exit_code = 4
+
+
+class MissingName(NotFound, KeyError):
+    """A product has no parameter, dataset, column or role of that name."""
+
+    code = "missing_name"
 
 
 class PoolNotFound(NotFound):

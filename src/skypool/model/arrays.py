@@ -317,5 +317,5 @@ def _frozen(values: Any) -> Any:
 
 def _header_of(wcs: Any, problems: Problems) -> str | Callable[[], str] | None:
     if wcs is None or (callable(wcs) and not hasattr(wcs, "to_header")):
-        return wcs
+        return wcs  # type: ignore[no-any-return]
     return wcs_text(wcs, problems.at("wcs")) or None
