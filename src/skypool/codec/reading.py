@@ -16,7 +16,7 @@ from skypool.codec.segments import ArraySegment, Bytes, Fill, Inline, Segment, T
 from skypool.codec.sinks import Fetch
 from skypool.errors import Damaged
 
-__all__ = ["RecipeReader", "read_array", "read_column", "read_segment"]
+__all__ = ["RecipeReader", "boxes", "read_array", "read_column", "read_segment"]
 
 GetTile = Callable[[int], bytes]
 
@@ -193,20 +193,21 @@ def _read_elements(segment: ArraySegment, fetch: Fetch, start: int, stop: int) -
     if not segment.shape:
         return fetch(segment.chunks.digest(0, fetch))[start:stop]
     pieces = []
-    for box, first in _boxes(segment, start, stop):
+    for box, first in boxes(segment.shape, segment.itemsize, start, stop):
         data = read_array(segment, fetch, box).tobytes()
         pieces.append(data[max(0, start - first) : stop - first])
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def _boxes(segment: ArraySegment, start: int, stop: int) -> Iterator[tuple[tuple[slice, ...], int]]:
-    """Cut a byte range into boxes that are contiguous in the file.
+def boxes(
+    shape: Sequence[int], itemsize: int, start: int, stop: int
+) -> Iterator[tuple[tuple[slice, ...], int]]:
+    """Cut a range of an array's bytes into boxes that are contiguous in the file.
 
     A box has fixed indices on leading axes, a range on one axis and everything behind; it
     is as large as the range allows. Yields the box and the byte at which it starts.
     """
-    shape = segment.shape
-    strides = [segment.itemsize] * len(shape)
+    strides = [itemsize] * len(shape)
     for axis in range(len(shape) - 2, -1, -1):
         strides[axis] = strides[axis + 1] * shape[axis + 1]
     position = start
@@ -217,19 +218,14 @@ def _boxes(segment: ArraySegment, start: int, stop: int) -> Iterator[tuple[tuple
         # Go outwards while the position is at the start of a plane that fits as a whole.
         while axis > 0 and position % strides[axis - 1] == 0 and remaining >= strides[axis - 1]:
             axis -= 1
-        count = min(
-            max(
-                1,
-                -(-remaining // strides[axis])
-                if axis == len(shape) - 1
-                else remaining // strides[axis],
-            ),
-            shape[axis] - place[axis],
-        )
+        count = max(1, remaining // strides[axis])
+        if axis == len(shape) - 1:
+            count = -(-(remaining + position % itemsize) // itemsize)
+        count = min(count, shape[axis] - place[axis])
         box = (
-            *(slice(p, p + 1) for p in place[:axis]),
-            slice(place[axis], place[axis] + count),
-            *(slice(0, n) for n in shape[axis + 1 :]),
+            *(slice(p, p + 1, 1) for p in place[:axis]),
+            slice(place[axis], place[axis] + count, 1),
+            *(slice(0, n, 1) for n in shape[axis + 1 :]),
         )
         first = position - position % strides[axis]
         yield box, first

@@ -1,0 +1,195 @@
+"""Datasets as documents describe them: values are read chunk by chunk when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from skypool.codec.reading import read_array, read_segment
+from skypool.codec.scaling import physical
+from skypool.codec.segments import ArraySegment, Segment, TableSegment, segment_from_json
+from skypool.codec.sinks import Fetch
+from skypool.codec.statistics import Statistics
+from skypool.errors import Damaged
+from skypool.model.arrays import Array
+from skypool.model.composite import Composite, Dataset, Datasets
+from skypool.model.metadata import MetaData, Parameter
+
+__all__ = ["OpenReader", "StoredArray", "Token", "read_datasets", "read_meta"]
+
+# Opens a dataset whose values a format computes from the file: gives an ArraySource or
+# TableSource for (`data` object, dataset object).
+OpenReader = Callable[[Mapping[str, Any], Mapping[str, Any]], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What a pool needs to save a dataset again without reading it.
+
+    Attributes
+    ----------
+    pool : bytes
+        Identifier of the pool that holds the chunks.
+    dataset : dict
+        The dataset with its segments written out, as for a product made in memory.
+    """
+
+    pool: bytes
+    dataset: Mapping[str, Any]
+
+
+class StoredArray:
+    """An `ArraySource` over the tiles of an array segment.
+
+    Parameters
+    ----------
+    dataset
+        The dataset of a document.
+    segment
+        Its values.
+    fetch
+        Gives a chunk by its digest.
+    stored
+        See `Token`.
+    """
+
+    def __init__(
+        self,
+        dataset: Mapping[str, Any],
+        segment: ArraySegment,
+        fetch: Fetch,
+        stored: Token | None = None,
+    ) -> None:
+        self._dataset = dataset
+        self._segment = segment
+        self._fetch = fetch
+        self.stored = stored
+        self.shape: tuple[int, ...] = tuple(dataset["shape"])
+        self.dtype = np.dtype(dataset["dtype"])
+        self.tile = segment.tile
+        self._zero = dataset.get("zero", 0)
+        self._scale = dataset.get("scale", 1)
+        self._blank = dataset.get("blank")
+
+    @cached_property
+    def statistics(self) -> Statistics | None:
+        """Statistics of the tiles, None where the values have none."""
+        found = self._dataset.get("stats")
+        return None if found is None else Statistics.from_json(found, self._fetch)
+
+    def read(self, index: tuple[slice, ...]) -> np.ndarray[Any, Any]:
+        """Return a part of the physical values."""
+        raw = read_array(self._segment, self._fetch, index)
+        return physical(raw, self.dtype, self._zero, self._scale, self._blank)
+
+
+def read_meta(listed: Sequence[Sequence[Any]]) -> MetaData:
+    """Return the parameters of a document."""
+    return MetaData({entry[0]: Parameter(*entry[1:]) for entry in listed})
+
+
+def read_datasets(
+    document: Mapping[str, Any], fetch: Fetch, open_reader: OpenReader, pool: bytes
+) -> Datasets:
+    """Return the datasets of a product document; no chunk is read.
+
+    Parameters
+    ----------
+    document
+        The product document.
+    fetch
+        Gives a chunk by its digest.
+    open_reader
+        Opens datasets that are computed from the file.
+    pool
+        Identifier of the pool.
+    """
+    reader = _Reader(document, fetch, open_reader, pool)
+    return Datasets({name: reader.dataset(obj) for name, obj in document["datasets"]})
+
+
+class _Reader:
+    def __init__(
+        self, document: Mapping[str, Any], fetch: Fetch, open_reader: OpenReader, pool: bytes
+    ) -> None:
+        self._document = document
+        self._file: Mapping[str, Any] = document.get("file") or {}
+        self._fetch = fetch
+        self._open_reader = open_reader
+        self._pool = pool
+
+    @cached_property
+    def _product_meta(self) -> MetaData:
+        return read_meta(self._document["meta"])
+
+    def dataset(self, obj: Mapping[str, Any]) -> Dataset:
+        listed = obj.get("meta", ())
+        meta = self._product_meta if listed == "product" else read_meta(listed)
+        description = obj.get("description", "")
+        match obj["is"]:
+            case "composite":
+                inner = {name: self.dataset(part) for name, part in obj["datasets"]}
+                return Composite(inner, meta, description)
+            case "array":
+                return Array(
+                    self._array(obj), obj.get("unit") or None, self._wcs(obj), meta, description
+                )
+            case "table":
+                return self._table(obj, meta, description)
+        raise Damaged(f"a document has a dataset of the unknown sort {obj['is']!r}")
+
+    def _written_out(self, obj: Any) -> Any:
+        """Return `data` with the segment itself instead of its number."""
+        if isinstance(obj, Mapping) and "segment" in obj:
+            return self._file["segments"][obj["segment"]]
+        return obj
+
+    def _array(self, obj: Mapping[str, Any]) -> Any:
+        data = obj["data"]
+        if "reader" in data:
+            return self._open_reader(data, obj)
+        written = self._written_out(data)
+        segment = segment_from_json(written)
+        if not isinstance(segment, ArraySegment):
+            raise Damaged("the values of an array are not an array segment")
+        token = Token(self._pool, {**obj, "data": written})
+        return StoredArray(obj, segment, self._fetch, token)
+
+    def _table(self, obj: Mapping[str, Any], meta: MetaData, description: str) -> Dataset:
+        from skypool.codec.stored_tables import StoredTable
+        from skypool.model.tables import Table
+
+        data = obj["data"]
+        if "reader" in data:
+            return Table(self._open_reader(data, obj), meta=meta, description=description)
+        written = {**obj, "data": self._written_out(data)}
+        heap: list[Segment] = []
+        if "heap" in obj:
+            parts = obj["heap"] if isinstance(obj["heap"], list) else [obj["heap"]]
+            written["heap"] = [self._written_out(part) for part in parts]
+            heap = [segment_from_json(part) for part in written["heap"]]
+        segment = segment_from_json(written["data"])
+        if not isinstance(segment, TableSegment):
+            raise Damaged("the rows of a table are not a table segment")
+        source = StoredTable(obj, segment, heap, self._fetch, Token(self._pool, written))
+        return Table(source, meta=meta, description=description)
+
+    def _wcs(self, obj: Mapping[str, Any]) -> str | Callable[[], str] | None:
+        found = obj.get("wcs")
+        if not found:
+            return None
+        if "header" in found:
+            return str(found["header"])
+        segment = self._file["hdus"][found["hdu"]]["header"]
+        return lambda: self._cards(segment)
+
+    def _cards(self, number: int) -> str:
+        """Return the cards of a header up to its END."""
+        raw = read_segment(segment_from_json(self._file["segments"][number]), self._fetch)
+        text = raw.decode("latin-1")
+        ends = (at for at in range(0, len(text), 80) if text[at : at + 80].rstrip() == "END")
+        return text[: next(ends, len(text))]
