@@ -92,6 +92,10 @@ class Store(Protocol):
         """Return several chunks, in the order asked for."""
         ...
 
+    def holds(self, location: Location, digest: bytes) -> bool:
+        """Return whether a chunk is at a place, without looking at all its bytes."""
+        ...
+
     def close(self) -> None:
         """Give everything back; a closed store is not used again."""
         ...

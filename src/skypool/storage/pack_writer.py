@@ -132,7 +132,7 @@ class PackWriter:
             is unknown, and a second sync would say nothing about it.
         """
         self.write_out()
-        self._check_usable()
+        self._check_usable(sealed=True)
         try:
             if self._durable < self._written:
                 self._files.sync(self._handle)
@@ -208,8 +208,8 @@ class PackWriter:
         self._written = min(self._written, end)
         self._durable = min(self._durable, end)
 
-    def _check_usable(self) -> None:
-        if self.failed or self.sealed or self._handle.fd < 0:
+    def _check_usable(self, *, sealed: bool = False) -> None:
+        if self.failed or self._handle.fd < 0 or (self.sealed and not sealed):
             raise StorageError(
                 f"{self.path} takes no more records", hint="try again; a new pack will be used"
             )

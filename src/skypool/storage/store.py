@@ -212,24 +212,27 @@ class ChunkStore:
         return list(self.threads().map(self.read, *zip(*wanted, strict=True)))
 
     def holds(self, location: Location, digest: bytes) -> bool:
-        """Return whether a chunk of that digest is at a place.
+        """Return whether the record at a place says that it holds a chunk.
 
-        Of a chunk in a record of its own only the record's header is read: its payload is
-        checked when it is read, or by `verify`.
+        Reads its header, for a member its block; the payload of a chunk is not decoded.
         """
-        if location.member is not None:
-            try:
-                self._read(location, digest)
-            except Damaged:
-                return False
-            return True
         try:
+            if location.member is not None:
+                self._read(location, digest)
+                return True
+            # One byte from the end: a pack that was cut short does not hold the chunk.
+            last = self._open.pread(location.pack, location.offset + location.stored - 1, 1)
             header = read_record_header(
                 self._open.pread(location.pack, location.offset, HEADER_SIZE)
             )
-        except FileNotFoundError:
+        except (Damaged, FileNotFoundError):
             return False
-        return header is not None and header.kind == CHUNK and header.digest == digest
+        return (
+            bool(last)
+            and header is not None
+            and (header.kind, header.digest) == (CHUNK, digest)
+            and (header.stored + HEADER_SIZE, header.raw) == (location.stored, location.length)
+        )
 
     def _read(self, location: Location, digest: bytes) -> bytes:
         if location.member is None:
