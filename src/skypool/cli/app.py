@@ -219,7 +219,7 @@ def run(args: list[str]) -> int:
     int
         The exit code.
     """
-    as_json = "--json" in args
+    as_json = failure.wants_json(args)
     try:
         code = _invoke(args)
         sys.stdout.flush()
@@ -233,7 +233,7 @@ def run(args: list[str]) -> int:
 
 
 def _invoke(args: list[str]) -> int:
-    as_json = "--json" in args
+    as_json = failure.wants_json(args)
     # The shell's completion asks through a variable that click reads.
     app._main_shell_completion({}, "skypool")
     try:

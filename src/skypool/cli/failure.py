@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
@@ -13,7 +14,14 @@ import click
 from skypool.cli.text import shown, to_json
 from skypool.errors import QueryError, SkypoolError
 
-__all__ = ["Interrupted", "error_object", "report", "report_click", "report_unexpected"]
+__all__ = [
+    "Interrupted",
+    "error_object",
+    "report",
+    "report_click",
+    "report_unexpected",
+    "wants_json",
+]
 
 
 class Interrupted(SkypoolError):
@@ -21,6 +29,22 @@ class Interrupted(SkypoolError):
 
     code = "interrupted"
     exit_code = 130
+
+
+def wants_json(args: Sequence[str]) -> bool:
+    """Tell whether `--json` is among the words, readable or not.
+
+    Parameters
+    ----------
+    args
+        The words of the command.
+
+    Returns
+    -------
+    bool
+    """
+    words = list(args)
+    return "--json" in (words[: words.index("--")] if "--" in words else words)
 
 
 def error_object(
@@ -117,7 +141,7 @@ def report_unexpected(error: BaseException, trace: TracebackType | None, args: l
         place = _keep(text, args)
     where = f" with {place}" if place else " with what --debug shows"
     message = f"unexpected error, please report it{where}: {summary}"
-    if "--json" in args:
+    if wants_json(args):
         click.echo(to_json(error_object("unexpected", message)))
     click.echo(f"skypool: {message}", err=True)
 

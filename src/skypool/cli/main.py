@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import sys
+import warnings
 from types import TracebackType
 
 __all__ = ["main"]
@@ -31,12 +32,17 @@ def main() -> int:
 
 
 def _prepare_streams() -> None:
-    """Let names that are not valid text pass through unchanged, byte for byte."""
+    """Let names that are not text pass through byte for byte; keep warnings to a line."""
     codecs.register_error(_OUTPUT_ERRORS, _encode_anything)
+    warnings.formatwarning = _one_line
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors=_OUTPUT_ERRORS)
+
+
+def _one_line(message: Warning | str, *more: object, **options: object) -> str:
+    return f"skypool: warning: {message}\n"
 
 
 def _encode_anything(error: UnicodeError) -> tuple[str | bytes, int]:

@@ -108,7 +108,7 @@ class State:
         if text in (".", "..") or os.sep in text:
             text = os.path.abspath(text)
             return Place(text, how, text)
-        return Place(text, how, os.path.join(self.settings.home, text))
+        return Place(text, how, os.path.abspath(os.path.join(self.settings.home, text)))
 
     def open(self, *, write: bool = False, at: str | None = None) -> Pool:
         """Open the pool of this command; it is closed when the command ends.

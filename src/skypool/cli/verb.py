@@ -110,7 +110,7 @@ def write_examples(examples: Sequence[tuple[str, str]], formatter: click.HelpFor
     width = max(len(words) for words, _ in examples)
     formatter.write("Examples:\n")
     for words, what in examples:
-        formatter.write(f"  skypool {words:<{width}}  {what}\n")
+        formatter.write(f"  skypool {words:<{width}}  {what}".rstrip() + "\n")
     formatter.write("\n")
 
 

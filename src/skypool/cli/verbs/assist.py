@@ -17,7 +17,7 @@ _SHELLS = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
 @verb(
     "completion",
     examples=[
-        ("completion bash >> ~/.bashrc", "verbs, options and names by the tab key"),
+        ("completion bash >> ~/.bashrc", "for the tab key"),
         ("completion zsh >> ~/.zshrc", ""),
         ("completion fish > ~/.config/fish/completions/skypool.fish", ""),
     ],

@@ -95,7 +95,7 @@ def _print(state: State, refs: Iterable[Ref], quiet: bool, null: bool) -> None:
             click.echo(plain(ref.name or ref.urn))
     else:
         table = Table(
-            ["NAME", ">VERSION", "KIND", "TYPE", ">SIZE", "TAGS"], colour=state.colour, tabs=True
+            ["NAME", ">VER", "KIND", "TYPE", ">SIZE", "TAGS"], colour=state.colour, tabs=True
         )
         for line in table.lines(_cells(refs, table.terminal)):
             click.echo(line)
