@@ -169,8 +169,7 @@ class _Reader:
         written = {**obj, "data": self._written_out(data)}
         heap: list[Segment] = []
         if "heap" in obj:
-            parts = obj["heap"] if isinstance(obj["heap"], list) else [obj["heap"]]
-            written["heap"] = [self._written_out(part) for part in parts]
+            written["heap"] = [self._written_out(part) for part in obj["heap"]]
             heap = [segment_from_json(part) for part in written["heap"]]
         segment = segment_from_json(written["data"])
         if not isinstance(segment, TableSegment):

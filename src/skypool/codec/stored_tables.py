@@ -1,0 +1,197 @@
+"""Tables as documents describe them, and tables made in memory as documents."""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from skypool.codec.chunking import Physical, write_bytes, write_table
+from skypool.codec.columns import ColumnSpec, decode_column
+from skypool.codec.columns_encode import encode_column
+from skypool.codec.reading import read_column, read_segment
+from skypool.codec.recipes import RecipeCheck
+from skypool.codec.segments import Segment, TableSegment
+from skypool.codec.sinks import ChunkSink, Fetch, MemorySource
+from skypool.codec.statistics import Statistics
+from skypool.errors import UsageError
+from skypool.model.sources import ColumnInfo, TableSource
+
+__all__ = ["StoredTable", "encode_table"]
+
+_DESCRIPTORS = {"P": np.dtype(">i4"), "Q": np.dtype(">i8")}
+
+
+class StoredTable:
+    """A `TableSource` over the columns of a table segment.
+
+    Parameters
+    ----------
+    dataset
+        The dataset of a document.
+    segment
+        Its rows.
+    heap
+        The data of its variable-length arrays, in file order.
+    fetch
+        Gives a chunk by its digest.
+    stored
+        What the pool needs to save it again without reading it.
+    """
+
+    def __init__(
+        self,
+        dataset: Mapping[str, Any],
+        segment: TableSegment,
+        heap: Sequence[Segment],
+        fetch: Fetch,
+        stored: object = None,
+    ) -> None:
+        is_ascii = bool(dataset.get("ascii"))
+        self._columns: dict[str, tuple[int, ColumnSpec]] = {}
+        for number, column in enumerate(dataset["columns"]):
+            self._columns.setdefault(
+                column["name"], (number, ColumnSpec.from_json(column, ascii=is_ascii))
+            )
+        self._dataset = dataset
+        self._segment = segment
+        self._heap = heap
+        self._starts = list(itertools.accumulate((part.size for part in heap), initial=0))
+        self._fetch = fetch
+        self.stored = stored
+        self.nrows: int = dataset["rows"]
+        self.block_rows = max(1, segment.block)
+
+    @property
+    def colnames(self) -> list[str]:
+        """Names of the columns, in order."""
+        return list(self._columns)
+
+    def spec(self, name: str) -> ColumnSpec:
+        """Return how a column is stored."""
+        return self._columns[name][1]
+
+    def info(self, name: str) -> ColumnInfo:
+        """Describe a column without reading it."""
+        spec = self._columns[name][1]
+        return ColumnInfo(
+            name, spec.dtype, spec.shape, spec.unit, spec.description, spec.null, spec.element
+        )
+
+    def read(self, name: str, start: int, stop: int) -> np.ndarray[Any, Any]:
+        """Return rows *start* to *stop* of a column."""
+        number, spec = self._columns[name]
+        raw = read_column(self._segment, self._fetch, number, start, stop)
+        return decode_column(spec, raw, self._heap_bytes if self._heap else None)
+
+    def _heap_bytes(self, offset: int, length: int) -> bytes:
+        pieces = []
+        stop = min(offset + length, self._starts[-1])
+        while offset < stop:
+            part = bisect.bisect_right(self._starts, offset) - 1
+            data = read_segment(
+                self._heap[part], self._fetch, offset - self._starts[part], stop - offset
+            )
+            pieces.append(data)
+            offset += len(data)
+        return b"".join(pieces)
+
+    def column_statistics(self, name: str) -> Statistics | None:
+        """Return the statistics of a column, block by block, if there are any."""
+        found = self._dataset["columns"][self._columns[name][0]].get("stats")
+        return None if found is None else Statistics.from_json(found, self._fetch)
+
+
+def encode_table(source: TableSource, sink: ChunkSink) -> dict[str, Any]:
+    """Store a table made in memory as one of FITS binary columns.
+
+    Parameters
+    ----------
+    source
+        The table.
+    sink
+        Takes the chunks.
+
+    Returns
+    -------
+    dict
+        The dataset of a document, without metadata.
+
+    Raises
+    ------
+    UsageError
+        If FITS has no type for the values of a column.
+    """
+    specs: list[ColumnSpec] = []
+    cells: list[np.ndarray[Any, Any]] = []
+    heaps: list[bytes] = []
+    base = 0
+    for name in source.colnames:
+        info = source.info(name)
+        values = source.read(name, 0, source.nrows)
+        spec, raw, heap = encode_column(name, values, info.unit, info.description)
+        if info.null is not None and spec.null is None and spec.code in "BIJK":
+            spec = ColumnSpec.from_json({**spec.to_json(), "null": int(info.null)})
+        if heap is not None:
+            raw = _moved(spec, raw, base)
+            heaps.append(heap)
+            base += len(heap)
+        specs.append(spec)
+        cells.append(raw)
+    columns, width = [], 0
+    for spec in specs:
+        columns.append((width, spec.width, spec.itemsize))
+        width += spec.width
+    rows = np.concatenate(cells, axis=1) if cells else np.empty((source.nrows, 0), np.uint8)
+    segment, stats = write_table(
+        MemorySource(np.ascontiguousarray(rows).reshape(-1)),
+        0,
+        source.nrows,
+        width,
+        columns,
+        sink,
+        RecipeCheck(),
+        [_physical(spec) for spec in specs],
+    )
+    obj: dict[str, Any] = {
+        "is": "table",
+        "rows": source.nrows,
+        "columns": [_column(spec, found) for spec, found in zip(specs, stats, strict=True)],
+        "data": segment.to_json(),
+    }
+    if base:
+        heap_bytes = b"".join(heaps)
+        written = write_bytes(MemorySource(heap_bytes), 0, base, sink, RecipeCheck())
+        obj["heap"] = [written.to_json()]
+    return obj
+
+
+def _column(spec: ColumnSpec, stats: dict[str, Any] | None) -> dict[str, Any]:
+    obj = spec.to_json()
+    if stats:
+        obj["stats"] = stats
+    return obj
+
+
+def _physical(spec: ColumnSpec) -> Physical | None:
+    if not spec.has_statistics:
+        return None
+    return lambda raw: decode_column(spec, raw)
+
+
+def _moved(spec: ColumnSpec, raw: np.ndarray[Any, Any], base: int) -> np.ndarray[Any, Any]:
+    """Return the descriptors of a column whose heap starts at *base* of the table's."""
+    if not base:
+        return raw
+    dtype = _DESCRIPTORS[spec.code]
+    pairs = raw.reshape(-1).view(dtype).reshape(-1, 2).astype(np.int64)
+    pairs[:, 1] += base
+    if pairs.size and pairs[:, 1].max() > np.iinfo(dtype).max:
+        raise UsageError(
+            f"the arrays of column {spec.name!r} lie behind 2 GiB of others in the table",
+            hint="put the longest column of variable length last, or into a table of its own",
+        )
+    return pairs.astype(dtype).view(np.uint8).reshape(raw.shape)
