@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from skypool.pool.ref import Ref
 
 __all__ = [
+    "FileFacts",
     "brief",
     "complete_names",
     "dataset_changes",
@@ -111,8 +112,28 @@ def is_external(child: object) -> bool:
     return isinstance(child, ExternalRef)
 
 
-def file_facts(ref: Ref) -> tuple[str, str]:
-    """Give the format of the file that a product was read from.
+class FileFacts(NamedTuple):
+    """What is known of the file that a product was read from.
+
+    Attributes
+    ----------
+    format : str
+        Such as ``fits``; ``folder`` for a folder that is one product; empty for products
+        made in memory.
+    wrapper : str
+        ``gzip`` for a compressed file, mostly empty.
+    reason : str
+        Why it was kept as plain bytes although it looks like something known; mostly
+        empty.
+    """
+
+    format: str
+    wrapper: str
+    reason: str
+
+
+def file_facts(ref: Ref) -> FileFacts:
+    """Give what is known of the file that a product was read from.
 
     Parameters
     ----------
@@ -121,11 +142,14 @@ def file_facts(ref: Ref) -> tuple[str, str]:
 
     Returns
     -------
-    tuple of str
-        The format, empty for products made in memory; and why the file was kept as
-        plain bytes although it looks like something known, mostly empty.
+    FileFacts
     """
-    return ref.format or "", ref.reason or ""
+    document = ref.document
+    file = document.get("file")
+    if file is None:
+        return FileFacts("folder" if "tree" in document else "", "", "")
+    wrapper = file.get("wrapper") or {}
+    return FileFacts(file.get("format", ""), wrapper.get("is", ""), file.get("reason") or "")
 
 
 def meta_changes(diff: Diff) -> Iterator[dict[str, Any]]:

@@ -59,13 +59,14 @@ def _as_json(ref: Ref, pattern: str | None) -> dict[str, Any]:
                 key: _parameter(value) for key, value in _all_meta(product) if _fits(key, pattern)
             }
         }
-    form, reason = file_facts(ref)
+    file = file_facts(ref)
     return found(ref) | {
         "size": ref.size,
         "total_size": ref.total_size,
         "versions": [version.version for version in ref.versions],
-        "format": form,
-        "reason": reason,
+        "format": file.format,
+        "wrapper": file.wrapper,
+        "reason": file.reason,
         "meta": {key: _parameter(value) for key, value in ref.meta.items()},
         "datasets": datasets,
         "refs": {role: _target(child) for role, child in product.refs.items()},
@@ -179,7 +180,7 @@ def _section(state: State, text: str) -> Iterator[str]:
 
 
 def _facts(ref: Ref) -> Iterator[tuple[str, str]]:
-    form, reason = file_facts(ref)
+    file = file_facts(ref)
     yield "name", plain(full_name(ref))
     yield "is", title(ref)
     yield "urn", ref.urn
@@ -187,10 +188,10 @@ def _facts(ref: Ref) -> Iterator[tuple[str, str]]:
     yield "tags", plain(", ".join(ref.tags)) or "-"
     total = f", {size_text(ref.total_size)} with all below" if ref.total_size != ref.size else ""
     yield "size", size_text(ref.size) + total
-    if form:
-        yield "file", form
-    if reason:
-        yield "reason", f"kept as plain bytes: {shown(reason)}"
+    if file.format:
+        yield "file", file.format + (f", in {file.wrapper}" if file.wrapper else "")
+    if file.reason:
+        yield "reason", f"kept as plain bytes: {shown(file.reason)}"
 
 
 def _ref_row(role: str, child: Any) -> list[str]:

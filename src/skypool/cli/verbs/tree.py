@@ -50,7 +50,7 @@ def _children(ref: Any, level: int, depth: int | None, seen: set[str]) -> list[t
     if is_external(ref) or ref.urn in seen or (depth is not None and level >= depth):
         return []
     seen.add(ref.urn)
-    return list(ref.product.refs.items())
+    return list(ref.refs.items())
 
 
 def _nested(root: Any, depth: int | None) -> dict[str, Any]:
