@@ -109,8 +109,10 @@ class Literal(Node):
 
     value: Scalar
 
-    def _identity(self) -> tuple[str, str]:
-        return type(self.value).__name__, repr(self.value)
+    def _identity(self) -> tuple[str, object]:
+        value = self.value
+        exact = isinstance(value, str | int)
+        return type(value).__name__, value if exact else repr(value)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Literal) and self._identity() == other._identity()

@@ -1,0 +1,442 @@
+"""A query answered for one product: the definition that other drivers are tested against.
+
+Truth has three values (see `skypool.query.compare`): a condition on what a product lacks is not
+known, ``not`` of it is not known either, and a product is found only where the whole is true.
+
+Names that only datasets have (keys of extensions, ``nrows``, ``shape``) make the condition that
+holds them range over the datasets: it is true where it is true for any of them. ``x != 1`` is
+``not (x == 1)``, so it says that none is 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+from skypool.errors import QueryError
+from skypool.query import arithmetic
+from skypool.query.compare import (
+    Truth,
+    all_of,
+    any_of,
+    as_text,
+    compare,
+    like,
+    negated,
+    truth_of,
+)
+from skypool.query.functions import FUNCTIONS
+from skypool.query.subject import (
+    Subject,
+    attribute,
+    dataset_called,
+    datasets_of,
+    facet,
+    has_key,
+    matching_roles,
+    parameter,
+)
+from skypool.query.tree import (
+    ATTRIBUTES,
+    STRUCTURE,
+    And,
+    Binary,
+    Binding,
+    Call,
+    Column,
+    Compare,
+    Dataset,
+    Facet,
+    Item,
+    ListOf,
+    Literal,
+    Meta,
+    Name,
+    Negate,
+    Node,
+    Not,
+    Or,
+    walk,
+)
+from skypool.query.values import Value
+
+__all__ = ["Evaluator", "matches", "truth"]
+
+_POSITIVE: Final = {"!=": "==", "not in": "in"}
+
+
+def matches(tree: Node, subject: Subject, text: str = "") -> bool:
+    """Tell whether a product is found by a query.
+
+    Parameters
+    ----------
+    tree
+        The query, all names bound.
+    subject
+        The product.
+    text
+        The query as written, for errors.
+
+    Raises
+    ------
+    QueryError
+        If the query cannot be answered at all.
+    """
+    return truth(tree, subject, text) is True
+
+
+def truth(tree: Node, subject: Subject, text: str = "") -> Truth:
+    """Return whether a query holds for a product; None where that is not known."""
+    return Evaluator(subject, text).truth(tree)
+
+
+@lru_cache(maxsize=256)
+def _positive(node: Compare) -> Compare | None:
+    """Return the comparison that a single ``!=`` or ``not in`` negates."""
+    if len(node.rest) == 1 and node.rest[0][0] in _POSITIVE:
+        operator, operand = node.rest[0]
+        return Compare(node.first, ((_POSITIVE[operator], operand),), column=node.column)
+    return None
+
+
+@lru_cache(maxsize=256)
+def _ranging(node: Node) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Return the metadata keys and the structure names that a condition mentions."""
+    keys: list[str] = []
+    structure: set[str] = set()
+    for part in walk(node, others=False):
+        if isinstance(part, Name):
+            if part.name in STRUCTURE:
+                structure.add(part.name)
+            elif part.name not in ATTRIBUTES:
+                keys.append(part.name)
+        elif isinstance(part, Meta) and not part.dataset:
+            keys.append(part.key)
+    return tuple(dict.fromkeys(keys)), frozenset(structure)
+
+
+class Evaluator:
+    """Answers about one product.
+
+    Parameters
+    ----------
+    subject
+        The product.
+    text
+        The query as written, for errors.
+    dataset
+        The dataset whose metadata stand in where the product has none.
+    """
+
+    def __init__(self, subject: Subject, text: str = "", dataset: Any = None) -> None:
+        self.subject = subject
+        self.text = text
+        self.dataset = dataset
+
+    def truth(self, node: Node) -> Truth:
+        """Return whether a condition holds."""
+        if isinstance(node, And):
+            return all_of(self.truth(item) for item in node.items)
+        if isinstance(node, Or):
+            return any_of(self.truth(item) for item in node.items)
+        if isinstance(node, Not):
+            return negated(self.truth(node.item))
+        positive = _positive(node) if isinstance(node, Compare) else None
+        if positive is not None:
+            return negated(self.truth(positive))
+        if self.dataset is None and (datasets := self._datasets(node)):
+            return any_of(
+                Evaluator(self.subject, self.text, dataset)._decide(node) for dataset in datasets
+            )
+        return self._decide(node)
+
+    def _datasets(self, node: Node) -> list[Any]:
+        """Return the datasets that a condition ranges over, none if it does not."""
+        keys, structure = _ranging(node)
+        if not keys and not structure:
+            return []
+        meta = self.subject.meta
+        fallen = [key for key in keys if not parameter(meta, key)[0]]
+        if not fallen and not structure:
+            return []
+        return [
+            dataset
+            for dataset in datasets_of(self.subject.datasets)
+            if any(parameter(dataset.meta, key)[0] for key in fallen)
+            or any(facet(dataset, name) is not None for name in structure)
+        ]
+
+    def _decide(self, node: Node) -> Truth:
+        if isinstance(node, Compare):
+            return self._compare(node)
+        value = self.value(node)
+        return value if isinstance(value, bool) else truth_of(value)
+
+    def _compare(self, node: Compare) -> Truth:
+        def pairs() -> Iterator[Truth]:
+            other = self.value(node.first)
+            for operator, right in node.rest:
+                if operator in ("in", "not in"):
+                    found = self._contained(other, right)
+                    yield negated(found) if operator == "not in" else found
+                    other = None
+                else:
+                    value = self.value(right)
+                    yield compare(operator, other, value)
+                    other = value
+
+        return all_of(pairs())
+
+    def _contained(self, value: Value, among: Node) -> Truth:
+        if value is None:
+            return None
+        if isinstance(among, ListOf):
+            return any_of(compare("==", value, self.value(item)) for item in among.items)
+        whole = self.value(among)
+        if isinstance(whole, tuple):
+            return any_of(compare("==", value, item) for item in whole)
+        return _contains(whole, value)
+
+    def value(self, node: Node) -> Value:
+        """Return the value of an expression, None where there is none."""
+        found: Value = _VALUES[type(node)](self, node)
+        return found
+
+    # one method for each class of nodes
+
+    def _literal(self, node: Literal) -> Value:
+        return node.value
+
+    def _listing(self, node: ListOf) -> Value:
+        return tuple(self.value(item) for item in node.items)
+
+    def _binding(self, node: Binding) -> Value:
+        raise QueryError(
+            f"${node.name} has no value",
+            text=self.text,
+            column=node.column,
+            hint="give it as values={...}",
+        )
+
+    def _name(self, node: Name) -> Value:
+        if node.name in ATTRIBUTES:
+            return attribute(self.subject, node.name)
+        if node.name in STRUCTURE:
+            return None if self.dataset is None else facet(self.dataset, node.name)
+        return self._key(node.name, "value")
+
+    def _key(self, key: str, field: str) -> Value:
+        there, value = parameter(self.subject.meta, key, field)
+        if not there and self.dataset is not None:
+            there, value = parameter(self.dataset.meta, key, field)
+        return value
+
+    def _meta(self, node: Meta) -> Value:
+        if not node.dataset:
+            return self._key(node.key, node.field)
+        dataset = dataset_called(self.subject.datasets, node.dataset)
+        return None if dataset is None else parameter(dataset.meta, node.key, node.field)[1]
+
+    def _facet(self, node: Facet) -> Value:
+        dataset = dataset_called(self.subject.datasets, node.dataset)
+        return None if dataset is None else facet(dataset, node.attribute)
+
+    def _data(self, node: Node) -> Value:
+        raise QueryError("a dataset is not one value", text=self.text, column=node.column)
+
+    def _item(self, node: Item) -> Value:
+        if isinstance(node.base, Dataset | Column):
+            from skypool.query.pixels import element  # numpy is loaded where data are read
+
+            return element(self, node)
+        whole = self.value(node.base)
+        if not isinstance(whole, tuple) or len(node.index) != 1:
+            return None
+        place = node.index[0]
+        return whole[place] if -len(whole) <= place < len(whole) else None
+
+    def _condition(self, node: Node) -> Value:
+        return self.truth(node)
+
+    def _binary(self, node: Binary) -> Value:
+        return arithmetic.calculate(node.operator, self.value(node.left), self.value(node.right))
+
+    def _negate(self, node: Negate) -> Value:
+        return arithmetic.negate(self.value(node.item))
+
+    def _call(self, node: Call) -> Value:
+        need = FUNCTIONS[node.function].need
+        if need == "data":
+            from skypool.query.pixels import reduce  # numpy is loaded where data are read
+
+            return reduce(self, node)
+        if need == "sky":
+            raise QueryError(
+                f"{node.function}() is not available yet: this version has no index of the sky",
+                text=self.text,
+                column=node.column,
+            )
+        function = _FUNCTIONS.get(node.function)
+        if function is not None:
+            return function(self, node)
+        return arithmetic.apply(node.function, [self.value(item) for item in node.arguments])
+
+
+def _has(self: Evaluator, node: Call) -> bool:
+    key = str(self.value(node.arguments[0]))
+    if key in ATTRIBUTES and attribute(self.subject, key) is not None:
+        return True
+    return has_key(self.subject.meta, key) or any(
+        has_key(dataset.meta, key) for dataset in datasets_of(self.subject.datasets)
+    )
+
+
+def _has_dataset(self: Evaluator, node: Call) -> bool:
+    name = str(self.value(node.arguments[0]))
+    return dataset_called(self.subject.datasets, name) is not None
+
+
+def _tagged(self: Evaluator, node: Call) -> bool:
+    return self.value(node.arguments[0]) in self.subject.tags
+
+
+def _startswith(self: Evaluator, node: Call) -> Truth:
+    text, start = (as_text(self.value(item)) for item in node.arguments)
+    return None if text is None or start is None else text.startswith(start)
+
+
+def _contains_call(self: Evaluator, node: Call) -> Truth:
+    whole, part = (self.value(item) for item in node.arguments)
+    if isinstance(whole, tuple):
+        return None if part is None else any_of(compare("==", part, item) for item in whole)
+    return _contains(whole, part)
+
+
+def _contains(whole: Value, part: Value) -> Truth:
+    text, wanted = as_text(whole), as_text(part)
+    return None if text is None or wanted is None else wanted in text
+
+
+def _like(self: Evaluator, node: Call) -> Truth:
+    text, pattern = (as_text(self.value(item)) for item in node.arguments)
+    return None if text is None or pattern is None else like(text, pattern)
+
+
+def _inner(self: Evaluator, subject: Subject, condition: Node | None) -> Truth:
+    return True if condition is None else Evaluator(subject, self.text).truth(condition)
+
+
+def _only(node: Call) -> Node | None:
+    return node.arguments[0] if node.arguments else None
+
+
+def _parent(self: Evaluator, node: Call) -> Truth:
+    return any(_inner(self, parent, _only(node)) is True for parent in self.subject.parents())
+
+
+def _child(self: Evaluator, node: Call) -> Truth:
+    role, condition = _role_and_condition(node)
+    children = list(self.subject.children())
+    if role is not None:
+        wanted = matching_roles([name for name, _ in children], str(self.value(role)))
+        children = [(name, child) for name, child in children if name in wanted]
+    return any(
+        not isinstance(child, str) and _inner(self, child, condition) is True
+        for _, child in children
+    )
+
+
+def _role_and_condition(node: Call) -> tuple[Node | None, Node | None]:
+    """Return what of ``child('level2', expr)`` is there."""
+    first = node.arguments[0]
+    if len(node.arguments) == 2:
+        return first, node.arguments[1]
+    if isinstance(first, Literal) and isinstance(first.value, str):
+        return first, None
+    return None, first
+
+
+def _ancestor(self: Evaluator, node: Call) -> Truth:
+    return _far(self, _only(node), lambda subject: subject.parents())
+
+
+def _descendant(self: Evaluator, node: Call) -> Truth:
+    def below(subject: Subject) -> Iterator[Subject]:
+        return (child for _, child in subject.children() if not isinstance(child, str))
+
+    return _far(self, _only(node), below)
+
+
+def _far(self: Evaluator, condition: Node | None, step: Callable[[Subject], Any]) -> bool:
+    """Search a tree, every product once: trees share children."""
+    seen: set[str] = set()
+    waiting = list(step(self.subject))
+    while waiting:
+        subject = waiting.pop()
+        if subject.urn in seen:
+            continue
+        seen.add(subject.urn)
+        if _inner(self, subject, condition) is True:
+            return True
+        waiting.extend(step(subject))
+    return False
+
+
+def _has_ref(self: Evaluator, node: Call) -> bool:
+    roles = [role for role, _ in self.subject.children()]
+    return bool(matching_roles(roles, str(self.value(node.arguments[0]))))
+
+
+def _refers_to(self: Evaluator, node: Call) -> bool:
+    wanted = str(self.value(node.arguments[0]))
+    return any(
+        child == wanted if isinstance(child, str) else wanted in _handles(child)
+        for _, child in self.subject.children()
+    )
+
+
+def _handles(subject: Subject) -> Iterator[str]:
+    """Yield the texts by which ``refers_to`` knows a product."""
+    yield subject.urn
+    if subject.name is not None:
+        yield subject.name
+        yield f"{subject.name}@{subject.version}"
+        for tag in subject.tags:
+            yield f"{subject.name}@{tag}"
+
+
+_FUNCTIONS: Final[Mapping[str, Callable[[Evaluator, Call], Truth]]] = {
+    "has": _has,
+    "missing": lambda self, node: not _has(self, node),
+    "has_dataset": _has_dataset,
+    "tagged": _tagged,
+    "startswith": _startswith,
+    "contains": _contains_call,
+    "like": _like,
+    "parent": _parent,
+    "child": _child,
+    "ancestor": _ancestor,
+    "descendant": _descendant,
+    "has_ref": _has_ref,
+    "refers_to": _refers_to,
+}
+
+_VALUES: Final[Mapping[type[Node], Callable[[Evaluator, Any], Value]]] = {
+    Literal: Evaluator._literal,
+    ListOf: Evaluator._listing,
+    Binding: Evaluator._binding,
+    Name: Evaluator._name,
+    Meta: Evaluator._meta,
+    Facet: Evaluator._facet,
+    Dataset: Evaluator._data,
+    Column: Evaluator._data,
+    Item: Evaluator._item,
+    Compare: Evaluator._condition,
+    And: Evaluator._condition,
+    Or: Evaluator._condition,
+    Not: Evaluator._condition,
+    Binary: Evaluator._binary,
+    Negate: Evaluator._negate,
+    Call: Evaluator._call,
+}
