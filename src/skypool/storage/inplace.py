@@ -94,7 +94,7 @@ class FileSource:
         files: FileLayer | None = None,
     ) -> None:
         self.path = os.fspath(path)
-        self._files = files or LocalFiles()
+        self._files = LocalFiles() if files is None else files
         self._handle: Handle | None = None
         if not stat.S_ISREG(_status(self.path).st_mode):
             # Opening a pipe or a device may wait for ever or have effects.

@@ -241,8 +241,10 @@ def sealed_index(reader: PackReader) -> tuple[Trailer, bytes | None] | None:
 
     The index is None where it is damaged.
     """
+    if reader.size < HEADER_SIZE + TRAILER_SIZE:
+        return None
     trailer = read_trailer(bytes(reader.view(reader.size - TRAILER_SIZE, TRAILER_SIZE)))
-    if trailer is None or reader.size < HEADER_SIZE + TRAILER_SIZE:
+    if trailer is None:
         return None
     if trailer.offset % 8 or not HEADER_SIZE <= trailer.offset < reader.size:
         return trailer, None
@@ -290,9 +292,9 @@ def scan_pack(
         torn tail included.
     """
     name = pack_name(path)
-    report = damaged or _ignore
+    report = _ignore if damaged is None else damaged
     window = _WINDOW if check else _SMALL_WINDOW
-    with PackReader(files or LocalFiles(), path, window) as reader:
+    with PackReader(LocalFiles() if files is None else files, path, window) as reader:
         sealed = sealed_index(reader)
         if use_index and sealed is not None and sealed[1] is not None:
             for entry in index_entries(name, sealed[1]):

@@ -112,12 +112,12 @@ def verify_pack(
         Called with the bytes done since the last call; may raise to interrupt.
     """
     with ExitStack() as stack:
-        reader = stack.enter_context(PackReader(files or LocalFiles(), path))
+        reader = stack.enter_context(PackReader(LocalFiles() if files is None else files, path))
         check = _Check(reader, full, committed_end)
         if full:
             count = max(1, min(os.cpu_count() or 1, _MOST_THREADS))
             check.threads = stack.enter_context(ThreadPoolExecutor(count))
-        check.run(pool, progress or _ignore)
+        check.run(pool, _ignore if progress is None else progress)
     return check.report
 
 

@@ -23,9 +23,8 @@ from skypool.storage.pack_layout import (
     make_record_header,
     make_trailer,
     read_pack_header,
-    read_trailer,
 )
-from skypool.storage.pack_scan import Gap, PackReader, pack_name, scan_pack, walk
+from skypool.storage.pack_scan import Gap, PackReader, pack_name, scan_pack, sealed_index, walk
 
 __all__ = ["ROLL_BYTES", "PackWriter", "create_pack", "take_over_pack"]
 
@@ -320,10 +319,7 @@ def _examined(
         header = read_pack_header(bytes(reader.view(0, HEADER_SIZE)))
         if header is None or (header.pool, header.name) != (pool, name):
             return None
-        tail = bytes(reader.view(reader.size - TRAILER_SIZE, TRAILER_SIZE))
-        if reader.size < start or read_trailer(tail) is not None:
-            return None
-        if start % 8:
+        if reader.size < start or start % 8 or sealed_index(reader) is not None:
             return None
         end = _good_end(reader, start)
         if end is None:
@@ -356,5 +352,6 @@ def _good_end(reader: PackReader, start: int) -> int | None:
         elif torn:
             return None
         else:
-            end = item.end
+            padding = reader.view(item.end, aligned(item.end) - item.end)
+            end = item.end + (0 if any(padding) else len(padding))
     return end

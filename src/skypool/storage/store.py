@@ -84,7 +84,7 @@ class ChunkStore:
         self.pool_id = pool_id
         self.relocate = relocate
         self.candidates = candidates
-        self._files = files or LocalFiles()
+        self._files = LocalFiles() if files is None else files
         self._writable = writable
         self._roll_bytes = roll_bytes
         self._cache = ByteCache(cache_bytes)
