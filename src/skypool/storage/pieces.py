@@ -19,7 +19,7 @@ _SAMPLES = 4
 _SAMPLE_BYTES = 8 << 10
 # A sample that shrinks to less than this share says nothing about the run of chunks:
 # it is a blank corner of a map, or the like.
-_TELLS_NOTHING = 1 / 16
+_TELLS_NOTHING = 1 / 200
 _RAW_RUN = 8  # raw chunks between two looks at whether compression pays again
 _BLOCK_LEVEL = 3  # blocks hold documents: few bytes, read often
 
@@ -97,6 +97,7 @@ class StreamCodec:
         samples = self._samples(raw)
         codec, payload = choose(samples, self.itemsize)
         if len(payload) < len(samples) * _TELLS_NOTHING:
+            self._codec = None
             return SHUFFLE if self.itemsize > 1 else ZSTD
         self._codec = codec
         return codec
