@@ -58,8 +58,10 @@ def check(tree: Node, text: str = "") -> None:
 def check_rows(tree: Node, text: str = "") -> None:
     """Refuse a condition over rows that cannot mean anything; see `check`."""
     for node in walk(tree):
-        if isinstance(node, Meta | Facet | Column):
-            _fail("only columns can be named here", text, node, "write energy > 2000")
+        foreign = isinstance(node, Column) and node.dataset != "columns"
+        if foreign or isinstance(node, Meta | Facet):
+            hint = "write energy > 2000, or columns['odd name'] > 2000"
+            _fail("only columns can be named here", text, node, hint)
         if isinstance(node, Call) and node.function not in ROW_FUNCTIONS:
             _fail(f"{node.function}() does not work on rows", text, node)
         if isinstance(node, Binding):

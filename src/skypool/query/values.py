@@ -14,6 +14,8 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
+from skypool.model.times import as_utc
+
 __all__ = [
     "Amount",
     "Kind",
@@ -235,7 +237,7 @@ def convert_bound(value: object) -> Value:
         value.encode("utf-8")  # a lone surrogate is a ValueError
         return str(value)
     if isinstance(value, datetime):
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        return as_utc(value)
     if isinstance(value, date):
         return parse_time(value.isoformat())
     return _convert_object(value)
