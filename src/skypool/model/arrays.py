@@ -16,7 +16,7 @@ from skypool.model.reductions import Reducible, tile_shape, tiles
 from skypool.model.sources import ArraySource, Ndarray, TileStatistics
 from skypool.model.units import parse_unit
 from skypool.model.validate import Problems
-from skypool.model.wcs import build_wcs, wcs_text
+from skypool.model.wcs import build_wcs, wcs_cards, wcs_text
 
 if TYPE_CHECKING:
     from astropy.nddata import CCDData, NDData
@@ -172,9 +172,12 @@ class Array(Immutable, Reducible):
     @property
     def wcs_header(self) -> str:
         """The world coordinates as 80-character header cards; empty where there are none."""
-        if callable(self._header):
-            self._set(_header=self._header() or "")
-        return self._header or ""  # type: ignore[return-value]
+        header = self._header
+        if callable(header):
+            # Such a text is the whole header of an image.
+            header = wcs_cards(header() or "")
+            self._set(_header=header)
+        return header or ""
 
     @property
     def wcs(self) -> WCS | None:

@@ -242,7 +242,18 @@ def _texts(values: Ndarray, problems: Problems) -> Ndarray:
         except UnicodeDecodeError:
             problems.add("bytes that are no UTF-8 text; give integers (uint8) instead", "dtype")
             return np.zeros(values.shape, "U1")
-    return np.array(values, dtype=values.dtype.newbyteorder("="), order="C", copy=True)
+    if any("\ud800" <= character <= "\udfff" for character in _letters(values)):
+        problems.add("text with lone surrogates is no Unicode text", "value")
+        return np.zeros(values.shape, "U1")
+    # FITS does not tell blanks at the end of a text from fill (section 7.3.3.1).
+    stripped = np.strings.rstrip(values, " ")
+    return np.array(stripped, dtype=values.dtype.newbyteorder("="), order="C", copy=True)
+
+
+def _letters(values: Ndarray) -> list[str]:
+    """Return the characters beyond ASCII of all cells."""
+    codes = np.ascontiguousarray(values.astype(values.dtype.newbyteorder("="))).view("=u4")
+    return [chr(code) for code in np.unique(codes[codes > 127]).tolist()]
 
 
 def _objects(
@@ -268,6 +279,7 @@ def _objects(
 
 
 def _decoded(cell: str | bytes) -> str:
+    # What is no UTF-8 becomes lone surrogates, which are refused where text is checked.
     return cell.decode("utf-8", "surrogateescape") if isinstance(cell, bytes) else cell
 
 

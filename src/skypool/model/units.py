@@ -7,7 +7,7 @@ import warnings
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["parse_unit", "unit_text"]
+__all__ = ["ascii_unit", "parse_unit", "unit_text"]
 
 # The generic syntax first; the others read spellings that it does not.
 _FORMATS = ("generic", "fits", "vounit", "ogip", "cds")
@@ -76,3 +76,19 @@ def unit_text(unit: object, dimensionless: str = "") -> str:
         if parse_unit(text) == unit:
             return text
     return str(unit)
+
+
+def ascii_unit(text: str) -> str:
+    """Return the text of a unit in printable ASCII, as headers of FITS need it.
+
+    A spelling that astropy knows, such as `Å`, becomes that of FITS; anything else keeps
+    its letters in escaped form.
+    """
+    if text.isascii() and text.isprintable():
+        return text.strip()
+    unit = parse_unit(text)
+    if not isinstance(unit, str) and unit is not None:
+        written = unit_text(unit, dimensionless="1")
+        if written.isascii():
+            return written
+    return text.strip().encode("unicode_escape").decode("ascii")

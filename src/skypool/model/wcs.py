@@ -11,11 +11,25 @@ from skypool.model.validate import Problems
 if TYPE_CHECKING:
     from astropy.wcs import WCS
 
-__all__ = ["build_wcs", "has_wcs", "wcs_text"]
+__all__ = ["build_wcs", "has_wcs", "wcs_cards", "wcs_text"]
 
 # Header cards without which there are no world coordinates (FITS 4.0 section 8.2),
 # and those of the old convention (CROTA, CD).
 _SIGN = re.compile(r"(?:CTYPE|CRVAL|CRPIX|CDELT|CROTA)\d+[A-Z]? *=|(?:CD|PC)\d+_\d+[A-Z]? *=")
+# All cards that say something about world coordinates: the standard's (section 8), SIP,
+# distortions of the axes, and what astropy writes besides.
+_CARDS = re.compile(
+    r"(?:WCSAXES|WCSNAME|RADESYS|EQUINOX|LONPOLE|LATPOLE|SPECSYS|SSYSOBS|SSYSSRC|VELOSYS|ZSOURCE"
+    r"|VELANGL|RESTFRQ|RESTWAV|MJD-OBS|MJD-AVG|MJD-BEG|MJD-END|DATE-OBS|DATE-AVG|DATE-BEG|DATE-END)"
+    r"[A-Z]?|RADECSYS|EPOCH|RESTFREQ|VELREF|OBSGEO-[XYZLBH]|OBSORBIT|TIMESYS|TREFPOS|TREFDIR"
+    r"|PLEPHEM|TIMEUNIT|DATEREF|MJDREF[IF]?|JDREF[IF]?|TIMEOFFS|TIMSYER|TIMRDER|TIMEDEL|TIMEPIXR"
+    r"|TSTART|TSTOP|TELAPSE|XPOSURE|JEPOCH|BEPOCH"
+    r"|(?:CTYPE|CUNIT|CRVAL|CRPIX|CDELT|CROTA|CNAME|CRDER|CSYER|CZPHS|CPERI)\d+[A-Z]?"
+    r"|(?:PC|CD|PV|PS)\d+_\d+[A-Z]?|(?:A|B|AP|BP)_(?:ORDER|DMAX|\d+_\d+)"
+    r"|(?:CPDIS|CQDIS|DP|DQ|CPERR|CQERR|DVERR)\d*[A-Z]?(?:\..*)?"
+    r"|D2IM\w+|AXISCORR|AMD[XY]\d+|PPO\d+|PLT(?:RAH|RAM|RAS|DECSN|DECD|DECM|DECS|SCALE)"
+    r"|CNPIX\d|[XY]PIXELSZ"
+)
 # Bits of astropy.wcs.WCS.to_header: everything that wcslib can write, 17 digits, SIP.
 _SIP_BIT = 0x80000
 
@@ -23,6 +37,18 @@ _SIP_BIT = 0x80000
 def has_wcs(header: str) -> bool:
     """Say whether 80-character cards hold world coordinates."""
     return any(_SIGN.match(header, start) for start in range(0, len(header), 80))
+
+
+def wcs_cards(header: str) -> str:
+    """Return those of 80-character cards that say something about world coordinates."""
+    if not has_wcs(header):
+        return ""
+    cards = (header[start : start + 80] for start in range(0, len(header), 80))
+    return "".join(
+        card.ljust(80)
+        for card in cards
+        if card[8:10] == "= " and _CARDS.fullmatch(card[:8].rstrip())
+    )
 
 
 def build_wcs(header: str, shape: tuple[int, ...]) -> WCS | None:
