@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import sqlite3
 import tempfile
@@ -169,7 +170,8 @@ class Database:
         if found == 0 and self.writable:
             with self.transaction() as connection:
                 if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
-                    for statement in SCHEMA.split(";"):
+                    # Comments may hold the character that ends a statement.
+                    for statement in re.sub(r"--[^\n]*", "", SCHEMA).split(";"):
                         connection.execute(statement)
                     connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
             return

@@ -84,6 +84,41 @@ class Identity:
         )
         return rows[0][0] if rows else None
 
+    def removed_with(self, track: int) -> list[int]:
+        """Return the tracks named below a removed one that were removed in the same commit."""
+        rows = self._database.query(
+            "SELECT name, until FROM names WHERE track = ? AND removed ORDER BY until DESC LIMIT 1",
+            (track,),
+        )
+        if not rows:
+            return []
+        name, until = rows[0]
+        found = self._database.query(
+            "SELECT track FROM names WHERE name >= ? AND name < ? AND removed AND until = ?",
+            (name + "/", name + "0", until),
+        )
+        return [other for (other,) in found]
+
+    def with_value(self, key: str, value: Any, at: int) -> list[VersionRow]:
+        """Return the visible newest versions whose own metadata have a key of that value."""
+        return self._versions(
+            "JOIN names n ON n.track = v.track AND n.since <= :at AND n.until > :at"
+            " WHERE v.since <= :at AND v.until > :at AND v.document IN"
+            " (SELECT t.document FROM terms t JOIN keys k ON k.id = t.key"
+            " WHERE k.name = :key AND t.value = :value AND t.place = 0) ORDER BY n.name",
+            at,
+            key=key,
+            value=value,
+        )
+
+    def last_name(self, track: int, at: int) -> str:
+        """Return the name that a track had last."""
+        rows = self._database.query(
+            "SELECT name FROM names WHERE track = ? AND since <= ? ORDER BY since DESC LIMIT 1",
+            (track, at),
+        )
+        return from_database(rows[0][0]) if rows else ""
+
     def with_stem(self, name: str, at: int) -> list[tuple[str, int]]:
         """Return (name, track) of all names that are *name* and an extension."""
         low, high = to_database(name) + ".", to_database(name) + "/"
@@ -280,15 +315,6 @@ class Identity:
             (at,),
         )
         return products, versions, size
-
-    def free_number(self, stem: str) -> int:
-        """Return the smallest n such that no track was ever called `stem-n` or above."""
-        low, high = to_database(stem) + "-", to_database(stem) + "."
-        rows = self._database.query(
-            "SELECT name FROM names WHERE name >= ? AND name < ?", (low, high)
-        )
-        numbers = [int(name[len(low) :]) for (name,) in rows if name[len(low) :].isdigit()]
-        return max(numbers, default=0) + 1
 
     def _versions(self, where: str, at: int, **values: Any) -> list[VersionRow]:
         rows = self._database.query(f"{_VERSION} {where}", {"at": at, **values})  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ from skypool.errors import Conflict
 
 __all__ = [
     "FOREVER",
+    "PLACEHOLDER",
     "Catalogue",
     "ChunkPlace",
     "ChunksGone",
@@ -27,6 +28,8 @@ __all__ = [
 
 # The end of a range of commits that still holds (the largest SQL integer).
 FOREVER = 2**63 - 1
+# What the names below a name that is not chosen yet start with.
+PLACEHOLDER = "\0"
 
 
 class ChunkPlace(NamedTuple):
@@ -108,7 +111,8 @@ class DraftVersion:
         Targets are numbers of versions, or `-1 - n` for the version at place *n* of the same
         draft, which must come earlier; or `External`.
     name : str or None
-        Name under which it is saved: continues the track of that name.
+        Name under which it is saved: continues the track of that name. One that starts with
+        `PLACEHOLDER` and the number of a stem stands below the name made from that stem.
     track : int or None
         Track to continue, whatever its name.
     keep_same : bool
@@ -142,12 +146,14 @@ class SourceRow:
 class Draft:
     """One commit before it has a number.
 
+    Each of `stems` gets a name `<stem>-<n>` that no track ever had; see `DraftVersion.name`.
     `tags` are (tag, target, set or not) with targets as in `DraftVersion.refs`; `renames` are
     (track, new name); `hidden` are (track, removed or restored).
     """
 
     author: str
     message: str
+    stems: list[str] = field(default_factory=list)
     versions: list[DraftVersion] = field(default_factory=list)
     tags: list[tuple[str, int, bool]] = field(default_factory=list)
     renames: list[tuple[int, str]] = field(default_factory=list)

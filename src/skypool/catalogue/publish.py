@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from skypool.catalogue.interface import FOREVER, Draft, DraftVersion, External
+from skypool.catalogue.interface import FOREVER, PLACEHOLDER, Draft, DraftVersion, External
 from skypool.catalogue.text import from_database, to_database
 from skypool.codec.documents import dumps, format_time, loads
 from skypool.errors import Damaged, NameConflict
@@ -47,6 +47,7 @@ class Resolver:
         self._draft = draft
         self._next_urn = state(connection, "next_urn", 1)
         self._next_track = state(connection, "next_track", 1)
+        self._stems = [f"{stem}-{_free_number(connection, stem)}" for stem in draft.stems]
         self._tracks: dict[str, int] = {}
         self._last: dict[int, tuple[int, int, bytes]] = {}
         self.urns: list[int] = []
@@ -109,7 +110,8 @@ class Resolver:
              self._target(target)]
             for role, target in draft.refs
         ]  # fmt: skip
-        track = draft.track if draft.track is not None else self._track_of_name(draft.name)
+        name = self._filled(draft.name)
+        track = draft.track if draft.track is not None else self._track_of_name(name)
         if track is not None:
             self._show(track)
             urn, number, document = self._last_version(track)
@@ -121,9 +123,9 @@ class Resolver:
         else:
             track, number = self._next_track, 0
             self._next_track += 1
-            if draft.name is not None:
-                self._names.append([track, draft.name])
-                self._tracks[draft.name] = track
+            if name is not None:
+                self._names.append([track, name])
+                self._tracks[name] = track
         urn = self._next_urn
         self._next_urn += 1
         entry = {
@@ -143,6 +145,13 @@ class Resolver:
         self._last[track] = (urn, number, draft.document)
         self.urns.append(urn)
         self.new.append(True)
+
+    def _filled(self, name: str | None) -> str | None:
+        """Return a name with the stem's in the place of its number."""
+        if name is None or not name.startswith(PLACEHOLDER):
+            return name
+        number, slash, rest = name[1:].partition("/")
+        return self._stems[int(number)] + slash + rest
 
     def _track_of_name(self, name: str | None) -> int | None:
         if name is None:
@@ -244,6 +253,14 @@ class Resolver:
             if (has is not None) != wanted and change not in changes:
                 changes.append(change)
         return changes
+
+
+def _free_number(connection: sqlite3.Connection, stem: str) -> int:
+    """Return the smallest n such that no track was ever called `stem-n` or higher."""
+    low, high = to_database(stem) + "-", to_database(stem) + "."
+    rows = connection.execute("SELECT name FROM names WHERE name >= ? AND name < ?", (low, high))
+    ends = (name[len(low) :].partition("/")[0] for (name,) in rows)
+    return max((int(end) for end in ends if end.isascii() and end.isdigit()), default=0) + 1
 
 
 def apply(connection: sqlite3.Connection, record: Mapping[str, Any]) -> None:

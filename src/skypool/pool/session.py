@@ -16,9 +16,11 @@ from typing import Any
 from skypool.catalogue.interface import ChunkPlace, Draft, IndexedDocument, Published
 from skypool.catalogue.sqlite import SqliteCatalogue
 from skypool.codec.documents import loads
+from skypool.codec.sinks import Fetch
 from skypool.config import Settings
 from skypool.errors import Damaged, Locked, ReadOnly
 from skypool.pool.folder import PoolFolder
+from skypool.pool.inplace import InPlaceChunks
 from skypool.pool.recovery import bring_up_to_date, log_position, noted_position
 from skypool.storage.interface import Writer
 from skypool.storage.store import ChunkStore, Location
@@ -97,6 +99,13 @@ class Session:
             f"the chunk {digest.hex()} is not in any pack of {self.folder.path}",
             hint="adding the file again, or a copy of the pool, heals it",
         )
+
+    def fetch_for(self, document: bytes) -> Fetch:
+        """Return what gives the chunks of a document, from the pool or from a user's file."""
+        sources = self.catalogue.sources(document)
+        if not sources:
+            return self.fetch
+        return InPlaceChunks(self, self.document(document), sources).fetch
 
     def _place(self, digest: bytes) -> Location | None:
         places = self.catalogue.places(digest)

@@ -211,6 +211,14 @@ class ChunkStore:
             return [self.read(location, digest) for location, digest in wanted]
         return list(self.threads().map(self.read, *zip(*wanted, strict=True)))
 
+    def cached(self, digest: bytes) -> bytes | None:
+        """Return a chunk that is in memory."""
+        return self._cache.get(digest)
+
+    def keep(self, digest: bytes, chunk: bytes) -> None:
+        """Keep a chunk in memory that was read, and checked, elsewhere."""
+        self._cache.put(digest, chunk)
+
     def holds(self, location: Location, digest: bytes) -> bool:
         """Return whether the record at a place says that it holds a chunk.
 

@@ -1,0 +1,242 @@
+"""Export: the files that were put in, byte for byte; standard FITS for the rest."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from skypool.codec.digest import Hasher
+from skypool.codec.reading import RecipeReader
+from skypool.codec.segments import segment_from_json
+from skypool.errors import (
+    Conflict,
+    Damaged,
+    DiskFull,
+    ReadOnly,
+    SkypoolError,
+    StorageError,
+    UsageError,
+)
+from skypool.pool.progress import OnProgress, Progress
+from skypool.pool.ref import Ref
+
+if TYPE_CHECKING:
+    from skypool.codec.sinks import Fetch
+
+__all__ = ["ExportReport", "Exporter", "file_name", "write_file"]
+
+_FITS_ENDS = (".fits", ".fit", ".fts")
+
+
+@dataclass(slots=True)
+class ExportReport:
+    """What export wrote.
+
+    Attributes
+    ----------
+    files : list of str
+        Paths of the files, in order.
+    bytes : int
+        Their size together.
+    inexact : list of (path, reason)
+        Files whose content is right but whose bytes could not be made again, such as gzip
+        files on a machine with another zlib.
+    """
+
+    files: list[str] = field(default_factory=list)
+    bytes: int = 0
+    inexact: list[tuple[str, str]] = field(default_factory=list)
+
+
+class Exporter:
+    """Writes products and their trees into a folder.
+
+    Parameters
+    ----------
+    overwrite
+        Whether files of the same name may be replaced.
+    on_progress
+        Told how far the work is.
+    """
+
+    def __init__(self, *, overwrite: bool = False, on_progress: OnProgress | None = None) -> None:
+        self._overwrite = overwrite
+        self._on_progress = on_progress
+        self.report = ExportReport()
+        self._done = 0
+        self._total = 0
+
+    def export(self, ref: Ref, folder: str) -> ExportReport:
+        """Write a product into a folder, which is made; a context's content goes right into it.
+
+        Raises
+        ------
+        Conflict
+            If a file of that name is there.
+        Damaged
+            If stored bytes are not what they were.
+        """
+        self._total = ref.total_size
+        _make(folder)
+        if ref.is_context:
+            self._context(ref, folder)
+        else:
+            self._product(ref, os.path.join(folder, file_name(ref)))
+        return self.report
+
+    def _context(self, ref: Ref, folder: str) -> None:
+        _make(folder)
+        for role, child in ref.refs.items():
+            if not isinstance(child, Ref):
+                continue
+            name = _safe(role)
+            if child.is_context:
+                self._context(child, os.path.join(folder, name))
+            else:
+                self._product(child, os.path.join(folder, _with_end(name, child)))
+
+    def _product(self, ref: Ref, path: str) -> None:
+        try:
+            document = ref.document
+            if "tree" in document:
+                self._tree(ref, path)
+                return
+            if os.path.lexists(path) and not self._overwrite:
+                raise Conflict(
+                    f"there is a file {path} already",
+                    hint="export into an empty folder, or allow overwriting (--overwrite)",
+                )
+            exact = write_file(ref, path)
+        except SkypoolError as error:
+            error.message = f"{ref.name}@{ref.version}: {error.message}"
+            raise
+        self._note(ref, path, exact)
+
+    def _tree(self, ref: Ref, folder: str) -> None:
+        _make(folder)
+        fetch = ref.view.session.fetch_for(ref.row.document)
+        for relative, file in ref.document["tree"]:
+            path = os.path.join(folder, *(_safe(part) for part in relative.split("/") if part))
+            if file is None:
+                _make(path)
+                continue
+            _make(os.path.dirname(path))
+            exact = _write(path, lambda out, f=file: _copy_file(f, fetch, out))
+            self._note(ref, path, exact)
+
+    def _note(self, ref: Ref, path: str, exact: bool) -> None:
+        size = os.path.getsize(path)
+        self.report.files.append(path)
+        self.report.bytes += size
+        if not exact:
+            self.report.inexact.append(
+                (path, "same content, but zlib here compresses it to other bytes")
+            )
+        self._done += size
+        if self._on_progress is not None:
+            count = len(self.report.files)
+            self._on_progress(Progress("exporting", count, 0, self._done, self._total, path))
+
+
+def file_name(ref: Ref) -> str:
+    """Return the name of the file that a product becomes."""
+    base = ref.name.rsplit("/", 1)[-1] or f"{ref.kind}-{ref.number}"
+    return _with_end(_safe(base), ref)
+
+
+def _with_end(name: str, ref: Ref) -> str:
+    """Give a product made in memory the extension of what it becomes."""
+    document = ref.document
+    if "file" in document or "tree" in document or name.lower().endswith(_FITS_ENDS):
+        return name
+    return f"{name}.fits"
+
+
+def _safe(name: str) -> str:
+    if name in ("", ".", "..") or "/" in name or "\0" in name:
+        return name.replace("/", "_").replace("\0", "_").replace("..", "__") or "_"
+    return name
+
+
+def _make(folder: str) -> None:
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except FileExistsError:
+        raise UsageError(f"{folder} is a file, not a folder") from None
+    except PermissionError:
+        raise ReadOnly(f"the folder {folder} cannot be made: no permission") from None
+    except OSError as error:
+        raise StorageError(f"the folder {folder} cannot be made: {error.strerror}") from None
+
+
+def write_file(ref: Ref, path: str) -> bool:
+    """Write a product's file; return whether its bytes are those that were put in.
+
+    The file appears under its name only when it is complete and checked.
+    """
+    document = ref.document
+    file = document.get("file")
+    if file is not None:
+        fetch = ref.view.session.fetch_for(ref.row.document)
+        return _write(path, lambda out: _copy_file(file, fetch, out))
+    return _write(path, lambda out: _write_product(ref, out))
+
+
+def _write(path: str, fill: Any) -> bool:
+    temporary = os.path.join(os.path.dirname(path), f".skypool-{uuid.uuid4().hex}.tmp")
+    try:
+        with open(temporary, "xb") as out:
+            exact: bool = fill(out)
+        os.replace(temporary, path)
+    except OSError as error:
+        if error.errno in (28, 122):  # no space, quota
+            raise DiskFull(f"no room left to write {path}", hint="free some space") from None
+        raise StorageError(f"cannot write {path}: {error.strerror or error}") from None
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+    return exact
+
+
+def _write_product(ref: Ref, out: BinaryIO) -> bool:
+    from skypool.formats.fits.writer import write_product
+
+    write_product(ref.product, out)
+    return True
+
+
+def _copy_file(file: Mapping[str, Any], fetch: Fetch, out: BinaryIO) -> bool:
+    wrapper = file.get("wrapper")
+    content = _checked(file, fetch)
+    if wrapper is None:
+        for piece in content:
+            out.write(piece)
+        return True
+    from skypool.formats.gzip import rewrap
+
+    made = rewrap(content, wrapper, fetch)
+    for piece in made:
+        out.write(piece)
+    return made.exact
+
+
+def _checked(file: Mapping[str, Any], fetch: Fetch) -> Iterator[bytes]:
+    """Return the content of a file, its digest compared at the end."""
+    reader = RecipeReader([segment_from_json(part) for part in file["segments"]], fetch)
+    hasher = Hasher()
+    for piece in _pieces(reader):
+        hasher.update(piece)
+        yield piece
+    if hasher.digest().hex() != file["hash"]:
+        raise Damaged(
+            "the file could not be made again as it was",
+            hint="`skypool verify` tells what is damaged",
+        )
+
+
+def _pieces(reader: RecipeReader) -> Iterable[bytes]:
+    return reader.blocks()

@@ -1,0 +1,188 @@
+"""Products kept in place: chunks that are in the user's own files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from skypool.catalogue.interface import SourceRow
+from skypool.codec.buffers import Buffer
+from skypool.codec.digest import digest
+from skypool.codec.segments import (
+    ArraySegment,
+    Bytes,
+    Segment,
+    TableSegment,
+    segment_from_json,
+)
+from skypool.codec.sinks import ByteSource, ChunkSink, ChunkStream
+from skypool.errors import Damaged, SourceChanged, StorageError
+from skypool.formats.gzip import open_gzip
+from skypool.storage.inplace import FileSource, FileState
+
+if TYPE_CHECKING:
+    from skypool.pool.session import Session
+
+__all__ = ["InPlaceChunks", "InPlaceSink"]
+
+
+class InPlaceSink:
+    """A `ChunkSink` that only names the content of a file, which stays where it is.
+
+    Runs of content come through `stream`; what a pool adds to it (lists of chunks,
+    statistics) through `put`, and goes into the pool.
+    """
+
+    def __init__(self, sink: ChunkSink) -> None:
+        self._sink = sink
+
+    def stream(self, itemsize: int = 1) -> ChunkStream:
+        """Start a run of content."""
+        return _Named()
+
+    def put(self, raw: Buffer, itemsize: int = 1) -> bytes:
+        """Store what is not content of the file."""
+        return self._sink.put(raw, itemsize)
+
+
+class _Named:
+    def put(self, raw: Buffer) -> bytes:
+        """Return the digest of a chunk."""
+        return digest(raw)
+
+
+class InPlaceChunks:
+    """Gives the chunks of one document from the pool, else from the user's file.
+
+    Parameters
+    ----------
+    session
+        The open pool.
+    document
+        The product document.
+    sources
+        The files that hold its content.
+    """
+
+    def __init__(
+        self, session: Session, document: Mapping[str, Any], sources: Sequence[SourceRow]
+    ) -> None:
+        self._session = session
+        self._document = document
+        self._sources = sources
+        self._index: dict[bytes, tuple[Segment, int, int]] | None = None
+        self._content: ByteSource | None = None
+
+    def fetch(self, name: bytes) -> bytes:
+        """Return a chunk, checked against its digest.
+
+        Raises
+        ------
+        SourceMissing, SourceChanged
+            If the user's file is gone, or not as it was.
+        """
+        if self._session.catalogue.places(name):
+            try:
+                return self._session.fetch(name)
+            except Damaged:
+                if name not in self._places():
+                    raise
+        place = self._places().get(name)
+        if place is None:
+            return self._session.fetch(name)  # raises, and says what is missing
+        cached = self._session.store.cached(name)
+        if cached is not None:
+            return cached
+        segment, start, number = place
+        data = _read_chunk(self._open(), segment, start, number)
+        if digest(data) != name:
+            path = self._sources[0].path
+            raise SourceChanged(
+                f"{path} is not as it was when it was added, though its size and time are",
+                hint="add it again to make a new version of it",
+            )
+        self._session.store.keep(name, data)
+        return data
+
+    def _places(self) -> dict[bytes, tuple[Segment, int, int]]:
+        if self._index is None:
+            self._index = dict(self._find())
+        return self._index
+
+    def _find(self) -> Iterator[tuple[bytes, tuple[Segment, int, int]]]:
+        start = 0
+        for obj in self._document["file"]["segments"]:
+            segment = segment_from_json(obj)
+            if isinstance(segment, ArraySegment | TableSegment | Bytes):
+                for number, name in enumerate(segment.chunks.digests(self._session.fetch)):
+                    yield name, (segment, start, number)
+            start += segment.size
+
+    def _open(self) -> ByteSource:
+        """Return the content of the first file that is as it was."""
+        if self._content is not None:
+            return self._content
+        problem: StorageError | None = None
+        for row in self._sources:
+            try:
+                source = FileSource(row.path, FileState(row.size, row.mtime_ns))
+            except StorageError as error:
+                problem = error
+                continue
+            wrapped = "wrapper" in self._document["file"]
+            self._content = open_gzip(source).content if wrapped else source
+            return self._content
+        assert problem is not None
+        raise problem
+
+
+def _read_chunk(source: ByteSource, segment: Segment, start: int, number: int) -> bytes:
+    """Read one chunk of a segment from the file in which the segment starts at *start*."""
+    if isinstance(segment, Bytes):
+        first = number * segment.block
+        return source.pread(start + first, min(segment.block, segment.size - first))
+    if isinstance(segment, TableSegment):
+        return _read_column(source, segment, start, number)
+    assert isinstance(segment, ArraySegment)
+    return _read_tile(source, segment, start, number)
+
+
+def _read_column(source: ByteSource, segment: TableSegment, start: int, number: int) -> bytes:
+    block = number if segment.packed else number % segment.blocks
+    first = block * segment.block
+    rows = min(segment.block, segment.rows - first)
+    data = source.pread(start + first * segment.width, rows * segment.width)
+    table = np.frombuffer(data, np.uint8).reshape(rows, segment.width)
+    if segment.packed:
+        return b"".join(table[:, at : at + width].tobytes() for at, width, _ in segment.columns)
+    column = segment.chunk_rank.index(number // segment.blocks)
+    at, width, _ = segment.columns[column]
+    return table[:, at : at + width].tobytes()
+
+
+def _read_tile(source: ByteSource, segment: ArraySegment, start: int, number: int) -> bytes:
+    place = []
+    for count in reversed(segment.grid):
+        place.append(number % count)
+        number //= count
+    low = [p * t for p, t in zip(reversed(place), segment.tile, strict=True)]
+    size = [min(t, n - a) for t, n, a in zip(segment.tile, segment.shape, low, strict=True)]
+    strides = [segment.itemsize] * len(size)
+    for axis in range(len(size) - 2, -1, -1):
+        strides[axis] = strides[axis + 1] * segment.shape[axis + 1]
+    if not size:
+        return source.pread(start, segment.itemsize)
+    tile = np.empty((*size[:-1], size[-1] * segment.itemsize), np.uint8)
+    if len(size) >= 2:
+        # Whole lines are read, the tile is cut out of them: fewer calls, in file order.
+        for lead in np.ndindex(*size[:-2]):
+            base = start + low[-2] * strides[-2]
+            base += sum((a + i) * s for a, i, s in zip(low[:-2], lead, strides[:-2], strict=True))
+            rows = source.pread(base, size[-2] * strides[-2])
+            band = np.frombuffer(rows, np.uint8).reshape(size[-2], strides[-2])
+            first = low[-1] * segment.itemsize
+            tile[lead] = band[:, first : first + size[-1] * segment.itemsize]
+        return tile.tobytes()
+    return source.pread(start + low[0] * segment.itemsize, size[0] * segment.itemsize)

@@ -1,0 +1,98 @@
+"""Real files for other programs: a bounded cache outside the pool."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from skypool.errors import ReadOnly, StorageError
+from skypool.pool.exporting import file_name, write_file
+from skypool.storage.inplace import FileSource, FileState
+
+if TYPE_CHECKING:
+    from skypool.pool.ref import Ref
+
+__all__ = ["cached_path"]
+
+
+def cached_path(ref: Ref) -> str:
+    """Return the path of a read-only file with a product's bytes.
+
+    A product kept in place gives the user's own file, if it is as it was. Others are
+    written into the cache, of which the files used longest ago are removed when it
+    grows over its bound.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be written.
+    """
+    session = ref.view.session
+    for source in session.catalogue.sources(ref.row.document):
+        with FileSource(source.path, FileState(source.size, source.mtime_ns)):
+            return source.path
+    folder = os.path.join(os.fspath(session.settings.cache), "files", ref.hash[:2], ref.hash)
+    path = os.path.join(folder, file_name(ref))
+    if os.path.exists(path):
+        os.utime(path)
+        return path
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except PermissionError:
+        raise ReadOnly(
+            f"the cache folder {session.settings.cache} cannot be written to",
+            hint="set SKYPOOL_CACHE to a folder of yours",
+        ) from None
+    except OSError as error:
+        raise StorageError(f"the cache folder {folder} cannot be made: {error.strerror}") from None
+    if ref.is_context or "tree" in ref.document:
+        return _cached_folder(ref, path)
+    write_file(ref, path)
+    os.chmod(path, stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH)
+    _trim(os.path.join(os.fspath(session.settings.cache), "files"), path, ref)
+    return path
+
+
+def _cached_folder(ref: Ref, path: str) -> str:
+    from skypool.pool.exporting import Exporter
+
+    temporary = f"{path}.{os.getpid()}.tmp"
+    if "tree" in ref.document:
+        Exporter(overwrite=True).export(ref, temporary)
+        made = os.path.join(temporary, file_name(ref))
+    else:
+        Exporter(overwrite=True).export(ref, temporary)
+        made = temporary
+    try:
+        os.rename(made, path)
+    except OSError:
+        if not os.path.exists(path):
+            raise
+    return path
+
+
+def _trim(folder: str, keep: str, ref: Ref) -> None:
+    """Remove the files used longest ago until the cache fits its bound."""
+    budget = ref.view.session.settings.cache_bytes
+    files = []
+    for base, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(base, name)
+            try:
+                found = os.stat(path)
+            except FileNotFoundError:
+                continue
+            files.append((found.st_mtime_ns, found.st_size, path))
+    used = sum(size for _, size, _ in files)
+    for _, size, path in sorted(files):
+        if used <= budget:
+            break
+        if path == keep:
+            continue
+        try:
+            os.unlink(path)
+            os.removedirs(os.path.dirname(path))
+        except OSError:  # not empty, or another process was first
+            pass
+        used -= size

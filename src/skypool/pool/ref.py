@@ -1,0 +1,207 @@
+"""Lazy references to saved versions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from skypool.catalogue.interface import VersionRow
+from skypool.catalogue.publish import time_of
+from skypool.codec.documents import loads
+from skypool.codec.stored import read_meta
+from skypool.model.kinds import is_context, is_kind
+from skypool.model.metadata import MetaData
+
+if TYPE_CHECKING:
+    from skypool.model.product import Product
+    from skypool.model.references import Refs
+    from skypool.pool.view import View
+
+__all__ = ["Ref"]
+
+
+class Ref:
+    """A saved version: what it is and where, without loading it.
+
+    Refs come from a pool (`pool["name"]`, `pool.find(...)`, `pool.save(...)`). They compare
+    equal if they stand for the same version of the same pool.
+    """
+
+    __slots__ = ("_meta", "_row", "_view")
+
+    def __init__(self, view: View, row: VersionRow) -> None:
+        self._view = view
+        self._row = row
+        self._meta: MetaData | None = None
+
+    @property
+    def urn(self) -> str:
+        """The version's own name, `urn:<pool>:<kind>:<n>`."""
+        return f"urn:{self._view.session.folder.name}:{self._row.kind}:{self._row.urn}"
+
+    @property
+    def number(self) -> int:
+        """The last part of the URN."""
+        return self._row.urn
+
+    @property
+    def name(self) -> str:
+        """Name of the track in the pool; the last one where it was removed."""
+        return self._row.name or self._view.last_name(self._row.track)
+
+    @property
+    def version(self) -> int:
+        """Number of the version in its track, from 0."""
+        return self._row.version
+
+    @property
+    def kind(self) -> str:
+        """How the product is built, such as `SimpleImage`."""
+        return self._row.kind
+
+    @property
+    def type(self) -> str:
+        """The code that the pipeline gave the product."""
+        return self._row.type
+
+    @property
+    def size(self) -> int:
+        """Bytes of the product: of its file, else of its datasets."""
+        return self._row.size
+
+    @property
+    def total_size(self) -> int:
+        """Bytes of the product and of all products below it, each counted once."""
+        return self._row.total
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Labels of this version, in alphabetical order."""
+        return tuple(self._view.identity.tags(self._row.urn, self._view.at))
+
+    @property
+    def versions(self) -> list[Ref]:
+        """All versions of the track, oldest first."""
+        rows = self._view.identity.track_versions(self._row.track, self._view.at)
+        return [Ref(self._view, row) for row in rows]
+
+    @property
+    def latest(self) -> Ref:
+        """The newest version of the track."""
+        row = self._view.identity.latest(self._row.track, self._view.at)
+        return self if row is None or row.urn == self._row.urn else Ref(self._view, row)
+
+    @property
+    def track(self) -> int:
+        """Number of the line of versions."""
+        return self._row.track
+
+    @property
+    def hash(self) -> str:
+        """BLAKE3-256 of the product's document, 64 hexadecimal digits."""
+        return self._row.document.hex()
+
+    @property
+    def file_hash(self) -> str | None:
+        """BLAKE3-256 of the product's file inside its wrapper, None where it has no file."""
+        file = self.document.get("file")
+        return file["hash"] if file else None
+
+    @property
+    def saved(self) -> datetime:
+        """When the version was committed, UTC."""
+        row = self._view.identity.commit(self._row.commit)
+        assert row is not None
+        return time_of(row.time_us)
+
+    @property
+    def commit(self) -> int:
+        """Number of the commit that made the version."""
+        return self._row.commit
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """Where it came from: path of the file, or URN in another pool."""
+        text = self._view.identity.origin(self._row.urn)
+        found: dict[str, Any] = loads(text.encode()) if text else {}
+        return found
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The product document (docs/format/documents.md); must not be changed."""
+        return self._view.session.document(self._row.document)
+
+    @property
+    def meta(self) -> MetaData:
+        """Metadata; no data are read."""
+        if self._meta is None:
+            self._meta = read_meta(self.document["meta"])
+        return self._meta
+
+    @property
+    def refs(self) -> Refs:
+        """References of the product, without loading it."""
+        return self._view.refs_of(self._row)
+
+    @property
+    def parents(self) -> list[Ref]:
+        """Versions that refer to this one."""
+        rows = self._view.identity.parents(self._row.urn, self._view.at)
+        return [Ref(self._view, row) for row in rows]
+
+    @property
+    def reason(self) -> str | None:
+        """Why the file was kept as opaque bytes though it looks like a known format."""
+        file = self.document.get("file") or {}
+        return file.get("reason")
+
+    @property
+    def product(self) -> Product:
+        """The product; its datasets are read when they are asked for."""
+        return self._view.load(self)
+
+    @property
+    def path(self) -> str:
+        """A real, read-only file with the product's bytes, in a bounded cache."""
+        from skypool.pool.paths import cached_path
+
+        return cached_path(self)
+
+    @property
+    def view(self) -> View:
+        """The pool that it belongs to, as of some commit."""
+        return self._view
+
+    @property
+    def row(self) -> VersionRow:
+        """The version as the catalogue has it."""
+        return self._row
+
+    @property
+    def is_context(self) -> bool:
+        """Whether its content is references."""
+        return is_context(self.kind)
+
+    def is_kind(self, wanted: str) -> bool:
+        """Say whether its kind is *wanted* or one of its sub-kinds."""
+        return is_kind(self.kind, wanted)
+
+    def __fspath__(self) -> str:
+        return self.path
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Ref):
+            return NotImplemented
+        return self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple[bytes, int]:
+        return self._view.session.folder.id, self._row.urn
+
+    def __repr__(self) -> str:
+        parts = [self.name or self.urn, f"version {self.version}", self.kind]
+        if self.type and self.type != "Unknown":
+            parts.append(self.type)
+        return f"<Ref {', '.join(parts)}>"

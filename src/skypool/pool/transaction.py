@@ -1,0 +1,244 @@
+"""Many changes in one commit: all or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from skypool.catalogue.interface import ChunksGone, Draft, Published
+from skypool.errors import NotFound, StorageError, UsageError
+from skypool.model.product import Product
+from skypool.pool.ref import Ref
+from skypool.pool.resolve import check_name, check_tag
+from skypool.pool.saving import Saver
+
+if TYPE_CHECKING:
+    from skypool.pool.view import View
+
+__all__ = ["Pending", "RemoveReport", "Transaction"]
+
+_TRIES = 5
+
+
+class Pending:
+    """A product that becomes a version when its commit ends.
+
+    Attributes
+    ----------
+    ref : Ref
+        The version, once the commit is made.
+    """
+
+    def __init__(self, product: Product, name: str | None) -> None:
+        self.product = product
+        self.name = name
+        self._ref: Ref | None = None
+
+    @property
+    def ref(self) -> Ref:
+        """The version.
+
+        Raises
+        ------
+        UsageError
+            As long as the commit is not made.
+        """
+        if self._ref is None:
+            raise UsageError("the commit is not made yet; use the ref behind its `with` block")
+        return self._ref
+
+    @property
+    def urn(self) -> str | None:
+        """The version's URN, None as long as the commit is not made."""
+        return None if self._ref is None else self._ref.urn
+
+    def __repr__(self) -> str:
+        return f"<Pending {self.product!r}>" if self._ref is None else repr(self._ref)
+
+
+class RemoveReport(Sequence[str]):
+    """Names that were removed; those of children that others refer to are in `spared`."""
+
+    def __init__(self, removed: Iterable[str], spared: Iterable[str]) -> None:
+        self.removed = tuple(removed)
+        self.spared = tuple(spared)
+
+    def __len__(self) -> int:
+        return len(self.removed)
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return a removed name."""
+        return self.removed[index]
+
+    def __repr__(self) -> str:
+        spared = f", spared (others refer to them): {', '.join(self.spared)}" if self.spared else ""
+        return f"<removed: {', '.join(self.removed)}{spared}>"
+
+
+class Transaction:
+    """Collects changes; they are made, durably and at once, at the end of a `with` block.
+
+    An exception in the block undoes all of it: nothing is committed.
+    """
+
+    def __init__(self, view: View, message: str, author: str) -> None:
+        self._view = view
+        self._draft = Draft(author, message)
+        self._saves: list[tuple[Pending, str | None, tuple[str, ...]]] = []
+        self._tags: list[tuple[Any, str, bool]] = []
+        self.published: Published | None = None
+
+    def __enter__(self) -> Transaction:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.finish()
+
+    # -- changes
+
+    def save(self, product: Product, name: str | None = None, tags: Iterable[str] = ()) -> Pending:
+        """Save a product; see `Pool.save`."""
+        if not isinstance(product, Product):
+            raise UsageError(
+                f"a {type(product).__name__} is no product",
+                hint="wrap data: sp.Product(datasets={'image': data})",
+            )
+        if name is not None:
+            check_name(name)
+        pending = Pending(product, name)
+        self._saves.append((pending, name, tuple(check_tag(tag) for tag in _texts(tags))))
+        return pending
+
+    def tag(self, target: Any, *tags: str) -> None:
+        """Label a version."""
+        for tag in tags:
+            self._tags.append((target, check_tag(tag), True))
+
+    def untag(self, target: Any, *tags: str) -> None:
+        """Take labels away from a version.
+
+        Raises
+        ------
+        NotFound
+            If the version does not carry one of them.
+        """
+        for tag in tags:
+            if isinstance(target, Ref) and tag not in target.tags:
+                raise NotFound(
+                    f"{target.name}@{target.version} has no tag {tag!r}",
+                    candidates=target.tags,
+                )
+            self._tags.append((target, tag, False))
+
+    def rename(self, ref: Ref, name: str) -> None:
+        """Give a product, and all that is named below it, another name."""
+        check_name(name)
+        old = ref.name
+        self._draft.renames.append((ref.track, name))
+        identity = self._view.identity
+        for below, track in identity.names(identity.head(), old):
+            self._draft.renames.append((track, name + below[len(old) :]))
+
+    def remove(self, ref: Ref) -> RemoveReport:
+        """Remove a product from view, with what is named below it and no other refers to."""
+        identity = self._view.identity
+        at = identity.head()
+        if identity.latest(ref.track, at) is None or ref.row.name is None:
+            raise NotFound(f"{ref.name!r} is not there any more")
+        own = {track: name for name, track in identity.names(at, ref.name)}
+        own[ref.track] = ref.name
+        spared: dict[int, str] = {}
+        while True:
+            found = [
+                track
+                for track in own
+                if track != ref.track
+                and any(parent.track not in own for parent in identity.live_parents(track, at))
+            ]
+            if not found:
+                break
+            for track in found:
+                spared[track] = own.pop(track)
+        self._draft.hidden.extend((track, True) for track in own)
+        return RemoveReport(sorted(own.values()), sorted(spared.values()))
+
+    def restore(self, track: int) -> None:
+        """Bring a removed product back, with what was removed together with it."""
+        self._draft.hidden.append((track, False))
+        self._draft.hidden.extend(
+            (other, False) for other in self._view.identity.removed_with(track)
+        )
+
+    # -- the end
+
+    def finish(self) -> None:
+        """Make the commit; called at the end of a `with` block."""
+        if self.published is not None:
+            raise StorageError("this commit is made already")
+        session = self._view.session
+        if not self._saves:
+            self._draft.tags = [(tag, self._number(ref), on) for ref, tag, on in self._tags]
+            self.published = session.publish(self._draft, None)
+            return
+        for _ in range(_TRIES):
+            writer = session.writer()
+            try:
+                self.published = self._save_all(writer)
+            except ChunksGone:
+                # gc took chunks that were to be reused: everything is written once more.
+                writer.abandon()
+                continue
+            except BaseException:
+                writer.abandon()
+                raise
+            writer.close()
+            return
+        raise StorageError("chunks were reclaimed again and again while saving", hint="try again")
+
+    def _save_all(self, writer: Any) -> Published:
+        session = self._view.session
+        draft = Draft(
+            self._draft.author,
+            self._draft.message,
+            renames=list(self._draft.renames),
+            hidden=list(self._draft.hidden),
+        )
+        saver = Saver(session, draft, writer)
+        targets: dict[int, int] = {}
+        for pending, name, tags in self._saves:
+            product = self._with_targets(pending.product, saver, targets)
+            target = saver.save(product, name)
+            targets[id(pending)] = target
+            draft.tags.extend((tag, target, True) for tag in tags)
+        for item, tag, wanted in self._tags:
+            number = targets[id(item)] if isinstance(item, Pending) else self._number(item)
+            draft.tags.append((tag, number, wanted))
+        published = session.publish(draft, writer, saver.documents)
+        for pending, _, _ in self._saves:
+            target = targets[id(pending)]
+            urn = target if target > 0 else published.urns[-1 - target]
+            pending._ref = self._view.number(urn)
+        return published
+
+    @staticmethod
+    def _with_targets(product: Product, saver: Saver, targets: dict[int, int]) -> Product:
+        """Note the references to products that are saved in the same commit."""
+        for ref in product.refs.values():
+            if isinstance(ref, Pending):
+                if id(ref) not in targets:
+                    raise UsageError("a reference to a product of another commit that is not made")
+                saver.note_pending(ref, targets[id(ref)])
+        return product
+
+    @staticmethod
+    def _number(item: Any) -> int:
+        if isinstance(item, Pending):
+            return item.ref.number
+        if not isinstance(item, Ref):
+            raise UsageError(f"a {type(item).__name__} is no ref of a version")
+        return item.number
+
+
+def _texts(tags: Iterable[str] | str) -> tuple[str, ...]:
+    return (tags,) if isinstance(tags, str) else tuple(tags)

@@ -1,0 +1,206 @@
+"""What is to be added: files, folders and tar archives as one kind of tree."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from skypool.errors import NotFound, StorageError
+from skypool.formats.base import FolderFormat
+from skypool.formats.folders import folder_format
+
+__all__ = ["FileNode", "FolderNode", "Node", "is_tar", "scan", "unpack"]
+
+_TAR_ENDS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+
+
+@dataclass(slots=True)
+class FileNode:
+    """A file to add, or a folder that is one product.
+
+    Attributes
+    ----------
+    name : str
+        Its base name.
+    path : str
+        Where it is.
+    status : os.stat_result
+        Of the file as it was found.
+    format : FolderFormat or None
+        For a folder that is one product.
+    """
+
+    name: str
+    path: str
+    status: os.stat_result
+    format: FolderFormat | None = None
+
+
+@dataclass(slots=True)
+class FolderNode:
+    """A folder to add, as a context.
+
+    Attributes
+    ----------
+    name, path : str
+    children : list
+        Files and folders in it, in the order of their names.
+    skipped : list of (path, reason)
+        What cannot be added.
+    """
+
+    name: str
+    path: str
+    children: list[Node] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+
+    def files(self) -> Iterator[FileNode]:
+        """Return all files below."""
+        for child in self.children:
+            if isinstance(child, FolderNode):
+                yield from child.files()
+            else:
+                yield child
+
+    def all_skipped(self) -> Iterator[tuple[str, str]]:
+        """Return all that cannot be added."""
+        yield from self.skipped
+        for child in self.children:
+            if isinstance(child, FolderNode):
+                yield from child.all_skipped()
+
+
+Node = FileNode | FolderNode
+
+
+def is_tar(path: str) -> bool:
+    """Return whether a file is a tar archive, by name and content."""
+    if not path.lower().endswith(_TAR_ENDS):
+        return False
+    try:
+        return tarfile.is_tarfile(path)
+    except OSError:
+        return False
+
+
+def scan(path: str) -> Node:
+    """Return the tree at a path; folders are listed, files are not read.
+
+    Raises
+    ------
+    NotFound
+        If there is nothing.
+    StorageError
+        If it cannot be read, or is neither file nor folder.
+    """
+    clean = path.rstrip("/") or "/"
+    try:
+        status = os.stat(clean)
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotFound(f"there is no file or folder {path!r}") from None
+    except OSError as error:
+        raise StorageError(f"cannot read {path!r}: {error.strerror}") from None
+    name = os.path.basename(os.path.abspath(clean))
+    if stat.S_ISDIR(status.st_mode):
+        return _folder(clean, name, status, frozenset())
+    if not stat.S_ISREG(status.st_mode):
+        raise StorageError(f"{path!r} is neither a file nor a folder")
+    return FileNode(name, clean, status)
+
+
+def _folder(
+    path: str, name: str, status: os.stat_result, above: frozenset[tuple[int, int]]
+) -> Node:
+    found = folder_format(Path(path))
+    if found is not None:
+        return FileNode(name, path, status, found)
+    node = FolderNode(name, path)
+    here = above | {(status.st_dev, status.st_ino)}
+    try:
+        with os.scandir(path) as listing:
+            entries = sorted(listing, key=lambda entry: entry.name)
+    except OSError as error:
+        node.skipped.append((path, f"the folder cannot be read: {error.strerror}"))
+        return node
+    for entry in entries:
+        child = _entry(entry, node, here)
+        if child is not None:
+            node.children.append(child)
+    return node
+
+
+def _entry(
+    entry: os.DirEntry[str], parent: FolderNode, above: frozenset[tuple[int, int]]
+) -> Node | None:
+    try:
+        status = entry.stat()
+    except OSError as error:
+        what = "a broken symbolic link" if entry.is_symlink() else f"unreadable: {error.strerror}"
+        parent.skipped.append((entry.path, what))
+        return None
+    if stat.S_ISREG(status.st_mode):
+        return FileNode(entry.name, entry.path, status)
+    if stat.S_ISDIR(status.st_mode):
+        if (status.st_dev, status.st_ino) in above:
+            parent.skipped.append((entry.path, "a symbolic link to a folder above"))
+            return None
+        return _folder(entry.path, entry.name, status, above)
+    kinds = {
+        stat.S_ISFIFO: "a named pipe",
+        stat.S_ISSOCK: "a socket",
+        stat.S_ISCHR: "a device",
+        stat.S_ISBLK: "a device",
+    }
+    what = next((text for test, text in kinds.items() if test(status.st_mode)), "not a file")
+    parent.skipped.append((entry.path, what))
+    return None
+
+
+def unpack(path: str, folder: tempfile.TemporaryDirectory[str]) -> Node:
+    """Unpack a tar archive into a temporary folder and return its tree.
+
+    An archive with a single folder at its top gives that folder; another one a folder with
+    the archive's name.
+
+    Raises
+    ------
+    StorageError
+        If the archive is damaged.
+    """
+    skipped: list[tuple[str, str]] = []
+
+    def keep(member: tarfile.TarInfo, where: str) -> tarfile.TarInfo | None:
+        try:
+            made = tarfile.data_filter(member, where)
+        except tarfile.FilterError as error:
+            skipped.append((f"{path}: {member.name}", str(error)))
+            return None
+        # Files must be readable for us, whatever the archive says.
+        return made.replace(mode=(made.mode or 0) | 0o700 if made.isdir() else 0o600, deep=False)
+
+    try:
+        with tarfile.open(path) as archive:
+            archive.extractall(folder.name, filter=keep)  # noqa: S202 - by the filter
+    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+        raise StorageError(f"the archive {path!r} cannot be unpacked: {error}") from None
+    node = scan(folder.name)
+    assert isinstance(node, FolderNode)
+    node.skipped.extend(skipped)
+    if len(node.children) == 1 and isinstance(node.children[0], FolderNode):
+        only = node.children[0]
+        only.skipped.extend(node.skipped)
+        return only
+    node.name = _without_end(os.path.basename(path))
+    return node
+
+
+def _without_end(name: str) -> str:
+    for end in sorted(_TAR_ENDS, key=len, reverse=True):
+        if name.lower().endswith(end) and len(name) > len(end):
+            return name[: -len(end)]
+    return name

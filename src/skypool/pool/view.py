@@ -1,0 +1,146 @@
+"""A pool as of one commit, or as it is now: what refs are resolved against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from skypool.catalogue.interface import RefRow, VersionRow
+from skypool.codec.reading import RecipeReader
+from skypool.codec.segments import segment_from_json
+from skypool.codec.sinks import ByteSource
+from skypool.codec.stored import read_datasets, read_meta
+from skypool.errors import NotFound
+from skypool.model.references import ExternalRef, Refs
+from skypool.pool.ref import Ref
+
+if TYPE_CHECKING:
+    from skypool.catalogue.identity import Identity
+    from skypool.model.product import Product
+    from skypool.pool.session import Session
+
+__all__ = ["View"]
+
+
+class View:
+    """A pool as of a commit.
+
+    Parameters
+    ----------
+    session
+        The open pool.
+    commit
+        Number of the commit; None for the newest at any time.
+    """
+
+    def __init__(self, session: Session, commit: int | None = None) -> None:
+        self.session = session
+        self.pinned = commit
+
+    @property
+    def identity(self) -> Identity:
+        """The catalogue's questions about names, versions and tags."""
+        return self.session.catalogue
+
+    @property
+    def at(self) -> int:
+        """Number of the commit as of which questions are answered."""
+        return self.identity.head() if self.pinned is None else self.pinned
+
+    def ref(self, row: VersionRow) -> Ref:
+        """Return the ref of a version."""
+        return Ref(self, row)
+
+    def number(self, urn: int) -> Ref:
+        """Return the ref of the version of that number.
+
+        Raises
+        ------
+        NotFound
+            If there is none (as of this view's commit).
+        """
+        row = self.identity.version(urn, self.at)
+        if row is None:
+            raise NotFound(f"there is no version {urn} in {self.session.folder.path}")
+        return Ref(self, row)
+
+    def last_name(self, track: int) -> str:
+        """Return the last name of a removed track, empty where it never had one."""
+        return self.identity.last_name(track, self.at)
+
+    def refs_of(self, row: VersionRow) -> Refs:
+        """Return the references of a version."""
+        return Refs(self._resolved(self.identity.refs(row.urn)))
+
+    def _resolved(self, rows: Sequence[RefRow]) -> Mapping[str, Ref | ExternalRef]:
+        found: dict[str, Ref | ExternalRef] = {}
+        for ref in rows:
+            if ref.child is None:
+                found[ref.role] = ExternalRef(ref.external or "")
+            else:
+                child = self.identity.version(ref.child, self.at)
+                assert child is not None  # a commit holds all that its versions refer to
+                found[ref.role] = Ref(self, child)
+        return found
+
+    def load(self, ref: Ref) -> Product:
+        """Return the product of a ref; no data are read."""
+        from skypool.model.product import Product
+
+        document = ref.document
+        datasets = read_datasets(
+            document,
+            self.session.fetch_for(ref.row.document),
+            self._reader(ref),
+            self.session.folder.id,
+        )
+        return Product.assemble(
+            document["kind"],
+            read_meta(document["meta"]),
+            datasets,
+            self.refs_of(ref.row),
+            tuple(document.get("history", ())),
+            ref,
+        )
+
+    def _reader(self, ref: Ref) -> Any:
+        def open_reader(data: Mapping[str, Any], dataset: Mapping[str, Any]) -> Any:
+            from skypool.formats.registry import reader
+
+            found: Any = reader(data["reader"])
+            opened = found.open_table if dataset["is"] == "table" else found.open_array
+            files = self.files(ref) if "tree" in ref.document else self.content(ref)
+            return opened(data["item"], dict(dataset), files)
+
+        return open_reader
+
+    def content(self, ref: Ref) -> ByteSource:
+        """Return random access to a product's file, inside its wrapper where it has one.
+
+        Raises
+        ------
+        NotFound
+            If the product has no file.
+        """
+        file = ref.document.get("file")
+        if file is None:
+            raise NotFound(f"{ref.name!r} is not a file")
+        return recipe_reader(file, self.session.fetch_for(ref.row.document))
+
+    def files(self, ref: Ref) -> dict[str, ByteSource]:
+        """Return random access to the files of a product that is a folder."""
+        fetch = self.session.fetch_for(ref.row.document)
+        return {
+            path: recipe_reader(file, fetch)
+            for path, file in ref.document["tree"]
+            if file is not None
+        }
+
+    def listing(self, below: str = "") -> Iterable[Ref]:
+        """Return the newest version of every named product, in the order of names."""
+        return (Ref(self, row) for row in self.identity.listing(self.at, below))
+
+
+def recipe_reader(file: Mapping[str, Any], fetch: Any) -> RecipeReader:
+    """Return random access to the bytes of a recipe."""
+    return RecipeReader([segment_from_json(part) for part in file["segments"]], fetch)
