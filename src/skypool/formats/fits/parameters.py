@@ -1,0 +1,105 @@
+"""Header cards as parameters of a product or dataset."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from skypool.formats.fits.cards import Card, Header
+
+__all__ = ["card_parameters", "parameter", "parse_mjd", "parse_time", "plain_value"]
+
+# Cards that say how the bytes of the file are arranged. They say nothing about the product, and
+# would be wrong for a changed copy of it.
+STRUCTURE = re.compile(
+    r"(SIMPLE|XTENSION|BITPIX|NAXIS[0-9]*|EXTEND|PCOUNT|GCOUNT|GROUPS|BLOCKED|TFIELDS|THEAP|END"
+    r"|BSCALE|BZERO|BLANK|CHECKSUM|DATASUM|LONGSTRN|CONTINUE|ZHECKSUM|ZDATASUM"
+    r"|T(TYPE|FORM|UNIT|DIM|SCAL|ZERO|NULL|DISP|BCOL|COMM|COLU|CLAS)[1-9][0-9]*"
+    r"|Z(IMAGE|SIMPLE|TENSION|BITPIX|EXTEND|PCOUNT|GCOUNT|NAXIS[0-9]*|TILE[0-9]+|CMPTYPE"
+    r"|NAME[0-9]+|VAL[0-9]+|QUANTIZ|DITHER0|BLANK|SCALE|ZERO|BLOCKED))\Z"
+)
+# Numbers carry their unit in the comment (section 4.3.2): "[deg] pointing".
+_UNIT = re.compile(r"\[([^\[\]|:;,=?!]*)\] ?(.*)", re.DOTALL)
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d*)?Z?\Z")
+_MJD_ZERO = datetime(1858, 11, 17, tzinfo=UTC)
+_COMMENTARY = ("COMMENT", "HISTORY")
+
+
+def parse_time(text: str) -> datetime | None:
+    """Read a time in the form of the standard (section 9.1.1), taken as UTC.
+
+    Returns
+    -------
+    datetime or None
+        None where it has another form, or no time of day.
+    """
+    if not _TIME.match(text):
+        return None
+    try:
+        return datetime.fromisoformat(text.rstrip("Z").rstrip(".")).replace(tzinfo=UTC)
+    except ValueError:  # the 61st second of a leap second, a 13th month
+        return None
+
+
+def parse_mjd(number: float) -> datetime | None:
+    """Read a modified Julian date of UTC; None outside of the years 1 to 9999."""
+    try:
+        return _MJD_ZERO + timedelta(days=number)
+    except (OverflowError, ValueError):
+        return None
+
+
+def plain_value(value: Any) -> Any:
+    """Return a card's value as a document can hold it."""
+    if value is None:
+        return ""
+    if isinstance(value, complex):
+        return f"({value.real}, {value.imag})"
+    return value
+
+
+def parameter(name: str, card: Card) -> list[Any]:
+    """Make a parameter of a card: the unit is in brackets before the comment of numbers."""
+    value, comment = card.value, card.comment
+    unit = ""
+    if comment.startswith("[") and type(value) in (int, float):
+        found = _UNIT.match(comment)
+        if found is not None:
+            unit, comment = found[1].strip(), found[2].strip()
+    if comment:
+        return [name, plain_value(value), unit, comment]
+    return [name, plain_value(value), unit] if unit else [name, plain_value(value)]
+
+
+def card_parameters(header: Header) -> list[list[Any]]:
+    """Return the cards of a header as parameters under their own keywords.
+
+    COMMENT and HISTORY cards are joined by line feeds, blank keywords count as COMMENT. The
+    second card of a keyword becomes ``KEYWORD,2``. Names that HCSS gives in key cards are used.
+    """
+    named = {c.keyword[4:]: c.value for c in header if c.keyword.startswith("key.")}
+    listed: dict[str, list[Any]] = {}
+    joined: dict[str, list[str]] = {"COMMENT": [], "HISTORY": []}
+    for card in header:
+        keyword = card.keyword
+        if keyword in _COMMENTARY or not keyword:
+            if card.value:
+                joined[keyword or "COMMENT"].append(str(card.value))
+            continue
+        if STRUCTURE.match(keyword) or keyword.startswith("key."):
+            continue
+        name = keyword
+        if named and isinstance(named.get(keyword), str):
+            name = str(named[keyword])
+        count = 2
+        stem = name
+        while name in listed:
+            name = f"{stem},{count}"
+            count += 1
+        listed[name] = parameter(name, card)
+    for keyword, lines in joined.items():
+        if lines:
+            listed[keyword] = [keyword, "\n".join(lines)]
+    return list(listed.values())
