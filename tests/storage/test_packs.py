@@ -18,7 +18,7 @@ from skypool.storage.filelayer import LocalFiles
 from skypool.storage.pack_layout import block_members, crc32c, make_block
 from skypool.storage.pack_scan import PackReader, pack_name, scan_pack, walk
 from skypool.storage.pack_verify import verify_pack
-from skypool.storage.pack_writer import create_pack, take_over_pack
+from skypool.storage.pack_writer import create_pack, remove_pack, take_over_pack
 from skypool.storage.store import ChunkStore
 
 from .conftest import POOL, path_of
@@ -486,3 +486,33 @@ def test_full_check_finds_what_crcs_cannot(folder, make_store):
     writer.release()
     assert verify_pack(writer.path).problems == []
     assert len(verify_pack(writer.path, full=True).problems) == 2
+
+
+def test_only_packs_without_a_writer_are_removed(folder, make_store):
+    store = make_store()
+    placed = fill(store, [SMOOTH])
+    (path,) = packs(folder)
+    assert not remove_pack(FILES, str(path))
+    store.close()
+    reader = ChunkStore(folder, POOL, cache_bytes=0)
+    for name, place in placed.items():
+        reader.read(place, name)
+    assert remove_pack(FILES, str(path))
+    assert not remove_pack(FILES, str(path))
+    for name, place in placed.items():
+        assert reader.read(place, name) == SMOOTH
+    reader.close()
+
+
+def test_a_pack_removed_between_opening_and_locking_is_not_taken_over(folder, make_store):
+    store = make_store()
+    fill(store, [SMOOTH])
+    store.close()
+    (path,) = packs(folder)
+
+    class Slow(LocalFiles):
+        def lock(self, handle, *, exclusive, wait=0.0):
+            path.unlink()
+            return super().lock(handle, exclusive=exclusive, wait=wait)
+
+    assert take_over_pack(Slow(), str(path), POOL) is None

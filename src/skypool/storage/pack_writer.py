@@ -26,7 +26,7 @@ from skypool.storage.pack_layout import (
 )
 from skypool.storage.pack_scan import Gap, PackReader, pack_name, scan_pack, sealed_index, walk
 
-__all__ = ["ROLL_BYTES", "PackWriter", "create_pack", "take_over_pack"]
+__all__ = ["ROLL_BYTES", "PackWriter", "create_pack", "remove_pack", "take_over_pack"]
 
 ROLL_BYTES = 256 << 20
 _BUFFERED = 2 << 20  # bytes gathered before they are written
@@ -330,6 +330,24 @@ def _examined(
     # The next record starts at a multiple of 8; a missing end of padding is a hole
     # that reads as zeros.
     return PackWriter(files, handle, name, aligned(end), new=False, synced=False)
+
+
+def remove_pack(files: FileLayer, path: str) -> bool:
+    """Remove a pack that nobody writes to; False if a writer holds it, or it is gone.
+
+    Readers that have it open read on.
+    """
+    try:
+        handle = files.open_update(path)
+    except FileNotFoundError:
+        return False
+    try:
+        if not files.lock(handle, exclusive=True) or not _still_there(handle):
+            return False
+        files.unlink(path)
+        return True
+    finally:
+        files.close(handle)
 
 
 def _still_there(handle: Handle) -> bool:

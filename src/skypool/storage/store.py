@@ -31,7 +31,7 @@ from skypool.storage.writer import StoreWriter
 __all__ = ["ChunkStore", "Location", "StoreWriter"]
 
 _MOST_THREADS = 8
-_PARALLEL_BYTES = 512 << 10  # raw bytes from which several threads decode
+_JOB_BYTES = 256 << 10  # raw bytes that are worth a hand-over to another thread
 
 
 class ChunkStore:
@@ -90,6 +90,7 @@ class ChunkStore:
         self._cache = ByteCache(cache_bytes)
         self._open = PackFiles(self._files, self.folder)
         self._lock = threading.Lock()
+        self._counting = threading.Lock()
         self._executor: ThreadPoolExecutor | None = None
         self._idle: list[PackWriter] = []
         self._lent: list[PackWriter] = []
@@ -187,7 +188,7 @@ class ChunkStore:
         """
         chunk = self._cache.get(digest)
         if chunk is not None:
-            self.cache_hits += 1
+            self._count(hits=1)
             return chunk
         try:
             return self._read(location, digest)
@@ -206,18 +207,14 @@ class ChunkStore:
         wanted
             Location and digest of each.
         """
-        total = sum(location.length for location, _ in wanted)
-        if len(wanted) < 2 or total < _PARALLEL_BYTES:
-            return [self.read(location, digest) for location, digest in wanted]
-        return list(self.threads().map(self.read, *zip(*wanted, strict=True)))
+        groups = _grouped(wanted)
+        if len(groups) < 2:
+            return self._read_group(wanted)
+        found = self.threads().map(self._read_group, groups)
+        return [chunk for group in found for chunk in group]
 
-    def cached(self, digest: bytes) -> bytes | None:
-        """Return a chunk that is in memory."""
-        return self._cache.get(digest)
-
-    def keep(self, digest: bytes, chunk: bytes) -> None:
-        """Keep a chunk in memory that was read, and checked, elsewhere."""
-        self._cache.put(digest, chunk)
+    def _read_group(self, wanted: Sequence[tuple[Location, bytes]]) -> list[bytes]:
+        return [self.read(location, digest) for location, digest in wanted]
 
     def holds(self, location: Location, digest: bytes) -> bool:
         """Return whether the record at a place says that it holds a chunk.
@@ -253,7 +250,7 @@ class ChunkStore:
             block = self._record(location, BLOCK, None)
             self._cache.put(key, block)
         else:
-            self.cache_hits += 1
+            self._count(hits=1)
         chunk = block[location.member : location.member + location.length]
         if digest_of(chunk) != digest:
             _damaged(location, digest, "the block does not hold it there")
@@ -265,8 +262,7 @@ class ChunkStore:
             data = self._open.pread(location.pack, location.offset, location.stored)
         except FileNotFoundError:
             _damaged(location, digest, "the pack is missing")
-        self.bytes_read += len(data)
-        self.chunks_read += 1
+        self._count(len(data), 1)
         header = read_record_header(data)
         if header is None or header.kind != kind:
             _damaged(location, digest, "no such record starts there")
@@ -282,6 +278,12 @@ class ChunkStore:
         if digest_of(raw) != (header.digest if digest is None else digest):
             _damaged(location, digest, "the bytes are not what they were")
         return raw
+
+    def _count(self, count: int = 0, chunks: int = 0, hits: int = 0) -> None:
+        with self._counting:
+            self.bytes_read += count
+            self.chunks_read += chunks
+            self.cache_hits += hits
 
     # -- life
 
@@ -307,6 +309,7 @@ class ChunkStore:
     def after_fork(self) -> None:
         """Let go in a forked child of what belongs to the parent: packs and threads."""
         self._lock = threading.Lock()
+        self._counting = threading.Lock()
         self._executor = None
         for pack in (*self._idle, *self._lent, *self._failed):
             pack.disown()
@@ -324,6 +327,20 @@ def _after_fork_in_child() -> None:
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def _grouped(
+    wanted: Sequence[tuple[Location, bytes]],
+) -> list[Sequence[tuple[Location, bytes]]]:
+    """Cut a list of chunks into runs that are worth a thread each."""
+    groups: list[Sequence[tuple[Location, bytes]]] = []
+    start = size = 0
+    for number, (location, _) in enumerate(wanted, 1):
+        size += location.length
+        if size >= _JOB_BYTES or number == len(wanted):
+            groups.append(wanted[start:number])
+            start, size = number, 0
+    return groups
 
 
 def _damaged(location: Location, digest: bytes | None, why: str) -> NoReturn:
