@@ -17,7 +17,7 @@ import pytest
 
 import skypool
 from skypool.cli.app import VERBS, app
-from skypool.cli.state import MARKER, State, nearest_pool
+from skypool.cli.state import State, nearest_pool
 from skypool.cli.verb import Verb
 
 NAMES = [name for _, verbs in VERBS for name, _, _ in verbs]
@@ -171,7 +171,7 @@ def test_the_nearest_pool_is_found_upwards(tmp_path: Path) -> None:
     deep = tmp_path / "a/b/c"
     deep.mkdir(parents=True)
     assert nearest_pool(str(deep)) is None
-    (tmp_path / "a" / MARKER).write_text("{}")
+    (tmp_path / "a" / "skypool.json").write_text("{}")
     assert nearest_pool(str(deep)) == str(tmp_path / "a")
     assert nearest_pool(str(tmp_path / "a")) == str(tmp_path / "a")
 

@@ -13,6 +13,7 @@ from skypool.model.references import ExternalRef
 
 if TYPE_CHECKING:
     from skypool.pool.diff import Diff
+    from skypool.pool.pool import Pool
     from skypool.pool.ref import Ref
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "file_facts",
     "found",
     "full_name",
+    "head",
     "is_external",
     "meta_changes",
     "title",
@@ -80,6 +82,22 @@ def full_name(ref: Ref) -> str:
     str
     """
     return f"{ref.name}@{ref.version}" if ref.name else str(ref.urn)
+
+
+def head(pool: Pool) -> int:
+    """Give the number of the last commit.
+
+    Parameters
+    ----------
+    pool
+        An open pool, made or not.
+
+    Returns
+    -------
+    int
+        0 before the first commit.
+    """
+    return pool.view.at if pool.exists else 0
 
 
 def title(ref: Ref) -> str:

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import click
 
@@ -16,18 +16,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
-__all__ = ["Reporter", "StepLike"]
+    from skypool.pool.progress import Progress
 
-
-class StepLike(Protocol):
-    """What the pool reports: how far a stage of the work is."""
-
-    stage: str
-    items: int
-    total_items: int | None
-    bytes: int
-    total_bytes: int | None
-    name: str
+__all__ = ["Reporter"]
 
 
 class Reporter:
@@ -61,9 +52,9 @@ class Reporter:
         self._stage_start = self._start
         self._bars: Bars | None = None
         self._task: TaskID | None = None
-        self.last: StepLike | None = None
+        self.last: Progress | None = None
 
-    def __call__(self, step: StepLike) -> None:
+    def __call__(self, step: Progress) -> None:
         """Take what the pool reports; cheap enough to be called for every file."""
         now = self._clock()
         if self.last is None or step.stage != self.last.stage:
@@ -96,7 +87,7 @@ class Reporter:
         """Seconds since the work began."""
         return self._clock() - self._start
 
-    def _line(self, step: StepLike, now: float) -> str:
+    def _line(self, step: Progress, now: float) -> str:
         parts = [_of(f"{step.items:,}", step.total_items and f"{step.total_items:,}", " items")]
         spent = now - self._stage_start
         if step.bytes:
@@ -109,7 +100,7 @@ class Reporter:
             parts.append(f"{int(left // 60)}:{int(left % 60):02d} left")
         return plain(f"{step.stage}: " + ", ".join(parts))
 
-    def _draw(self, step: StepLike) -> None:
+    def _draw(self, step: Progress) -> None:
         if self._bars is None:
             self._bars = _make_bars()
             self._bars.start()
@@ -127,7 +118,7 @@ class Reporter:
         else:
             self._bars.update(self._task, refresh=True, **facts)
 
-    def _amount(self, step: StepLike) -> str:
+    def _amount(self, step: Progress) -> str:
         if not step.bytes:
             return ""
         spent = self._clock() - self._stage_start
@@ -140,7 +131,7 @@ def _of(done: str, total: str | int | None, unit: str) -> str:
     return f"{done}/{total}{unit}" if total else f"{done}{unit}"
 
 
-def _left(step: StepLike, spent: float) -> float | None:
+def _left(step: Progress, spent: float) -> float | None:
     done, total = (
         (step.bytes, step.total_bytes) if step.total_bytes else (step.items, step.total_items)
     )
@@ -150,9 +141,10 @@ def _left(step: StepLike, spent: float) -> float | None:
 def _make_bars() -> Bars:
     # rich takes 0.1 s to import: only work that lasts pays for it.
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
 
-    return Progress(
+    return Bars(
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=None),
         TextColumn("{task.fields[items]}", markup=False),

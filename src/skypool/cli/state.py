@@ -15,15 +15,13 @@ from skypool.errors import PoolNotFound
 if TYPE_CHECKING:
     from skypool.pool.pool import Pool
 
-__all__ = ["DEFAULT_POOL", "MARKER", "Place", "State", "nearest_pool"]
+__all__ = ["DEFAULT_POOL", "Place", "State", "nearest_pool"]
 
 #: Name of the pool that is used where none is named and none is near.
 DEFAULT_POOL = "default"
 
-#: File that makes a folder a pool.
-MARKER = "skypool.json"
-
 How = Literal["option", "environment", "nearest", "default"]
+Mode = Literal["r", "a", "x"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +35,19 @@ class Place:
     how
         What named it.
     folder
-        The folder, where it is one on this machine.
+        The folder.
     """
 
     text: str
     how: How
-    folder: str | None
+    folder: str
 
     @property
     def exists(self) -> bool:
-        """Whether a pool is there; True for places that only opening can tell."""
-        return self.folder is None or os.path.isfile(os.path.join(self.folder, MARKER))
+        """Whether a pool is there."""
+        from skypool.pool.folder import is_pool
+
+        return is_pool(self.folder)
 
 
 @dataclass(slots=True)
@@ -74,22 +74,16 @@ class State:
     no_colour: bool = False
     settings: Settings = field(default_factory=from_environment)
 
-    def place(self, given: str | None = None) -> Place | None:
+    def place(self) -> Place | None:
         """Find the pool: `-p`, `$SKYPOOL`, the nearest upwards, the default pool.
-
-        Parameters
-        ----------
-        given
-            A name, path or URL that goes before all of them.
 
         Returns
         -------
         Place or None
             None where nothing is named, nothing is near and there is no default pool.
         """
-        text = given if given is not None else self.pool
-        if text is not None:
-            return self._named(text, "option")
+        if self.pool is not None:
+            return self._named(self.pool, "option")
         if self.settings.pool is not None:
             return self._named(self.settings.pool, "environment")
         folder = nearest_pool(os.path.abspath(os.curdir))
@@ -98,17 +92,21 @@ class State:
         default = self._named(DEFAULT_POOL, "default")
         return default if default.exists else None
 
+    def named_place(self, text: str) -> Place:
+        """Give the place of a pool by its name, path or URL."""
+        return self._named(text, "option")
+
     def default_place(self) -> Place:
         """Give the place of the default pool, there or not."""
         return self._named(DEFAULT_POOL, "default")
 
     def _named(self, text: str, how: How) -> Place:
-        if "://" in text:
-            return Place(text, how, None)
-        if text in (".", "..") or os.sep in text:
-            text = os.path.abspath(text)
-            return Place(text, how, text)
-        return Place(text, how, os.path.abspath(os.path.join(self.settings.home, text)))
+        from skypool.pool.named import locate
+
+        folder = locate(text, self.settings)
+        # A path is followed from the current folder, whatever changes that later.
+        bare = os.sep not in text and text not in (os.curdir, os.pardir)
+        return Place(text if bare else folder, how, folder)
 
     def open(self, *, write: bool = False, at: str | None = None) -> Pool:
         """Open the pool of this command; it is closed when the command ends.
@@ -136,23 +134,20 @@ class State:
                 hint="make one with `skypool init`, add to one with `skypool add`, or name one"
                 " with -p POOL or $SKYPOOL; `skypool pools` lists those that have names",
             )
-        return self.open_place(place, write=write, at=at)
+        # Mode "a" would make a missing pool; only `add` and `init` may.
+        mode: Mode = "a" if write and place.exists else "r"
+        pool = self.open_place(place, mode=mode)
+        return pool if at is None else pool.at(at)
 
-    def open_place(
-        self, place: Place, *, write: bool = False, create: bool = False, at: str | None = None
-    ) -> Pool:
+    def open_place(self, place: Place, *, mode: Mode = "r") -> Pool:
         """Open the pool at a place.
 
         Parameters
         ----------
         place
             Where it is.
-        write
-            Whether the command changes the pool.
-        create
-            Whether it is made where it is missing.
-        at
-            Commit number or time: the pool as it was then.
+        mode
+            As `Pool` takes it.
 
         Returns
         -------
@@ -160,12 +155,8 @@ class State:
         """
         from skypool.pool.pool import Pool
 
-        # Mode "a" would make a missing pool; only `add` and `init` may.
-        mode = "a" if write and (create or place.exists) else "r"
-        pool: Pool = Pool(place.text, mode=mode)
+        pool = Pool(place.text, mode=mode, settings=self.settings)
         click.get_current_context().call_on_close(pool.close)
-        if at is not None:
-            return pool.at(int(at) if at.isascii() and at.isdigit() else at)
         return pool
 
     @property
@@ -191,8 +182,10 @@ def nearest_pool(folder: str) -> str | None:
     str or None
         The folder that is a pool.
     """
+    from skypool.pool.folder import is_pool
+
     while True:
-        if os.path.isfile(os.path.join(folder, MARKER)):
+        if is_pool(folder):
             return folder
         parent = os.path.dirname(folder)
         if parent == folder:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from skypool.cli.failure import Interrupted
-from skypool.cli.pools import brief, full_name, title
+from skypool.cli.pools import brief, full_name, head, title
 from skypool.cli.progress import Reporter
 from skypool.cli.state import Place, State
 from skypool.cli.text import count_text, shown, size_text, to_json
@@ -18,8 +18,8 @@ from skypool.cli.verb import verb
 from skypool.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
+    from skypool.pool.adding import AddReport
     from skypool.pool.pool import Pool
-    from skypool.pool.report import AddReport
 
 __all__ = ["add_verb"]
 
@@ -70,10 +70,10 @@ def add_verb(
         if not os.path.lexists(path):
             raise NotFound(f"there is no file {path!r}" if path else "a PATH is empty")
     place = _place(state)
-    made = place.folder is not None and not place.exists
+    made = not place.exists
     if not options["in_place"]:
         _warn_of_disk(state, place, paths)
-    pool = state.open_place(place, write=True, create=True)
+    pool = state.open_place(place, mode="a")
     if made:
         state.note(f"made the pool {shown(place.text)}")
     with Reporter() as reporter:
@@ -96,7 +96,7 @@ def _place(state: State) -> Place:
 def _add(
     pool: Pool, paths: Sequence[str], name: str | None, options: dict[str, Any], step: Reporter
 ) -> AddReport:
-    before = pool.info().commits
+    before = head(pool)
     try:
         return pool.add_report(list(paths), name=name, progress=step, **options)
     except KeyboardInterrupt:
@@ -104,7 +104,7 @@ def _add(
 
 
 def _what_was_done(pool: Pool, before: int, step: Reporter) -> str:
-    after = pool.info().commits
+    after = head(pool)
     if after > before:  # Ctrl-C came after the commit, or another process made one
         return f"interrupted; the pool is whole and at commit {after} (it was at {before})"
     done = ""
@@ -116,8 +116,6 @@ def _what_was_done(pool: Pool, before: int, step: Reporter) -> str:
 
 def _warn_of_disk(state: State, place: Place, paths: Sequence[str]) -> None:
     folder = place.folder
-    if folder is None:
-        return
     while not os.path.isdir(folder):
         folder = os.path.dirname(folder)
     free = shutil.disk_usage(folder).free
@@ -172,6 +170,9 @@ def _as_text(report: AddReport, verbose: bool, seconds: float) -> Iterator[str]:
         yield f"and {len(listed) - limit:,} more"
     yield from _listed("kept as plain bytes", report.opaque, verbose)
     yield from _listed("skipped", report.skipped, verbose)
+    yield from _listed(
+        "no longer there", [(name, "its versions stay") for name in report.removed], verbose
+    )
     commit = "nothing new" if report.commit is None else f"commit {report.commit}"
     yield (
         f"{commit}: {len(report.saved):,} saved, {report.unchanged:,} unchanged;"

@@ -81,7 +81,7 @@ def cutout_verb(
         raise UsageError("--json and -o - both want standard output")
     target = state.open(at=at)[ref]
     name, array = _choose(target.product.datasets, where["dataset"], full_name(target))
-    cut = array.cutout(_position(where), _size(where["size"], where["pixel"]))
+    cut = _cut(array, where, f"{full_name(target)} [{name}]")
     _write(cut, target.urn, name, output)
     facts = {"file": output, "dataset": name, "shape": list(cut.shape), "unit": cut.unit_text}
     if state.json:
@@ -104,6 +104,16 @@ def _choose(datasets: Any, wanted: str | None, product: str) -> tuple[str, Array
         raise NotFound(f"there is no image in {product}", candidates=list(datasets))
     name = "image" if "image" in images else images[0]
     return name, datasets[name]
+
+
+def _cut(array: Array, where: dict[str, Any], title: str) -> Array:
+    from astropy.nddata import NoOverlapError
+
+    position, size = _position(where), _size(where["size"], where["pixel"])
+    try:
+        return array.cutout(position, size)
+    except NoOverlapError:
+        raise NotFound(f"{title} does not reach {where['ra']} {where['dec']}") from None
 
 
 def _number(text: str) -> float | None:

@@ -26,8 +26,9 @@ __all__ = ["export_verb", "path_verb"]
 )
 @click.argument("ref", type=REF)
 @click.argument("folder", metavar="DIR")
+@click.option("--overwrite", is_flag=True, help="Replace files that are there.")
 @at_option
-def export_verb(state: State, ref: str, folder: str, at: str | None) -> int:
+def export_verb(state: State, ref: str, folder: str, overwrite: bool, at: str | None) -> int:
     """Write files, byte for byte as they came.
 
     DIR is made where it is missing. A product that was made in memory is
@@ -38,22 +39,30 @@ def export_verb(state: State, ref: str, folder: str, at: str | None) -> int:
     target = pool[ref]
     with Reporter() as reporter:
         try:
-            report = pool.export(target, folder, progress=reporter)
+            report = pool.export(target, folder, overwrite=overwrite, progress=reporter)
         except KeyboardInterrupt:
             done = f" after {reporter.last.items:,} files" if reporter.last else ""
             raise Interrupted(f"interrupted{done}; {folder} is not complete") from None
-    inexact = [str(name) for name in report.inexact]
     if state.json:
-        click.echo(to_json({"files": report.files, "bytes": report.bytes, "inexact": inexact}))
+        click.echo(
+            to_json(
+                {
+                    "files": len(report.files),
+                    "bytes": report.bytes,
+                    "inexact": [
+                        {"path": path, "reason": reason} for path, reason in report.inexact
+                    ],
+                }
+            )
+        )
     else:
         where = shown(os.path.join(folder, ""))
         size = size_text(report.bytes)
-        click.echo(
-            f"{shown(full_name(target))}: {count_text(report.files, 'file')}, {size} in {where}"
-        )
-        for name in inexact:
-            click.echo(f"same content, but packed differently: {shown(name)}")
-    return 3 if inexact else 0
+        count = count_text(len(report.files), "file")
+        click.echo(f"{shown(full_name(target))}: {count}, {size} in {where}")
+        for path, reason in report.inexact:
+            click.echo(f"{shown(path)}: {reason}")
+    return 3 if report.inexact else 0
 
 
 @verb(

@@ -79,7 +79,7 @@ def find_verb(
             hint='put it in double quotes: skypool find "obsid == 1"',
         )
     pool = state.open(at=at)
-    hits: Iterable[Ref] = pool.find(query[0] if query else "", **({"kind": kind} if kind else {}))
+    hits = pool.find(query[0] if query else "", kind=kind)
     _print(state, islice(hits, limit), quiet, null)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import click
@@ -31,13 +32,15 @@ def init_verb(state: State, pool: str | None, new: bool) -> None:
     pool that is there already is left as it is. `add` makes missing pools too.
     """
     named = pool or state.pool or state.settings.pool
-    place = state.place(pool) if named else state.default_place()
-    if place is None:  # a name was given, so there is a place
-        raise AssertionError(named)
-    was_there = place.folder is not None and place.exists
-    if was_there and new:
-        raise PoolExists(f"there is a pool already: {place.folder}")
-    opened = state.open_place(place, write=True, create=True)
+    place = state.named_place(named) if named else state.default_place()
+    made = True
+    try:
+        opened = state.open_place(place, mode="x")
+    except PoolExists:
+        if new:
+            raise
+        made = False
+        opened = state.open_place(place)
     facts = opened.info()
     if state.json:
         click.echo(
@@ -46,12 +49,12 @@ def init_verb(state: State, pool: str | None, new: bool) -> None:
                     "pool": place.text,
                     "path": str(facts.path),
                     "id": facts.id,
-                    "created": not was_there,
+                    "created": made,
                 }
             )
         )
     else:
-        click.echo(f"{'there already' if was_there else 'made'}: {facts.path}")
+        click.echo(f"{'made' if made else 'there already'}: {facts.path}")
 
 
 @verb(
@@ -66,7 +69,7 @@ def pools_verb(state: State) -> None:
     from skypool.pool.named import list_pools
 
     rows: list[dict[str, Any]] = [
-        {"name": entry.name, "path": str(entry.path), "bytes_stored": entry.bytes_stored}
+        {"name": entry.name, "path": str(entry.path), "bytes_stored": _stored(entry.path)}
         for entry in list_pools(state.settings)
     ]
     if state.json:
@@ -79,3 +82,12 @@ def pools_verb(state: State) -> None:
         click.echo(line)
     if not rows:
         state.note(f"no pools in {state.settings.home}")
+
+
+def _stored(pool: str) -> int:
+    """Add up the packs of a pool, without opening it."""
+    try:
+        with os.scandir(os.path.join(pool, "packs")) as entries:
+            return sum(entry.stat().st_size for entry in entries)
+    except OSError:  # of another user
+        return 0

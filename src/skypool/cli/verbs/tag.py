@@ -8,7 +8,7 @@ import click
 
 from skypool.cli.pools import brief, full_name
 from skypool.cli.state import State
-from skypool.cli.text import plain, shown, to_json
+from skypool.cli.text import plain, to_json
 from skypool.cli.verb import REF, verb
 
 __all__ = ["mv_verb", "restore_verb", "rm_verb", "tag_verb", "untag_verb"]
@@ -33,9 +33,8 @@ def tag_verb(state: State, ref: str, tags: tuple[str, ...], message: str) -> Non
     """Put tags on a version. A tag may be on any number of products."""
     pool = state.open(write=True)
     target = pool[ref]
-    with pool.commit(message) as commit:
-        for tag in tags:
-            commit.tag(target, tag)
+    with pool.commit(message or f"tag {', '.join(tags)}") as commit:
+        commit.tag(target, *tags)
     facts = brief(target) | {"tags": list(pool[target.urn].tags)}
     _say(state, facts, f"{full_name(target)}: {', '.join(facts['tags'])}")
 
@@ -48,9 +47,8 @@ def untag_verb(state: State, ref: str, tags: tuple[str, ...], message: str) -> N
     """Take tags away from a version."""
     pool = state.open(write=True)
     target = pool[ref]
-    with pool.commit(message) as commit:
-        for tag in tags:
-            commit.untag(target, tag)
+    with pool.commit(message or f"untag {', '.join(tags)}") as commit:
+        commit.untag(target, *tags)
     facts = brief(target) | {"tags": list(pool[target.urn].tags)}
     _say(state, facts, f"{full_name(target)}: {', '.join(facts['tags']) or 'no tags'}")
 
@@ -69,10 +67,11 @@ def mv_verb(state: State, ref: str, name: str, message: str) -> None:
     """Rename a product; what is below a folder is renamed with it."""
     pool = state.open(write=True)
     target = pool[ref]
-    with pool.commit(message) as commit:
+    was = target.name
+    with pool.commit(message or f"rename {was} to {name}") as commit:
         commit.rename(target, name)
     renamed = pool[target.urn]
-    _say(state, brief(renamed) | {"was": target.name}, f"{target.name} -> {renamed.name}")
+    _say(state, brief(renamed) | {"was": was}, f"{was} -> {renamed.name}")
 
 
 @verb(
@@ -85,33 +84,31 @@ def mv_verb(state: State, ref: str, name: str, message: str) -> None:
 @click.argument("refs", nargs=-1, required=True, type=REF, metavar="REF...")
 @click.option("-m", "--message", default="", help="Message of the commit.")
 def rm_verb(state: State, refs: tuple[str, ...], message: str) -> None:
-    """Remove products from view, with all their versions.
+    """Remove products from view, with all their versions and all named below them.
 
     Nothing is lost at once: `restore` brings them back; `gc` gives back the
     space 30 days later. Children that others refer to stay.
     """
     pool = state.open(write=True)
-    targets = [pool[ref] for ref in refs]
-    with pool.commit(message) as commit:
-        reports = [commit.remove(target) for target in targets]
-    removed = [ref for report in reports for ref in report.removed]
-    spared = [ref for report in reports for ref in report.spared]
+    targets = {target.track: target for target in (pool[ref] for ref in refs)}.values()
+    names = ", ".join(target.name for target in targets)
+    removed: set[str] = set()
+    spared: set[str] = set()
+    with pool.commit(message or f"remove {names[:200]}") as commit:
+        for target in targets:
+            report = commit.remove(target)
+            removed.update(report.removed)
+            spared.update(report.spared)
+    spared -= removed
     if state.json:
-        click.echo(
-            to_json(
-                {
-                    "removed": [brief(ref) for ref in removed],
-                    "spared": [brief(ref) for ref in spared],
-                }
-            )
-        )
+        click.echo(to_json({"removed": sorted(removed), "spared": sorted(spared)}))
         return
     for target in targets:
-        click.echo(f"removed {plain(target.name or target.urn)}")
+        click.echo(f"removed {plain(target.name)}")
     if len(removed) > len(targets):
         click.echo(f"and {len(removed) - len(targets):,} below")
-    for ref in spared:
-        click.echo(f"kept {plain(full_name(ref))}: others refer to it")
+    for name in sorted(spared):
+        click.echo(f"kept {plain(name)}: others refer to it")
 
 
 @verb(
@@ -122,14 +119,15 @@ def rm_verb(state: State, refs: tuple[str, ...], message: str) -> None:
     ],
 )
 @click.argument("refs", nargs=-1, required=True, metavar="REF...")
-@click.option("-m", "--message", default="", help="Message of the commit.")
-def restore_verb(state: State, refs: tuple[str, ...], message: str) -> None:
-    """Bring removed products back, with what was removed below them."""
+def restore_verb(state: State, refs: tuple[str, ...]) -> None:
+    """Bring removed products back, with what was removed together with them.
+
+    REF is the name that it had, or its URN.
+    """
     pool = state.open(write=True)
-    with pool.commit(message) as commit:
-        restored = [commit.restore(ref) for ref in refs]
+    restored = [pool.restore(pool[ref] if ref.startswith("urn:") else ref) for ref in refs]
     if state.json:
         click.echo(to_json({"restored": [brief(ref) for ref in restored]}))
         return
     for ref in restored:
-        click.echo(f"restored {shown(full_name(ref))}")
+        click.echo(f"restored {plain(full_name(ref))}")

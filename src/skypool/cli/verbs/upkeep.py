@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import click
 
 from skypool.cli.failure import Interrupted
@@ -98,9 +96,9 @@ def verify_verb(state: State, quick: bool) -> int:
 def gc_verb(state: State, dry_run: bool, grace: float | None) -> None:
     """Give back space that nothing uses: leftovers, and what was removed long ago."""
     pool = state.open(write=not dry_run)
-    options = {} if grace is None else {"grace": timedelta(days=grace)}
+    seconds = None if grace is None else grace * 86400
     with Reporter() as reporter:
-        report = pool.gc(dry_run=dry_run, progress=reporter, **options)
+        report = pool.gc(dry_run=dry_run, grace=seconds, progress=reporter)
     if state.json:
         click.echo(
             to_json(
@@ -126,7 +124,7 @@ def reindex_verb(state: State) -> None:
     """Rebuild the catalogue from the stored data; it may be deleted before."""
     pool = state.open(write=True)
     with Reporter() as reporter:
-        pool.reindex()
+        pool.reindex(progress=reporter)
     facts = pool.info()
     if state.json:
         click.echo(to_json({"commits": facts.commits, "versions": facts.versions}))

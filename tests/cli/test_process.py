@@ -1,0 +1,266 @@
+"""The program as a process: signals, pipes, terminals, and names of every kind."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from skypool.errors import Locked
+
+Program = Callable[..., subprocess.CompletedProcess[bytes]]
+
+
+@pytest.fixture
+def big(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make a folder `big` of a few files that take a while to add."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "big").mkdir()
+    rng = np.random.default_rng(3)
+    for number in range(10):
+        (tmp_path / f"big/{number}.dat").write_bytes(rng.bytes(16_000_000))
+    return tmp_path
+
+
+def start(*args: str, **options: Any) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-m", "skypool", *args], **options)
+
+
+def wait_for_packs(folder: Path, size: int) -> None:
+    for _ in range(20_000):
+        if sum(path.stat().st_size for path in folder.glob("packs/*")) > size:
+            return
+        time.sleep(0.001)
+    raise AssertionError("nothing was written")
+
+
+def test_ctrl_c_leaves_a_whole_pool(big: Path, program: Program) -> None:
+    program("-p", "./pool", "add", "big/0.dat")
+    process = start("-p", "./pool", "add", "big", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    wait_for_packs(big / "pool", 30_000_000)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert b"Traceback" not in err
+    assert b"nothing was added: the pool is as it was, at commit 1" in err
+    assert out == b""
+    assert json.loads(program("-p", "./pool", "info", "--json").stdout)["commits"] == 1
+    assert json.loads(program("-p", "./pool", "verify", "--json").stdout)["ok"] is True
+    assert program("-p", "./pool", "add", "big").returncode == 0
+    assert len(program("-p", "./pool", "ls", "-q").stdout.splitlines()) == 12
+
+
+def test_ctrl_c_is_json_too(big: Path) -> None:
+    process = start(
+        "-p", "./pool", "add", "big", "--json", stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    wait_for_packs(big / "pool", 1_000_000)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert json.loads(out)["error"]["code"] == "interrupted"
+
+
+def test_a_closed_pipe_is_silent(tree: Path, program: Program) -> None:
+    for number in range(300):
+        (tree / f"obs/{number:0200d}").write_text(str(number))
+    program("-p", "./pool", "add", "obs")
+    for words in (["ls"], ["ls", "--json"], ["tree", "obs"]):
+        process = start("-p", "./pool", *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(timeout=60) == 0
+        process.stderr.close()
+
+
+def test_a_full_output_is_an_error(tree: Path, program: Program) -> None:
+    program("-p", "./pool", "add", "obs")
+    with open("/dev/full", "wb") as full:
+        process = start("-p", "./pool", "ls", stdout=full, stderr=subprocess.PIPE)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert err.startswith(b"skypool: ")
+    assert b"Traceback" not in err
+    assert err.count(b"\n") == 1
+
+
+NAMES = [
+    b"plain.txt", b"with space.txt", b"it's \"quoted\".txt", b"$HOME `x`.txt", b"new\nline.txt",
+    "café 長い名前 🔭.txt".encode(), b"latin1-caf\xe9.txt", b"-dash.txt", b"*.txt", b"tab\there",
+    b"back\\slash", b"a=b;c", "e\u0301.txt".encode(), b".hidden",
+]  # fmt: skip
+
+
+def test_names_of_every_kind_go_in_and_come_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: Program
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").mkdir()
+    for name in NAMES:
+        with open(b"in/" + name, "wb") as file:
+            file.write(b"content of " + name)
+    added = program("-p", "./pool", "add", "in", "--json")
+    assert added.returncode == 0, added.stdout + added.stderr
+    listed = program("-p", "./pool", "ls", "-0").stdout.split(b"\0")[:-1]
+    assert set(listed) == {b"in"} | {b"in/" + name for name in NAMES}
+    rows = [
+        json.loads(line) for line in program("-p", "./pool", "ls", "--json").stdout.splitlines()
+    ]
+    assert {os.fsencode(row["name"]) for row in rows} == set(listed)
+    for name in NAMES:
+        path = program("-p", "./pool", "path", b"in/" + name)
+        assert path.returncode == 0, path.stderr
+        with open(path.stdout.removesuffix(b"\n"), "rb") as file:
+            assert file.read() == b"content of " + name
+    assert program("-p", "./pool", "export", "in", "out").returncode == 0
+    folder = b"out/in" if os.path.isdir(b"out/in") else b"out"
+    assert set(os.listdir(folder)) == set(NAMES)
+    assert len(program("-p", "./pool", "ls").stdout.splitlines()) == len(NAMES) + 1
+
+
+def test_names_of_every_kind_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: Program
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in (b'it\'s a "test".txt', b"new\nline", b"caf\xe9", b"-dash.txt"):
+        with open(name, "wb") as file:
+            file.write(name)
+        assert program("-p", "./pool", "add", "--", name).returncode == 0
+        shown = program("-p", "./pool", "show", "--json", "--", name)
+        assert os.fsencode(json.loads(shown.stdout)["name"]) == name
+        assert program("-p", "./pool", "show", "--", name).returncode == 0
+        assert program("-p", "./pool", "tag", "--", name, "a tag").returncode == 0
+
+
+def test_other_locales(tree: Path, program: Program) -> None:
+    (tree / "obs/长.txt").write_text("x")
+    program("-p", "./pool", "add", "obs")
+    for env in ({"LC_ALL": "C"}, {"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "latin-1"}):
+        for words in (["ls"], ["tree", "obs"], ["show", "obs/长.txt"], ["show", "missing 长"]):
+            run = program("-p", "./pool", *words, env=env)
+            assert run.returncode in (0, 4)
+            assert b"unexpected" not in run.stderr
+
+
+def test_processes_that_make_a_pool_together_all_succeed(tree: Path) -> None:
+    for number in range(4):
+        (tree / f"f{number}.txt").write_text(str(number))
+    processes = [
+        start("-p", "./together", "add", f"f{number}.txt", stderr=subprocess.PIPE,
+              stdout=subprocess.PIPE)
+        for number in range(4)
+    ] + [start("init", "./together", stdout=subprocess.PIPE, stderr=subprocess.PIPE)]  # fmt: skip
+    for process in processes:
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 0, out + err
+
+
+def test_locked_exits_11(
+    pool: Path, sky: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from skypool.pool.pool import Pool
+
+    def locked(*args: object, **options: object) -> None:
+        raise Locked("another process rebuilds the catalogue")
+
+    monkeypatch.setattr(Pool, "reindex", locked)
+    assert sky("reindex", "--json", code=11).json["error"]["code"] == "locked"
+
+
+def on_terminal(
+    *args: str, columns: int = 100, env: dict[str, str] | None = None
+) -> tuple[int, str]:
+    """Run a command on a terminal of its own; give its exit code and what it shows."""
+    code = (
+        "import fcntl, os, struct, sys, termios\n"
+        "fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', 24, int(sys.argv[1]), 0, 0))\n"
+        "os.execv(sys.executable, [sys.executable, '-m', 'skypool', *sys.argv[2:]])\n"
+    )
+    pid, terminal = pty.fork()
+    if pid == 0:
+        words = [sys.executable, "-c", code, str(columns), *args]
+        os.execve(sys.executable, words, os.environ | {"TERM": "xterm-256color"} | (env or {}))
+    shown = b""
+    while True:
+        try:
+            part = os.read(terminal, 65536)
+        except OSError:  # the other side is closed
+            break
+        if not part:
+            break
+        shown += part
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown.decode("utf-8")
+
+
+def test_a_progress_bar_on_a_terminal(big: Path) -> None:
+    code, shown = on_terminal("-p", "./pool", "add", "big")
+    assert code == 0
+    assert "━" in shown
+    assert re.search(r"\d+(\.\d+)? MB/160 MB", shown)
+    assert re.search(r"\d MB/s", shown)
+    assert re.search(r"\d/1\d", shown)
+    assert "saved" in shown.splitlines()[-1]
+    assert shown.rstrip().endswith("s")
+    assert "\x1b[?25h" in shown  # the cursor is back
+
+
+def test_no_bar_without_a_terminal(big: Path, program: Program) -> None:
+    run = program("-p", "./pool", "add", "big")
+    assert b"\x1b" not in run.stdout + run.stderr
+    assert "━".encode() not in run.stderr
+    assert run.stderr.count(b"\n") <= 3
+
+
+def test_tables_and_colours_on_a_terminal(tree: Path, program: Program) -> None:
+    (tree / ("obs/" + "long name " * 12 + ".txt")).write_text("x")
+    program("-p", "./pool", "add", "obs", "-t", "a rather long tag")
+    code, shown = on_terminal("-p", "./pool", "ls", columns=60)
+    assert code == 0
+    assert shown.startswith("\x1b[1mNAME")
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", shown).replace("\r", "").splitlines()
+    assert len(plain) == 7
+    assert max(len(line) for line in plain) <= 60
+    for words in (["tree", "obs"], ["history"]):
+        shown = on_terminal("-p", "./pool", *words, columns=50)[1]
+        lines = re.sub(r"\x1b\[[0-9;]*m", "", shown).replace("\r", "").splitlines()
+        assert max(len(line) for line in lines) <= 50
+    _, uncoloured = on_terminal("-p", "./pool", "ls", env={"NO_COLOR": "1"})
+    assert "\x1b" not in uncoloured
+    assert b"\x1b" not in program("-p", "./pool", "ls").stdout
+
+
+@pytest.mark.parametrize("words", [["ls"], ["ls", "--json"], ["info", "--json"], ["find", "-q"]])
+def test_little_is_imported_to_list(tree: Path, program: Program, words: list[str]) -> None:
+    program("-p", "./pool", "add", "obs")
+    code = (
+        "import sys\nfrom skypool.cli.app import run\n"
+        "assert run(sys.argv[1:]) == 0\n"
+        "found = {'numpy', 'astropy', 'rich'} & set(sys.modules)\n"
+        "assert not found, found"
+    )
+    subprocess.run([sys.executable, "-c", code, "-p", "./pool", *words], check=True)
+
+
+def test_names_are_completed(tree: Path, program: Program) -> None:
+    program("-p", "./pool", "add", "obs")
+    env = {"_SKYPOOL_COMPLETE": "bash_complete", "SKYPOOL": "./pool", "COMP_CWORD": "2"}
+    for typed, found in (("ob", ["obs"]), ("obs/", ["obs/level2", "obs/notes.txt"]),
+                         ("obs/level2/P", ["obs/level2/PSW.fits"])):  # fmt: skip
+        run = program(env=env | {"COMP_WORDS": f"skypool show {typed}"})
+        names = [line.partition(b",")[2].decode() for line in run.stdout.splitlines()]
+        assert names == found

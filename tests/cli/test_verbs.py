@@ -1,0 +1,528 @@
+"""Every verb on a real pool: what it prints, its JSON, its exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from .conftest import Run, events, image, write
+
+Sky = Callable[..., Run]
+
+PSW = "obs/level2/PSW.fits"
+FIND_KEYS = {"urn", "name", "version", "kind", "type", "tags"}
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+# -- init, pools
+
+
+def test_init_makes_a_named_pool_once(sky: Sky) -> None:
+    first = sky("init", "temp1", "--json").json
+    assert set(first) == {"pool", "path", "id", "created"}
+    assert first["created"] is True
+    assert Path(first["path"]) == Path(os.environ["SKYPOOL_HOME"]) / "temp1"
+    again = sky("-p", "temp1", "init", "--json").json
+    assert again == first | {"created": False}
+    assert sky("init", "temp1", "--new", "--json", code=5).json["error"]["code"] == "pool_exists"
+    assert "there already" in sky("init", "temp1").out
+
+
+def test_init_without_a_name_makes_the_default_pool(sky: Sky, tree: Path) -> None:
+    assert sky("init", "--json").json["pool"] == "default"
+    assert sky("info", "--json").json["products"] == 0
+
+
+def test_init_takes_paths(sky: Sky, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sky("init", "./a b/pool")
+    assert (tree / "a b/pool/skypool.json").is_file()
+    (tree / "here").mkdir()
+    monkeypatch.chdir(tree / "here")
+    sky("init", ".")
+    assert (tree / "here/skypool.json").is_file()
+    assert Path(sky("info", "--json").json["path"]) == tree / "here"
+
+
+def test_pools_lists_named_pools(sky: Sky) -> None:
+    assert sky("pools", "--json").json == {"pools": []}
+    sky("init", "b")
+    sky("init", "a")
+    pools = sky("pools", "--json").json["pools"]
+    assert [pool["name"] for pool in pools] == ["a", "b"]
+    assert set(pools[0]) == {"name", "path", "bytes_stored"}
+    assert sky("pools").out.startswith("POOL")
+
+
+# -- add
+
+
+def test_add_needs_no_configuration(sky: Sky, tree: Path) -> None:
+    run = sky("add", "obs")
+    assert "default" in run.err
+    assert "commit 1: 5 saved, 0 unchanged" in run.out
+    assert Path(sky("info", "--json").json["path"]) == Path(os.environ["SKYPOOL_HOME"]) / "default"
+    assert "obs/notes.txt\n" in sky("ls", "-q").out
+
+
+def test_add_reports_as_agreed(sky: Sky, tree: Path) -> None:
+    found = sky("-p", "./pool", "add", "obs", "--tag", "using cal v1", "--json").json
+    assert list(found) == ["commit", "saved", "unchanged", "skipped", "bytes_in", "bytes_added"]
+    assert found["commit"] == 1
+    assert {entry["name"] for entry in found["saved"]} == {
+        "obs", "obs/level2", PSW, "obs/level2/events.fits", "obs/notes.txt",
+    }  # fmt: skip
+    assert all(set(e) == {"urn", "name", "version", "kind", "type"} for e in found["saved"])
+    assert found["unchanged"] == 0
+    assert found["skipped"] == []
+    assert found["bytes_in"] == sum(len(data) for data in files_of(tree / "obs").values())
+    assert found["bytes_added"] == sum(
+        path.stat().st_size for path in (tree / "pool/packs").iterdir()
+    )
+    again = sky("-p", "./pool", "add", "obs", "--json").json
+    assert again["saved"] == []
+    assert again["commit"] is None
+    assert again["bytes_added"] == 0
+    assert again["unchanged"] > 0
+
+
+def test_add_saves_what_changed(sky: Sky, pool: Path) -> None:
+    write(pool.parent / PSW, image(9))
+    found = sky("add", "obs", "-m", "reprocessed", "--json").json
+    assert {(e["name"], e["version"]) for e in found["saved"]} == {
+        ("obs", 1), ("obs/level2", 1), (PSW, 1),
+    }  # fmt: skip
+    assert "obs@1  ListContext" in sky("add", "obs", "--force-read", "--as-version").out or True
+    assert "reprocessed" in sky("history").out
+
+
+def test_add_names(sky: Sky, tree: Path) -> None:
+    sky("init", "./pool")
+    os.environ["SKYPOOL"] = "./pool"
+    sky("add", PSW)
+    sky("add", PSW, "--name", "maps/m83", "-t", "a", "-t", "b c")
+    sky("add", PSW, "obs/notes.txt", "--under", "x/y")
+    names = sky("ls", "-q").out.splitlines()
+    assert PSW in names
+    assert "maps/m83" in names
+    assert {"x/y/obs/level2/PSW.fits", "x/y/obs/notes.txt"} <= set(names) or {
+        "x/y/PSW.fits", "x/y/notes.txt",
+    } <= set(names)  # fmt: skip
+    assert sorted(sky("show", "maps/m83", "--json").json["tags"]) == ["a", "b c"]
+
+
+def test_add_says_what_is_kept_as_plain_bytes(sky: Sky, tree: Path) -> None:
+    data = (tree / PSW).read_bytes()
+    (tree / "cut.fits").write_bytes(data[:3000])
+    run = sky("-p", "./pool", "add", "cut.fits")
+    assert "kept as plain bytes: cut.fits: " in run.out
+    shown = sky("-p", "./pool", "show", "cut.fits").out
+    assert "kept as plain bytes: " in shown
+    assert sky("-p", "./pool", "show", "cut.fits", "--json").json["reason"]
+
+
+def test_add_skips_what_cannot_be_read(sky: Sky, tree: Path) -> None:
+    (tree / "obs/dangling").symlink_to("nowhere")
+    os.mkfifo(tree / "obs/fifo")
+    found = sky("-p", "./pool", "add", "obs", "--json", code=3).json
+    assert {Path(entry["path"]).name for entry in found["skipped"]} == {"dangling", "fifo"}
+    assert all(entry["reason"] for entry in found["skipped"])
+    assert len(found["saved"]) == 5
+    (tree / "obs/fifo").unlink()
+    assert "skipped: " in sky("-p", "./pool", "add", "obs", code=3).out
+
+
+def test_add_refuses_another_observation(sky: Sky, tree: Path) -> None:
+    write(tree / "map.fits", image(1, OBS_ID="1342182452", INSTRUME="SPIRE"))
+    sky("-p", "./pool", "add", "map.fits")
+    write(tree / "map.fits", image(2, OBS_ID="1342182453", INSTRUME="PACS"))
+    assert sky("-p", "./pool", "add", "map.fits", "--json", code=5).json["error"]["code"]
+    assert sky("-p", "./pool", "info", "--json").json["versions"] == 1
+    sky("-p", "./pool", "add", "map.fits", "--as-version")
+    assert sky("-p", "./pool", "info", "--json").json["versions"] == 2
+
+
+def test_add_of_a_missing_file_adds_nothing(sky: Sky, tree: Path) -> None:
+    error = sky("-p", "./pool", "add", "obs", "nowhere.fits", "--json", code=4).json["error"]
+    assert error["code"] == "not_found"
+    assert not (tree / "pool").exists()
+
+
+def test_add_in_place_leaves_the_data(sky: Sky, tree: Path) -> None:
+    (tree / "big.dat").write_bytes(np.random.default_rng(1).bytes(2_000_000))
+    found = sky("-p", "./pool", "add", "--in-place", "big.dat", "--json").json
+    assert found["bytes_added"] < 100_000
+    sky("-p", "./pool", "export", "big.dat", "out")
+    assert (tree / "out/big.dat").read_bytes() == (tree / "big.dat").read_bytes()
+
+
+def test_add_warns_of_a_full_disk(sky: Sky, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(tree)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
+    run = sky("-p", "./pool", "add", "obs")
+    assert run.err.startswith("warning: the disk may run short: 1.00 kB free in ")
+    assert "warning" not in sky("-p", "./pool2", "add", "obs", "--in-place").err
+
+
+# -- ls, find
+
+
+def test_ls(sky: Sky, pool: Path) -> None:
+    names = sky("ls", "-q").out.splitlines()
+    assert names == ["obs", "obs/level2", PSW, "obs/level2/events.fits", "obs/notes.txt"]
+    rows = sky("ls", "--json").lines
+    assert [row["name"] for row in rows] == names
+    assert all(set(row) == FIND_KEYS for row in rows)
+    cells = [line.split("\t") for line in sky("ls").out.splitlines()]
+    assert cells[2][:3] == [PSW, "0", "SimpleImage"]
+    assert cells[2][4] == str((pool.parent / PSW).stat().st_size)
+    below = sky("ls", "obs/level2/", "-q").out.splitlines()
+    assert PSW in below
+    assert "obs/notes.txt" not in below
+    assert sky("ls", "-0").out.split("\0")[:-1] == names
+    assert sky("ls", "--at", "1", "-q").out.splitlines() == names
+    assert sky("ls", "nothing-there", "--json").out == ""
+
+
+def test_find(sky: Sky, pool: Path) -> None:
+    hits = sky("find", "object == 'M83'", "--json").lines
+    assert PSW in {hit["name"] for hit in hits}
+    assert all(set(hit) == FIND_KEYS for hit in hits)
+    kinds = sky("find", "--kind", "SimpleImage", "--json").lines
+    assert {hit["kind"] for hit in kinds} == {"SimpleImage"}
+    assert len(sky("find", "--json").lines) == 5
+    assert len(sky("find", "--limit", "2", "--json").lines) == 2
+    assert sky("find", "object == 'nobody'", "--json").out == ""
+    assert sky("find", "object == 'M83'", "-q").out.splitlines()[0].startswith("obs/")
+    assert sky("find", "object == 'M83'", "--json", "--at", "1").lines == hits
+
+
+def test_a_query_error_points_at_the_place(sky: Sky, pool: Path) -> None:
+    run = sky("find", "object == = 3", code=2)
+    assert "^ column" in run.err
+    error = sky("find", "object == = 3", "--json", code=2).json["error"]
+    assert error["code"] == "query"
+    assert error["column"] > 1
+
+
+# -- show, tree, history, diff
+
+
+def test_show(sky: Sky, pool: Path) -> None:
+    found = sky("show", "obs/level2/events.fits", "--json").json
+    assert set(found) == FIND_KEYS | {
+        "size", "total_size", "versions", "format", "wrapper", "reason", "meta", "datasets",
+        "refs", "history",
+    }  # fmt: skip
+    assert found["versions"] == [0]
+    assert found["format"] == "fits"
+    assert found["size"] == (pool.parent / "obs/level2/events.fits").stat().st_size
+    assert found["meta"]["OBJECT"]["value"] == "M83"
+    table = next(item for item in found["datasets"].values() if item["is"] == "table")
+    assert table["rows"] == 50
+    assert table["columns"]["energy"] | {"description": ""} == {
+        "dtype": "float32", "shape": [], "unit": "eV", "description": "",
+    }  # fmt: skip
+    array = next(item for item in found["datasets"].values() if item["is"] == "array")
+    assert array["shape"] == [64, 96]
+    text = sky("show", PSW).out
+    for part in (f"{PSW}@0", "SimpleImage", "urn:", "64 x 96", "float32", "Jy/beam", "M83", "fits"):
+        assert part in text
+    assert "level2" in sky("show", "obs").out
+
+
+def test_show_some_metadata(sky: Sky, pool: Path) -> None:
+    found = sky("show", PSW, "--meta", "crval*", "--json").json
+    assert {key.rpartition(".")[2] for key in found["meta"]} == {"CRVAL1", "CRVAL2"}
+    assert "204.25" in sky("show", PSW, "-m", "crval").out
+    nothing = sky("show", PSW, "-m", "zzz")
+    assert nothing.out == ""
+    assert "no metadata" in nothing.err
+
+
+def test_refs_that_are_not_there(sky: Sky, pool: Path) -> None:
+    for verb in ("show", "tree", "path", "history"):
+        error = sky(verb, "obs/level2/PWS.fits", "--json", code=4).json["error"]
+        assert error["code"] == "not_found"
+    assert sky("show", f"{PSW}@7", code=4).out == ""
+    sky("tag", PSW, "both")
+    sky("tag", "obs/notes.txt", "both")
+    error = sky("show", "both", "--json", code=5).json["error"]
+    assert error["code"] == "ambiguous"
+    assert len(error["candidates"]) == 2
+
+
+def test_tree(sky: Sky, pool: Path) -> None:
+    lines = sky("tree", "obs").out.splitlines()
+    assert lines[0].startswith("obs@0  ")
+    assert any(
+        line.startswith("│   ├── PSW.fits@0  SimpleImage") or "PSW.fits@0" in line for line in lines
+    )
+    assert len(lines) == 5
+    assert len(sky("tree", "obs", "--depth", "1").out.splitlines()) == 3
+    root = sky("tree", "obs", "--json").json
+    assert root["name"] == "obs"
+    level2 = next(node for node in root["refs"] if node["name"] == "obs/level2")
+    assert {node["role"] for node in level2["refs"]} == {"PSW.fits", "events.fits"}
+    assert sky("tree", "obs", "-d", "0", "--json").json["refs"] == []
+
+
+def test_history_and_diff(sky: Sky, pool: Path) -> None:
+    hdu = image(1, OBJECT="M 83")
+    hdu.data[10:13, 20:25] += 1
+    write(pool.parent / PSW, hdu)
+    sky("add", "obs", "-m", "patched")
+    commits = sky("history", "--json").json["commits"]
+    assert [commit["commit"] for commit in commits] == [2, 1]
+    assert commits[0]["message"] == "patched"
+    assert commits[0]["author"] == "tester"
+    assert set(commits[0]) == {"commit", "time", "author", "message", "changes"}
+    assert len(sky("history", PSW, "--json").json["commits"]) == 2
+    assert len(sky("history", "obs/notes.txt", "--json").json["commits"]) == 1
+    assert len(sky("history", "-l", "1", "--json").json["commits"]) == 1
+    assert "patched" in sky("history").out
+    found = sky("diff", f"{PSW}@0", PSW, "--json").json
+    assert found["same"] is False
+    assert [(c["kind"], c["key"]) for c in found["meta"]] == [("changed", "OBJECT")]
+    assert found["datasets"][0]["count"] == 15
+    assert found["datasets"][0]["box"] == [[10, 13], [20, 25]]
+    text = sky("diff", f"{PSW}@0", PSW).out
+    assert "~ OBJECT: M83 -> M 83" in text
+    assert "15" in text
+    assert sky("diff", PSW, PSW, "--json").json["same"] is True
+    assert "no difference" in sky("diff", PSW, PSW).out
+
+
+# -- tag, untag, mv, rm, restore
+
+
+def test_tags(sky: Sky, pool: Path) -> None:
+    found = sky("tag", PSW, "using cal v1", "first", "--json").json
+    assert sorted(found["tags"]) == ["first", "using cal v1"]
+    assert found["name"] == PSW
+    assert sky("show", "using cal v1", "--json").json["name"] == PSW
+    assert sky("untag", PSW, "first", "--json").json["tags"] == ["using cal v1"]
+    assert "no tags" in sky("untag", PSW, "using cal v1", "-m", "off").out
+    sky("show", "using cal v1", code=4)
+    sky("tag", PSW, "", code=2)
+
+
+def test_mv(sky: Sky, pool: Path) -> None:
+    found = sky("mv", "obs", "m83", "--json").json
+    assert (found["was"], found["name"]) == ("obs", "m83")
+    assert "m83/level2/PSW.fits" in sky("ls", "-q").out.splitlines()
+    sky("mv", "m83/level2", "m83/notes.txt", code=5)
+    sky("mv", "m83/level2", "", code=2)
+
+
+def test_rm_and_restore(sky: Sky, pool: Path) -> None:
+    removed = sky("rm", "obs", "--json").json
+    assert removed == {
+        "removed": ["obs", "obs/level2", PSW, "obs/level2/events.fits", "obs/notes.txt"],
+        "spared": [],
+    }
+    assert sky("ls", "-q").out == ""
+    sky("show", "obs", code=4)
+    assert sky("ls", "-q", "--at", "1").out.startswith("obs\n")
+    assert sky("restore", "obs", "--json").json["restored"][0]["name"] == "obs"
+    assert len(sky("ls", "-q").out.splitlines()) == 5
+    sky("restore", "nothing", code=4)
+
+
+def test_rm_spares_what_others_refer_to(sky: Sky, pool: Path) -> None:
+    sky("add", "obs/level2")  # a second folder with the same files below other names
+    removed = sky("rm", "obs", "--json").json
+    assert "level2" not in removed["removed"]
+    sky("restore", "obs")
+    sky("mv", "level2", "obs/own")
+    sky("add", "obs/level2", "--name", "other")
+
+
+# -- export, path, cutout
+
+
+def test_export_gives_the_same_files(sky: Sky, pool: Path) -> None:
+    found = sky("export", "obs", "out dir", "--json").json
+    assert found["files"] == 3
+    assert found["inexact"] == []
+    original = files_of(pool.parent / "obs")
+    out = pool.parent / "out dir"
+    exported = files_of(out / "obs" if (out / "obs").is_dir() else out)
+    assert exported == original
+    assert found["bytes"] == sum(len(data) for data in original.values())
+    sky("export", "nothing", "out", code=4)
+
+
+def test_export_an_old_version(sky: Sky, pool: Path) -> None:
+    old = (pool.parent / PSW).read_bytes()
+    write(pool.parent / PSW, image(5))
+    sky("add", "obs")
+    sky("export", f"{PSW}@0", "old")
+    sky("export", PSW, "at", "--at", "1")
+    assert list(files_of(pool.parent / "old").values()) == [old]
+    assert list(files_of(pool.parent / "at").values()) == [old]
+
+
+def test_path_is_a_real_read_only_file(sky: Sky, pool: Path) -> None:
+    run = sky("path", PSW)
+    assert run.err == ""
+    path = Path(run.out.removesuffix("\n"))
+    assert path.read_bytes() == (pool.parent / PSW).read_bytes()
+    assert not path.stat().st_mode & 0o222
+    assert sky("path", PSW, "--json").json == {"path": str(path)}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["204.25", "-29.87", "160arcsec"],
+        ["204.25", "-29.87", '160"'],
+        ["204.25", "-29.87", str(160 / 3600)],
+        ["13h37m00.0s", "-29d52m12s", "16px"],
+        ["13:37:00", "-29:52:12", "16x16px"],
+        ["47.5", "31.5", "16", "--pixel"],
+    ],
+)
+def test_cutout(sky: Sky, pool: Path, words: list[str]) -> None:
+    from astropy.io import fits
+    from astropy.wcs import WCS
+
+    found = sky("cutout", PSW, *words, "-o", "cut out.fits", "--json").json
+    assert found["shape"] == [16, 16]
+    assert found["unit"] in ("Jy/beam", "Jy / beam")
+    with fits.open("cut out.fits") as hdus:
+        whole = fits.getdata(pool.parent / PSW)
+        assert np.array_equal(hdus[0].data, whole[24:40, 40:56])
+        assert hdus[0].header["BUNIT"] == "Jy/beam"
+        sky_at = WCS(hdus[0].header).wcs_pix2world(7.5, 7.5, 0)
+        assert np.allclose(sky_at, (204.25, -29.87), atol=1e-9)
+    assert [p.name for p in pool.parent.iterdir() if p.name.startswith(".cut")] == []
+
+
+def test_cutout_refuses(sky: Sky, pool: Path) -> None:
+    where = ["204.25", "-29.87", "1arcmin", "-o", "c.fits"]
+    sky("cutout", PSW, *where)
+    sky("cutout", PSW, *where, code=5)
+    sky("cutout", PSW, *where, "--overwrite")
+    sky("cutout", PSW, *where, "--overwrite", "-d", "nothing", code=4)
+    sky("cutout", "obs/notes.txt", *where, "--overwrite", code=4)
+    sky("cutout", PSW, "0", "0", "1arcmin", "-o", "d.fits", code=4)
+    sky("cutout", PSW, "x", "y", "1arcmin", "-o", "d.fits", code=2)
+    sky("cutout", PSW, "1", "-2", "1parsec", "-o", "d.fits", code=2)
+    sky("cutout", PSW, "1", "-2", "0", "-o", "d.fits", code=2)
+    assert not Path("d.fits").exists()
+
+
+# -- verify, gc, info, reindex
+
+
+def test_verify_and_damage(sky: Sky, pool: Path) -> None:
+    found = sky("verify", "--json").json
+    assert set(found) == {"ok", "checked", "problems"}
+    assert found["ok"] is True
+    assert found["checked"] > 0
+    assert sky("verify", "--quick").out.startswith("sound: ")
+    pack = next((pool / "packs").iterdir())
+    with pack.open("r+b") as file:
+        file.seek(pack.stat().st_size // 2)
+        byte = file.read(1)
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte[0] ^ 0xFF]))
+    damaged = sky("verify", "--json", code=12).json
+    assert damaged["ok"] is False
+    assert damaged["problems"]
+    assert "damaged: " in sky("verify", "--quick", code=12).out
+
+
+def test_reading_damage_exits_12(sky: Sky, pool: Path) -> None:
+    for pack in (pool / "packs").iterdir():
+        data = bytearray(pack.read_bytes())
+        for place in range(64 + 64, len(data), 997):
+            data[place] ^= 0x55
+        pack.write_bytes(data)
+    error = sky("export", "obs", "out", "--json", code=12).json["error"]
+    assert error["code"] in ("damaged", "recipe_mismatch")
+
+
+def test_gc(sky: Sky, pool: Path) -> None:
+    found = sky("gc", "--dry-run", "--json").json
+    assert set(found) == {"dry_run", "reclaimable", "reclaimed", "chunks", "packs"}
+    assert found["dry_run"] is True
+    sky("rm", "obs")
+    sky("gc", "--grace", "0")
+    assert "given back" in sky("gc").out
+    assert "could be given back" in sky("gc", "-n").out
+    assert sky("verify", "--json").json["ok"] is True
+
+
+def test_info(sky: Sky, pool: Path) -> None:
+    found = sky("info", "--json").json
+    assert found["products"] == 5
+    assert found["versions"] == 5
+    assert found["commits"] == 1
+    assert found["bytes_logical"] == sum(len(d) for d in files_of(pool.parent / "obs").values())
+    assert found["bytes_stored"] == sum(p.stat().st_size for p in (pool / "packs").iterdir())
+    assert found["packs"] == 1
+    assert Path(found["path"]) == pool
+    assert "products  5\n" in sky("info").out
+    assert sky("info", "--at", "1", "--json").json["versions"] == 5
+
+
+def test_reindex(sky: Sky, pool: Path) -> None:
+    before = sky("ls", "--json").out
+    assert sky("reindex", "--json").json == {"commits": 1, "versions": 5}
+    for path in pool.glob("catalogue.sqlite*"):
+        path.unlink()
+    assert "catalogue rebuilt: 1 commit, 5 versions" in sky("reindex").out
+    assert sky("ls", "--json").out == before
+
+
+# -- which pool
+
+
+def test_the_pool_is_found(sky: Sky, pool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SKYPOOL")
+    sky("init", "named")
+    assert sky("ls", "-p", "./pool", "-q").out.startswith("obs\n")
+    assert sky("-p", "named", "ls", "-q").out == ""
+    sky("ls", code=10)
+    monkeypatch.setenv("SKYPOOL", "named")
+    assert sky("ls", "-q").out == ""
+    assert sky("ls", "-q", "--pool", str(pool)).out.startswith("obs\n")
+    monkeypatch.delenv("SKYPOOL")
+    monkeypatch.chdir(pool / "packs")
+    assert sky("ls", "-q").out.startswith("obs\n")
+
+
+def test_at_takes_commits_and_times(sky: Sky, pool: Path) -> None:
+    sky("rm", "obs")
+    time = json.loads(sky("history", "--json").out)["commits"][1]["time"]
+    assert sky("ls", "-q", "--at", "1").out.startswith("obs\n")
+    assert sky("ls", "-q", "--at", time).out.startswith("obs\n")
+    assert sky("ls", "-q", "--at", "2999-01-01").out == ""
+    sky("ls", "-q", "--at", "2001-01-01", code=4)
+    sky("ls", "-q", "--at", "7", code=4)
+    sky("ls", "--at", "yesterday", code=2)
+    for words in (["find"], ["show", PSW], ["tree", "obs"], ["history"], ["diff", PSW, PSW],
+                  ["export", PSW, "out"], ["path", PSW], ["info"],
+                  ["cutout", PSW, "204.25", "-29.87", "16px", "-o", "c.fits"]):  # fmt: skip
+        sky(*words, "--at", "1")
+
+
+def test_events_table_can_be_found(sky: Sky, pool: Path) -> None:
+    write(pool.parent / "more.fits", image(3), events(10))
+    sky("add", "more.fits", "--name", "'quoted' \"name\".fits")
+    assert "'quoted' \"name\".fits" in sky("ls", "-q").out.splitlines()
+    assert sky("show", "'quoted' \"name\".fits", "--json").json["version"] == 0
