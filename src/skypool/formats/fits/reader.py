@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from skypool.errors import Damaged, RecipeMismatch, UsageError
 from skypool.formats.base import Imported
-from skypool.formats.fits import hcss, plain
+from skypool.formats.fits import convention, hcss, plain
 from skypool.formats.fits.layout import scan
+from skypool.formats.fits.parameters import card_parameters
 from skypool.formats.fits.units import Recipe
 from skypool.formats.opaque import read_opaque
 from skypool.formats.parsing import NotUnderstood
@@ -54,7 +55,13 @@ class FitsFormat:
             return read_opaque(source, sink, error.reason)
         except RecipeMismatch as error:
             return read_opaque(source, sink, error.message)
-        return Imported((hcss if hcss_file else plain).document(parts, made))
+        if hcss_file:
+            return Imported(hcss.document(parts, made))
+        document = plain.document(parts, made)
+        # Files that skypool exported say themselves what product they are.
+        datasets = {part.hdu.index: part.dataset for part in parts if part.dataset is not None}
+        convention.apply(document, layout.hdus, datasets, source, sink, card_parameters)
+        return Imported(document)
 
     def open_array(self, item: Any, dataset: dict[str, Any], file: ByteSource) -> ArraySource:
         """Open a tile-compressed image, the HDU number *item* of a file."""

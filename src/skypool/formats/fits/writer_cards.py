@@ -62,7 +62,7 @@ def plain_value(value: Value) -> bool | int | float | str:
     return value
 
 
-def _number(value: float) -> str:
+def _number(value: object) -> str:
     if isinstance(value, bool):
         return "T" if value else "F"
     text = repr(value).upper()

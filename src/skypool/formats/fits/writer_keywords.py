@@ -9,7 +9,7 @@ invalid.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from skypool.formats.fits.writer_cards import (
@@ -103,6 +103,11 @@ def _fits(keyword: str, value: Value) -> bool:
 class HeaderWriter:
     """The cards of one header, each keyword at most once.
 
+    Parameters
+    ----------
+    used
+        Keywords that are taken already.
+
     Attributes
     ----------
     cards : list of str
@@ -111,10 +116,10 @@ class HeaderWriter:
         Keywords that hold no parameter.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, used: Iterable[str] = ()) -> None:
         self.cards: list[str] = []
         self.own: list[str] = []
-        self._used: set[str] = set()
+        self._used: set[str] = set(used)
         self._fallbacks = 0
 
     def add(self, keyword: str, value: Value, comment: str = "") -> None:
