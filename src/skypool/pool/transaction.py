@@ -30,7 +30,7 @@ class Pending:
     """
 
     def __init__(self, product: Product, name: str | None) -> None:
-        self.product = product
+        self._product = product
         self.name = name
         self._ref: Ref | None = None
 
@@ -46,6 +46,11 @@ class Pending:
         if self._ref is None:
             raise UsageError("the commit is not made yet; use the ref behind its `with` block")
         return self._ref
+
+    @property
+    def product(self) -> Product:
+        """The product, as it is to be saved."""
+        return self._product
 
     @property
     def urn(self) -> str | None:
