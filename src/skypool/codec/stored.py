@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -74,6 +74,19 @@ class StoredArray:
         self._zero = dataset.get("zero", 0)
         self._scale = dataset.get("scale", 1)
         self._blank = dataset.get("blank")
+
+    def same_layout(self, other: StoredArray) -> bool:
+        """Return whether equal names of tiles mean equal values."""
+        mine, theirs = self._segment, other._segment
+        return (
+            (mine.dtype, mine.shape, mine.tile) == (theirs.dtype, theirs.shape, theirs.tile)
+            and (self.dtype, self._zero, self._scale, self._blank)
+            == (other.dtype, other._zero, other._scale, other._blank)
+        )  # fmt: skip
+
+    def tile_names(self) -> Iterator[bytes]:
+        """Return the digests of the tiles, in their order."""
+        return self._segment.chunks.digests(self._fetch)
 
     @cached_property
     def statistics(self) -> Statistics | None:

@@ -189,9 +189,10 @@ def _moved(spec: ColumnSpec, raw: np.ndarray[Any, Any], base: int) -> np.ndarray
     dtype = _DESCRIPTORS[spec.code]
     pairs = raw.reshape(-1).view(dtype).reshape(-1, 2).astype(np.int64)
     pairs[:, 1] += base
-    if pairs.size and pairs[:, 1].max() > np.iinfo(dtype).max:
+    if pairs.size and pairs[:, 1].max() > (1 << (8 * dtype.itemsize - 1)) - 1:
         raise UsageError(
             f"the arrays of column {spec.name!r} lie behind 2 GiB of others in the table",
             hint="put the longest column of variable length last, or into a table of its own",
         )
-    return pairs.astype(dtype).view(np.uint8).reshape(raw.shape)
+    moved: np.ndarray[Any, Any] = pairs.astype(dtype).view(np.uint8).reshape(raw.shape)
+    return moved

@@ -6,10 +6,8 @@ import os
 import threading
 import weakref
 from collections.abc import Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from skypool.codec.compression import decode
 from skypool.codec.digest import digest as digest_of
@@ -27,6 +25,10 @@ from skypool.storage.pack_layout import (
 )
 from skypool.storage.pack_writer import ROLL_BYTES, PackWriter, create_pack, take_over_pack
 from skypool.storage.writer import StoreWriter
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor, ThreadPoolExecutor
+    from pathlib import Path
 
 __all__ = ["ChunkStore", "Location", "StoreWriter"]
 
@@ -149,6 +151,9 @@ class ChunkStore:
         """Return the pool of threads that encodes and decodes."""
         with self._lock:
             if self._executor is None:
+                # Most processes need no threads, and this import is a slow one.
+                from concurrent.futures import ThreadPoolExecutor
+
                 count = max(1, min(os.cpu_count() or 1, _MOST_THREADS))
                 self._executor = ThreadPoolExecutor(count, thread_name_prefix="skypool")
             return self._executor
@@ -238,6 +243,14 @@ class ChunkStore:
             and (header.kind, header.digest) == (CHUNK, digest)
             and (header.stored + HEADER_SIZE, header.raw) == (location.stored, location.length)
         )
+
+    def cached(self, digest: bytes) -> bytes | None:
+        """Return a chunk that is in memory."""
+        return self._cache.get(digest)
+
+    def keep(self, digest: bytes, chunk: bytes) -> None:
+        """Keep a chunk in memory that was read, and checked, elsewhere."""
+        self._cache.put(digest, chunk)
 
     def _read(self, location: Location, digest: bytes) -> bytes:
         if location.member is None:
