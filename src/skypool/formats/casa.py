@@ -82,6 +82,8 @@ class CasaFormat:
             found, reason = Description(kind="Product"), f"looks like CASA, but is {error.reason}"
         except MissingDependency as error:
             found, reason = Description(kind="Product"), error.message
+        finally:
+            files.close()
         return Imported(folder_document(found, tree), reason, skipped)
 
     def open_array(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["SourceFiles", "folder_document", "folder_format", "list_folder", "store_tree"]
 
 OpenSource = Callable[[str], "ByteSource"]
+MAX_OPEN = 64
 
 
 def folder_format(path: Path) -> FolderFormat | None:
@@ -134,6 +135,7 @@ def store_tree(
         try:
             watched = WatchedSource(open_source(path))
             tree.append([path, write_verbatim(watched, sink, "opaque")])
+            watched.close()
         except (OSError, SkypoolError) as error:
             if watched is not None and watched.failure is None:
                 raise  # the storage failed, not the file
@@ -142,18 +144,27 @@ def store_tree(
 
 
 class SourceFiles(Mapping[str, "ByteSource"]):
-    """The files of a folder by relative path, opened when they are asked for."""
+    """The files of a folder by relative path, opened when they are asked for.
+
+    Only the last ones stay open, where they can be closed: a store may have more files
+    than a process may open.
+    """
 
     def __init__(self, paths: Iterable[str], open_source: OpenSource) -> None:
         self._paths = dict.fromkeys(paths)
         self._open = open_source
+        self._opened: dict[str, WatchedSource] = {}
 
     def __getitem__(self, path: str) -> ByteSource:
         if path not in self._paths:
             raise KeyError(path)
-        return self._open(path)
+        found = self._opened.pop(path, None) or WatchedSource(self._open(path))
+        self._opened[path] = found
+        if len(self._opened) > MAX_OPEN:
+            self._opened.pop(next(iter(self._opened))).close()
+        return found
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[str]:
         return iter(self._paths)
 
     def __len__(self) -> int:
@@ -161,6 +172,11 @@ class SourceFiles(Mapping[str, "ByteSource"]):
 
     def __contains__(self, path: object) -> bool:
         return path in self._paths
+
+    def close(self) -> None:
+        """Close the files that are open."""
+        while self._opened:
+            self._opened.popitem()[1].close()
 
 
 def folder_document(found: Description, tree: list[list[Any]]) -> dict[str, Any]:

@@ -83,6 +83,12 @@ class WatchedSource:
             self.failure = self.failure or error
             raise
 
+    def close(self) -> None:
+        """Close the file below, where it can be closed."""
+        close = getattr(self._source, "close", None)
+        if close is not None:
+            close()
+
 
 @contextmanager
 def understanding(

@@ -108,6 +108,8 @@ class ZarrFormat:
             found = _describe(files)
         except NotUnderstood as error:
             found, reason = Description(kind="Product"), f"looks like Zarr, but is {error.reason}"
+        finally:
+            files.close()
         return Imported(folder_document(found, tree), reason, skipped)
 
     def open_array(
