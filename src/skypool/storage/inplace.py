@@ -11,10 +11,13 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from skypool.errors import SourceChanged, SourceMissing, StorageError
 from skypool.storage.filelayer import FileLayer, Handle, LocalFiles
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["FileSource", "FileState", "state_of"]
 

@@ -7,8 +7,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from skypool.codec.buffers import Buffer
 from skypool.codec.digest import digest
@@ -18,6 +17,9 @@ from skypool.storage.interface import Known
 from skypool.storage.pack_layout import CHUNK_LIMIT, HEADER_SIZE, SMALL, Location
 from skypool.storage.pack_writer import PackWriter
 from skypool.storage.pieces import Encoded, Piece, StreamCodec, block_piece, encode_pieces, flat
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
 
 __all__ = ["StoreWriter"]
 
