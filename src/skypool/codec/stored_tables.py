@@ -22,7 +22,7 @@ from skypool.model.sources import ColumnInfo, TableSource
 
 __all__ = ["StoredTable", "encode_table"]
 
-_DESCRIPTORS = {"P": np.dtype(">i4"), "Q": np.dtype(">i8")}
+_DESCRIPTORS: dict[str, np.dtype[Any]] = {"P": np.dtype(">i4"), "Q": np.dtype(">i8")}
 
 
 class StoredTable:

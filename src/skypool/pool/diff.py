@@ -109,13 +109,17 @@ class Diff:
             return (
                 f"<Diff: {self.a.name}@{self.a.version} and {self.b.name}@{self.b.version} equal>"
             )
-        lines = [f"<Diff {self.a.name}@{self.a.version} -> {self.b.name}@{self.b.version}>"]
+        lines = [f"<Diff {_title(self.a)} -> {_title(self.b)}>"]
         if self.kind:
             lines.append(f"  kind: {self.kind[0]} -> {self.kind[1]}")
         lines += [f"  {m.kind} {m.key}: {_shown(m.before)} -> {_shown(m.after)}" for m in self.meta]
         lines += [f"  {d.kind} {d.name}: {_in_words(d)}" for d in self.datasets]
         lines += [f"  {r.kind} reference {r.role}" for r in self.refs]
         return "\n".join(lines)
+
+
+def _title(ref: Ref) -> str:
+    return f"{ref.name}@{ref.version}"
 
 
 def _shown(parameter: Any) -> str:
