@@ -147,8 +147,8 @@ def _compare_column(source, name, theirs):
         for row, (a, b) in enumerate(zip(ours, theirs, strict=True)):
             b = np.asarray(b)
             if b.dtype.kind in "SU":
-                a = np.array([a]) if b.ndim else np.asarray(a)
-                b = b if b.size else np.array([""])
+                # astropy gives the characters one by one, and strips each
+                a, b = np.array(a), np.array("".join(c or " " for c in b.reshape(-1).tolist()))
             if not same(a, b):
                 return f"row {row} differs"
         return ""

@@ -207,7 +207,8 @@ def _cell(spec: ColumnSpec, data: bytes, count: int) -> Values | str:
         return _decoded(data)
     raw: Values = np.frombuffer(data, np.uint8)
     if element == "L":
-        return np.equal(raw, ord("T"))
+        # Up to version 7.2 astropy wrote 1 for true in arrays of variable length.
+        return np.equal(raw, ord("T")) | np.equal(raw, 1)
     if element == "X":
         return np.unpackbits(raw, count=count).astype(bool) if count else raw.astype(bool)
     values: Values = scaled(raw.view(STORED[element]), spec.scale, spec.zero)

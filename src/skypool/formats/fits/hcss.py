@@ -26,22 +26,10 @@ __all__ = ["check", "document", "is_hcss"]
 
 _CHILD = re.compile(r"(?:DS|DSET)_(\d{1,7})\Z")
 # What HCSS writes beside the parameters, and duplicates of other cards.
-_PRIVATE = frozenset(
-    [
-        "HCSS____",
-        "CLASS___",
-        "INFO____",
-        "DATA____",
-        "QTTY____",
-        "DSETS___",
-        "TIMESYS",
-        "EXTNAME",
-        "DATE_OBS",
-        "BUNIT",
-        "COMMENT",
-        "HISTORY",
-    ]
-) | {""}
+_PRIVATE = re.compile(
+    r"(HCSS____|CLASS___|INFO____|DATA____|QTTY____|DSETS___|TIMESYS|EXTNAME|DATE_OBS|BUNIT"
+    r"|COMMENT|HISTORY|)\Z"
+)
 # For files without key cards (HCSS before 2008, or other writers of the same layout): its
 # dictionary's names of what is searched most.
 _DICTIONARY = {
@@ -211,9 +199,9 @@ def _parameters(header: Header) -> list[list[Any]]:
         keyword = card.keyword
         name = names.get(keyword)
         if name is None:
-            if keyword in _PRIVATE or keyword.startswith("key.") or STRUCTURE.match(keyword):
+            if keyword.startswith("key.") or STRUCTURE.match(keyword):
                 continue
-            if _CHILD.match(keyword):
+            if _PRIVATE.match(keyword) or _CHILD.match(keyword):
                 continue
             name = fallback.get(keyword, keyword)
         if name not in listed:

@@ -100,7 +100,10 @@ def _names(parts: Sequence[Part]) -> list[str]:
 def _kind(parts: Sequence[Part]) -> str:
     """Return the kind for what the file holds; axes of length 1 do not count."""
     found = [part for part in parts if part.dataset is not None or part.reason]
-    sorts = {part.dataset["is"] if part.dataset is not None else "bytes" for part in found}
+    sorts = {
+        part.dataset["is"] if part.dataset is not None and part.hdu.kind != "other" else "bytes"
+        for part in found
+    }
     if sorts == {"table"}:
         return "TableProduct"
     if sorts != {"array"}:

@@ -112,9 +112,8 @@ class Recipe:
         elif hdu.kind in _TABLES:
             self._table(hdu, part)
         elif hdu.kind == "other":
-            name = hdu.header.text("XTENSION")
-            part.reason = f"the extension type {name!r} is not known"
-        self._rest(hdu, first)
+            self._unknown(hdu, part)
+        self._rest(hdu)
         self.units.append(
             {
                 "header": header,
@@ -128,13 +127,11 @@ class Recipe:
             self.notes.append(f"HDU {hdu.index}: kept as bytes: {part.reason}")
         return part
 
-    def _rest(self, hdu: Hdu, first: int) -> None:
+    def _rest(self, hdu: Hdu) -> None:
         """Store the bytes of the data unit that no segment holds yet."""
         done = self.check.position - hdu.data
         if done < hdu.size:
             self._bytes(hdu.data + done, hdu.size - done)
-        elif first == len(self.segments) and hdu.kind == "other":
-            self._bytes(hdu.data, hdu.size)
 
     def _image(self, hdu: Hdu, part: Part) -> None:
         stored = _STORED[hdu.bitpix]
@@ -146,6 +143,21 @@ class Recipe:
         if stats is not None:
             dataset["stats"] = stats
         part.dataset = dataset
+
+    def _unknown(self, hdu: Hdu, part: Part) -> None:
+        """Give the data of an extension of an unknown type as an array of bytes."""
+        name = hdu.header.text("XTENSION")
+        self.notes.append(f"HDU {hdu.index}: the extension type {name!r} is not known")
+        if hdu.size:
+            shape = (hdu.size,)
+            segment, _ = write_array(self.source, hdu.data, "|u1", shape, self.sink, self.check)
+            part.dataset = {
+                "is": "array",
+                "shape": [hdu.size],
+                "unit": "",
+                "dtype": "uint8",
+                "data": {"segment": self._add(segment)},
+            }
 
     def _table(self, hdu: Hdu, part: Part) -> None:
         try:
