@@ -101,7 +101,6 @@ _SEXAGESIMAL = re.compile(
 
 
 def _number(text: str) -> int | float | None:
-    text = text.strip()
     if len(text) > 400:
         return None
     if _INTEGER.fullmatch(text):
@@ -144,7 +143,6 @@ def parse_time(text: str) -> datetime | Period | None:
     A text with a time of day is an instant (UTC unless it says otherwise); one without is the
     whole year, month or day. Anything else is None.
     """
-    text = text.strip()
     if len(text) > 40 or not text[:4].isdigit() or not text.isascii():
         return None
     try:
