@@ -167,7 +167,10 @@ def _open(source: ByteSource) -> tuple[_Header, Iterator[list[str]]]:
     rows = csv.reader(
         _with_first(first, lines), delimiter=found.delimiter, skipinitialspace=True, strict=True
     )
-    names = next(rows, [])
+    try:
+        names = next(rows, [])
+    except csv.Error as error:
+        raise NotUnderstood(f"column names that cannot be read: {error}") from None
     if [name.strip() for name in names] != [column.name.strip() for column in found.columns]:
         raise NotUnderstood("column names that differ from those of the header")
     return found, rows

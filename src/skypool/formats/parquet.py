@@ -91,8 +91,12 @@ def _describe(source: WatchedSource, file: Any) -> Description:
         scan = ColumnScan() if scanned else None
         kind, shape, element = _kind(field.type)
         if scan is not None:
+            found = 0
             for batch in file.iter_batches(BLOCK_ROWS, columns=[field.name], use_threads=False):
+                found += batch.num_rows
                 scan.add(_values(batch.column(field.name), field.type))
+            if found != rows:
+                raise NotUnderstood(f"column {field.name!r} has {found} rows, not {rows}")
         about = {_text(k): _text(v) for k, v in (field.metadata or {}).items()}
         about |= extra.get(field.name, {})
         unit, description = about.get("unit", ""), about.get("description", "")
@@ -107,10 +111,9 @@ def _describe(source: WatchedSource, file: Any) -> Description:
         for key, value in texts.items()
         if key not in _INTERNAL and not key.startswith("table::len::")
     ]
-    found = [entry for entry in meta if entry is not None]
-    found += more
+    listed = [entry for entry in meta if entry is not None] + more
     data = {"reader": "parquet", "item": None}
-    return Description([["table", table_dataset(rows, columns, data, [])]], found)
+    return Description([["table", table_dataset(rows, columns, data, [])]], listed)
 
 
 def _text(value: bytes) -> str:

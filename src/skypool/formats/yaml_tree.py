@@ -93,8 +93,8 @@ class _Builder:
         if tag in _PLAIN:
             try:
                 return self._constructor.construct_object(yaml.ScalarNode(tag, event.value))
-            except (ValueError, OverflowError, LookupError, yaml.YAMLError):
-                return event.value
+            except (ValueError, OverflowError, LookupError, AttributeError, yaml.YAMLError):
+                return event.value  # what claims to be a number or date and is none
         return event.value if tag.startswith(_CORE) else Tagged(tag, event.value)
 
 
