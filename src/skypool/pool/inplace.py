@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -53,6 +53,15 @@ class _Named:
         return digest(raw)
 
 
+class _Place(NamedTuple):
+    """Where a chunk is: in a segment that starts at *start* of the file or its content."""
+
+    segment: Segment
+    start: int
+    number: int
+    inside: bool
+
+
 class InPlaceChunks:
     """Gives the chunks of one document from the pool, else from the user's file.
 
@@ -72,8 +81,8 @@ class InPlaceChunks:
         self._session = session
         self._document = document
         self._sources = sources
-        self._index: dict[bytes, tuple[Segment, int, int]] | None = None
-        self._content: ByteSource | None = None
+        self._index: dict[bytes, _Place] | None = None
+        self._opened: dict[bool, ByteSource] = {}
 
     def fetch(self, name: bytes) -> bytes:
         """Return a chunk, checked against its digest.
@@ -95,8 +104,7 @@ class InPlaceChunks:
         cached = self._session.store.cached(name)
         if cached is not None:
             return cached
-        segment, start, number = place
-        data = _read_chunk(self._open(), segment, start, number)
+        data = _read_chunk(self._open(place.inside), place.segment, place.start, place.number)
         if digest(data) != name:
             path = self._sources[0].path
             raise SourceChanged(
@@ -106,24 +114,27 @@ class InPlaceChunks:
         self._session.store.keep(name, data)
         return data
 
-    def _places(self) -> dict[bytes, tuple[Segment, int, int]]:
+    def _places(self) -> dict[bytes, _Place]:
         if self._index is None:
             self._index = dict(self._find())
         return self._index
 
-    def _find(self) -> Iterator[tuple[bytes, tuple[Segment, int, int]]]:
-        start = 0
-        for obj in self._document["file"]["segments"]:
-            segment = segment_from_json(obj)
-            if isinstance(segment, ArraySegment | TableSegment | Bytes):
-                for number, name in enumerate(segment.chunks.digests(self._session.fetch)):
-                    yield name, (segment, start, number)
-            start += segment.size
+    def _find(self) -> Iterator[tuple[bytes, _Place]]:
+        file = self._document["file"]
+        wrapper = file.get("wrapper") or {}
+        for inside, listed in ((False, wrapper.get("stream", ())), (True, file["segments"])):
+            start = 0
+            for obj in listed:
+                segment = segment_from_json(obj)
+                if isinstance(segment, ArraySegment | TableSegment | Bytes):
+                    for number, name in enumerate(segment.chunks.digests(self._session.fetch)):
+                        yield name, _Place(segment, start, number, inside)
+                start += segment.size
 
-    def _open(self) -> ByteSource:
-        """Return the content of the first file that is as it was."""
-        if self._content is not None:
-            return self._content
+    def _open(self, inside: bool) -> ByteSource:
+        """Return the first file that is as it was, or the content of its wrapper."""
+        if inside in self._opened:
+            return self._opened[inside]
         problem: StorageError | None = None
         for row in self._sources:
             try:
@@ -131,9 +142,9 @@ class InPlaceChunks:
             except StorageError as error:
                 problem = error
                 continue
-            wrapped = "wrapper" in self._document["file"]
-            self._content = open_gzip(source).content if wrapped else source
-            return self._content
+            wrapped = inside and "wrapper" in self._document["file"]
+            self._opened[inside] = open_gzip(source).content if wrapped else source
+            return self._opened[inside]
         assert problem is not None
         raise problem
 
