@@ -14,7 +14,6 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import skypool as sp
@@ -43,13 +42,18 @@ def main(folder: Path, scale: float = 1.0) -> int:
     pool.tag(pool[root.name], TAG)
     rows.append(add(pool, data / "astropy", "astropy's files", "test files of astropy"))
 
-    keep(root, folder / "first")
+    shutil.copytree(root, folder / "first")  # to compare with later
     with step("reprocessing level 2 with a newer calibration") as note:
         changed = observation.reprocess(root, scale)
         note(f"{len(changed)} files written again")
-    rows.append(add(pool, root, "the observation again", "level 2 by cal v2"))
-    print()
-    table(rows)
+    rows.append(add(pool, root, "the same, reprocessed", "level 2 by cal v2"))
+
+    print(f"\n{'added':<22}{'files':>6}{'size':>10}{'stored':>10}{'took':>9}   reused")
+    for row in rows:
+        print(row)
+    print("\nWhat is new in the reprocessed files, and all of them that was stored:")
+    for path in changed:
+        print(f"  {path.parent.name:<20}{difference(pool, root.name, path.relative_to(root))}")
 
     print("\nEverything back, compared with what went in, byte for byte:")
     found = [
@@ -69,38 +73,39 @@ def main(folder: Path, scale: float = 1.0) -> int:
 # -- the steps ----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Row:
-    """What one `add` did."""
-
-    what: str
-    files: int
-    size: int
-    changed: int
-    stored: int
-    seconds: float
-
-
-def add(pool: sp.Pool, path: Path, what: str, message: str) -> Row:
-    """Add a folder and say what that took."""
+def add(pool: sp.Pool, path: Path, what: str, message: str) -> str:
+    """Add a folder, and say in a line of the table what that took."""
     before = time.perf_counter()
-    report = pool.add_report([str(path)], message=message)
+    with step(f"adding {what}") as note:
+        report = pool.add_report([str(path)], message=message)
+        note(f"commit {report.commit}, {len(report.saved)} products saved")
     seconds = time.perf_counter() - before
-    files = [file for file in path.rglob("*") if file.is_file()]
-    size = sum(file.stat().st_size for file in files)
-    changed = sum(not ref.is_context for ref in report.saved)
-    return Row(what, len(files), size, changed, report.bytes_added, seconds)
+    sizes = [file.stat().st_size for file in files_of(path)]
+    new = [ref for ref in report.saved if not ref.is_context]
+    again = [pool.diff(ref.versions[-2], ref) for ref in new if ref.version]
+    reused = ""
+    if again:
+        arrays = sum(len(diff.b.product.datasets) - len(diff.datasets) for diff in again)
+        reused = f"   {len(sizes) - len(new)} whole files, {arrays} arrays"
+    return (
+        f"{what:<22}{len(sizes):>6}{size_text(sum(sizes)):>10}"
+        f"{size_text(report.bytes_added):>10}{seconds:>7.1f} s{reused}"
+    )
 
 
-def table(rows: list[Row]) -> None:
-    """Print what was stored and what was reused."""
-    print(f"{'added':<22}{'files':>6}{'size':>10}{'new':>6}{'stored':>10}{'reused':>10}{'took':>9}")
-    for row in rows:
-        reused = max(0, row.size - row.stored)
-        print(
-            f"{row.what:<22}{row.files:>6}{size_text(row.size):>10}{row.changed:>6}"
-            f"{size_text(row.stored):>10}{size_text(reused):>10}{row.seconds:>7.1f} s"
-        )
+def difference(pool: sp.Pool, root: str, path: Path) -> str:
+    """Say in a few words what differs between the last two versions of a file."""
+    latest = pool[f"{root}/{path.as_posix()}"]
+    diff = pool.diff(latest.versions[-2], latest)
+    changes: dict[str, list[str]] = {}
+    for change in diff.datasets:
+        if not change.name.startswith("History/"):
+            amount = f"{change.count:,} {change.unit}"
+            if change.box is not None and len(change.box) > 1:
+                amount += " in " + " x ".join(str(stop - start) for start, stop in change.box)
+            changes.setdefault(amount, []).append(change.name)
+    words = [f"{', '.join(names)}: {amount}" for amount, names in changes.items()]
+    return "; ".join(words) or "only the header and the history"
 
 
 def compare(pool: sp.Pool, what: str, ref: sp.Ref, original: Path, given: Path) -> bool:
@@ -110,9 +115,8 @@ def compare(pool: sp.Pool, what: str, ref: sp.Ref, original: Path, given: Path) 
     pool.export(ref, str(given))
     seconds = time.perf_counter() - before
     names = sorted(str(file.relative_to(original)) for file in files_of(original))
-    (top,) = given.iterdir()
-    back = sorted(str(file.relative_to(top)) for file in files_of(top))
-    same, _, _ = filecmp.cmpfiles(original, top, names, shallow=False)
+    back = sorted(str(file.relative_to(given)) for file in files_of(given))
+    same, _, _ = filecmp.cmpfiles(original, given, names, shallow=False)
     good = names == back == sorted(same)
     verdict = "the same" if good else "DIFFERENT"
     print(f"  {what:<22}{len(same):>4} of {len(names):>4} files {verdict:<10}{seconds:>7.1f} s")
@@ -160,11 +164,6 @@ def collect_astropy(target: Path) -> None:
                 copy = target.joinpath(*parts, path.name)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, copy)
-
-
-def keep(root: Path, target: Path) -> None:
-    """Keep a copy of the observation to compare with later."""
-    shutil.copytree(root, target)
 
 
 def files_of(folder: Path) -> Iterator[Path]:

@@ -26,7 +26,7 @@ class Block(NamedTuple):
 
 def blocks() -> list[Block]:
     found = []
-    for match in re.finditer(r"^```(.*)\n(.*?)^```$", README, re.M | re.S):
+    for match in re.finditer(r"^```([^\n]*)\n(.*?)^```$", README, re.M | re.S):
         line = README.count("\n", 0, match.start()) + 2
         found.append(Block(match[1].strip(), line, match[2]))
     return found

@@ -1,7 +1,7 @@
 """A made observation like those of Herschel's archive, in the archive's layout of folders.
 
-The observation is deterministic, needs numpy only, and is at full size about 150 MB in
-26 files: raw and calibrated timelines, maps of SPIRE and PACS with errors and coverage,
+The observation is deterministic, needs numpy only, and is at full size about 230 MB in
+21 files: raw and calibrated timelines, maps of SPIRE and PACS with errors and coverage,
 a spectrum, a spectral cube, calibration, auxiliary data and a quality report, written in
 the FITS convention of Herschel's software. `reprocess` makes level 2 again with a newer
 calibration, the way a pipeline would: some arrays change, the coverage maps do not.

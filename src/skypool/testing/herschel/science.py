@@ -22,8 +22,8 @@ __all__ = [
 ]
 
 # Side in pixels, pixel in arcsec, wavelength in um.
-SPIRE = {"PSW": (1000, 6.0, 250.0), "PMW": (600, 10.0, 350.0), "PLW": (430, 14.0, 500.0)}
-PACS = {"HPPPMAPB": (1100, 2.0, 70.0, "PHOTBLUE"), "HPPPMAPR": (550, 4.0, 160.0, "PHOTRED")}
+SPIRE = {"PSW": (1400, 6.0, 250.0), "PMW": (840, 10.0, 350.0), "PLW": (600, 14.0, 500.0)}
+PACS = {"HPPPMAPB": (1800, 2.0, 70.0, "PHOTBLUE"), "HPPPMAPR": (900, 4.0, 160.0, "PHOTRED")}
 
 
 def spire_map(run: Run, band: str) -> Made:
