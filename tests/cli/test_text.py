@@ -73,7 +73,7 @@ def test_shortening_keeps_the_end_of_names() -> None:
     st.integers(20, 120),
 )
 def test_a_table_fits_its_terminal(rows: list[tuple[str, int, str]], width: int) -> None:
-    table = Table(["NAME", ">N", "TAGS"], terminal=True, width=width)
+    table = Table(["NAME", ">N", "TAGS"], middle=True, terminal=True, width=width)
     cells = [[name, str(number), tags] for name, number, tags in rows]
     lines = list(table.lines(cells))
     assert len(lines) == (len(rows) + 1 if rows else 0)

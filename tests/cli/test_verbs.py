@@ -294,13 +294,17 @@ def test_history_and_diff(sky: Sky, pool: Path) -> None:
     assert len(sky("history", "-l", "1", "--json").json["commits"]) == 1
     assert "patched" in sky("history").out
     found = sky("diff", f"{PSW}@0", PSW, "--json").json
+    keys = {"a", "b", "same", "same_bytes", "meta", "datasets", "refs"}
+    assert set(found) == keys
+    assert found["same_bytes"] is False
     assert found["same"] is False
     assert [(c["kind"], c["key"]) for c in found["meta"]] == [("changed", "OBJECT")]
     assert found["datasets"][0]["count"] == 15
     assert found["datasets"][0]["box"] == [[10, 13], [20, 25]]
     text = sky("diff", f"{PSW}@0", PSW).out
     assert "~ OBJECT: M83 -> M 83" in text
-    assert "15" in text
+    assert "~ [image] 15 pixels, in [10:13, 20:25]" in text
+    assert "~ level2: obs/level2@0 -> obs/level2@1" in sky("diff", "obs@0", "obs@1").out
     assert sky("diff", PSW, PSW, "--json").json["same"] is True
     assert "no difference" in sky("diff", PSW, PSW).out
 
@@ -498,6 +502,7 @@ def test_the_pool_is_found(sky: Sky, pool: Path, monkeypatch: pytest.MonkeyPatch
     assert sky("ls", "-p", "./pool", "-q").out.startswith("obs\n")
     assert sky("-p", "named", "ls", "-q").out == ""
     sky("ls", code=10)
+    assert sky("-p", "pool", "ls", "--json", code=10).json["error"]["candidates"] == ["./pool"]
     monkeypatch.setenv("SKYPOOL", "named")
     assert sky("ls", "-q").out == ""
     assert sky("ls", "-q", "--pool", str(pool)).out.startswith("obs\n")

@@ -12,7 +12,7 @@ from skypool.errors import SkypoolError
 from skypool.model.references import ExternalRef
 
 if TYPE_CHECKING:
-    from skypool.pool.diff import Diff
+    from skypool.model.metadata import Parameter
     from skypool.pool.pool import Pool
     from skypool.pool.ref import Ref
 
@@ -20,13 +20,14 @@ __all__ = [
     "FileFacts",
     "brief",
     "complete_names",
-    "dataset_changes",
     "file_facts",
     "found",
     "full_name",
     "head",
     "is_external",
-    "meta_changes",
+    "parameter",
+    "pool_id",
+    "target",
     "title",
 ]
 
@@ -100,6 +101,22 @@ def head(pool: Pool) -> int:
     return pool.view.at if pool.exists else 0
 
 
+def pool_id(pool: Pool) -> str:
+    """Give the random number of a pool, which its copies share.
+
+    Parameters
+    ----------
+    pool
+        An open pool.
+
+    Returns
+    -------
+    str
+        32 hexadecimal digits.
+    """
+    return pool.view.session.folder.id.hex()
+
+
 def title(ref: Ref) -> str:
     """Give what a product is, such as ``SimpleImage HPPPMAPBS``.
 
@@ -170,49 +187,40 @@ def file_facts(ref: Ref) -> FileFacts:
     return FileFacts(file.get("format", ""), wrapper.get("is", ""), file.get("reason") or "")
 
 
-def meta_changes(diff: Diff) -> Iterator[dict[str, Any]]:
-    """Give the changes of metadata in a difference.
+def parameter(item: Parameter | None) -> dict[str, Any] | None:
+    """Give a parameter as JSON shows it.
 
     Parameters
     ----------
-    diff
-        As `Pool.diff` gives it.
+    item
+        The parameter; None where there is none.
 
-    Yields
-    ------
-    dict
-        `kind` (added, removed, changed), `key`, `before`, `after`.
+    Returns
+    -------
+    dict or None
+        `value`, `unit`, `description`.
     """
-    for change in diff.meta:
-        yield {
-            "kind": change.kind,
-            "key": change.key,
-            "before": change.before,
-            "after": change.after,
-        }
+    if item is None:
+        return None
+    return {"value": item.value, "unit": item.unit, "description": item.description}
 
 
-def dataset_changes(diff: Diff) -> Iterator[dict[str, Any]]:
-    """Give the changes of datasets in a difference.
+def target(child: Any) -> dict[str, Any] | None:
+    """Give what a reference points at as JSON shows it.
 
     Parameters
     ----------
-    diff
-        As `Pool.diff` gives it.
+    child
+        A `Ref` or an `ExternalRef`; None where there is none.
 
-    Yields
-    ------
-    dict
-        `kind` (added, removed, changed), `dataset`, `what` (more in words), `count` (of
-        changed pixels or rows), `unit` (pixels or rows), `box` (pairs of start and stop).
+    Returns
+    -------
+    dict or None
+        As `brief`, or `external`: the text of a reference to what is not in the pool.
     """
-    for change in diff.datasets:
-        yield {
-            "kind": change.kind,
-            "dataset": change.name,
-            "count": change.count,
-            "box": change.box,
-        }
+    if child is None:
+        return None
+    return {"external": child.text} if is_external(child) else brief(child)
 
 
 def complete_names(ctx: click.Context, incomplete: str) -> Iterator[str]:

@@ -45,9 +45,7 @@ class Place:
     @property
     def exists(self) -> bool:
         """Whether a pool is there."""
-        from skypool.pool.folder import is_pool
-
-        return is_pool(self.folder)
+        return _is_pool(self.folder)
 
 
 @dataclass(slots=True)
@@ -134,6 +132,13 @@ class State:
                 hint="make one with `skypool init`, add to one with `skypool add`, or name one"
                 " with -p POOL or $SKYPOOL; `skypool pools` lists those that have names",
             )
+        beside = os.path.join(os.curdir, place.text)
+        if not place.exists and place.text == self.pool and _is_pool(beside):
+            raise PoolNotFound(
+                f"there is no pool called {place.text!r}",
+                candidates=[beside],
+                hint="a bare name is a pool of yours; the one in this folder is a path",
+            )
         # Mode "a" would make a missing pool; only `add` and `init` may.
         mode: Mode = "a" if write and place.exists else "r"
         pool = self.open_place(place, mode=mode)
@@ -182,12 +187,16 @@ def nearest_pool(folder: str) -> str | None:
     str or None
         The folder that is a pool.
     """
-    from skypool.pool.folder import is_pool
-
     while True:
-        if is_pool(folder):
+        if _is_pool(folder):
             return folder
         parent = os.path.dirname(folder)
         if parent == folder:
             return None
         folder = parent
+
+
+def _is_pool(folder: str) -> bool:
+    from skypool.pool.folder import is_pool
+
+    return is_pool(folder)

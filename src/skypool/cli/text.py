@@ -260,6 +260,8 @@ class Table:
         Titles of the columns; one that starts with ``>`` is aligned to the right.
     flexible
         Column that gives way first when the terminal is narrow.
+    middle
+        Whether its cells lose their middle and not their end: for names of files.
     colour
         Whether titles may be bold.
     tabs
@@ -281,6 +283,7 @@ class Table:
         heads: Sequence[str],
         *,
         flexible: int = 0,
+        middle: bool = False,
         colour: bool = False,
         tabs: bool = False,
         terminal: bool | None = None,
@@ -289,6 +292,7 @@ class Table:
         self._heads = [head.lstrip(">") for head in heads]
         self._right = [head.startswith(">") for head in heads]
         self._flexible = flexible
+        self._middle = flexible if middle else -1
         self._colour = colour
         self.terminal = sys.stdout.isatty() if terminal is None else terminal
         self._tabs = tabs and not self.terminal
@@ -347,7 +351,7 @@ class Table:
         cells = []
         for index, cell in enumerate(row):
             if self._width is not None:
-                cell = shorten(cell, widths[index], middle=index == self._flexible)
+                cell = shorten(cell, widths[index], middle=index == self._middle)
             gap = " " * (widths[index] - width_of(cell))
             cells.append(gap + cell if self._right[index] else cell + gap)
         line = "  ".join(cells).rstrip()

@@ -163,7 +163,7 @@ def _size(text: str, pixel: bool) -> Any:
         raise UsageError("with --pixel the size is in pixels")
     from astropy import units
 
-    return (height * _DEGREES[unit] * units.deg, width * _DEGREES[unit] * units.deg)
+    return [height * _DEGREES[unit], width * _DEGREES[unit]] * units.deg
 
 
 def _write(cut: Array, urn: str, dataset: str, output: str) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from skypool.cli.pools import brief, dataset_changes, full_name, meta_changes
+from skypool.cli.pools import brief, full_name, is_external, parameter, target
 from skypool.cli.state import State
-from skypool.cli.text import plain, shown, to_json
+from skypool.cli.text import plain, to_json, value_text
 from skypool.cli.verb import REF, at_option, verb
+
+if TYPE_CHECKING:
+    from skypool.model.metadata import Parameter
+    from skypool.pool.diff import DatasetChange, Diff
 
 __all__ = ["diff_verb"]
 
@@ -32,38 +36,88 @@ def diff_verb(state: State, a: str, b: str, at: str | None) -> None:
     """Compare two versions: metadata, datasets, changed pixels and rows."""
     pool = state.open(at=at)
     first, second = pool[a], pool[b]
-    result = pool.diff(first, second)
-    meta, datasets = list(meta_changes(result)), list(dataset_changes(result))
+    found = pool.diff(first, second)
     if state.json:
-        facts = {"a": brief(first), "b": brief(second), "same": not (meta or datasets)}
-        click.echo(to_json(facts | {"meta": meta, "datasets": datasets}))
+        click.echo(to_json(_as_json(found)))
         return
     click.echo(f"{plain(full_name(first))} -> {plain(full_name(second))}")
-    for line in _lines(meta, datasets, state.colour):
+    for line in _lines(found, state.colour):
         click.echo(line)
-    if not (meta or datasets):
+    if not found:
         click.echo("no difference")
 
 
-def _lines(
-    meta: list[dict[str, Any]], datasets: list[dict[str, Any]], colour: bool
-) -> Iterator[str]:
-    for change in meta:
-        values = [
-            shown(str(change[side])) for side in ("before", "after") if change[side] is not None
+def _as_json(found: Diff) -> dict[str, Any]:
+    return {
+        "a": brief(found.a),
+        "b": brief(found.b),
+        "same": not found,
+        "same_bytes": found.same_bytes,
+        "meta": [
+            {
+                "kind": change.kind,
+                "key": change.key,
+                "before": parameter(change.before),
+                "after": parameter(change.after),
+            }
+            for change in found.meta
+        ],
+        "datasets": [
+            {
+                "kind": change.kind,
+                "dataset": change.name,
+                "what": change.what,
+                "count": change.count,
+                "unit": change.unit,
+                "box": change.box,
+            }
+            for change in found.datasets
+        ],
+        "refs": [
+            {
+                "kind": change.kind,
+                "role": change.role,
+                "before": target(change.before),
+                "after": target(change.after),
+            }
+            for change in found.refs
+        ],
+    }
+
+
+def _lines(found: Diff, colour: bool) -> Iterator[str]:
+    if found.kind:
+        yield _line("changed", f"kind: {' -> '.join(found.kind)}", colour)
+    for meta in found.meta:
+        yield _line(meta.kind, f"{plain(meta.key)}: {_values(meta.before, meta.after)}", colour)
+    for data in found.datasets:
+        yield _line(data.kind, f"[{plain(data.name)}]{_extent(data)}", colour)
+    for ref in found.refs:
+        sides = [
+            full_name(side) if not is_external(side) else side.text
+            for side in (ref.before, ref.after)
+            if side is not None
         ]
-        yield _line(change["kind"], f"{shown(change['key'])}: {' -> '.join(values)}", colour)
-    for change in datasets:
-        yield _line(change["kind"], f"[{shown(change['dataset'])}]{_extent(change)}", colour)
+        yield _line(ref.kind, plain(f"{ref.role}: {' -> '.join(sides)}"), colour)
+    if found.same_bytes is False and not (found.meta or found.datasets or found.refs):
+        yield "the files differ only in bytes that are neither metadata nor data"
 
 
-def _extent(change: dict[str, Any]) -> str:
-    text = f" {change['what']}" if change.get("what") else ""
-    if change.get("count") is not None:
-        text += f" {change['count']:,} {change.get('unit') or 'values'}"
-    if change.get("box"):
-        text += " in [" + ", ".join(f"{start}:{stop}" for start, stop in change["box"]) + "]"
-    return text
+def _values(before: Parameter | None, after: Parameter | None) -> str:
+    sides = [item for item in (before, after) if item is not None]
+    texts = [f"{value_text(item.value)} {plain(item.unit)}".rstrip() for item in sides]
+    if len(set(texts)) == 1 and before is not None and after is not None:
+        return f"{texts[0]} (description changed)"
+    return " -> ".join(texts)
+
+
+def _extent(change: DatasetChange) -> str:
+    parts = [plain(change.what)] if change.what else []
+    if change.count:
+        parts.append(f"{change.count:,} {change.unit}")
+    if change.box:
+        parts.append("in [" + ", ".join(f"{start}:{stop}" for start, stop in change.box) + "]")
+    return " " + ", ".join(parts) if parts else ""
 
 
 def _line(kind: str, text: str, colour: bool) -> str:

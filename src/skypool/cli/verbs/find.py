@@ -10,7 +10,7 @@ import click
 
 from skypool.cli.pools import found
 from skypool.cli.state import State
-from skypool.cli.text import Table, plain, shown, size_text, to_json
+from skypool.cli.text import Table, plain, size_text, to_json
 from skypool.cli.verb import REF, at_option, verb
 from skypool.errors import UsageError
 
@@ -103,6 +103,7 @@ def _print(state: State, refs: Iterable[Ref], quiet: bool, null: bool) -> None:
 
 def _cells(refs: Iterable[Ref], terminal: bool) -> Iterator[list[str]]:
     for ref in refs:
-        size = size_text(ref.size) if terminal else str(ref.size)
-        tags = ", ".join(ref.tags)
-        yield [ref.name or ref.urn, str(ref.version), ref.kind, shown(ref.type), size, tags]
+        size, code = str(ref.size), ref.type
+        if terminal:
+            size, code = size_text(ref.size), "" if code == "Unknown" else code
+        yield [ref.name or ref.urn, str(ref.version), ref.kind, code, size, ", ".join(ref.tags)]

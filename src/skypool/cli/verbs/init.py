@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from skypool.cli.pools import pool_id
 from skypool.cli.state import State
 from skypool.cli.text import Table, size_text, to_json
 from skypool.cli.verb import verb
@@ -41,20 +42,19 @@ def init_verb(state: State, pool: str | None, new: bool) -> None:
             raise
         made = False
         opened = state.open_place(place)
-    facts = opened.info()
     if state.json:
         click.echo(
             to_json(
                 {
                     "pool": place.text,
-                    "path": str(facts.path),
-                    "id": facts.id,
+                    "path": opened.path,
+                    "id": pool_id(opened),
                     "created": made,
                 }
             )
         )
     else:
-        click.echo(f"{'made' if made else 'there already'}: {facts.path}")
+        click.echo(f"{'made' if made else 'there already'}: {opened.path}")
 
 
 @verb(
@@ -75,7 +75,7 @@ def pools_verb(state: State) -> None:
     if state.json:
         click.echo(to_json({"pools": rows}))
         return
-    table = Table(["POOL", ">SIZE", "PATH"], flexible=2, colour=state.colour)
+    table = Table(["POOL", ">SIZE", "PATH"], flexible=2, middle=True, colour=state.colour)
     for line in table.lines(
         [row["name"], size_text(row["bytes_stored"]), row["path"]] for row in rows
     ):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from skypool.cli.pools import brief, file_facts, found, full_name, is_external, title
+from skypool.cli.pools import file_facts, found, full_name, is_external, parameter, target, title
 from skypool.cli.state import State
 from skypool.cli.text import Table, count_text, plain, shown, size_text, to_json, value_text
 from skypool.cli.verb import REF, at_option, verb
@@ -56,7 +56,7 @@ def _as_json(ref: Ref, pattern: str | None) -> dict[str, Any]:
     if pattern:
         return found(ref) | {
             "meta": {
-                key: _parameter(value) for key, value in _all_meta(product) if _fits(key, pattern)
+                key: parameter(value) for key, value in _all_meta(product) if _fits(key, pattern)
             }
         }
     file = file_facts(ref)
@@ -67,23 +67,11 @@ def _as_json(ref: Ref, pattern: str | None) -> dict[str, Any]:
         "format": file.format,
         "wrapper": file.wrapper,
         "reason": file.reason,
-        "meta": {key: _parameter(value) for key, value in ref.meta.items()},
+        "meta": {key: parameter(value) for key, value in ref.meta.items()},
         "datasets": datasets,
-        "refs": {role: _target(child) for role, child in product.refs.items()},
+        "refs": {role: target(child) for role, child in product.refs.items()},
         "history": list(product.history),
     }
-
-
-def _parameter(parameter: Any) -> dict[str, Any]:
-    return {
-        "value": parameter.value,
-        "unit": parameter.unit,
-        "description": parameter.description,
-    }
-
-
-def _target(child: Any) -> dict[str, Any]:
-    return {"external": child.text} if is_external(child) else brief(child)
 
 
 def _dataset(dataset: Any) -> dict[str, Any]:
@@ -167,7 +155,7 @@ def _all(ref: Ref, state: State) -> Iterator[str]:
         yield from table.lines(_dataset_rows(product.datasets, ""))
     if product.refs:
         yield from _section(state, count_text(len(product.refs), "reference"))
-        table = Table(["ROLE", "NAME", "IS"], flexible=1, colour=state.colour)
+        table = Table(["ROLE", "NAME", "IS"], flexible=1, middle=True, colour=state.colour)
         yield from table.lines(_ref_row(role, child) for role, child in product.refs.items())
     if ref.meta:
         yield from _section(state, count_text(len(ref.meta), "parameter"))
@@ -206,7 +194,14 @@ def _dataset_rows(datasets: Mapping[str, Any], indent: str) -> Iterator[list[str
         label = indent + name
         text = dataset.description or ""
         if form == "array":
-            yield [label, form, _shape(dataset.shape), str(dataset.dtype), dataset.unit_text, text]
+            yield [
+                label,
+                form,
+                _shape(dataset.shape),
+                _dtype(dataset.dtype),
+                dataset.unit_text,
+                text,
+            ]
         elif form == "table":
             rows = count_text(len(dataset), "row")
             yield [label, form, rows, "", "", text]
@@ -216,13 +211,17 @@ def _dataset_rows(datasets: Mapping[str, Any], indent: str) -> Iterator[list[str
                     f"{indent}  {column_name}",
                     "column",
                     _shape(column.shape[1:]),
-                    str(column.dtype),
+                    _dtype(column.dtype),
                     _unit(column),
                     column.description or "",
                 ]
         else:
             yield [label, form, count_text(len(dataset), "dataset"), "", "", text]
             yield from _dataset_rows(dataset, indent + "  ")
+
+
+def _dtype(dtype: Any) -> str:
+    return f"text, {dtype.itemsize // 4}" if dtype.kind == "U" else str(dtype)
 
 
 def _shape(shape: tuple[int, ...]) -> str:
