@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from skypool.errors import Damaged, RecipeMismatch, UsageError
 from skypool.formats.base import Imported
-from skypool.formats.fits import convention, hcss, plain
+from skypool.formats.fits import hcss, plain
 from skypool.formats.fits.layout import scan
 from skypool.formats.fits.parameters import card_parameters
 from skypool.formats.fits.units import Recipe
@@ -58,9 +58,12 @@ class FitsFormat:
         if hcss_file:
             return Imported(hcss.document(parts, made))
         document = plain.document(parts, made)
-        # Files that skypool exported say themselves what product they are.
-        datasets = {part.hdu.index: part.dataset for part in parts if part.dataset is not None}
-        convention.apply(document, layout.hdus, datasets, source, sink, card_parameters)
+        if "SKYPOOL" in layout.hdus[0].header:
+            # Files that skypool exported say themselves what product they are.
+            from skypool.formats.fits import convention
+
+            datasets = {part.hdu.index: part.dataset for part in parts if part.dataset is not None}
+            convention.apply(document, layout.hdus, datasets, source, sink, card_parameters)
         return Imported(document)
 
     def open_array(self, item: Any, dataset: dict[str, Any], file: ByteSource) -> ArraySource:
