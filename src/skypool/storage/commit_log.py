@@ -6,6 +6,7 @@ lock, all records that it lacks.
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -14,8 +15,8 @@ import google_crc32c
 
 from skypool.codec.compression import RAW, ZSTD, decode, encode
 from skypool.codec.digest import digest
-from skypool.errors import Damaged
-from skypool.storage.filelayer import FileLayer, Handle
+from skypool.errors import Damaged, StorageError
+from skypool.storage.filelayer import FileLayer, Handle, locked
 
 __all__ = ["CommitLog", "LogPosition", "LogRecord"]
 
@@ -131,9 +132,7 @@ class CommitLog:
         Damaged
             If a commit between the log's last and the first given is missing.
         """
-        handle = self._files.open_update(self.path)
-        try:
-            self._files.lock(handle, exclusive=True, wait=None)
+        with locked(self._files, self.path, exclusive=True) as handle:
             position = after
             for record in self._scan(handle, after):
                 position = record.end
@@ -151,14 +150,25 @@ class CommitLog:
                 data = pack_record(payload, position)
                 buffers.append(data)
                 position = LogPosition(number, position.offset + len(data), digest(data))
-            if buffers:
-                if self._files.size(handle) > start:
-                    self._files.truncate(handle, start)  # the torn tail of a dead writer
-                self._files.write(handle, start, buffers)
-                self._files.sync(handle)
+            if buffers and self._files.size(handle) > start:
+                self._files.truncate(handle, start)  # the torn tail of a dead writer
+            self._write(handle, start, buffers)
             return position
-        finally:
-            self._files.close(handle)
+
+    def _write(self, handle: Handle, start: int, buffers: list[bytes]) -> None:
+        """Write records and make the log durable up to its end.
+
+        It is made durable even where nothing is written: the writer of the last records may
+        have died before it could. After a failure what was written is cut off, or the next
+        commit would take records for durable that may never reach the disk.
+        """
+        try:
+            self._files.write(handle, start, buffers)
+            self._files.sync(handle)
+        except BaseException:
+            with contextlib.suppress(StorageError):
+                self._files.truncate(handle, start)
+            raise
 
     def _scan(self, handle: Handle, after: LogPosition) -> Iterator[LogRecord]:
         size = self._files.size(handle)
