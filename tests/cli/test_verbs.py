@@ -298,7 +298,9 @@ def test_history_and_diff(sky: Sky, pool: Path) -> None:
     assert set(found) == keys
     assert found["same_bytes"] is False
     assert found["same"] is False
-    assert [(c["kind"], c["key"]) for c in found["meta"]] == [("changed", "OBJECT")]
+    change = next(change for change in found["meta"] if change["key"] == "OBJECT")
+    assert change["kind"] == "changed"
+    assert (change["before"]["value"], change["after"]["value"]) == ("M83", "M 83")
     assert found["datasets"][0]["count"] == 15
     assert found["datasets"][0]["box"] == [[10, 13], [20, 25]]
     text = sky("diff", f"{PSW}@0", PSW).out
