@@ -62,8 +62,14 @@ class ChunkIndex:
     ) -> None:
         """Add places, inside a transaction."""
         packs: dict[bytes, int] = {}
-        for name in {place.pack for _, place in places}:
+        ends: dict[bytes, int] = {}
+        for _, place in places:
+            ends[place.pack] = max(ends.get(place.pack, 0), place.offset + place.stored)
+        for name, end in ends.items():
             connection.execute("INSERT OR IGNORE INTO packs(name) VALUES (?)", (name,))
+            connection.execute(
+                "UPDATE packs SET end = ? WHERE name = ? AND end < ?", (end, name, end)
+            )
             row = connection.execute("SELECT id FROM packs WHERE name = ?", (name,)).fetchone()
             packs[name] = row[0]
         connection.executemany(
@@ -81,6 +87,15 @@ class ChunkIndex:
                 for digest, place in places
             ),
         )
+
+    def last_packs(self, count: int) -> list[tuple[bytes, int]]:
+        """Return name and indexed end of the newest packs, newest first."""
+        return [
+            (name, end)
+            for name, end in self._database.query(
+                "SELECT name, end FROM packs ORDER BY id DESC LIMIT ?", (count,)
+            )
+        ]
 
     def keep(self, connection: sqlite3.Connection, reused: Iterable[bytes]) -> None:
         """Clear condemnations of chunks that a commit reuses.

@@ -36,9 +36,11 @@ CREATE TABLE unlogged(
     record BLOB NOT NULL
 );
 
+-- `end` is behind the last record of a pack that is indexed.
 CREATE TABLE packs(
     id INTEGER PRIMARY KEY,
-    name BLOB NOT NULL UNIQUE
+    name BLOB NOT NULL UNIQUE,
+    end INTEGER NOT NULL DEFAULT 0
 );
 
 -- `key` is the first 8 bytes of the digest as a signed number; the record in the pack

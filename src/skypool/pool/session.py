@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from skypool.catalogue.interface import ChunkPlace, Draft, IndexedDocument, Published
@@ -22,7 +22,7 @@ from skypool.errors import Damaged, Locked, ReadOnly
 from skypool.pool.folder import PoolFolder
 from skypool.pool.inplace import InPlaceChunks
 from skypool.pool.recovery import bring_up_to_date, log_position, noted_position
-from skypool.storage.interface import Writer
+from skypool.storage.interface import PackEnd, Writer
 from skypool.storage.store import ChunkStore, Location
 
 __all__ = ["Session"]
@@ -31,6 +31,7 @@ _DOCUMENTS_KEPT = 512
 # Commits larger than this index their content beforehand, in short transactions.
 _STAGE_DOCUMENTS = 2000
 _STAGE_CHUNKS = 20000
+_PACKS_TRIED = 8
 
 
 class Session:
@@ -59,6 +60,7 @@ class Session:
             relocate=self._place,
         )
         self.catalogue = self._open_catalogue()
+        self.store.candidates = self._unfinished_packs
         self._epoch = self.catalogue.state("epoch")
         self._documents: OrderedDict[bytes, dict[str, Any]] = OrderedDict()
         self._lock = threading.Lock()
@@ -110,6 +112,12 @@ class Session:
     def _place(self, digest: bytes) -> Location | None:
         places = self.catalogue.places(digest)
         return Location(*places[0]) if places else None
+
+    def _unfinished_packs(self) -> Iterator[PackEnd]:
+        """Return packs that a writer may go on with, without looking through all of them."""
+        for name, end in self.catalogue.chunks.last_packs(_PACKS_TRIED):
+            # Records start at multiples of 8.
+            yield PackEnd(name, -(-end // 8) * 8)
 
     def _confirm(self, place: ChunkPlace, digest: bytes) -> bool:
         # A chunk once found bad counts as absent, so that adding it again heals (rule 17).
