@@ -84,7 +84,7 @@ class Hdf5Format(VerbatimFormat):
         """Walk through the groups, and read the datasets for their statistics."""
         h5py = _h5py()
         with understanding(source, "HDF5"), h5py.File(SourceFile(source), "r") as file:
-            walk = _Walk(source)
+            walk = _Walk(source, h5py.h5o.get_info(file.id).addr)
             datasets = walk.group(file, 0)
             return Description(datasets, [*_attributes(file), *walk.scalars])
 
@@ -103,9 +103,9 @@ class Hdf5Format(VerbatimFormat):
 class _Walk:
     """Goes through a file."""
 
-    def __init__(self, source: WatchedSource) -> None:
+    def __init__(self, source: WatchedSource, root: Any) -> None:
         self._source = source
-        self._seen: dict[Any, str] = {}
+        self._seen: dict[Any, str] = {root: "/"}
         self._left = MAX_OBJECTS
         self.scalars: list[list[Any]] = []
 
