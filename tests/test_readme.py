@@ -123,8 +123,7 @@ def test_tour(newcomer: Newcomer, monkeypatch: pytest.MonkeyPatch) -> None:
             source = "\n" * (block.line - 1) + block.text
             exec(compile(source, str(ROOT / "README.md"), "exec"), namespace)
         elif block.language == "console":
-            for command in commands(block):
-                newcomer.run(command)
+            newcomer.run("\n".join(commands(block)))
         ran += 1
     assert ran == len(blocks())
     assert files(newcomer.data / "given-back") == files(newcomer.data / str(OBSID))
