@@ -112,7 +112,6 @@ def _verdict(hdus, number, found):
             return sort, "no data"
         if sort.endswith("TableHDU"):
             columns = [np.array(data.field(n), copy=True) for n in range(len(hdu.columns))]
-            kinds = [c.dtype.kind for c in columns]
         elif sort == "GroupsHDU":
             columns = [np.asarray(data.field(n)) for n in range(len(data.dtype.names))]
     except (OSError, ValueError, TypeError, AttributeError, IndexError, KeyError) as error:

@@ -78,10 +78,9 @@ def test_all_kinds_of_units_are_found():
 
 
 def test_random_groups_and_compressed_images():
-    groups = unit(
-        "SIMPLE  =                    T", "BITPIX  = 16", "NAXIS   = 3", "NAXIS1  = 0", "NAXIS2  = 2",
-        "NAXIS3  = 3", "GROUPS  =                    T", "PCOUNT  = 1", "GCOUNT  = 4", data=bytes(56),
-    )  # fmt: skip
+    axes = ("BITPIX  = 16", "NAXIS   = 3", "NAXIS1  = 0", "NAXIS2  = 2", "NAXIS3  = 3")
+    groups = ("GROUPS  =                    T", "PCOUNT  = 1", "GCOUNT  = 4")
+    groups = unit(PRIMARY[0], *axes, *groups, data=bytes(56))
     found = layout(groups).hdus[0]
     assert (found.kind, found.size) == ("groups", 4 * 2 * (1 + 6))
     stream = io.BytesIO()

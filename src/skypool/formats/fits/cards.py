@@ -25,7 +25,7 @@ _VALUE = re.compile(
     r"|\(([^()/']*+)\)"
     r")?+ *+(?:/ *+(.*+))?+$"
 )
-_NUMBER = re.compile(r"([+-]?) *([0-9]*\.?[0-9]*(?:[EeDd] *[+-]? *[0-9]+)?)")
+_NUMBER = re.compile(r"([+-]?) *((?:[0-9]+\.?[0-9]*|\.[0-9]+) *(?:[EeDd] *[+-]? *[0-9]+)?)")
 # The key cards of HCSS are not standard HIERARCH cards: no blanks round the equals sign, and
 # a lower-case "key." that must not be folded to upper case.
 _MAP = re.compile(r"HIERARCH *key\.([^=]+?) *= *'([^']+)'")
@@ -237,7 +237,7 @@ def _valued(keyword: str, field: str, bad: list[str]) -> Card:
     text, _, comment = field.partition("/")
     text = text.strip()
     number = _NUMBER.fullmatch(text)
-    if number is not None and any(digit.isdigit() for digit in number[2]):
+    if number is not None:
         # Blanks inside a number, as FITS 1 allowed and astropy reads.
         digits = number[1] + number[2].replace(" ", "")
         return Card(
