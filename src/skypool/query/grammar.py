@@ -40,7 +40,7 @@ from skypool.query.tree import (
 
 __all__ = ["parse", "parse_rows"]
 
-MAX_NESTING: Final = 60
+MAX_NESTING: Final = 100
 OR, AND, NOT, COMPARE, ADD, MULTIPLY, SIGN, POWER = 10, 20, 30, 40, 50, 60, 70, 80
 _ARITHMETIC: Final = {
     "+": ADD, "-": ADD, "*": MULTIPLY, "/": MULTIPLY, "//": MULTIPLY, "%": MULTIPLY,

@@ -1,0 +1,111 @@
+"""Queries answered by the SQLite catalogue.
+
+The tree becomes SQL over versions, names, tags, references and the inverted table of metadata. For
+every condition the driver says where it *may* hold and where it *surely* does, and the same of its
+opposite, since ``not`` turns the two about. Products for which the two agree are answered; the few
+in between are left to `skypool.query.evaluate`, which defines what is right.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from typing import Any, Final, NamedTuple
+
+from skypool.catalogue.database import Database, explained
+from skypool.catalogue.interface import VersionRow
+from skypool.catalogue.search_clause import UNDECIDED, Clause
+from skypool.catalogue.search_compile import MOST_NODES, Compiler
+from skypool.catalogue.text import from_database
+from skypool.errors import QueryError
+from skypool.query.functions import FUNCTIONS
+from skypool.query.tree import Call, Node, walk
+
+__all__ = ["Candidate", "search"]
+
+# Statements beyond SQLite's limits are left to the evaluator alone.
+_DEEPEST: Final = 20
+_REFUSED: Final = re.compile("parser stack overflow|too large|too many|too deep|too complex")
+
+
+class Candidate(NamedTuple):
+    """A version that a query may find.
+
+    Attributes
+    ----------
+    row : VersionRow
+    decided : bool
+        Whether it is found for certain; else the evaluator must say.
+    """
+
+    row: VersionRow
+    decided: bool
+
+
+def search(
+    database: Database,
+    tree: Node,
+    at: int,
+    *,
+    all_versions: bool = False,
+    text: str = "",
+) -> list[Candidate]:
+    """Return the versions that a query may find, in the order of names.
+
+    Parameters
+    ----------
+    database
+        The catalogue's.
+    tree
+        The query, all names bound.
+    at
+        The commit as of which the question is asked.
+    all_versions
+        Whether older versions answer too, before the newer ones of their track.
+    text
+        The query as written, for errors.
+
+    Raises
+    ------
+    QueryError
+        If it asks for what this version cannot answer.
+    """
+    for node in walk(tree):
+        if isinstance(node, Call) and FUNCTIONS[node.function].need == "sky":
+            raise QueryError(
+                f"{node.function}() is not available yet: this version has no index of the sky",
+                text=text,
+                column=node.column,
+            )
+    large = tree.depth > _DEEPEST or sum(1 for _ in walk(tree)) > MOST_NODES
+    compiler = Compiler(at)
+    clause = UNDECIDED if large else compiler.clause(tree, True, "v")
+    with database.reading() as connection, explained(database.path):
+        try:
+            rows = _rows(connection, compiler, clause, all_versions=all_versions)
+        except sqlite3.OperationalError as error:
+            if not _REFUSED.search(str(error)):
+                raise
+            rows = _rows(connection, Compiler(at), UNDECIDED, all_versions=all_versions)
+    return [_candidate(row) for row in rows]
+
+
+def _rows(
+    connection: sqlite3.Connection, compiler: Compiler, clause: Clause, *, all_versions: bool
+) -> list[tuple[Any, ...]]:
+    newest = "" if all_versions else " AND v.until > :at"
+    sql = (
+        "SELECT v.urn, v.track, v.version, d.digest, d.kind, d.type, d.size, v.total, v.since,"
+        f" n.name, {'1' if clause.sure == clause.maybe else clause.sure}"
+        " FROM versions v JOIN documents d ON d.id = v.document JOIN names n ON n.track = v.track"
+        " AND n.since <= :at AND n.until > :at"
+        f" WHERE v.since <= :at{newest} AND ({clause.maybe}) ORDER BY n.name, v.version"
+    )
+    compiler.register(connection)
+    return connection.execute(sql, {"at": compiler.at, **compiler.parameters}).fetchall()
+
+
+def _candidate(row: tuple[Any, ...]) -> Candidate:
+    *values, decided = row
+    values[5], values[9] = from_database(values[5]), from_database(values[9])
+    return Candidate(VersionRow(*values), bool(decided))

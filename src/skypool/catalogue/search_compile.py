@@ -1,0 +1,314 @@
+"""A query as SQL: conditions on metadata and attributes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from skypool.catalogue.search_calls import CALLS
+from skypool.catalogue.search_clause import (
+    EVERYTHING,
+    NOTHING,
+    UNDECIDED,
+    Clause,
+    among,
+    joined,
+    key_of,
+    plain_number,
+    stored_value,
+)
+from skypool.catalogue.search_terms import (
+    Part,
+    compare_parts,
+    list_parts,
+    text_parts,
+    truth_parts,
+)
+from skypool.catalogue.text import from_database, to_database
+from skypool.model.kinds import subkinds
+from skypool.query.compare import Truth, as_text, compare, like
+from skypool.query.tree import (
+    ATTRIBUTES,
+    And,
+    Call,
+    Compare,
+    ListOf,
+    Literal,
+    Name,
+    Node,
+    Not,
+    Or,
+)
+from skypool.query.values import Value
+
+__all__ = ["MOST_NODES", "Compiler"]
+
+MOST_NODES: Final = 1000
+_MOST_ITEMS: Final = 100
+_TURNED: Final = {"==": "==", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+@dataclass(slots=True)
+class Compiler:
+    """Makes SQL of one tree.
+
+    The table of versions goes by an alias (``v`` for the products that are looked for, others for
+    those that conditions such as ``parent(...)`` speak of).
+    """
+
+    at: int
+    parameters: dict[str, Any] = field(default_factory=dict)
+    tests: list[Callable[[Any], int]] = field(default_factory=list)
+    parts: list[tuple[Part, bool]] = field(default_factory=list)
+    aliases: int = 0
+
+    def register(self, connection: sqlite3.Connection) -> None:
+        """Give the connection the functions that the SQL calls."""
+
+        def term(number: int, value: Any, unit: str | None) -> int:
+            part, want = self.parts[number]
+            return part.decides(value, unit or "", want)
+
+        def test(number: int, value: Any) -> int:
+            return self.tests[number](value)
+
+        connection.create_function("query_term", 3, term)
+        connection.create_function("query_test", 2, test)
+
+    def parameter(self, value: Any) -> str:
+        """Return the placeholder of a value."""
+        name = f"p{len(self.parameters)}"
+        self.parameters[name] = value
+        return f":{name}"
+
+    def alias(self) -> str:
+        """Return a fresh name for a table."""
+        self.aliases += 1
+        return f"v{self.aliases}"
+
+    def tested(self, column: str, test: Callable[[Any], Truth], want: bool) -> Clause:
+        """Return the clause of a test of one column, made by Python."""
+        self.tests.append(lambda value: int(test(value) is want))
+        condition = f"query_test({len(self.tests) - 1}, {column})"
+        return Clause(condition, condition)
+
+    # conditions
+
+    def clause(self, node: Node, want: bool, v: str) -> Clause:
+        """Return where a condition is known to be *want*."""
+        if isinstance(node, Not):
+            return self.clause(node.item, not want, v)
+        if isinstance(node, And | Or):
+            word = "AND" if isinstance(node, And) == want else "OR"
+            return joined(word, [self.clause(item, want, v) for item in node.items])
+        if isinstance(node, Literal):
+            known = isinstance(node.value, bool | int | float) and node.value == node.value
+            return EVERYTHING if known and bool(node.value) is want else NOTHING
+        if isinstance(node, Compare) and len(node.rest) == 1:
+            return self._compare(node, want, v)
+        if isinstance(node, Call):
+            return self._call(node, want, v)
+        key = key_of(node)
+        if key is not None:
+            return self._terms(key, truth_parts(want), want, v)
+        return UNDECIDED
+
+    def _compare(self, node: Compare, want: bool, v: str) -> Clause:
+        left, (operator, right) = node.first, node.rest[0]
+        if operator in ("!=", "not in"):
+            positive = "==" if operator == "!=" else "in"
+            return self.clause(Compare(left, ((positive, right),)), not want, v)
+        if operator == "in":
+            if isinstance(right, ListOf) and all(isinstance(i, Literal) for i in right.items):
+                return self._within(left, list(right.items), want, v)  # type: ignore[arg-type]
+            if isinstance(right, Name) and right.name == "tags" and isinstance(left, Literal):
+                return self._tags(left.value, want, v)
+            return UNDECIDED
+        if isinstance(left, Literal):
+            left, right, operator = right, left, _TURNED[operator]
+        if not isinstance(right, Literal):
+            return self._present(node, v)
+        value = right.value
+        if isinstance(left, Name) and left.name in ATTRIBUTES:
+            return self._attribute(left.name, operator, value, want, v)
+        key = key_of(left)
+        if key is not None:
+            return self._terms(key, compare_parts(operator, value, want), want, v)
+        return self._present(node, v)
+
+    def _present(self, node: Compare, v: str) -> Clause:
+        """Return where a comparison can be known at all: its keys are there."""
+        found = [
+            self.with_key(key, v).maybe
+            for side in node.children()
+            if (key := key_of(side)) is not None
+        ]
+        return Clause(" AND ".join(found) or "1", "0")
+
+    def _within(self, left: Node, items: list[Literal], want: bool, v: str) -> Clause:
+        key = key_of(left)
+        if key is not None:
+            if not items or len(items) > MOST_NODES:
+                return UNDECIDED
+            return self._terms(key, list_parts(items, want), want, v)
+        if isinstance(left, Name) and left.name in ATTRIBUTES and len(items) <= _MOST_ITEMS:
+            word = "OR" if want else "AND"
+            clauses = [self._attribute(left.name, "==", i.value, want, v) for i in items]
+            return joined(word, clauses) if clauses else UNDECIDED
+        return UNDECIDED
+
+    def _terms(self, key: str, parts: list[Part], want: bool, v: str) -> Clause:
+        """Return the documents that have a row of the parts under a key.
+
+        The product's own value counts, in the spelling that was asked for or the only one there
+        is; whether those of datasets do is left open.
+        """
+        folded = self.parameter(to_database(key.casefold()))
+        exact = self.parameter(to_database(key))
+        own = (
+            f"t.place = 0 AND (k.name = {exact} OR NOT EXISTS"
+            f" (SELECT 1 FROM keys o WHERE o.folded = {folded} AND o.id <> k.id))"
+        )
+        maybe, sure = [], []
+        for part in parts:
+            where = part.where
+            for value in part.parameters:
+                where = where.replace("?", self.parameter(value), 1)
+            source = f"SELECT t.document FROM keys k JOIN terms t ON t.key = k.id WHERE k.folded = {folded}"  # noqa: E501
+            if part.test is None:
+                maybe.append(f"{source} AND {where}")
+                sure.append(f"{source} AND {where} AND {own}")
+                continue
+            self.parts.append((part, want))
+            unit = "(SELECT u.text FROM units u WHERE u.id = t.unit)"
+            decided = f"query_term({len(self.parts) - 1}, t.value, {unit})"
+            maybe.append(f"{source} AND {where} AND {decided} > 0")
+            sure.append(f"{source} AND {where} AND {decided} > 1 AND {own}")
+        return Clause(among(f"{v}.document", maybe), among(f"{v}.document", sure))
+
+    # attributes
+
+    def column(self, name: str, v: str) -> str:
+        """Return the expression of an attribute, NULL where the product has none."""
+        document = f"(SELECT %s FROM documents WHERE id = {v}.document)"
+        visible = (
+            f"(SELECT name FROM names WHERE track = {v}.track AND since <= :at"
+            " ORDER BY until > :at DESC, since DESC LIMIT 1)"
+        )
+        return {
+            "name": "n.name" if v == "v" else f"coalesce({visible}, '')",
+            "version": f"{v}.version",
+            "urn": f"{v}.urn",
+            "kind": "d.kind" if v == "v" else document % "kind",
+            "type": "d.type" if v == "v" else document % "type",
+            "size": "d.size" if v == "v" else document % "size",
+            "hash": document % "CASE WHEN file_hash NOT NULL THEN lower(hex(file_hash)) END",
+            "path": f"(SELECT path FROM sources WHERE document = {v}.document"
+            " ORDER BY path LIMIT 1)",
+        }[name]
+
+    def _attribute(self, name: str, operator: str, value: Value, want: bool, v: str) -> Clause:
+        if name == "tags":
+            return UNDECIDED
+        if name in ("saved", "author", "message"):
+            return self._tested_attribute(
+                name, lambda stored: compare(operator, stored_value(name, stored), value), want, v
+            )
+        column = self.column(name, v)
+        if name == "urn":
+            number = str(value).rpartition(":")[2]
+            if operator == "==" and want and number.isascii() and number.isdigit():
+                return Clause(f"{column} = {self.parameter(int(number[:18]))}", "0")
+            return UNDECIDED
+        if name == "kind" and operator == "==" and isinstance(value, str):
+            if value == "Product":
+                return EVERYTHING if want else NOTHING
+            marks = ", ".join(self.parameter(kind) for kind in sorted(subkinds(value)))
+            condition = f"{column} {'IN' if want else 'NOT IN'} ({marks})"
+            return Clause(condition, condition)
+        if name in ("name", "type") and operator == "==" and isinstance(value, str):
+            parts = compare_parts(operator, value, want)
+            if len(parts) == 1 + (not want) and all(part.test is None for part in parts):
+                sign = "=" if want else "<>"
+                condition = f"{column} {sign} {self.parameter(to_database(value))}"
+                return Clause(condition, condition)
+        if name in ("version", "size") and plain_number(value):
+            sign = operator.replace("==", "=")
+            condition = f"{column} {sign} {self.parameter(value)}"
+            found = Clause(condition, condition)
+            return found if want else found.opposite
+
+        return self.tested(
+            column, lambda stored: compare(operator, stored_value(name, stored), value), want
+        )
+
+    def _tested_attribute(
+        self, name: str, test: Callable[[Any], Truth], want: bool, v: str
+    ) -> Clause:
+        """Return the clause of a test of an attribute; those of commits are tested once each."""
+        if name not in ("saved", "author", "message"):
+            return self.tested(self.column(name, v), test, want)
+        column = "time_us" if name == "saved" else name
+        tested = self.tested(column, test, want).maybe
+        condition = f"{v}.since IN (SELECT number FROM commits WHERE {tested})"
+        return Clause(condition, condition)
+
+    def _tags(self, value: Value, want: bool, v: str) -> Clause:
+        if not isinstance(value, str):
+            return UNDECIDED
+        same = self.tested(
+            "t.tag", lambda stored: compare("==", value, from_database(stored)), True
+        )
+        condition = (
+            f"EXISTS (SELECT 1 FROM tags t WHERE t.urn = {v}.urn AND t.since <= :at"
+            f" AND t.until > :at AND {same.maybe})"
+        )
+        found = Clause(condition, condition)
+        return found if want else found.opposite
+
+    # functions
+
+    def _call(self, node: Call, want: bool, v: str) -> Clause:
+        maker = CALLS.get(node.function)
+        if maker is not None:
+            found = maker(self, node, v)
+            return found if want else found.opposite
+        if node.function in ("startswith", "contains", "like"):
+            return self._text_call(node, want, v)
+        return UNDECIDED
+
+    def _text_call(self, node: Call, want: bool, v: str) -> Clause:
+        left, right = node.arguments
+        if not isinstance(right, Literal) or (pattern := as_text(right.value)) is None:
+            return UNDECIDED
+        key = key_of(left)
+        if key is not None:
+            return self._terms(key, text_parts(node.function, pattern, want), want, v)
+        if not isinstance(left, Name) or left.name not in ATTRIBUTES or left.name == "urn":
+            return UNDECIDED
+        if left.name == "tags":
+            return self._tags(right.value, want, v) if node.function == "contains" else UNDECIDED
+
+        def test(stored: Any) -> Truth:
+            text = as_text(stored_value(left.name, stored))
+            if text is None:
+                return None
+            if node.function == "startswith":
+                return text.startswith(pattern)
+            return pattern in text if node.function == "contains" else like(text, pattern)
+
+        return self._tested_attribute(left.name, test, want, v)
+
+    def with_key(self, key: str, v: str) -> Clause:
+        """Return the documents that have a key, of their own or in a dataset."""
+        folded = self.parameter(to_database(key.casefold()))
+        condition = among(
+            f"{v}.document",
+            [
+                "SELECT t.document FROM keys k JOIN terms t ON t.key = k.id"
+                f" WHERE k.folded = {folded}"
+            ],
+        )
+        return Clause(condition, condition)

@@ -1,0 +1,470 @@
+"""The SQL driver against the evaluator, which defines what is right."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from query.subjects import FakeSubject
+from skypool.catalogue.interface import Draft, DraftVersion, External
+from skypool.catalogue.publish import time_of
+from skypool.catalogue.search import search
+from skypool.catalogue.sqlite import SqliteCatalogue
+from skypool.catalogue.terms import indexed
+from skypool.errors import QueryError
+from skypool.model.composite import Composite
+from skypool.model.metadata import MetaData, Parameter
+from skypool.query.evaluate import matches
+from skypool.query.grammar import parse
+
+
+@dataclass
+class Spec:
+    """One version."""
+
+    meta: list = field(default_factory=list)
+    datasets: list = field(default_factory=list)
+    kind: str = "SimpleImage"
+    type: str = "MAP"
+    refs: list = field(default_factory=list)
+    tags: list = field(default_factory=list)
+
+
+class Data(Composite):
+    """A dataset that has metadata only."""
+
+
+class World:
+    """A catalogue, and the same products for the evaluator."""
+
+    def __init__(self, folder):
+        self.catalogue = SqliteCatalogue(str(Path(folder) / "catalogue.sqlite"), writable=True)
+        self.specs = {}
+        self.documents = 0
+
+    def close(self):
+        self.catalogue.close()
+
+    def commit(self, named_specs, author="scott", message="", hidden=()):
+        draft = Draft(author, message)
+        documents = []
+        for name, spec in named_specs:
+            digest = hashlib.sha256(str(self.documents).encode()).digest()
+            self.documents += 1
+            document = {
+                "kind": spec.kind,
+                "meta": [
+                    ["type", spec.type],
+                    *([key, value, unit] for key, value, unit in spec.meta),
+                ],
+                "datasets": [
+                    [f"d{n}", {"is": "array", "meta": [list(entry) for entry in meta]}]
+                    for n, meta in enumerate(spec.datasets)
+                ],
+            }
+            documents.append(indexed(digest, document, 100 + len(spec.meta)))
+            refs = [
+                (role, External(target) if isinstance(target, str) else target)
+                for role, target in spec.refs
+            ]
+            draft.versions.append(
+                DraftVersion(digest, spec.kind, spec.type, 100 + len(spec.meta), 0, refs, name)
+            )
+            draft.tags += [(tag, -len(draft.versions), True) for tag in spec.tags]
+        draft.hidden += [
+            (self.catalogue.named(name, self.catalogue.head()), True) for name in hidden
+        ]
+        published = self.catalogue.publish(draft, [], documents, [])
+        for urn, (_, spec) in zip(published.urns, named_specs, strict=True):
+            self.specs[urn] = spec
+        return published.urns
+
+    def subject(self, urn):
+        at = self.catalogue.head()
+        row = self.catalogue.version(urn, at)
+        spec = self.specs[urn]
+        commit = self.catalogue.commit(row.commit)
+        found = FakeSubject(
+            meta=_meta([("type", spec.type, ""), *spec.meta]),
+            datasets={f"d{n}": Data({}, meta=_meta(m)) for n, m in enumerate(spec.datasets)},
+            urn=f"urn:pool:{row.kind}:{urn}",
+            name=row.name or self.catalogue.last_name(row.track, at),
+            version=row.version,
+            saved=time_of(commit.time_us),
+            author=commit.author,
+            message=commit.message,
+            tags=tuple(self.catalogue.tags(urn, at)),
+            size=row.size,
+            hash=None,
+            kind=row.kind,
+            type=row.type,
+        )
+
+        def parents():
+            rows = self.catalogue.parents(urn, at)
+            newest = [self.catalogue.latest(row.track, at) for row in rows]
+            return [
+                self.subject(row.urn)
+                for row, last in zip(rows, newest, strict=True)
+                if last is not None and last.urn == row.urn and last.name is not None
+            ]
+
+        def children():
+            for ref in self.catalogue.refs(urn):
+                yield ref.role, ref.external if ref.child is None else self.subject(ref.child)
+
+        found.parents, found.children = parents, children
+        return found
+
+    def check(self, query, values=None, all_versions=False):
+        tree = parse(query, values or {})
+        at = self.catalogue.head()
+        candidates = search(
+            self.catalogue.database, tree, at, all_versions=all_versions, text=query
+        )
+        found = {row.urn: decided for row, decided in candidates}
+        assert len(found) == len(candidates)
+        wanted, scope = set(), set()
+        for row in self.catalogue.listing(at):
+            rows = self.catalogue.track_versions(row.track, at) if all_versions else [row]
+            for version in rows:
+                scope.add(version.urn)
+                if matches(tree, self.subject(version.urn)):
+                    wanted.add(version.urn)
+        assert set(found) <= scope
+        assert wanted <= set(found), (query, "missed")
+        assert {urn for urn, decided in found.items() if decided} <= wanted, (query, "too many")
+        return wanted, found
+
+
+def _meta(entries):
+    return MetaData({key: Parameter(value, unit) for key, value, unit in entries})
+
+
+@pytest.fixture
+def world(tmp_path):
+    made = World(tmp_path)
+    made.commit(
+        [
+            ("cal/flat", Spec([("v", 4, ""), ("OBSID", 1, "")], kind="CalProduct", tags=["good"])),
+            ("m/a", Spec([("obsid", 5, ""), ("wavelength", 0.25, "mm"), ("object", "M 83", "")])),
+            (
+                "m/b",
+                Spec(
+                    [
+                        ("obsid", "5", ""),
+                        ("wavelength", 250.0, "um"),
+                        ("DATE-OBS", "2010-03-02T10:00:00", ""),
+                    ]
+                ),
+            ),
+            (
+                "m/c",
+                Spec(
+                    [("obsid", 6, ""), ("start", datetime(2010, 3, 2, 12, tzinfo=UTC), "")],
+                    [[("CHIP", 1, "")], [("CHIP", 2, "")]],
+                ),
+            ),
+            (
+                "m/d",
+                Spec(
+                    [("obsid", float("nan"), ""), ("object", "x" * 300, "")],
+                    kind="SpectralSimpleCube",
+                ),
+            ),
+        ]
+    )
+    made.commit(
+        [
+            ("m/a", Spec([("obsid", 7, ""), ("object", "m 83", "")], tags=["using cal v1"])),
+            (
+                "o/l2",
+                Spec(
+                    [("mode", "Large map", "")],
+                    kind="MapContext",
+                    refs=[("PSW.fits", 2), ("cal", 1)],
+                ),
+            ),
+            (
+                "o",
+                Spec(
+                    [("od", 98, "")],
+                    kind="ObservationContext",
+                    refs=[("level2", -2), ("gone", "urn:x:Y:1")],
+                ),
+            ),
+        ],
+        author="anne",
+        message="reprocessed",
+    )
+    made.commit([("gone", Spec([("obsid", 5, "")]))])
+    made.commit([], hidden=["gone"])
+    yield made
+    made.close()
+
+
+MAPS = ["cal/flat", "m/a", "m/b", "m/c", "m/d"]
+
+
+@pytest.mark.parametrize(
+    ("query", "names", "decided"),
+    [
+        ("obsid == 5", ["m/b"], True),
+        ("obsid == 7", ["m/a"], True),
+        ("OBSID == 1", ["cal/flat"], True),
+        ("obsid == 1", ["cal/flat"], False),
+        ("obsid > 5", ["m/a", "m/c"], True),
+        ("not obsid > 5", ["cal/flat", "m/b"], None),
+        ("obsid != 5", ["cal/flat", "m/a", "m/c"], None),
+        ("obsid in [5, 6]", ["m/b", "m/c"], True),
+        ("wavelength == '250 um'", ["m/b"], True),
+        ("wavelength < '1 mm'", ["m/b"], True),
+        ("object == 'm 83'", ["m/a"], True),
+        ("object like 'M%83'", ["m/a"], None),
+        ("object like 'x%'", ["m/d"], False),
+        ("object contains 'xx'", ["m/d"], False),
+        ("start == '2010-03-02'", ["m/c"], True),
+        ("start > '2010-03-02'", [], None),
+        ("start < '2010-04' and start >= '2010'", ["m/c"], True),
+        ("meta['DATE-OBS'] == '2010-03-02'", ["m/b"], True),
+        ("CHIP == 2", ["m/c"], False),
+        ("kind == 'Context'", ["o", "o/l2"], True),
+        ("kind == 'SimpleCube'", ["m/d"], True),
+        ("kind == 'Product' and kind != 'Context' and type == 'MAP'", [*MAPS], True),
+        ("name startswith 'o' and name != 'o'", ["o/l2"], True),
+        ("version == 1", ["m/a"], True),
+        ("author == 'anne' and message contains 'repro'", ["m/a", "o", "o/l2"], True),
+        ("saved < '2000'", [], None),
+        ("tagged('using cal v1')", ["m/a"], True),
+        ("tags contains 'good' or 'using cal v1' in tags", ["cal/flat", "m/a"], True),
+        ("has(chip) or missing(obsid)", ["m/c", "o", "o/l2"], True),
+        ("parent(mode == 'Large map')", ["cal/flat"], True),
+        ("ancestor(od == 98)", ["cal/flat", "o/l2"], True),
+        ("child('level2', mode == 'Large map')", ["o"], True),
+        ("descendant(v == 4) and not child(v == 4)", ["o"], True),
+        ("child('PSW')", ["o/l2"], False),
+        ("has_ref('GONE')", ["o"], True),
+        ("refers_to('cal/flat@0')", ["o/l2"], False),
+        ("refers_to('urn:x:Y:1')", ["o"], None),
+        ("obsid * 2 == 14", ["m/a"], False),
+        ("True", ["cal/flat", "m/a", "m/b", "m/c", "m/d", "o", "o/l2"], True),
+        ("size > 101 and path == 'x'", [], None),
+    ],
+)  # fmt: skip
+def test_queries(world, query, names, decided):
+    wanted, found = world.check(query)
+    at = world.catalogue.head()
+    assert sorted(world.catalogue.version(urn, at).name for urn in wanted) == names
+    if decided is not None:
+        assert set(found.values()) <= {decided}
+
+
+def test_all_versions_and_order(world):
+    wanted, _ = world.check("obsid == 5", all_versions=True)
+    assert len(wanted) == 2
+    at = world.catalogue.head()
+    rows = search(world.catalogue.database, parse("True"), at, all_versions=True)
+    keys = [(row.name, row.version) for row, _ in rows]
+    assert keys == sorted(keys)
+    assert [row for row, _ in search(world.catalogue.database, parse("True"), at)] == (
+        world.catalogue.listing(at)
+    )
+    assert [row.name for row, _ in search(world.catalogue.database, parse("obsid == 5"), 1)] == [
+        "m/a",
+        "m/b",
+    ]
+
+
+def test_the_sky_is_refused_at_once(world):
+    with pytest.raises(QueryError, match="not available yet"):
+        search(world.catalogue.database, parse("False and covers(1, 2)"), 1)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        " or ".join(f"obsid == {n}" for n in range(300)),
+        " or ".join(f"obsid == {n}" for n in range(2000)),
+        "obsid in [" + ", ".join(str(n) for n in range(90)) + "]",
+        "obsid in [" + ", ".join(str(n) for n in range(5000)) + "]",
+        "name in [" + ", ".join(f"'m/{n}'" for n in range(5000)) + "]",
+        "(" * 50 + "obsid == 5" + ")" * 50,
+        "not (obsid == 5 and " * 30 + "obsid == 6" + ")" * 30,
+        "parent(" * 10 + "obsid == 5" + ")" * 10,
+        "parent(obsid == 5 or ancestor(" * 5 + "obsid == 5" + "))" * 5,
+        "child('a', " * 10 + "obsid == 5" + ")" * 10,
+        "obsid == " + "9" * 300,
+        "obsid < 1e308 and version < " + "9" * 300 + " and size != 18446744073709551616",
+        "refers_to('" + "@" * 500 + "') or urn == 'urn:p:K:" + "9" * 50 + "'",
+        "name == '\\0\\U0010ff00' or object == 'a\\x00b' or tagged('\\U0010ff00')",
+    ],
+    ids=lambda query: query[:20] + str(len(query)),
+)
+def test_large_and_odd_queries(world, query):
+    world.check(query)
+
+
+TEXTS = [
+    "", "1", "01", "1.0", "5", "abc", "ABC", "ab%", "250 um", "0.25 mm", "2010-03-02", "2010-03",
+    "2010", "20100302", "2010-03-02T10:00:00", "2010-03-02T01:00:00+05:00", "2010-W09-2",
+    "2010-03-02T10:00:00.000000Z", "é", "\ue000", "\U0010ff00", "\U0001f30c", "x" * 199, "x" * 200,
+    "x" * 250, "\ud800", "a\x00b", "nan", "1e400", "-0", " 5",
+]  # fmt: skip
+MOMENTS = [
+    datetime(2010, 3, 2, tzinfo=UTC),
+    datetime(2010, 3, 2, 10, tzinfo=UTC),
+    datetime(2010, 3, 2, 23, 59, 59, 999999, tzinfo=UTC),
+    datetime(1, 1, 1, tzinfo=UTC),
+    datetime(9999, 12, 31, tzinfo=UTC),
+]
+NUMBERS = [
+    0, 1, -1, 5, 250, 0.25, 5.0, -0.0, 2**53, 2**53 + 1, float(2**53), 2**63 - 1, -(2**63), 2**63,
+    2**80, float(2**80), float("inf"), float("-inf"), float("nan"), 1e-300, True, False,
+]  # fmt: skip
+values = st.one_of(st.sampled_from(NUMBERS), st.sampled_from(TEXTS), st.sampled_from(MOMENTS))
+keys = st.sampled_from(["a", "A", "b", "Ab", "AB"])
+
+
+@st.composite
+def entries(draw):
+    names = draw(st.lists(keys, max_size=4, unique=True))
+    found = []
+    for name in names:
+        value = draw(values)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        found.append(
+            (name, value, draw(st.sampled_from(["", "", "um", "mm", "s"])) if number else "")
+        )
+    return found
+
+
+track_names = st.sampled_from(["m/a", "m/b", "o", "5"])
+roles = st.lists(st.sampled_from(["x", "X", "x.fits", "y"]), max_size=2, unique=True)
+units = st.sampled_from(["", "", "um", "mm", "s"])
+trees = st.sampled_from(["parent", "ancestor", "child", "descendant"])
+
+
+@st.composite
+def worlds(draw):
+    """Commits: lists of (name, spec); references go to what was saved before."""
+    commits, saved = [], 0
+    for _ in range(draw(st.integers(1, 3))):
+        specs = []
+        names = draw(
+            st.lists(st.sampled_from(["m/a", "m/b", "o", "5"]), min_size=1, max_size=3, unique=True)
+        )
+        for name in names:
+            roles = draw(
+                st.lists(st.sampled_from(["x", "X", "x.fits", "y"]), max_size=2, unique=True)
+            )
+            refs = [
+                (
+                    role,
+                    draw(st.integers(1, saved)) if saved and draw(st.booleans()) else "urn:x:Y:1",
+                )
+                for role in roles
+            ]
+            specs.append(
+                (
+                    name,
+                    Spec(
+                        draw(entries()),
+                        draw(st.lists(entries(), max_size=2)),
+                        draw(st.sampled_from(["SimpleImage", "MapContext", "Odd", "Product"])),
+                        draw(st.sampled_from(["MAP", "5", "", "2010-03-02"])),
+                        refs,
+                        draw(st.lists(st.sampled_from(["t", "2010-03-02"]), max_size=1)),
+                    ),
+                )
+            )
+        commits.append((specs, draw(st.sampled_from(["scott", "5"]))))
+        saved += len(specs)
+    return commits
+
+
+operators = st.sampled_from(["==", "!=", "<", "<=", ">", ">="])
+bindable = values.filter(lambda value: not (isinstance(value, str) and "\ud800" in value))
+sides = st.one_of(
+    keys,
+    keys,
+    st.sampled_from(["meta['a']", "d0.meta['a']", "name", "version", "size", "kind", "type",
+                     "author", "saved", "hash", "path", "a + b", "message"]),
+)  # fmt: skip
+
+
+@st.composite
+def leaves(draw, bound):
+    side = draw(sides)
+
+    def literal():
+        bound.append(draw(bindable))
+        return f"$v{len(bound) - 1}"
+
+    def text():
+        bound.append(draw(st.sampled_from([t for t in TEXTS if "\ud800" not in t])))
+        return f"$v{len(bound) - 1}"
+
+    form = draw(st.integers(0, 8))
+    if form <= 2:
+        return f"{side} {draw(operators)} {literal()}"
+    if form == 3:
+        return f"{literal()} {draw(operators)} {side}"
+    if form == 4:
+        items = ", ".join(literal() for _ in range(draw(st.integers(0, 3))))
+        return f"{side} {draw(st.sampled_from(['in', 'not in']))} [{items}]"
+    if form == 5:
+        return f"{side} {draw(st.sampled_from(['startswith', 'contains', 'like']))} {text()}"
+    if form == 6:
+        return draw(
+            st.sampled_from(
+                ["has(a)", "missing(ab)", "has(path)", "tagged('t')", "'2010-03-02' in tags",
+                 "has_ref('x')", "child('x')", "refers_to('m/a')", "refers_to('urn:x:Y:1')",
+                 "refers_to('m/b@0')", "parent()", "ancestor()", "tags contains 't'", "True",
+                 "a", "AB", "refers_to('m/a@t')"]
+            )
+        )  # fmt: skip
+    if form == 7:
+        return f"{side} {draw(operators)} {draw(keys)}"
+    return f"1 < {side} <= {literal()}"
+
+
+@st.composite
+def asked(draw):
+    bound = []
+
+    def build(depth):
+        form = draw(st.integers(0, 7)) if depth else 0
+        if form <= 2:
+            return draw(leaves(bound))
+        if form == 3:
+            return f"not ({build(depth - 1)})"
+        if form in (4, 5):
+            word = "and" if form == 4 else "or"
+            return f"({build(depth - 1)}) {word} ({build(depth - 1)})"
+        if form == 6:
+            return f"{draw(trees)}({build(depth - 1)})"
+        return f"child('x', {build(depth - 1)})"
+
+    query = build(3)
+    return query, {f"v{n}": value for n, value in enumerate(bound)}
+
+
+@settings(max_examples=max(50, settings.default.max_examples // 2))
+@given(worlds(), st.lists(asked(), min_size=1, max_size=8), st.booleans())
+def test_driver_and_evaluator_agree(commits, queries, all_versions):
+    with tempfile.TemporaryDirectory() as folder:
+        world = World(folder)
+        try:
+            for specs, author in commits:
+                world.commit(specs, author=author)
+            for query, bound in queries:
+                world.check(query, bound, all_versions)
+        finally:
+            world.close()
