@@ -39,7 +39,7 @@ class RowCondition(Protocol):
         ...
 
 
-Compiler = Callable[[str, list[str], Mapping[str, Any]], RowCondition]
+Compiler = Callable[[str, list[str], Mapping[str, Any], Mapping[str, str]], RowCondition]
 
 _LANGUAGE = "skypool.query.rows"
 _compilers: list[Compiler] = []
@@ -51,14 +51,16 @@ def register(compiler: Compiler) -> None:
     Parameters
     ----------
     compiler
-        Makes a condition of its text, the columns of the table, and the values bound
-        to `$names`.
+        Makes a condition of its text, the columns of the table, the values bound to
+        `$names`, and the units of the columns that have one.
     """
     _compilers[:] = [compiler]
 
 
-def compile_condition(text: str, colnames: list[str], values: Mapping[str, Any]) -> RowCondition:
+def compile_condition(
+    text: str, colnames: list[str], values: Mapping[str, Any], units: Mapping[str, str]
+) -> RowCondition:
     """Return the condition that a text means."""
     if not _compilers:
         importlib.import_module(_LANGUAGE)  # registers itself
-    return _compilers[0](text, colnames, values)
+    return _compilers[0](text, colnames, values, units)

@@ -289,7 +289,8 @@ def _ragged(
     if missing is not None:
         problems.add("cells with arrays cannot be missing; give empty arrays", "mask")
     cells = [np.asarray(cell) for cell in values]
-    filled = [cell for cell in cells if cell.size] or cells
+    # Empty arrays have no say: lists without elements are float64 for numpy.
+    filled = [cell.dtype for cell in cells if cell.size]
     element = np.result_type(*filled) if filled else np.dtype(float)
     if any(cell.ndim != 1 for cell in cells):
         problems.add("arrays in cells have one axis; flatten them", "shape")

@@ -294,7 +294,9 @@ class Table(Immutable):
         return masked(self._source.read(name, start, stop), self._source.info(name))
 
     def _compile(self, condition: str, values: Mapping[str, Any]) -> RowCondition:
-        return compile_condition(condition, self.colnames, values)
+        units = {name: self._source.info(name).unit for name in self._names}
+        known = {name: unit for name, unit in units.items() if unit}
+        return compile_condition(condition, self.colnames, values, known)
 
     def _ranges(self, condition: RowCondition, start: int) -> dict[str, Range]:
         found: dict[str, Range] = {}

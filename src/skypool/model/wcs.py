@@ -11,7 +11,7 @@ from skypool.model.validate import Problems
 if TYPE_CHECKING:
     from astropy.wcs import WCS
 
-__all__ = ["build_wcs", "has_wcs", "wcs_cards", "wcs_text"]
+__all__ = ["build_wcs", "has_wcs", "is_wcs_keyword", "wcs_cards", "wcs_text"]
 
 # Header cards without which there are no world coordinates (FITS 4.0 section 8.2),
 # and those of the old convention (CROTA, CD).
@@ -45,10 +45,13 @@ def wcs_cards(header: str) -> str:
         return ""
     cards = (header[start : start + 80] for start in range(0, len(header), 80))
     return "".join(
-        card.ljust(80)
-        for card in cards
-        if card[8:10] == "= " and _CARDS.fullmatch(card[:8].rstrip())
+        card.ljust(80) for card in cards if card[8:10] == "= " and is_wcs_keyword(card[:8].rstrip())
     )
+
+
+def is_wcs_keyword(keyword: str) -> bool:
+    """Say whether a header keyword says something about world coordinates."""
+    return _CARDS.fullmatch(keyword) is not None
 
 
 def build_wcs(header: str, shape: tuple[int, ...]) -> WCS | None:

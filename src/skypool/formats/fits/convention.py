@@ -20,12 +20,14 @@ from skypool.errors import Damaged, UsageError
 from skypool.formats.fits.cards import Header
 from skypool.formats.fits.convention_meta import Listed, merged_meta
 from skypool.formats.fits.fields import binary_table
-from skypool.formats.fits.writer_cards import comment_of
+from skypool.formats.fits.writer_cards import ascii_text, comment_of
 from skypool.formats.fits.writer_convention import TEXT_COLUMNS
 from skypool.formats.fits.writer_tables import unescape
+from skypool.formats.fits.writer_wcs import written_wcs
 from skypool.model.metadata import Parameter
 from skypool.model.tables import Table
 from skypool.model.units import ascii_unit
+from skypool.model.wcs import wcs_cards
 
 if TYPE_CHECKING:
     from skypool.codec.sinks import ByteSource, ChunkSink
@@ -35,7 +37,6 @@ __all__ = ["apply"]
 
 Document: TypeAlias = dict[str, Any]
 _DATASETS = frozenset(("array", "table", "composite"))
-_WCS = ("CTYPE", "CRVAL", "CRPIX", "CDELT")
 # A complex array has the bytes of one of reals that has an axis more.
 _COMPLEX = {"complex64": ">c8", "complex128": ">c16"}
 
@@ -172,8 +173,9 @@ class _Reader:
 
     def _meta(self, item: int, hdu: int) -> tuple[list[list[Any]], list[str]]:
         written = [
-            (row.name, Parameter(row.value, row.unit, row.description))
-            for row in self._of(item, "parameter")
+            (row.name, Parameter(row.value, row.unit, row.description), row.what == "shared")
+            for row in self._rows
+            if row.item == item and row.what in ("parameter", "shared")
         ]
         history = [str(row.value) for row in self._of(item, "history")]
         own = [str(keyword) for row in self._of(item, "own") for keyword in row.value]
@@ -208,7 +210,7 @@ class _Reader:
 
     def _description(self, row: _Row, hdu: Hdu) -> str:
         found = hdu.header.text("DESC")
-        expected = comment_of("", row.description)
+        expected = ascii_text(row.description).strip()
         return row.description if found == expected else found
 
     def _array(self, row: _Row, hdu: Hdu, part: Document) -> Document | None:
@@ -229,17 +231,18 @@ class _Reader:
             }
             made.pop("stats", None)
             made["dtype"] = dtype
-            made.pop("wcs", None)
-            if "wcs" in row.value:
-                made["wcs"] = {"header": row.value["wcs"]}
         elif dtype == "bool" and made["dtype"] == "uint8":
             made["dtype"] = "bool"
         if not shape:
             segment = {**segment, "shape": [], "tile": []}
         if is_complex or not shape or not part:
             made["data"] = segment
-        if not part and any(card.keyword.startswith(_WCS) for card in hdu.header):
+        made.pop("wcs", None)
+        now = wcs_cards(self._source.pread(hdu.start, hdu.data - hdu.start).decode("ascii"))
+        if now:
             made["wcs"] = {"hdu": hdu.index}
+        if "wcs" in row.value and now == written_wcs(row.value["wcs"], len(shape), is_complex):
+            made["wcs"] = {"header": row.value["wcs"]}
         return self._with_unit(made, row)
 
     def _segment(self, data: Any, hdu: Hdu) -> Document:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from skypool.formats.fits.cards import Header, parse_header
-from skypool.formats.fits.writer_cards import commentary
+from skypool.formats.fits.writer_cards import commentary, plain_value
 from skypool.formats.fits.writer_keywords import HeaderWriter
 from skypool.model.metadata import Parameter
 
@@ -19,7 +19,7 @@ _FOREIGN = frozenset(("CHECKSUM", "DATASUM", "LONGSTRN", "EXTEND"))
 
 
 def merged_meta(
-    written: Sequence[tuple[str, Parameter]],
+    written: Sequence[tuple[str, Parameter, bool]],
     history: Sequence[str],
     own: Sequence[str],
     header: Header,
@@ -30,7 +30,8 @@ def merged_meta(
     Parameters
     ----------
     written
-        The parameters of the table.
+        The parameters of the table: name, value, and whether a card of the writer's own
+        says the same.
     history
         The history of the table.
     own
@@ -49,9 +50,12 @@ def merged_meta(
     expected, keywords = _expected(written, history, own, listed)
     found = {entry[0]: entry for entry in listed(header)}
     meta: list[list[Any]] = []
-    for name, parameter in written:
-        keyword = keywords[name]
-        if keyword == "HISTORY" or _same(found.get(keyword), expected.get(keyword)):
+    for name, parameter, shared in written:
+        keyword = name if shared else keywords[name]
+        if shared and keyword in found:
+            same = found[keyword][1] == plain_value(parameter.value)
+            meta.append(_entry(name, parameter) if same else found[keyword])
+        elif keyword == "HISTORY" or _same(found.get(keyword), expected.get(keyword)):
             meta.append(_entry(name, parameter))
         elif keyword in found:
             meta.append([name, *found[keyword][1:]])
@@ -65,7 +69,7 @@ def merged_meta(
 
 
 def _expected(
-    written: Sequence[tuple[str, Parameter]],
+    written: Sequence[tuple[str, Parameter, bool]],
     history: Sequence[str],
     own: Sequence[str],
     listed: Listed,
@@ -73,7 +77,9 @@ def _expected(
     """Return what a reader takes from the cards of the writer, and the keyword of each name."""
     writer = HeaderWriter(own)
     keywords: dict[str, str] = {}
-    for name, parameter in written:
+    for name, parameter, shared in written:
+        if shared:
+            continue
         before = len(writer.cards)
         writer.parameter(name, parameter)
         cards = parse_header("".join(writer.cards[before:]).encode("ascii")).cards

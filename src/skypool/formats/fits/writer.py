@@ -24,7 +24,7 @@ from skypool.formats.fits.writer_tables import (
     column_cards,
     encode_table,
 )
-from skypool.formats.fits.writer_wcs import complex_wcs
+from skypool.formats.fits.writer_wcs import written_wcs
 from skypool.model.arrays import Array
 from skypool.model.composite import Composite, Dataset, Datasets
 from skypool.model.metadata import MetaData
@@ -130,10 +130,8 @@ class _Writer:
 
     def _parameters(self, header: HeaderWriter, item: int, meta: MetaData) -> None:
         for name, found in meta.items():
-            header.parameter(name, found)
-            self._rows.add(
-                item, self._hdu, "parameter", name, found.value, found.unit, found.description
-            )
+            what = "parameter" if header.parameter(name, found) else "shared"
+            self._rows.add(item, self._hdu, what, name, found.value, found.unit, found.description)
 
     def _datasets(self, datasets: Datasets, parent: int, path: tuple[str, ...]) -> None:
         for name, dataset in datasets.items():
@@ -166,8 +164,9 @@ class _Writer:
         facts: dict[str, Any] = {"parent": parent}
         if isinstance(dataset, Array):
             facts |= {"dtype": dataset.dtype.name, "shape": list(dataset.shape)}
-            if dataset.dtype.kind == "c" and dataset.wcs_header:
-                facts["wcs"] = dataset.wcs_header
+            header_text = dataset.wcs_header
+            if _wcs(dataset) != header_text:
+                facts["wcs"] = header_text
         unit = dataset.unit_text if isinstance(dataset, Array) else ""
         self._rows.add(item, self._hdu, what, path[-1], facts, unit, dataset.description)
         if dataset.description:
@@ -196,7 +195,7 @@ class _Writer:
             header.add("BZERO", zero, "offset for the type of integers")
         if dataset.unit_text:
             header.add("BUNIT", ascii_unit(dataset.unit_text))
-        cards = complex_wcs(dataset) if is_complex else dataset.wcs_header
+        cards = _wcs(dataset)
         for start in range(0, len(cards), 80):
             header.add_raw(cards[start : start + 80])
         bitpix = _BITPIX[f"{sample.dtype.kind}{sample.dtype.itemsize}"]
@@ -249,6 +248,10 @@ class _Writer:
             urns.append(ascii_text(urn))
         encoded = encode_table(Table({"role": np.array(roles), "urn": np.array(urns)}))
         self._table(encoded, self._header("REFERENCES", 0, "BINTABLE"), {}, {})
+
+
+def _wcs(dataset: Array) -> str:
+    return written_wcs(dataset.wcs_header, dataset.ndim, dataset.dtype.kind == "c")
 
 
 def _count(datasets: Datasets) -> int:

@@ -4,15 +4,15 @@
 |---|---|
 | `ITEM` | 0 the product, 1, 2, ... its datasets, those of composites behind them |
 | `HDU` | number of the HDU that the row is about, 0 the primary one |
-| `WHAT` | `product`, `parameter`, `history`, `array`, `table`, `composite`, `column`, `reference`, `own` |
+| `WHAT` | `product`, `parameter`, `shared`, `history`, `array`, `table`, `composite`, `column`, `reference`, `own` |
 | `NAME` | JSON text: name of the parameter, dataset, column, role; the product's kind |
 | `VALUE` | JSON, as in docs/format/documents.md: value of a parameter, text of a history entry, URN of a reference; facts about the others |
 | `UNIT`, `DESCR` | JSON text, or nothing |
 
 Facts are objects: `version` of the product row (1), `parent` of datasets (the item that
-they are in), `dtype` and `shape` of arrays, `wcs` (header cards) of complex ones;
+they are in), `dtype` and `shape` of arrays, `wcs` (header cards) where the image has others;
 `escaped` (text with Python's escapes) and `null` of columns. The row `own` of an HDU lists
-the keywords that hold no parameter, so that cards which somebody added or changed since
+the keywords that hold no parameter (a parameter of the same name and value is `shared`), so that cards which somebody added or changed since
 can be told from those of the writer.
 """  # noqa: E501 (a table of Markdown has long lines)
 

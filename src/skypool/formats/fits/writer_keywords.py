@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from skypool.formats.fits.cards import parse_header
 from skypool.formats.fits.writer_cards import (
     ascii_text,
     comment_of,
@@ -22,6 +23,7 @@ from skypool.formats.fits.writer_cards import (
     plain_value,
 )
 from skypool.model.metadata import Parameter, Value
+from skypool.model.wcs import is_wcs_keyword
 
 __all__ = ["KEYWORDS", "HeaderWriter"]
 
@@ -120,12 +122,14 @@ class HeaderWriter:
         self.cards: list[str] = []
         self.own: list[str] = []
         self._used: set[str] = set(used)
+        self._own_values: dict[str, object] = {}
         self._fallbacks = 0
 
     def add(self, keyword: str, value: Value, comment: str = "") -> None:
         """Write a card of the writer's own."""
         self._used.add(keyword)
         self.own.append(keyword)
+        self._own_values[keyword] = plain_value(value)
         self.cards += fits_cards(keyword, value, ascii_text(comment))
 
     def add_raw(self, card: str) -> None:
@@ -134,22 +138,39 @@ class HeaderWriter:
         if keyword not in self._used:
             self._used.add(keyword)
             self.own.append(keyword)
+            self._own_values[keyword] = parse_header(card.encode("ascii")).get(keyword)
             self.cards.append(card.ljust(80))
 
-    def parameter(self, name: str, parameter: Parameter) -> None:
-        """Write the card of a parameter."""
+    def parameter(self, name: str, parameter: Parameter) -> bool:
+        """Write the card of a parameter.
+
+        Returns
+        -------
+        bool
+            False where a card of the writer's own says the same already.
+        """
+        value = parameter.value
+        own = self._own_values.get(name)
+        if own is not None and type(own) is type(plain_value(value)) and own == plain_value(value):
+            return False
+        self._card(name, parameter)
+        return True
+
+    def _card(self, name: str, parameter: Parameter) -> None:
         value = parameter.value
         comment = comment_of(parameter.unit, parameter.description)
         if name in _COMMENTARY and isinstance(value, str):
             self.cards += commentary(name, value)
             return
         for keyword in dict.fromkeys((KEYWORDS.get(name, name), name.upper())):
-            if keyword not in self._used and _fits(keyword, value):
+            if keyword not in self._used and self._may(keyword, value):
                 self._used.add(keyword)
                 self.cards += fits_cards(keyword, value, comment)
                 return
         # astropy takes a HIERARCH card for the keyword itself, so that "bzero" would scale data.
-        long = f"META {name}" if _LEGAL.match(name.upper()) else name
+        # HCSS uses "key." in cards of its own.
+        short = _LEGAL.match(name.upper()) or name.upper().startswith("KEY.")
+        long = f"META {name}" if short else name
         if long.upper() not in self._used:
             written = list(self._hierarch(long, value, comment))
             if written:
@@ -158,6 +179,11 @@ class HeaderWriter:
                 return
         self._fallbacks += 1
         self.cards += fits_cards(f"SKY{self._fallbacks}", value, comment or ascii_text(name))
+
+    def _may(self, keyword: str, value: Value) -> bool:
+        # An EQUINOX of somebody's own would change the world coordinates of an image.
+        taken = "CTYPE1" in self._used and is_wcs_keyword(keyword)
+        return not taken and _fits(keyword, value)
 
     def _hierarch(self, name: str, value: Value, comment: str) -> Iterator[str]:
         card = hierarch_card(name, value, comment)

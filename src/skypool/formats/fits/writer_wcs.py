@@ -1,41 +1,66 @@
-"""World coordinates of complex arrays, whose real and imaginary parts are an axis of their own."""
+"""World coordinates as the cards of an image extension (FITS 4.0, section 8)."""
 
 from __future__ import annotations
 
 import re
 
 from skypool.formats.fits.writer_cards import fits_cards
-from skypool.model.arrays import Array
 
-__all__ = ["complex_wcs"]
+__all__ = ["written_wcs"]
 
 _ONE = re.compile(r"(CTYPE|CUNIT|CRVAL|CRPIX|CDELT|CROTA|CNAME|CRDER|CSYER)(\d+)([A-Z]?)\Z")
 _TWO = re.compile(r"(PC|CD)(\d+)_(\d+)([A-Z]?)\Z")
 _PARAMETER = re.compile(r"(PV|PS)(\d+)(_\d+[A-Z]?)\Z")
+# What the standard takes for granted where it is left out (table 22), but fitsverify misses.
+_DEFAULTS: tuple[tuple[str, str | float], ...] = (("CTYPE", ""), ("CRPIX", 0.0), ("CRVAL", 0.0))
 
 
-def complex_wcs(dataset: Array) -> str:
-    """Return the cards for an image whose first axis holds real and imaginary part.
+def written_wcs(header: str, ndim: int, is_complex: bool) -> str:
+    """Return the cards of world coordinates that an extension gets.
 
-    FITS 4.0, section 8.2 and table 26: such an axis has the type `COMPLEX`. The axes of
-    the array follow it. SIP terms, which belong to the axes 1 and 2, are left out; the
-    exact cards stand in the table `SKYPOOL`.
+    Parameters
+    ----------
+    header
+        80-character cards of the array; empty where it has none.
+    ndim
+        Number of axes of the array.
+    is_complex
+        Whether real and imaginary part become an axis of the image, the first one, of the
+        type `COMPLEX` (table 26); the axes of the array then follow it. SIP terms, which
+        belong to the axes 1 and 2, are left out.
     """
-    header = dataset.wcs_header
+    if not header:
+        return ""
     cards = [header[start : start + 80] for start in range(0, len(header), 80)]
-    axes = 1 + dataset.ndim
-    for card in cards:
-        if card.startswith("WCSAXES ="):
-            axes = max(axes, 1 + int(card[10:30]))
-    made = list(fits_cards("WCSAXES", axes))
-    made += fits_cards("CTYPE1", "COMPLEX", "real and imaginary part")
-    for keyword in ("CRPIX1", "CRVAL1", "CDELT1"):
-        made += fits_cards(keyword, 1.0)
-    for card in cards:
-        keyword = _moved(card[:8].rstrip())
-        if keyword and len(keyword) <= 8:
-            made.append(f"{keyword:<8}{card[8:]}")
+    axes = _axes(cards, ndim)
+    if is_complex:
+        axes += 1
+        first = [*fits_cards("CTYPE1", "COMPLEX", "real and imaginary part")]
+        first += [card for key in ("CRPIX1", "CRVAL1", "CDELT1") for card in fits_cards(key, 1.0)]
+        moved = ((_moved(card[:8].rstrip()), card) for card in cards)
+        cards = first + [f"{key:<8}{card[8:]}" for key, card in moved if 0 < len(key) <= 8]
+    there = {card[:8].rstrip() for card in cards}
+    made = [card for card in cards if not card.startswith("WCSAXES =")]
+    # Section 8.2: WCSAXES comes before all others.
+    made.insert(0, *fits_cards("WCSAXES", axes))
+    for axis in range(1, axes + 1):
+        for stem, value in _DEFAULTS:
+            if f"{stem}{axis}" not in there:
+                made += fits_cards(f"{stem}{axis}", value)
     return "".join(made)
+
+
+def _axes(cards: list[str], ndim: int) -> int:
+    """Return the number of world axes, as WCSAXES and the indices of the cards have it."""
+    axes = max(1, ndim)
+    for card in cards:
+        number = card[10:30].strip()
+        if card.startswith("WCSAXES =") and number.isdigit():
+            axes = max(axes, int(number))
+        found = _ONE.match(card[:8].rstrip()) or _PARAMETER.match(card[:8].rstrip())
+        if found:
+            axes = max(axes, int(found[2]))
+    return axes
 
 
 def _moved(keyword: str) -> str:
