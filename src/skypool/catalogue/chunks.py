@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from skypool.catalogue.database import Database
 from skypool.catalogue.interface import ChunkPlace, ChunksGone
 
-__all__ = ["ChunkIndex", "chunk_key"]
+__all__ = ["ALONE", "ChunkIndex", "chunk_key"]
 
 # What stands for "not in a block" in a primary key, which cannot hold NULL.
-_ALONE = -1
+ALONE = -1
 _BATCH = 500
 
 
@@ -80,7 +80,7 @@ class ChunkIndex:
                     chunk_key(digest),
                     packs[place.pack],
                     place.offset,
-                    _ALONE if place.member is None else place.member,
+                    ALONE if place.member is None else place.member,
                     place.stored,
                     place.length,
                 )
@@ -129,4 +129,4 @@ class ChunkIndex:
 
 def _place(row: Sequence[object]) -> ChunkPlace:
     pack, offset, stored, member, length = row
-    return ChunkPlace(pack, offset, stored, None if member == _ALONE else member, length)  # type: ignore[arg-type]
+    return ChunkPlace(pack, offset, stored, None if member == ALONE else member, length)  # type: ignore[arg-type]

@@ -88,6 +88,10 @@ class Database:
                 self._all.append(connection)
         return connection
 
+    def separate(self) -> sqlite3.Connection:
+        """Return a connection of its own, for temporary tables; the caller closes it."""
+        return self._open()
+
     def _open(self) -> sqlite3.Connection:
         if self.writable:
             connection = _connect(self.path)

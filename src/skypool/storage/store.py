@@ -143,6 +143,13 @@ class ChunkStore:
             else:
                 self._idle.append(pack)
 
+    def let_go(self) -> None:
+        """Give up the packs kept for the next commit, so that others may have or remove them."""
+        with self._lock:
+            packs, self._idle = self._idle, []
+        for pack in packs:
+            pack.release()
+
     def is_full(self, pack: PackWriter) -> bool:
         """Return whether a pack has reached the size at which it is sealed."""
         return pack.end > self._roll_bytes
