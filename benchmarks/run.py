@@ -49,7 +49,8 @@ def main() -> int:
     if "import" in chosen:
         show(figures, import_rows(options.runs))
     if "files" in chosen:
-        show(figures, file_rows(options.scratch, 0.1 if options.small else 1.0, peers))
+        fraction = 0.1 if options.small else 1.0
+        show(figures, file_rows(options.scratch, fraction, peers, min(3, options.runs)))
 
     shutil.rmtree(options.scratch)
     target = options.json or options.scratch / "results.json"
