@@ -46,6 +46,7 @@ from skypool.query.values import Value
 __all__ = ["MOST_NODES", "Compiler"]
 
 MOST_NODES: Final = 1000
+_MOST_KNOWN: Final = 10_000
 _MOST_ITEMS: Final = 100
 _TURNED: Final = {"==": "==", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
@@ -67,9 +68,18 @@ class Compiler:
     def register(self, connection: sqlite3.Connection) -> None:
         """Give the connection the functions that the SQL calls."""
 
+        # keys have few values: each is compared once (1 and 1.0 are texts of their own)
+        known: dict[tuple[Any, ...], int] = {}
+
         def term(number: int, value: Any, unit: str | None) -> int:
-            part, want = self.parts[number]
-            return part.decides(value, unit or "", want)
+            place = (number, type(value), value, unit)
+            found = known.get(place)
+            if found is None:
+                part, want = self.parts[number]
+                found = part.decides(value, unit or "", want)
+                if len(known) < _MOST_KNOWN:
+                    known[place] = found
+            return found
 
         def test(number: int, value: Any) -> int:
             return self.tests[number](value)

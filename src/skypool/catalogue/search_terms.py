@@ -40,6 +40,25 @@ _OPPOSITE: Final = {"==": "<>", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 _SQL: Final = {"==": "=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 
 
+def _bounded(sign: str, low: str, high: str) -> str:
+    """Compare with a value of one type, giving SQLite's index no bound twice.
+
+    Parameters
+    ----------
+    sign
+        The operator in SQL.
+    low, high
+        Conditions that keep the others out below and above.
+    """
+    where = f"t.value {sign} ?"
+    if sign == "=":
+        return where
+    if sign == "<>":
+        return " AND ".join(bound for bound in (low, high, where) if bound)
+    bound = low if sign.startswith("<") else high
+    return f"{bound} AND {where}" if bound else where
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """Rows of one key that may answer a question.
@@ -108,7 +127,7 @@ def _numbers(operator: str, literal: Value, want: bool, test: Test) -> list[Part
     constant = _constant(literal)
     if constant is not None:
         sign = _SQL[operator] if want else _OPPOSITE[operator]
-        return [Part(f"{NUMBERS} AND t.value {sign} ?", (constant,))]
+        return [Part(_bounded(sign, "", NUMBERS), (constant,))]
     united = isinstance(literal, str) and parse_quantity(literal) is not None
     if united or isinstance(literal, bool | int | float | Amount):
         return [Part(NUMBERS, (), test)]
@@ -134,7 +153,7 @@ def _plain(text: str) -> bool:
 
 def _plain_text(operator: str, literal: str, want: bool) -> Part:
     sign = _SQL[operator] if want else _OPPOSITE[operator]
-    where = f"{TEXTS} AND t.value {sign} ?"
+    where = _bounded(sign, "t.value >= ''", "t.value < x''")
     if operator != "==":  # times have no order among other texts
         where += f" AND NOT ({CANONICAL})"
     return Part(where, (to_database(literal),))
@@ -146,17 +165,18 @@ def _dates(operator: str, moment: datetime | Period, want: bool, test: Test) -> 
     first = canonical_time(start)
     # the first text behind all that are in the period
     last = first + "~" if end is None else canonical_time(end)
+    below, above = "t.value >= '' AND t.value < ?", "t.value < x'' AND t.value >= ?"
     ranges = {
         ("==", True): ("t.value >= ? AND t.value < ?", (first, last)),
-        ("==", False): ("NOT (t.value >= ? AND t.value < ?)", (first, last)),
-        ("<", True): ("t.value < ?", (first,)),
-        ("<", False): ("t.value >= ?", (first,)),
-        ("<=", True): ("t.value < ?", (last,)),
-        ("<=", False): ("t.value >= ?", (last,)),
-        (">", True): ("t.value >= ?", (last,)),
-        (">", False): ("t.value < ?", (last,)),
-        (">=", True): ("t.value >= ?", (first,)),
-        (">=", False): ("t.value < ?", (first,)),
+        ("==", False): (f"{TEXTS} AND NOT (t.value >= ? AND t.value < ?)", (first, last)),
+        ("<", True): (below, (first,)),
+        ("<", False): (above, (first,)),
+        ("<=", True): (below, (last,)),
+        ("<=", False): (above, (last,)),
+        (">", True): (above, (last,)),
+        (">", False): (below, (last,)),
+        (">=", True): (above, (first,)),
+        (">=", False): (below, (first,)),
     }
     where, parameters = ranges[operator, want]
     near = TEXTS
@@ -166,7 +186,7 @@ def _dates(operator: str, moment: datetime | Period, want: bool, test: Test) -> 
         near = "t.value >= ? AND t.value < ?"
         bounds = (f"{start.year - 1:04}", f"{(end or start).year + 2:04}")
     return [
-        Part(f"{TEXTS} AND {CANONICAL} AND {where}", parameters),
+        Part(f"{where} AND {CANONICAL}", parameters),
         Part(f"{near} AND NOT ({CANONICAL})", bounds, test, cut=True),
     ]
 
