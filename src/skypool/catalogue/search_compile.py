@@ -67,7 +67,6 @@ class Compiler:
 
     def register(self, connection: sqlite3.Connection) -> None:
         """Give the connection the functions that the SQL calls."""
-
         # keys have few values: each is compared once (1 and 1.0 are texts of their own)
         known: dict[tuple[Any, ...], int] = {}
 
