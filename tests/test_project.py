@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -107,10 +108,17 @@ def test_no_paths_of_one_machine() -> None:
     assert found == []
 
 
+def lines_without_docstrings(path: Path) -> int:
+    source = path.read_text(encoding="utf-8")
+    lines = source.count("\n")
+    for node in ast.walk(ast.parse(source)):
+        documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+        if isinstance(node, documented) and ast.get_docstring(node) is not None:
+            text = node.body[0]
+            lines -= (text.end_lineno or text.lineno) - text.lineno + 1
+    return lines
+
+
 def test_modules_stay_short() -> None:
-    long = {
-        str(path.relative_to(ROOT)): lines
-        for path in (ROOT / "src").rglob("*.py")
-        if (lines := path.read_text().count("\n")) > 600
-    }
-    assert long == {}
+    lengths = {path: lines_without_docstrings(path) for path in (ROOT / "src").rglob("*.py")}
+    assert {str(path.relative_to(ROOT)): n for path, n in lengths.items() if n > 450} == {}
