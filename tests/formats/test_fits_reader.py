@@ -115,6 +115,18 @@ def test_compressed_images():
     assert stored.recipe["hdus"][1]["type"] == "compressed"
 
 
+def test_damaged_tiles_say_so():
+    values = np.arange(4096, dtype="i4").reshape(64, 64) ** 2
+    data = written(fits.PrimaryHDU(), fits.CompImageHDU(values, name="C"))
+    start = data.rindex(END)
+    heap = start + 2880 - start % 2880 + 64 * 8
+    damaged = data[: heap + 50] + bytes(1000) + data[heap + 1050 :]
+    stored = Stored(damaged)
+    assert stored.rebuilt() == damaged
+    with pytest.raises(Damaged, match="HDU 1"):
+        np.asarray(stored.datasets["C"])
+
+
 def test_random_groups(tmp_path):
     array = np.arange(4 * 6, dtype="f4").reshape(4, 1, 2, 3)
     groups = fits.GroupData(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import threading
 import warnings
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,8 +59,7 @@ class CompressedArray:
             return np.empty(counts, self.dtype)
         with self._lock:
             try:
-                with understanding(self._file, "a compressed image"):
-                    values = self._section(whole)
+                values = self._section(whole)
             except NotUnderstood as error:
                 raise Damaged(f"HDU {self._number}: {error.reason}") from error
         return np.ascontiguousarray(values[steps]).astype(self.dtype, copy=False)
@@ -67,10 +67,20 @@ class CompressedArray:
     def _section(self, whole: tuple[slice, ...]) -> np.ndarray[Any, Any]:
         from astropy.io import fits
 
-        with warnings.catch_warnings():
+        with (
+            warnings.catch_warnings(),
+            understanding(self._file, "a compressed image", (fits.VerifyError, _codec_error())),
+        ):
             warnings.simplefilter("ignore")
             if self._hdu is None:
                 stream = io.BufferedReader(SourceFile(self._file), 65536)
                 self._hdu = fits.open(stream, memmap=False)[self._number]
             values: np.ndarray[Any, Any] = np.asarray(self._hdu.section[whole])
         return values
+
+
+def _codec_error() -> type[Exception]:
+    """Return the class that astropy's C code raises on damaged tiles; it is not public."""
+    module = import_module("astropy.io.fits.hdu.compressed._compression")
+    error: type[Exception] = getattr(module, "CfitsioException", ValueError)
+    return error
