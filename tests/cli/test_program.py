@@ -106,7 +106,8 @@ def test_a_wrong_verb_names_the_right_one(sky: Callable[..., Any], typed: str, m
 @pytest.mark.parametrize(
     "words",
     [["ls", "--jsno"], ["show"], ["add"], ["gc", "--grace", "soon"], ["nonsense"],
-     ["find", "a", "b"], ["add", ".", ".", "--name", "x"], ["completion", "tcsh"]],
+     ["find", "a", "b"], ["add", ".", ".", "--name", "x"], ["completion", "tcsh"],
+     ["ls", "-p", ""], ["ls", "-p", "s3://x/y"]],
 )  # fmt: skip
 def test_usage_errors_are_json_too(sky: Callable[..., Any], words: list[str]) -> None:
     plain = sky(*words, code=2)

@@ -17,7 +17,9 @@ __all__ = ["REF", "Verb", "at_option", "common_options", "verb"]
 def _set(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
     def callback(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
         state = ctx.find_object(State)
-        if value and state is not None:  # none while a shell asks for completions
+        if (
+            value not in (None, False) and state is not None
+        ):  # none while a shell asks for completions
             setattr(state, name, value)
         return value
 

@@ -74,10 +74,10 @@ def add_verb(
     if not options["in_place"]:
         _warn_of_disk(state, place, paths)
     pool = state.open_place(place, mode="a")
-    if made:
-        state.note(f"made the pool {shown(place.text)}")
     with Reporter() as reporter:
         report = _add(pool, paths, name, options, reporter)
+    if made:
+        state.note(f"made the pool {shown(place.text)}")
     if state.json:
         click.echo(to_json(_as_json(report)))
     else:
