@@ -33,6 +33,7 @@ from skypool.formats.typed import (
     block_group,
     column_document,
     flatten,
+    native,
     table_dataset,
     unique_names,
     unread,
@@ -166,13 +167,6 @@ def _dtype_from(obj: Any) -> np.dtype[Any]:
     return np.dtype([(name, _dtype_from(base), tuple(shape)) for name, base, shape in obj])
 
 
-def _shown(values: Values) -> Values:
-    """Return values as users see them: native byte order, text instead of bytes."""
-    if values.dtype.kind == "S":
-        return np.char.decode(values, "utf-8", "replace")
-    return values.astype(values.dtype.newbyteorder("="), copy=False)
-
-
 def _shown_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(f"U{dtype.itemsize}") if dtype.kind == "S" else dtype.newbyteorder("=")
 
@@ -215,7 +209,7 @@ class AsdfFormat(VerbatimFormat):
             geometry = _open(item, (dataset["rows"],), file)
             names = geometry.dtype.names or ()
             return FunctionTable(
-                dataset, lambda n, a, b: _shown(_read(geometry, file, (slice(a, b),))[names[n]])
+                dataset, lambda n, a, b: native(_read(geometry, file, (slice(a, b),))[names[n]])
             )
         shapes = [(dataset["rows"], *column.get("shape", ())) for column in dataset["columns"]]
         columns = [_open(part, shape, file) for part, shape in zip(item, shapes, strict=True)]
@@ -247,7 +241,7 @@ def _read(geometry: _Geometry, file: ByteSource, index: tuple[slice, ...]) -> Va
         values = geometry.read(file, index)
     except NotUnderstood as error:
         raise Damaged(f"an ASDF file cannot be read any more: {error.reason}") from error
-    return values if values.dtype.names else _shown(values)
+    return values if values.dtype.names else native(values)
 
 
 def _dataset(source: WatchedSource, found: Found, blocks: list[Block]) -> dict[str, Any]:
@@ -259,7 +253,7 @@ def _dataset(source: WatchedSource, found: Found, blocks: list[Block]) -> dict[s
             return _structured_table(source, geometry)
         scan = ColumnScan()
         for part in _slabs(source, geometry):
-            scan.add(_shown(part))
+            scan.add(native(part))
     except NotUnderstood as error:
         return unread(error.reason)
     data = {"reader": "asdf", "item": geometry.item}
@@ -295,7 +289,7 @@ def _structured_table(source: ByteSource, geometry: _Geometry) -> dict[str, Any]
         for start in range(0, geometry.shape[0], BLOCK_ROWS):
             if geometry.nbytes <= SCAN_LIMIT:
                 rows = slice(start, min(geometry.shape[0], start + BLOCK_ROWS))
-                scan.add(_shown(geometry.read(source, (rows,))[name]))
+                scan.add(native(geometry.read(source, (rows,))[name]))
         field_type = dtype.fields[name][0]
         columns.append(_column(name, field_type.base, field_type.shape, scan, geometry.shape[0]))
     data = {"reader": "asdf", "item": geometry.item}
@@ -356,7 +350,7 @@ def _table_column(
     rows, scan = geometry.shape[0], ColumnScan()
     for start in range(0, rows if geometry.nbytes <= SCAN_LIMIT else 0, BLOCK_ROWS):
         rest = (slice(None),) * (len(geometry.shape) - 1)
-        scan.add(_shown(geometry.read(source, (slice(start, start + BLOCK_ROWS), *rest))))
+        scan.add(native(geometry.read(source, (slice(start, start + BLOCK_ROWS), *rest))))
     name = str(described.get("name", f"column_{path[-1]}"))
     text = unit if isinstance(unit, str) else str((simplified(unit) or ("", ""))[0])
     about = str(described.get("description") or "")

@@ -9,6 +9,8 @@ which a file is kept opaque.
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
@@ -50,6 +52,8 @@ CONTENT_ERRORS: tuple[type[Exception], ...] = (
     TypeError,
     ValueError,
     Warning,
+    struct.error,
+    zlib.error,
 )
 
 

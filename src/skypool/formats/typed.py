@@ -23,6 +23,7 @@ __all__ = [
     "flatten",
     "kind_of",
     "known_attributes",
+    "native",
     "parameter",
     "parse_date",
     "table_dataset",
@@ -165,6 +166,22 @@ class _Walk:
             if self._budget < 0:
                 return
             self.visit(item, f"{name}.{number}" if name else str(number), depth + 1)
+
+
+def native(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return values as users see them: native byte order, text instead of bytes.
+
+    Code points that are none, on which Python fails, become U+FFFD.
+    """
+    if values.dtype.kind == "S":
+        return np.char.decode(values, "utf-8", "replace")
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)
+    if values.dtype.kind == "U" and values.size and values.dtype.itemsize:
+        points = np.ascontiguousarray(values).reshape(-1).view(np.uint32)
+        if (points > 0x10FFFF).any():
+            fixed = np.where(points > 0x10FFFF, np.uint32(0xFFFD), points).astype(np.uint32)
+            return fixed.view(values.dtype).reshape(values.shape)
+    return values
 
 
 def parse_date(value: Any) -> datetime | None:

@@ -21,7 +21,7 @@ from skypool.formats.base import Imported
 from skypool.formats.folders import SourceFiles, folder_document, store_tree
 from skypool.formats.parsing import CONTENT_ERRORS, NotUnderstood, optional_import
 from skypool.formats.sources import FunctionArray
-from skypool.formats.typed import ColumnScan, array_dataset, composite, flatten, unread
+from skypool.formats.typed import ColumnScan, array_dataset, composite, flatten, native, unread
 from skypool.formats.verbatim import Description
 
 if TYPE_CHECKING:
@@ -291,10 +291,7 @@ class _Reader:
         with self._lock, _reading(self._path), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             values = np.asarray(self._open()[index])
-        if values.dtype.kind == "S":
-            return np.char.decode(values, "utf-8", "replace")
-        native: Values = values.astype(values.dtype.newbyteorder("="), copy=False)
-        return native
+        return native(values)
 
 
 class _reading:  # noqa: N801 - a context manager, used like a function
