@@ -111,7 +111,7 @@ class Array(Immutable, Reducible):
     ) -> None:
         problems = Problems()
         parts = convert.array_parts(data, problems, copy=copy)
-        source = data if parts.values is None else MemoryArray(parts.values)
+        source = parts.source if parts.values is None else MemoryArray(parts.values)
         meta = parts.meta if meta is None else meta
         self._set(
             _source=source,

@@ -34,15 +34,18 @@ class ArrayParts:
     Attributes
     ----------
     values : numpy.ndarray or None
-        None where the data are an `ArraySource`, which is kept as it is.
+        None where there is a source, which is kept as it is.
     unit, wcs, meta : object
         As found, None where there is none.
+    source : object
+        Where the values come from, if they are not in memory.
     """
 
     values: Ndarray | None
     unit: Any = None
     wcs: Any = None
     meta: Mapping[str, Any] | None = None
+    source: Any = None
 
 
 def is_nddata(data: object) -> bool:
@@ -64,10 +67,8 @@ def array_parts(data: Any, problems: Problems, *, copy: bool = True) -> ArrayPar
         Whether values that others could change are copied.
     """
     if hasattr(data, "wcs_header"):  # another Array of ours
-        found = ArrayParts(None, data.unit_text, data.wcs_header or None, data.meta)
-        if not isinstance(data.source, ArraySource):
-            raise TypeError(f"{data!r} has no values")
-        return found
+        header = data.wcs_header or None
+        return ArrayParts(None, data.unit_text, header, data.meta, data.source)
     if isinstance(data, np.ndarray | list | tuple | int | float | complex | np.generic):
         if isinstance(data, np.ma.MaskedArray):
             _refuse_mask(np.ma.getmaskarray(data), "mask", problems)
@@ -80,7 +81,7 @@ def array_parts(data: Any, problems: Problems, *, copy: bool = True) -> ArrayPar
         values = clean_array(np.asarray(data.data), problems, copy=copy)
         return ArrayParts(values, data.unit, data.wcs, foreign_meta(data.meta))
     if isinstance(data, ArraySource):
-        return ArrayParts(None)
+        return ArrayParts(None, source=data)
     return ArrayParts(clean_array(np.asarray(data), problems, copy=copy), _own_unit(data))
 
 

@@ -90,7 +90,7 @@ def _pixel(position: Any, wcs: Any) -> tuple[float, float]:
 
 
 def _pair(size: Any) -> tuple[Any, Any]:
-    if np.ndim(getattr(size, "value", size)) == 0:
+    if not isinstance(size, tuple | list) and np.ndim(getattr(size, "value", size)) == 0:
         return size, size
     ny, nx = size
     return ny, nx

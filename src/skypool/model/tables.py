@@ -30,7 +30,8 @@ __all__ = ["Column", "Table"]
 class Column(Immutable, Reducible):
     """One column of a table; its values are read when they are asked for.
 
-    Slicing and `numpy.asarray` give read-only numpy arrays of shape (rows, *cell).
+    Slicing and `numpy.asarray` give read-only numpy arrays of shape (rows, *cell). Where
+    values are missing, slices are masked arrays; `numpy.asarray` has the stand-ins then.
     """
 
     __slots__ = ("_source", "info")
@@ -90,9 +91,10 @@ class Column(Immutable, Reducible):
     def __getitem__(self, index: Any) -> Any:
         selection = select(index, self.shape)
         if selection is None:
-            return _frozen(self._rows(0, len(self))[index])
+            return _frozen(masked(self._rows(0, len(self)), self.info)[index])
         rows, *inner = selection.slices
         values = self._rows(rows.start, rows.stop)[(slice(None, None, rows.step), *inner)]
+        values = masked(values, self.info)
         return _frozen(values if selection.trivial else values[selection.then])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Ndarray:
@@ -129,12 +131,12 @@ class Column(Immutable, Reducible):
 
 
 def masked(values: Ndarray, info: ColumnInfo) -> Ndarray:
-    """Return values with those masked that mean that there is none."""
+    """Return values, as a masked array if some of them mean that there is none."""
     if info.null is None or isinstance(values, np.ma.MaskedArray):
         return values
     # NaN, which alone differs from itself, is found by no comparison.
     missing = values != values if isinstance(info.null, float) else values == info.null
-    return np.ma.MaskedArray(values, mask=missing)
+    return np.ma.MaskedArray(values, mask=missing) if missing.any() else values
 
 
 def _frozen(values: Any) -> Any:
@@ -220,7 +222,7 @@ class Table(Immutable):
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for start, stop in blocks(0, len(self), self._source.block_rows):
-            columns = [self._source.read(name, start, stop) for name in self._names]
+            columns = [self._block(name, start, stop) for name in self._names]
             for place in range(stop - start):
                 yield {
                     name: _cell(values, place)
@@ -245,7 +247,7 @@ class Table(Immutable):
 
     def _row(self, item: Any) -> dict[str, Any]:
         place = range(len(self))[item]
-        return {name: _cell(self._source.read(name, place, place + 1), 0) for name in self._names}
+        return {name: _cell(self._block(name, place, place + 1), 0) for name in self._names}
 
     def _name(self, wanted: str) -> str:
         found = find_name(dict.fromkeys(self._names), wanted)

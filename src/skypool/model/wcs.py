@@ -30,6 +30,7 @@ _CARDS = re.compile(
     r"|D2IM\w+|AXISCORR|AMD[XY]\d+|PPO\d+|PLT(?:RAH|RAM|RAS|DECSN|DECD|DECM|DECS|SCALE)"
     r"|CNPIX\d|[XY]PIXELSZ"
 )
+_SIP = re.compile(r"(A|B|AP|BP)_(\d+)_(\d+) *=")
 # Bits of astropy.wcs.WCS.to_header: everything that wcslib can write, 17 digits, SIP.
 _SIP_BIT = 0x80000
 
@@ -126,14 +127,18 @@ def _exact_header(wcs: Any) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         header = copy.to_header(relax=WCSHDO_all | WCSHDO_P17 | _SIP_BIT)
-    if copy.sip is not None:
-        # astropy writes 15 digits of these.
-        for letter in ("a", "b", "ap", "bp"):
-            terms = getattr(copy.sip, letter)
-            order = 0 if terms is None else terms.shape[0]
-            for i in range(order):
-                for j in range(order):
-                    key = f"{letter.upper()}_{i}_{j}"
-                    if key in header:
-                        header[key] = float(terms[i, j])
-    return str(header.tostring(sep="", endcard=False, padding=False))
+    text = str(header.tostring(sep="", endcard=False, padding=False))
+    if copy.sip is None:
+        return text
+    cards = (text[start : start + 80] for start in range(0, len(text), 80))
+    return "".join(_exact_sip(card, copy.sip) for card in cards)
+
+
+def _exact_sip(card: str, sip: Any) -> str:
+    """Return a card with all digits of a SIP term, of which astropy writes 15."""
+    found = _SIP.match(card)
+    if found is None:
+        return card
+    terms = getattr(sip, found[1].lower())
+    value = repr(float(terms[int(found[2]), int(found[3])])).upper()
+    return f"{card[:8]}= {value:>20} / SIP distortion coefficient".ljust(80)
