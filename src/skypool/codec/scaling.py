@@ -72,11 +72,8 @@ def physical(
         if zero == 0:
             return native if native.dtype == dtype else native.astype(dtype)
         # Adding half the range is flipping the highest bit.
-        return (
-            native.view(dtype) ^ dtype.type(1 << (8 * dtype.itemsize - 1))
-            if (dtype.kind == "u")
-            else (native ^ np.uint8(0x80)).view(dtype)
-        )
+        half = native.dtype.type(-(1 << (8 * native.itemsize - 1)) if dtype.kind == "u" else 0x80)
+        return np.asarray(native ^ half).view(dtype)
     values = raw.astype(dtype)
     if scale != 1:
         np.multiply(values, scale, values)

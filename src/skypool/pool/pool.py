@@ -132,7 +132,7 @@ class Pool:
         assert self._session is not None
         return View(self._session, self._commit)
 
-    def _changing(self) -> View:
+    def _check_changing(self) -> None:
         if self._commit is not None:
             raise ReadOnly(
                 f"this is the pool as of commit {self._commit}, which nobody can change",
@@ -140,6 +140,9 @@ class Pool:
             )
         if self.mode == "r":
             raise ReadOnly("the pool is open for reading", hint='open it with mode="a"')
+
+    def _changing(self) -> View:
+        self._check_changing()
         session = self._session or self._create()
         if not session.writable:
             raise ReadOnly(
@@ -332,7 +335,8 @@ class Pool:
         ...     saved = c.save(product, name="maps/m83")
         ...     c.tag(saved, "using cal v2")
         """
-        return Transaction(self._changing(), message, self._settings.author)
+        self._check_changing()
+        return Transaction(self._changing, message, self._settings.author)
 
     # -- finding
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from skypool.catalogue.interface import ChunksGone, Draft, Published
@@ -86,12 +87,17 @@ class Transaction:
     An exception in the block undoes all of it: nothing is committed.
     """
 
-    def __init__(self, view: View, message: str, author: str) -> None:
-        self._view = view
+    def __init__(self, view: Callable[[], View], message: str, author: str) -> None:
+        self._make_view = view
         self._draft = Draft(author, message)
         self._saves: list[tuple[Pending, str | None, tuple[str, ...]]] = []
         self._tags: list[tuple[Any, str, bool]] = []
         self.published: Published | None = None
+
+    @cached_property
+    def _view(self) -> View:
+        # The pool is created when something is really to be changed.
+        return self._make_view()
 
     def __enter__(self) -> Transaction:
         return self
