@@ -76,7 +76,12 @@ def test_modes(tmp_path):
 
 def test_save_and_load(pool):
     ref = pool.save(product(), name="maps/m83", tags=["using cal v1"], message="first")
-    assert (ref.name, ref.version, ref.kind, ref.type) == ("maps/m83", 0, "SimpleImage", "HPPPMAPBS")
+    assert (ref.name, ref.version, ref.kind, ref.type) == (
+        "maps/m83",
+        0,
+        "SimpleImage",
+        "HPPPMAPBS",
+    )
     assert ref.urn == "urn:temp1:SimpleImage:1"
     assert ref.tags == ("using cal v1",)
     assert ref.meta["obsid"].value == 1342182452
@@ -197,7 +202,8 @@ def test_parts_that_came_from_the_pool_are_neither_read_nor_hashed(pool, monkeyp
     original = digest.digest
     for module in ("skypool.storage.writer", "skypool.pool.saving"):
         monkeypatch.setattr(
-            f"{module}.digest", lambda data: hashed.append(memoryview(data).nbytes) or original(data)
+            f"{module}.digest",
+            lambda data: hashed.append(memoryview(data).nbytes) or original(data),
         )
     second = again.save(loaded.replace(datasets={"a": np.zeros((2, 2))}))
     assert store.bytes_read - read < 20_000
