@@ -15,7 +15,7 @@ from skypool.formats.base import fixed_attributes
 from skypool.formats.fits.parameters import STRUCTURE, parameter, parse_time
 from skypool.formats.parsing import NotUnderstood
 from skypool.formats.typed import composite, unique_names, unread
-from skypool.model.kinds import kind_of_class
+from skypool.model.kinds import is_kind, kind_of_class
 
 if TYPE_CHECKING:
     from skypool.formats.fits.cards import Card, Header
@@ -113,13 +113,28 @@ def document(parts: Sequence[Part], recipe: dict[str, Any]) -> dict[str, Any]:
         name = part.hdu.header.text("CLASS___")
         if name:
             unit["class"] = name
+    named = [[name, dataset] for name, (_, dataset) in zip(names, datasets, strict=True)]
+    kind = kind_of_class(header.text("CLASS___"))
+    if is_kind(kind, "SimpleImage") or is_kind(kind, "SimpleCube"):
+        _share_wcs(dict(named))
     return {
         "skypool": 1,
-        "kind": kind_of_class(header.text("CLASS___")),
+        "kind": kind,
         "meta": _ordered(meta),
-        "datasets": [[name, dataset] for name, (_, dataset) in zip(names, datasets, strict=True)],
+        "datasets": named,
         "file": recipe,
     }
+
+
+def _share_wcs(datasets: dict[str, dict[str, Any]]) -> None:
+    """Give the coordinates of the image to error, coverage … that come without.
+
+    In HCSS they belong to the product; not all versions repeat them in each unit.
+    """
+    image = datasets.get("image", {})
+    for dataset in datasets.values():
+        if "wcs" in image and dataset.get("shape") == image["shape"]:
+            dataset.setdefault("wcs", image["wcs"])
 
 
 def _ordered(meta: list[list[Any]]) -> list[list[Any]]:
