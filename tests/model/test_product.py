@@ -144,6 +144,9 @@ def test_all_problems_at_once():
     assert places == [
         "kind",
         "meta/x",
+        "meta/type",
+        "meta/creationDate",
+        "meta/instrument",
         "datasets/half",
         "datasets/objects",
         "datasets/composite/deep/long",
@@ -151,12 +154,12 @@ def test_all_problems_at_once():
         "datasets",
         "refs/a",
         "history/1",
-    ] or set(places) >= {"kind", "meta/x", "datasets/half", "refs/a", "history/1"}
+    ]
     assert "float32" in str(caught.value)
-    assert "datasets/composite/deep/long" in places
     with pytest.raises(InvalidProduct) as caught:
         sp.Product(type=5, meta={"type": "x", "startDate": "yesterday", "creator": 7})
-    assert len(caught.value.problems) == 4 or len(caught.value.problems) == 3
+    places = ["/".join(map(str, problem.location)) for problem in caught.value.problems]
+    assert sorted(places) == ["meta/creator", "meta/startDate", "meta/type"]
 
 
 def test_dates_are_utc():

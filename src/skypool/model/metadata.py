@@ -21,7 +21,7 @@ from skypool.model.validate import Problems
 if TYPE_CHECKING:
     from astropy.units import Quantity
 
-__all__ = ["MetaData", "Parameter", "Value"]
+__all__ = ["MetaData", "Parameter", "Value", "parameter_of"]
 
 Value: TypeAlias = int | float | str | bool | datetime
 

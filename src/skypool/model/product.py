@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from skypool.errors import InvalidProduct
 from skypool.model.immutable import Immutable
 from skypool.model.kinds import KIND_PATTERN, is_context, is_kind
-from skypool.model.metadata import MetaData
+from skypool.model.metadata import MetaData, Parameter, parameter_of
 from skypool.model.references import Refs
 from skypool.model.validate import Problems
 
@@ -359,11 +359,13 @@ def _checked_meta(
             value = datetime.now(UTC)
         if value is not None:
             merged[name] = value
-    made = MetaData()
-    try:
-        made = MetaData(merged | given)
-    except InvalidProduct as error:
-        problems.at("meta").take(error)
+    # One by one, so that what is right is checked further.
+    parameters: dict[str, Parameter] = {}
+    for name, value in (merged | given).items():
+        parameter = parameter_of(name, value, problems.at("meta"))
+        if parameter is not None:
+            parameters[name] = parameter
+    made = MetaData(parameters)
     _check_attributes(made, problems)
     return made
 
