@@ -14,11 +14,13 @@ import numpy as np
 
 from skypool.errors import Damaged
 from skypool.formats.astropy_header import table_header
+from skypool.formats.isolated import describe_isolated
 from skypool.formats.parsing import (
     NotUnderstood,
     SourceFile,
     WatchedSource,
     optional_import,
+    require,
     understanding,
 )
 from skypool.formats.sources import FunctionArray, FunctionTable
@@ -82,6 +84,11 @@ class Hdf5Format(VerbatimFormat):
 
     def describe(self, source: WatchedSource, filename: str) -> Description:
         """Walk through the groups, and read the datasets for their statistics."""
+        require("h5py", "hdf5")
+        return describe_isolated("hdf5", source, filename)
+
+    def describe_here(self, source: WatchedSource, filename: str) -> Description:
+        """Do so in this process, which damaged files may end."""
         h5py = _h5py()
         with understanding(source, "HDF5"), h5py.File(SourceFile(source), "r") as file:
             walk = _Walk(source, h5py.h5o.get_info(file.id).addr)

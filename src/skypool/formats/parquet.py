@@ -10,11 +10,13 @@ import numpy as np
 
 from skypool.errors import Damaged
 from skypool.formats.astropy_header import table_header
+from skypool.formats.isolated import describe_isolated
 from skypool.formats.parsing import (
     NotUnderstood,
     SourceFile,
     WatchedSource,
     optional_import,
+    require,
     understanding,
 )
 from skypool.formats.sources import FunctionTable
@@ -68,6 +70,11 @@ class ParquetFormat(VerbatimFormat):
 
     def describe(self, source: WatchedSource, filename: str) -> Description:
         """Read the footer, and the columns for their statistics."""
+        require("pyarrow", "parquet")
+        return describe_isolated("parquet", source, filename)
+
+    def describe_here(self, source: WatchedSource, filename: str) -> Description:
+        """Do so in this process, which damaged files may end."""
         pa = _arrow()
         with understanding(source, "Parquet", (pa.ArrowException,)):
             return _describe(source, _open(source))

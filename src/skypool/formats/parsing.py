@@ -13,6 +13,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeVar
 
 from skypool.errors import MissingDependency, SkypoolError
@@ -29,6 +30,7 @@ __all__ = [
     "WatchedSource",
     "optional_import",
     "read_all",
+    "require",
     "understanding",
 ]
 
@@ -197,3 +199,15 @@ def optional_import(load: Callable[[], ModuleType], extra: str) -> ModuleType:
     except (ImportError, AttributeError, ValueError) as error:
         # ValueError: numcodecs fails so at import beside some versions of zfpy.
         raise MissingDependency(f"install skypool[{extra}] to read it ({error})") from error
+
+
+def require(package: str, extra: str) -> None:
+    """Check that a package is installed, without importing it.
+
+    Raises
+    ------
+    MissingDependency
+        If it is not there.
+    """
+    if find_spec(package) is None:
+        raise MissingDependency(f"install skypool[{extra}] to read it")
