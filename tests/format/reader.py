@@ -1,0 +1,424 @@
+"""A reader of pools written from the text of docs/format alone: no skypool, no numpy."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import itertools
+import json
+import math
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from blake3 import blake3
+
+try:
+    from compression import zstd  # Python 3.14
+except ImportError:
+    from backports import zstd
+
+JSON = dict[str, Any]
+
+
+class Damaged(Exception):
+    """Bytes are missing, or are not what their name or check sum says."""
+
+
+# --- check sums, codecs, JSON ---------------------------------------------------------
+
+
+def _crc_entry(value: int) -> int:
+    for _ in range(8):
+        value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
+    return value
+
+
+CRC_TABLE = [_crc_entry(i) for i in range(256)]
+
+
+def crc32c(data: bytes) -> int:
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = CRC_TABLE[(crc ^ byte) & 255] ^ crc >> 8
+    return crc ^ 0xFFFFFFFF
+
+
+def digest(data: bytes | bytearray) -> bytes:
+    return blake3(data).digest()
+
+
+def decode(payload: bytes, codec: int, element: int, length: int) -> bytes:
+    if codec not in (0, 1, 2):
+        raise Damaged(f"unknown codec {codec}")
+    try:
+        raw = zstd.decompress(payload) if codec else payload
+    except zstd.ZstdError as error:
+        raise Damaged(str(error)) from error
+    if len(raw) != length:
+        raise Damaged("wrong length of a payload")
+    if codec < 2:
+        return raw
+    count = length // element
+    result = bytearray(raw)  # the bytes behind the last whole element stay
+    for i in range(element):
+        result[i : count * element : element] = raw[i * count : (i + 1) * count]
+    return bytes(result)
+
+
+def gunzip(data: bytes) -> bytes:
+    """All members of a gzip file, one behind the other; other bytes behind them are left out."""
+    content = b""
+    while data.startswith(b"\x1f\x8b\x08"):
+        member = zlib.decompressobj(31)
+        content += member.decompress(data)
+        data = member.unused_data
+    return content
+
+
+def checked(data: bytes, described: JSON) -> bytes:
+    """The bytes, if they have the size and the hash that a recipe or wrapper gives."""
+    if len(data) != described["size"] or digest(data).hex() != described["hash"]:
+        raise Damaged("a file is not what was put in")
+    return data
+
+
+def _untag(obj: JSON) -> Any:
+    if len(obj) == 1:
+        ((key, value),) = obj.items()
+        if key == "$int":
+            return int(value)
+        if key == "$float":
+            return float(value)
+        if key == "$time":
+            return value
+    return obj
+
+
+def load_json(data: bytes) -> Any:
+    return json.loads(data.decode("ascii"), object_hook=_untag)
+
+
+# --- segments -------------------------------------------------------------------------
+
+
+def segment_size(segment: JSON) -> int:
+    if segment["is"] == "inline":
+        return len(base64.b64decode(segment["base64"]))
+    if segment["is"] == "array":
+        return math.prod(segment["shape"]) * int(segment["dtype"][2:])
+    if segment["is"] == "table":
+        return segment["rows"] * segment["width"]
+    return segment["size"]
+
+
+def join_tiles(segment: JSON, chunks: Iterator[bytes]) -> bytes:
+    shape, tile, item = segment["shape"], segment["tile"], int(segment["dtype"][2:])
+    result = bytearray(segment_size(segment))
+    strides = [item * math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
+    starts = [range(0, n, max(t, 1)) for n, t in zip(shape, tile, strict=True)]
+    for corner in itertools.product(*starts) if result else ():
+        chunk, place = next(chunks), 0
+        spans = [range(c, min(c + t, n)) for c, t, n in zip(corner, tile, shape, strict=True)]
+        run = item * len(spans[-1]) if spans else item
+        for index in itertools.product(*spans[:-1]):
+            first = (*index, corner[-1]) if spans else ()
+            target = sum(i * stride for i, stride in zip(first, strides, strict=True))
+            result[target : target + run] = chunk[place : place + run]
+            place += run
+        if place != len(chunk):
+            raise Damaged("a tile has the wrong length")
+    return bytes(result)
+
+
+def column_cuts(segment: JSON, chunks: Iterator[bytes]) -> Iterator[tuple[int, int, int, bytes]]:
+    """First row, offset, width and bytes of every piece of a column."""
+    columns = [(offset, width) for offset, width, _ in segment["columns"] if width]
+    blocks = range(0, segment["rows"], max(segment["block"], 1))
+    if not segment.get("packed"):
+        for (offset, width), start in itertools.product(columns, blocks):
+            yield start, offset, width, next(chunks)
+        return
+    for start in blocks:
+        chunk, place = next(chunks) if columns else b"", 0
+        rows = min(segment["block"], segment["rows"] - start)
+        for offset, width in columns:
+            yield start, offset, width, chunk[place : place + rows * width]
+            place += rows * width
+
+
+def join_columns(segment: JSON, chunks: Iterator[bytes]) -> bytes:
+    row, result = segment["width"], bytearray(segment_size(segment))
+    for start, offset, width, data in column_cuts(segment, chunks):
+        rows = min(segment["block"], segment["rows"] - start)
+        if len(data) != rows * width:
+            raise Damaged("a piece of a column has the wrong length")
+        begin, end = start * row + offset, (start + rows) * row
+        if width < rows:
+            for i in range(width):
+                result[begin + i : end : row] = data[i::width]
+        else:
+            for i in range(rows):
+                target = begin + i * row
+                result[target : target + width] = data[i * width : (i + 1) * width]
+    return bytes(result)
+
+
+# --- the pool -------------------------------------------------------------------------
+
+
+class State:
+    """Names, versions, tags and visibility as of one commit."""
+
+    def __init__(self) -> None:
+        self.versions: dict[int, JSON] = {}  # by number
+        self.tracks: dict[int, list[int]] = {}  # numbers of a track's versions, in order
+        self.names: dict[int, str] = {}  # by track
+        self.hidden: set[int] = set()  # tracks
+        self.tags: dict[str, set[int]] = {}  # numbers of versions
+        self.sources: dict[str, list[bytes]] = {}  # paths, by document
+
+    def apply(self, commit: JSON) -> None:
+        for entry in commit.get("versions", []):
+            self.versions[entry["urn"]] = entry
+            self.tracks.setdefault(entry["track"], []).append(entry["urn"])
+        for track, name in commit.get("names", []):
+            self.names.pop(track, None)
+            if name is not None:
+                self.names[track] = name
+        for track, is_hidden in commit.get("hidden", []):
+            (self.hidden.add if is_hidden else self.hidden.discard)(track)
+        for tag, number, is_set in commit.get("tags", []):
+            tagged = self.tags.setdefault(tag, set())
+            (tagged.add if is_set else tagged.discard)(number)
+        for source in commit.get("sources", []):
+            self.sources.setdefault(source["document"], []).append(os.fsencode(source["path"]))
+
+    def visible(self) -> dict[str, int]:
+        """Track of every name in view."""
+        return {name: track for track, name in self.names.items() if track not in self.hidden}
+
+
+class Pool:
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        try:
+            marker = json.loads((self.folder / "skypool.json").read_bytes())
+            known = (marker["format"], marker["version"], marker["features"]) == ("skypool", 1, [])
+        except (ValueError, KeyError, TypeError) as error:
+            raise Damaged("the marker cannot be read") from error
+        if not known:
+            raise Damaged("not a pool of version 1 without features")
+        # digest -> places: pack, payload's offset and length, codec, element, raw length,
+        # the record's digest, slice of the decoded payload
+        self.places: dict[bytes, list[tuple[Any, ...]]] = {}
+        for path in sorted((self.folder / "packs").glob("*.pack")):
+            with path.open("rb") as pack:
+                self._scan(path, pack)
+        self.commits = list(self._commits())
+        self._last_block: tuple[bytes, bytes] = (b"", b"")
+
+    def _scan(self, path: Path, pack: Any) -> None:
+        size, offset = path.stat().st_size, 64
+        head = pack.read(64)
+        whole = crc32c(head[:60]) == int.from_bytes(head[60:], "little")
+        if whole and head[:12] != b"SKYPACK\n\1\0\0\0":
+            raise Damaged("unknown version of packs")
+        while offset + 64 <= size:
+            pack.seek(offset)
+            head = pack.read(64)
+            magic, kind, codec, element, _, raw, stored, name, _, crc = struct.unpack(
+                "<4s4B2Q32s2I", head
+            )
+            end = offset + 64 + stored
+            if magic != b"\x8bSKR" or end > size or crc != crc32c(head[:60]):
+                offset += 8
+                continue
+            place = (path, offset + 64, stored, codec, element, raw, name)
+            if kind == 1:
+                self.places.setdefault(name, []).append((*place, None))
+            elif kind == 2:
+                self._scan_block(place)
+            offset = end + -end % 8
+
+    def _scan_block(self, place: tuple[Any, ...]) -> None:
+        try:
+            block = self._payload(place)
+        except Damaged:
+            return
+        count = int.from_bytes(block[:4], "little")
+        start = 4 + 36 * count
+        for name, length in struct.iter_unpack("<32sI", block[4:start]):
+            member = slice(start, start + length)
+            self.places.setdefault(name, []).append((*place, member))
+            start += length
+
+    def _payload(self, place: tuple[Any, ...]) -> bytes:
+        path, offset, stored, codec, element, raw, name = place[:7]
+        with path.open("rb") as pack:
+            pack.seek(offset)
+            data = decode(pack.read(stored), codec, element, raw)
+        if digest(data) != name:
+            raise Damaged(f"{path.name} is damaged at {offset}")
+        return data
+
+    def chunk(self, name: bytes | str) -> bytes:
+        """The bytes of this name; damaged occurrences are passed over."""
+        wanted = bytes.fromhex(name) if isinstance(name, str) else name
+        for place in self.places.get(wanted, []):
+            try:
+                if place[6] != self._last_block[0]:
+                    self._last_block = place[6], self._payload(place)
+                data = self._last_block[1]
+            except Damaged:
+                continue
+            data = data if place[7] is None else data[place[7]]
+            if digest(data) == wanted:
+                return data
+        raise Damaged(f"no good chunk {wanted.hex()}")
+
+    def _commits(self) -> Iterator[JSON]:
+        path = self.folder / "commits.log"
+        log = path.read_bytes() if path.exists() else b""
+        offset, previous = 0, bytes(32)
+        for number in itertools.count(1):
+            head = log[offset : offset + 72]
+            if len(head) < 72 or crc32c(head[:68]) != int.from_bytes(head[68:], "little"):
+                return
+            magic, codec, found, raw, stored, before, crc = struct.unpack("<4sB3x3Q32sI", head[:68])
+            payload = log[offset + 72 : offset + 72 + stored]
+            fits = magic == b"\x8bSKC" and found == number and before == previous
+            if not fits or len(payload) != stored or crc32c(payload) != crc:
+                return
+            yield load_json(decode(payload, codec, 1, raw))
+            previous = digest(head + payload)
+            offset += 72 + stored
+
+    def at(self, commit: int | None = None) -> State:
+        state = State()
+        for record in self.commits[:commit]:
+            state.apply(record)
+        return state
+
+    def product(self, entry: JSON) -> Product:
+        return Product(self, entry["document"])
+
+
+class Product:
+    """One product document and the bytes that it describes."""
+
+    def __init__(self, pool: Pool, document: str) -> None:
+        self.pool = pool
+        self.document: JSON = load_json(pool.chunk(document))
+        self.sources = pool.at().sources.get(document, [])
+
+    def digests(self, chunks: str | JSON) -> list[bytes]:
+        """The names that a `LIST` holds."""
+        if isinstance(chunks, str):
+            names = bytes.fromhex(chunks)
+        else:
+            names = self.pool.chunk(chunks["list"])
+            if len(names) != 32 * chunks["count"]:
+                raise Damaged("a list of chunks has the wrong length")
+        return [names[i : i + 32] for i in range(0, len(names), 32)]
+
+    def segment(self, segment: JSON) -> bytes:
+        if segment["is"] == "inline":
+            return base64.b64decode(segment["base64"])
+        if segment["is"] == "fill":
+            return bytes([segment["byte"]]) * segment["size"]
+        chunks = map(self.pool.chunk, self.digests(segment["chunks"]))
+        if segment["is"] == "array":
+            data = join_tiles(segment, chunks)
+        elif segment["is"] == "table":
+            data = join_columns(segment, chunks)
+        else:
+            data = b"".join(chunks)
+        if len(data) != segment_size(segment) or next(chunks, None) is not None:
+            raise Damaged("chunks do not fit the segment")
+        return data
+
+    def _source(self, described: JSON) -> bytes:
+        """The user's own file, where the product was added in place."""
+        for path in self.sources:
+            with contextlib.suppress(OSError, Damaged), open(path, "rb") as file:
+                return checked(file.read(), described)
+        raise Damaged("not in the packs, and no source is as it was")
+
+    def content(self, recipe: JSON | None = None) -> bytes:
+        """The bytes inside the wrapper, or of the file where there is none."""
+        recipe = recipe or self.document["file"]
+        try:
+            return checked(b"".join(map(self.segment, recipe["segments"])), recipe)
+        except Damaged:
+            if "wrapper" in recipe:
+                return checked(gunzip(self._source(recipe["wrapper"])), recipe)
+            return self._source(recipe)
+
+    def file(self, recipe: JSON | None = None) -> bytes | None:
+        """The file that was put in; None where only the content of a gzip file was kept."""
+        recipe = recipe or self.document["file"]
+        wrapper = recipe.get("wrapper")
+        if wrapper is None:
+            return self.content(recipe)
+        try:
+            return self._wrapped(recipe, wrapper)
+        except Damaged:
+            return self._source(wrapper)
+
+    def _wrapped(self, recipe: JSON, wrapper: JSON) -> bytes | None:
+        if "stream" in wrapper:
+            return checked(b"".join(map(self.segment, wrapper["stream"])), wrapper)
+        if "header" not in wrapper:
+            return self._source(wrapper) if self.sources else None
+        deflate = zlib.compressobj(
+            wrapper["level"], zlib.DEFLATED, -15, wrapper["memory"], wrapper["strategy"]
+        )
+        stream = deflate.compress(self.content(recipe)) + deflate.flush()
+        header, trailer = map(base64.b64decode, (wrapper["header"], wrapper["trailer"]))
+        return checked(header + stream + trailer, wrapper)
+
+    def tree(self) -> dict[str, bytes | None]:
+        """The files of a folder that is one product; folders without files end in a slash."""
+        return {
+            path: None if recipe is None else self.file(recipe)
+            for path, recipe in self.document["tree"]
+        }
+
+    def datasets(self, datasets: list[Any] | None = None, prefix: str = "") -> dict[str, JSON]:
+        """All datasets by name, those of composites as `outer/inner`."""
+        found: dict[str, JSON] = {}
+        for name, dataset in self.document["datasets"] if datasets is None else datasets:
+            found[prefix + name] = dataset
+            if dataset["is"] == "composite":
+                found |= self.datasets(dataset["datasets"], f"{prefix}{name}/")
+        return found
+
+    def data(self, data: JSON) -> bytes:
+        """Raw bytes, in FITS order, of a `data` object."""
+        if "segment" not in data:
+            return self.segment(data)
+        segments, number = self.document["file"]["segments"], data["segment"]
+        try:
+            return self.segment(segments[number])
+        except Damaged:
+            start = sum(map(segment_size, segments[:number]))
+            return self.content()[start : start + segment_size(segments[number])]
+
+    def column(self, table: JSON, number: int) -> bytes:
+        """Raw bytes of one column of a table dataset, row by row."""
+        data = table["data"]
+        segment = self.document["file"]["segments"][data["segment"]] if "segment" in data else data
+        offset, width, _ = segment["columns"][number]
+        rows = self.data(data)
+        starts = range(offset, len(rows), segment["width"])
+        return b"".join(rows[start : start + width] for start in starts)
+
+    def statistics(self, stats: JSON) -> list[tuple[Any, ...]]:
+        """Per chunk: counts of finite, NaN, +inf and -inf, minimum, maximum."""
+        values = self.pool.chunk(stats["list"]) if "list" in stats else None
+        entry = "<4Q" + {"f8": "2d", "i8": "2q", "u8": "2Q"}[stats["type"]]
+        return list(struct.iter_unpack(entry, values or base64.b64decode(stats["values"])))
