@@ -296,7 +296,7 @@ def test_the_sky_is_refused_at_once(world):
         "obsid in [" + ", ".join(str(n) for n in range(5000)) + "]",
         "name in [" + ", ".join(f"'m/{n}'" for n in range(5000)) + "]",
         "(" * 50 + "obsid == 5" + ")" * 50,
-        "not (obsid == 5 and " * 30 + "obsid == 6" + ")" * 30,
+        "not (obsid == 5 and " * 20 + "obsid == 6" + ")" * 20,
         "parent(" * 10 + "obsid == 5" + ")" * 10,
         "parent(obsid == 5 or ancestor(" * 5 + "obsid == 5" + "))" * 5,
         "child('a', " * 10 + "obsid == 5" + ")" * 10,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
 from datetime import UTC, datetime
 
 import numpy as np
@@ -18,7 +19,8 @@ from skypool.query.check import check
 from skypool.query.compare import all_of, any_of, canonical_time, compare, like, negated
 from skypool.query.evaluate import matches, truth
 from skypool.query.grammar import parse
-from skypool.query.values import parse_position, parse_time
+from skypool.query.members import Members
+from skypool.query.values import Amount, parse_position, parse_time
 
 WHEN = datetime(2010, 3, 2, 12, 30, 0, 250000, tzinfo=UTC)
 
@@ -366,6 +368,7 @@ values = st.one_of(
     st.sampled_from(["", "a", "B", "1", "1.0", "2026-11-01", "2026-11-01T10:00:00", "250 um"]),
     st.datetimes(timezones=st.just(UTC)),
     st.sampled_from(["2026", "2026-11-01"]).map(parse_time),
+    st.sampled_from([Amount(1, "um"), Amount(0.25, "mm"), Amount(250, "um"), Amount(2.0, "s")]),
 )
 
 
@@ -408,3 +411,27 @@ def test_evaluating_raises_nothing_but_query_errors(tree):
 def test_evaluating_any_text_raises_nothing_but_query_errors(text):
     with contextlib.suppress(QueryError):
         truth(parse(text, {"v": 3}), PRODUCT, text)
+
+
+@given(st.lists(values.filter(lambda value: value is not None), max_size=12), values)
+def test_long_lists_answer_as_comparing_with_each(items, value):
+    wanted = None if value is None else any_of(compare("==", value, item) for item in items)
+    assert Members(items).holds(value) is wanted
+
+
+@given(st.text("abß%*_?\\", max_size=8), st.text("abßSs", max_size=8))
+def test_patterns_are_those_of_a_regular_expression(pattern, text):
+    expression, escaped = "", False
+    for letter in pattern:
+        if not escaped and letter == "\\":
+            escaped = True
+            continue
+        if not escaped and letter in "%*":
+            expression += ".*"
+        elif not escaped and letter in "_?":
+            expression += "."
+        else:
+            expression += re.escape(letter.casefold())
+        escaped = False
+    expression += "\\\\" if escaped else ""
+    assert like(text, pattern) is bool(re.fullmatch(expression, text.casefold(), re.DOTALL))

@@ -19,7 +19,7 @@ from skypool.catalogue.search_compile import MOST_NODES, Compiler
 from skypool.catalogue.text import from_database
 from skypool.errors import QueryError
 from skypool.query.functions import FUNCTIONS
-from skypool.query.tree import Call, Node, walk
+from skypool.query.tree import Call, Literal, Node, walk
 
 __all__ = ["Candidate", "search"]
 
@@ -77,7 +77,8 @@ def search(
                 text=text,
                 column=node.column,
             )
-    large = tree.depth > _DEEPEST or sum(1 for _ in walk(tree)) > MOST_NODES
+    nodes = sum(1 for node in walk(tree) if not isinstance(node, Literal))
+    large = tree.depth > _DEEPEST or nodes > MOST_NODES
     compiler = Compiler(at)
     clause = UNDECIDED if large else compiler.clause(tree, True, "v")
     with database.reading() as connection, explained(database.path):

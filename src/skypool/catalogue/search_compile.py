@@ -159,7 +159,7 @@ class Compiler:
     def _within(self, left: Node, items: list[Literal], want: bool, v: str) -> Clause:
         key = key_of(left)
         if key is not None:
-            if not items or len(items) > MOST_NODES:
+            if not items:
                 return UNDECIDED
             return self._terms(key, list_parts(items, want), want, v)
         if isinstance(left, Name) and left.name in ATTRIBUTES and len(items) <= _MOST_ITEMS:

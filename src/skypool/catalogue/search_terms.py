@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from skypool.catalogue.schema import TEXT_LIMIT
 from skypool.catalogue.text import from_database, to_database
-from skypool.query.compare import Truth, any_of, as_text, canonical_time, compare, like
+from skypool.query.compare import Truth, as_text, canonical_time, compare, like
+from skypool.query.members import Members
 from skypool.query.tree import Literal
 from skypool.query.values import (
     Amount,
@@ -195,12 +196,7 @@ def list_parts(literals: list[Literal], want: bool) -> list[Part]:
     """Return where ``value in [...]`` is known to be *want*."""
     if want and len(literals) <= 100:
         return [part for item in literals for part in compare_parts("==", item.value, True)]
-    values = [item.value for item in literals]
-
-    def test(value: Value) -> Truth:
-        return any_of(compare("==", value, item) for item in values)
-
-    return [Part("1", (), test, cut=True)]
+    return [Part("1", (), Members([item.value for item in literals]).holds, cut=True)]
 
 
 def text_parts(function: str, pattern: str, want: bool) -> list[Part]:

@@ -1,3 +1,5 @@
-"""The query language: text to tree (`grammar`), and the tree answered for one product (`evaluate`)
-or for the rows of a table (`rows`). Nothing here is ever executed as code.
+"""The query language; nothing in it is ever executed as code.
+
+`grammar` makes trees of text, `evaluate` answers a tree for one product, `rows` for the rows of a
+table.
 """

@@ -274,48 +274,61 @@ def like(text: str, pattern: str) -> bool:
     r"""Tell whether a whole text fits a pattern, whatever its case.
 
     ``%`` and ``*`` stand for any characters, ``_`` and ``?`` for one; a backslash takes the
-    meaning of the next. The time taken is at most the product of both lengths.
+    meaning of the next. Case is folded first, so ``ß`` counts as two characters.
     """
-    wanted = _pattern(pattern)
-    given = [character.casefold() for character in text]
-    place = step = 0
-    star = mark = -1
-    while place < len(given):
-        if step < len(wanted) and wanted[step] == _MANY:
-            star, mark = step, place
-            step += 1
-        elif step < len(wanted) and (wanted[step] == _ONE or wanted[step] == given[place]):
-            place += 1
-            step += 1
-        elif star >= 0:  # let the last star take one more
-            mark += 1
-            place, step = mark, star + 1
-        else:
+    first, *others = _pattern(pattern)
+    text = text.casefold()
+    if not others:
+        return len(text) == len(first) and _fits(text, first, 0)
+    *middle, last = others
+    if not _fits(text, first, 0):
+        return False
+    place = len(first)
+    for run in middle:  # the first place that fits leaves the most room for the rest
+        place = _find(text, run, place)
+        if place < 0:
             return False
-    return all(piece == _MANY for piece in wanted[step:])
+        place += len(run)
+    return place <= len(text) - len(last) and _fits(text, last, len(text) - len(last))
 
 
-_MANY: Final = "many"
-_ONE: Final = "one"
+Run: TypeAlias = tuple[str | None, ...]
+
+
+def _fits(text: str, run: Run, place: int) -> bool:
+    if len(run) > len(text) - place:
+        return False
+    return all(
+        wanted is None or wanted == text[place + number] for number, wanted in enumerate(run)
+    )
+
+
+def _find(text: str, run: Run, start: int) -> int:
+    if None not in run:
+        return text.find("".join(letter or "" for letter in run), start)
+    places = range(start, len(text) - len(run) + 1)
+    return next((place for place in places if _fits(text, run, place)), -1)
 
 
 @lru_cache(maxsize=128)
-def _pattern(pattern: str) -> tuple[str, ...]:
-    """Cut a pattern into folded characters and the two marks, which are longer than any."""
-    pieces: list[str] = []
+def _pattern(pattern: str) -> tuple[Run, ...]:
+    """Cut a pattern at its runs of any characters; None stands for one character."""
+    runs: list[list[str | None]] = [[]]
     escaped = False
-    for character in pattern:
-        if not escaped and character == "\\":
+    for letter in pattern:
+        if not escaped and letter == "\\":
             escaped = True
             continue
-        if not escaped and character in "%*":
-            if not pieces or pieces[-1] != _MANY:
-                pieces.append(_MANY)
-        elif not escaped and character in "_?":
-            pieces.append(_ONE)
+        if not escaped and letter in "%*":
+            runs.append([])
+        elif not escaped and letter in "_?":
+            runs[-1].append(None)
         else:
-            pieces.append(character.casefold())
+            runs[-1].extend(letter.casefold())
         escaped = False
     if escaped:
-        pieces.append("\\")
-    return tuple(pieces)
+        runs[-1].append("\\")
+    middle = [tuple(run) for run in runs[1:-1] if run]
+    if len(runs) == 1:
+        return (tuple(runs[0]),)
+    return (tuple(runs[0]), *middle, tuple(runs[-1]))

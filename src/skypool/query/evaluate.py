@@ -11,8 +11,7 @@ holds them range over the datasets: it is true where it is true for any of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from skypool.errors import QueryError
 from skypool.query import arithmetic
@@ -27,6 +26,7 @@ from skypool.query.compare import (
     truth_of,
 )
 from skypool.query.functions import FUNCTIONS
+from skypool.query.members import Members
 from skypool.query.subject import (
     Subject,
     attribute,
@@ -63,6 +63,8 @@ from skypool.query.values import Value
 
 __all__ = ["Evaluator", "matches", "truth"]
 
+T = TypeVar("T")
+_REMEMBERED: Final = 512
 _POSITIVE: Final = {"!=": "==", "not in": "in"}
 
 
@@ -91,7 +93,6 @@ def truth(tree: Node, subject: Subject, text: str = "") -> Truth:
     return Evaluator(subject, text).truth(tree)
 
 
-@lru_cache(maxsize=256)
 def _positive(node: Compare) -> Compare | None:
     """Return the comparison that a single ``!=`` or ``not in`` negates."""
     if len(node.rest) == 1 and node.rest[0][0] in _POSITIVE:
@@ -100,7 +101,22 @@ def _positive(node: Compare) -> Compare | None:
     return None
 
 
-@lru_cache(maxsize=256)
+def _remembered(make: Callable[[Node], T]) -> Callable[[Node], T]:
+    """Remember what was made of the same node; nodes hash by content, which may be large."""
+    known: dict[int, tuple[Node, T]] = {}
+
+    def remembering(node: Node) -> T:
+        entry = known.get(id(node))
+        if entry is None or entry[0] is not node:
+            if len(known) >= _REMEMBERED:
+                known.clear()
+            entry = known[id(node)] = (node, make(node))
+        return entry[1]
+
+    return remembering
+
+
+@_remembered
 def _ranging(node: Node) -> tuple[tuple[str, ...], frozenset[str]]:
     """Return the metadata keys and the structure names that a condition mentions."""
     keys: list[str] = []
@@ -114,6 +130,17 @@ def _ranging(node: Node) -> tuple[tuple[str, ...], frozenset[str]]:
         elif isinstance(part, Meta) and not part.dataset:
             keys.append(part.key)
     return tuple(dict.fromkeys(keys)), frozenset(structure)
+
+
+@_remembered
+def _members(node: Node) -> Members | None:
+    """Return the values of a list that is written out or bound."""
+    values: list[Value] = []
+    for item in node.children():
+        if not isinstance(item, Literal):
+            return None
+        values.append(item.value)
+    return Members(values)
 
 
 class Evaluator:
@@ -142,14 +169,17 @@ class Evaluator:
             return any_of(self.truth(item) for item in node.items)
         if isinstance(node, Not):
             return negated(self.truth(node.item))
+        datasets = self._datasets(node) if self.dataset is None else []
         positive = _positive(node) if isinstance(node, Compare) else None
-        if positive is not None:
-            return negated(self.truth(positive))
-        if self.dataset is None and (datasets := self._datasets(node)):
-            return any_of(
-                Evaluator(self.subject, self.text, dataset)._decide(node) for dataset in datasets
-            )
-        return self._decide(node)
+        found = self._over(positive or node, datasets)
+        return found if positive is None else negated(found)
+
+    def _over(self, node: Node, datasets: list[Any]) -> Truth:
+        if not datasets:
+            return self._decide(node)
+        return any_of(
+            Evaluator(self.subject, self.text, dataset)._decide(node) for dataset in datasets
+        )
 
     def _datasets(self, node: Node) -> list[Any]:
         """Return the datasets that a condition ranges over, none if it does not."""
@@ -192,6 +222,9 @@ class Evaluator:
         if value is None:
             return None
         if isinstance(among, ListOf):
+            members = _members(among)
+            if members is not None:
+                return members.holds(value)
             return any_of(compare("==", value, self.value(item)) for item in among.items)
         whole = self.value(among)
         if isinstance(whole, tuple):

@@ -17,6 +17,7 @@ from skypool.query.functions import FUNCTIONS, INFIX, METHODS
 from skypool.query.lexer import Token, tokenize
 from skypool.query.tree import (
     FACETS,
+    MAX_DEPTH,
     STRUCTURE,
     WORDS,
     And,
@@ -40,7 +41,8 @@ from skypool.query.tree import (
 
 __all__ = ["parse", "parse_rows"]
 
-MAX_NESTING: Final = 100
+# an operand takes up to two: its operator's, and its parentheses'
+MAX_NESTING: Final = 2 * MAX_DEPTH + 2
 OR, AND, NOT, COMPARE, ADD, MULTIPLY, SIGN, POWER = 10, 20, 30, 40, 50, 60, 70, 80
 _ARITHMETIC: Final = {
     "+": ADD, "-": ADD, "*": MULTIPLY, "/": MULTIPLY, "//": MULTIPLY, "%": MULTIPLY,

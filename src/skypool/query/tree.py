@@ -46,7 +46,7 @@ __all__ = [
     "walk",
 ]
 
-MAX_DEPTH: Final = 80
+MAX_DEPTH: Final = 50
 ATTRIBUTES: Final = frozenset(
     {"name", "path", "version", "saved", "author", "message"}
     | {"tags", "size", "hash", "kind", "type", "urn"}
@@ -58,7 +58,7 @@ FACETS: Final = frozenset({"shape", "nrows", "unit", "dtype", "ndim", "descripti
 """What can follow a dataset and a dot."""
 WORDS: Final = frozenset(
     {"and", "or", "not", "in", "is", "if", "else", "for", "lambda"}
-    | {"True", "False", "None", "true", "false", "none"}
+    | {"True", "False", "None", "true", "false", "none", "null"}
 )
 """Words that are no names."""
 
