@@ -48,7 +48,7 @@ def main(folder: Path, scale: float = 1.0) -> int:
         note(f"{len(changed)} files written again")
     rows.append(add(pool, root, "the same, reprocessed", "level 2 by cal v2"))
 
-    print(f"\n{'added':<22}{'files':>6}{'size':>10}{'stored':>10}{'took':>9}   reused")
+    print(f"\n{'added':<21}{'files':>6}{'size':>10}{'stored':>10}{'took':>8}  reused")
     for row in rows:
         print(row)
     print("\nWhat is new in the reprocessed files, and all of them that was stored:")
@@ -86,10 +86,10 @@ def add(pool: sp.Pool, path: Path, what: str, message: str) -> str:
     reused = ""
     if again:
         arrays = sum(len(diff.b.product.datasets) - len(diff.datasets) for diff in again)
-        reused = f"   {len(sizes) - len(new)} whole files, {arrays} arrays"
+        reused = f"  {len(sizes) - len(new)} files, {arrays} arrays"
     return (
-        f"{what:<22}{len(sizes):>6}{size_text(sum(sizes)):>10}"
-        f"{size_text(report.bytes_added):>10}{seconds:>7.1f} s{reused}"
+        f"{what:<21}{len(sizes):>6}{size_text(sum(sizes)):>10}"
+        f"{size_text(report.bytes_added):>10}{seconds:>6.1f} s{reused}"
     )
 
 
@@ -134,9 +134,9 @@ def farewell(folder: Path, pool: sp.Pool, name: str) -> None:
     program = os.path.relpath(Path(sys.executable).with_name("skypool"))
     print("\nIt is yours now; try")
     for words in (
-        f"ls {name}/level2",
-        "find \"instrument == 'PACS' and level == '20'\"",
-        f'diff "{TAG}" {name}',
+        f"tree {name}",
+        "find \"instrument == 'PACS' and wavelength < 100\"",
+        "history",
     ):
         print(f"  {program} -p {place}/pool {words}")
 

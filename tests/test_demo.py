@@ -33,7 +33,7 @@ def test_the_demo_gets_everything_back(
     assert demo.main(folder, scale=0.02) == 0
     first = capsys.readouterr().out
     assert "DIFFERENT" not in first
-    assert first.count("the same") == 3
+    assert first.count("files the same") == 3
     tried = [line for line in first.splitlines() if "skypool -p" in line]
     assert len(tried) == 3
     for line in tried:
