@@ -364,7 +364,7 @@ def test_ccd_data_there_and_back(pool):
 
 
 @pytest.mark.parametrize(
-    "dtype", "bool i1 u1 i2 u2 i4 u4 i8 u8 f4 f8 c8 c16".split()
+    "dtype", ["bool", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8", "c8", "c16"]
 )  # fmt: skip
 @pytest.mark.parametrize("shape", [(), (0,), (7,), (3, 300), (2, 3, 70), (2, 1, 3, 4)])
 def test_every_type_and_shape(pool, dtype, shape):
