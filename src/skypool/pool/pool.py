@@ -3,38 +3,21 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import date
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from skypool.catalogue.interface import ChunksGone, Draft
-from skypool.config import Settings, from_environment
-from skypool.errors import (
-    Ambiguous,
-    NotFound,
-    PoolExists,
-    ReadOnly,
-    StorageError,
-    UsageError,
-)
+from skypool.errors import NotFound, StorageError, UsageError
 from skypool.model.product import Product
-from skypool.pool.folder import PoolFolder, is_pool
-from skypool.pool.history import Commit, commit_number
-from skypool.pool.named import locate, missing_pool
+from skypool.pool.reading import Reading
 from skypool.pool.ref import Ref
-from skypool.pool.resolve import check_tag, resolve
-from skypool.pool.session import Session
-from skypool.pool.transaction import Pending, RemoveReport, Transaction
+from skypool.pool.resolve import check_tag
+from skypool.pool.transaction import RemoveReport, Transaction
 from skypool.pool.view import View
-from skypool.storage.filelayer import LocalFiles
 
 if TYPE_CHECKING:
     from skypool.pool.adding import AddReport
-    from skypool.pool.diff import Diff
-    from skypool.pool.exporting import ExportReport
-    from skypool.pool.hits import Hits
-    from skypool.pool.maintenance import GcReport, PoolInfo, VerifyReport
+    from skypool.pool.maintenance import GcReport
     from skypool.pool.progress import OnProgress
 
 __all__ = ["Pool"]
@@ -42,7 +25,7 @@ __all__ = ["Pool"]
 _TRIES = 5
 
 
-class Pool:
+class Pool(Reading):
     """A pool of astronomical data products.
 
     Parameters
@@ -69,104 +52,6 @@ class Pool:
     >>> ref = pool.add("1342182452/", tags=["obsid_1342182452"])
     >>> image = pool["1342182452/level2/PSW"].product["image"]
     """
-
-    def __init__(
-        self,
-        where: str | os.PathLike[str],
-        mode: str = "a",
-        *,
-        settings: Settings | None = None,
-    ) -> None:
-        if mode not in ("a", "r", "x"):
-            raise UsageError(f"the mode {mode!r} is none of 'a', 'r', 'x'")
-        self._settings = settings or from_environment()
-        self.path = locate(where, self._settings)
-        self.mode = mode
-        self._commit: int | None = None
-        self._session: Session | None = None
-        self._lock = threading.RLock()
-        if mode == "x":
-            if is_pool(self.path):
-                raise PoolExists(f"there is a pool at {self.path} already")
-            self._create(exclusive=True)
-        elif is_pool(self.path):
-            self._open()
-        elif mode == "r":
-            raise missing_pool(self.path, self._settings)
-
-    # -- opening
-
-    def _open(self) -> None:
-        folder = PoolFolder.open(self.path, LocalFiles())
-        writable = self.mode != "r" and os.access(self.path, os.W_OK)
-        self._session = Session(folder, self._settings, writable=writable)
-
-    def _create(self, *, exclusive: bool = False) -> Session:
-        with self._lock:
-            if self._session is None:
-                PoolFolder.create(self.path, LocalFiles(), exclusive=exclusive)
-                self._open()
-            assert self._session is not None
-            return self._session
-
-    @property
-    def exists(self) -> bool:
-        """Whether the pool has been created."""
-        if self._session is None and is_pool(self.path):
-            with self._lock:
-                if self._session is None:
-                    self._open()
-        return self._session is not None
-
-    @property
-    def view(self) -> View:
-        """The pool as of its commit.
-
-        Raises
-        ------
-        NotFound
-            If the pool has not been created yet.
-        """
-        if not self.exists:
-            raise NotFound(f"the pool {self.path} is empty: nothing was saved in it yet")
-        assert self._session is not None
-        return View(self._session, self._commit)
-
-    def _check_changing(self) -> None:
-        if self._commit is not None:
-            raise ReadOnly(
-                f"this is the pool as of commit {self._commit}, which nobody can change",
-                hint="change the pool itself",
-            )
-        if self.mode == "r":
-            raise ReadOnly("the pool is open for reading", hint='open it with mode="a"')
-
-    def _changing(self) -> View:
-        self._check_changing()
-        session = self._session or self._create()
-        if not session.writable:
-            raise ReadOnly(
-                f"you have no permission to write in {self.path}",
-                hint="ask its owner, or copy what you need into a pool of your own",
-            )
-        return View(session)
-
-    @property
-    def name(self) -> str:
-        """Name of the pool, as its URNs show it."""
-        return self.view.session.folder.name if self.exists else os.path.basename(self.path)
-
-    def close(self) -> None:
-        """Give back files and locks; the pool object is not used again."""
-        session, self._session = self._session, None
-        if session is not None and self._commit is None:
-            session.close()
-
-    def __enter__(self) -> Pool:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     # -- putting in
 
@@ -338,137 +223,6 @@ class Pool:
         self._check_changing()
         return Transaction(self._changing, message, self._settings.author)
 
-    # -- finding
-
-    def __getitem__(self, text: str) -> Ref:
-        """Return what a text stands for.
-
-        In this order: URN, name, name@version, name@tag, tag, unique hash prefix. `tag:...`
-        and `name:...` force one.
-        """
-        if isinstance(text, Ref):
-            return text
-        if not isinstance(text, str):
-            raise TypeError(f"products are found by text, not by a {type(text).__name__}")
-        return resolve(self.view, text)
-
-    def get(self, text: str, default: Any = None) -> Any:
-        """Return what a text stands for, else *default*."""
-        try:
-            return self[text]
-        except NotFound:
-            return default
-
-    def __contains__(self, text: object) -> bool:
-        if isinstance(text, Ref):
-            return self.exists and text.view.session.folder.id == self.view.session.folder.id
-        try:
-            self[str(text)]
-        except NotFound:
-            return False
-        except Ambiguous:
-            return True
-        return True
-
-    def __len__(self) -> int:
-        return self.view.identity.counts(self.view.at)[0] if self.exists else 0
-
-    def __iter__(self) -> Iterator[Ref]:
-        return iter(self.ls())
-
-    def ls(self, below: str = "") -> list[Ref]:
-        """Return the newest version of all products, or of those named below a folder."""
-        return list(self.view.listing(below.strip("/"))) if self.exists else []
-
-    def find(
-        self,
-        query: str | Callable[[Product], Any] = "",
-        *,
-        kind: str | None = None,
-        values: Mapping[str, Any] | None = None,
-        all_versions: bool = False,
-        **bound: Any,
-    ) -> Hits:
-        """Search.
-
-        Parameters
-        ----------
-        query
-            Text in the query language (docs/query.md), or a function of a product that says
-            whether it is wanted; its datasets are lazy.
-        kind
-            Only products of this kind, sub-kinds included.
-        values, **bound
-            What `$names` in the query stand for.
-        all_versions
-            Search old versions too.
-
-        Returns
-        -------
-        Hits
-            In the order of their names.
-
-        Raises
-        ------
-        QueryError
-            If the query cannot be understood.
-        """
-        from skypool.pool.finding import find
-
-        if not self.exists:
-            from skypool.pool.hits import Hits
-
-            return Hits(())
-        bindings = {**(values or {}), **bound}
-        return find(self.view, query, kind=kind, values=bindings, all_versions=all_versions)
-
-    def tagged(self, tag: str) -> list[Ref]:
-        """Return all versions that carry a tag."""
-        if not self.exists:
-            return []
-        view = self.view
-        return [view.ref(row) for row in view.identity.tagged(tag, view.at)]
-
-    @property
-    def tags(self) -> dict[str, int]:
-        """All tags, with the number of versions that carry each."""
-        return dict(self.view.identity.all_tags(self.view.at)) if self.exists else {}
-
-    def obs(self, obsid: int, instrument: str | None = None) -> Ref:
-        """Return the observation of that number.
-
-        Parameters
-        ----------
-        obsid
-            Number of the observation.
-        instrument
-            To choose one of the two of a parallel-mode observation.
-
-        Raises
-        ------
-        NotFound
-            If there is none.
-        Ambiguous
-            If there are several.
-        """
-        view = self.view
-        rows = view.identity.with_value("obsid", int(obsid), view.at)
-        refs = [ref for ref in map(view.ref, rows) if ref.is_kind("ObservationContext")]
-        if instrument is not None:
-            refs = [r for r in refs if _text(r, "instrument").lower() == instrument.lower()]
-        if not refs:
-            raise NotFound(
-                f"there is no observation {obsid} in the pool {self.name}"
-                + (f" of {instrument}" if instrument else "")
-            )
-        if len(refs) > 1:
-            raise Ambiguous(
-                f"there are several observations {obsid}",
-                candidates=[f"{r.name} ({_text(r, 'instrument')})" for r in refs],
-                hint="say which: pool.obs(obsid, instrument=...), or name it",
-            )
-        return refs[0]
-
     # -- changing
 
     def tag(self, ref: Any, *tags: str) -> None:
@@ -520,99 +274,7 @@ class Pool:
         assert row is not None
         return view.ref(row)
 
-    def _ref(self, ref: Any) -> Ref:
-        if isinstance(ref, Product) and isinstance(ref.origin, Ref):
-            ref = ref.origin
-        if isinstance(ref, Pending):
-            ref = ref.ref
-        if isinstance(ref, Ref):
-            if ref.view.session.folder.id != self.view.session.folder.id:
-                raise UsageError(f"{ref.name!r} is a product of another pool")
-            return self.view.number(ref.number)
-        return self[ref]
-
-    # -- looking back
-
-    def at(self, when: int | str | date) -> Pool:
-        """Return the pool as it was, for reading.
-
-        Parameters
-        ----------
-        when
-            Number of a commit, or a time; a date means its end, UTC.
-        """
-        view = self.view
-        pool = Pool.__new__(Pool)
-        pool._settings = self._settings
-        pool.path = self.path
-        pool.mode = "r"
-        pool._session = view.session
-        pool._lock = self._lock
-        pool._commit = commit_number(view.identity, when)
-        return pool
-
-    def history(self, ref: Any = None) -> list[Commit]:
-        """Return the commits of the pool, or those that concern one product, newest first."""
-        if not self.exists:
-            return []
-        track = None if ref is None else self._ref(ref).track
-        return [Commit.of(row) for row in self.view.identity.commits(self.view.at, track)]
-
-    def diff(self, a: Any, b: Any) -> Diff:
-        """Return what differs between two versions."""
-        from skypool.pool.diff import compare
-
-        return compare(self._ref(a), self._ref(b))
-
-    # -- files
-
-    def export(
-        self,
-        ref: Any,
-        folder: str | os.PathLike[str],
-        *,
-        overwrite: bool = False,
-        progress: OnProgress | None = None,
-    ) -> ExportReport:
-        """Write a product, or the tree of a context, into a folder, byte for byte as added.
-
-        Parameters
-        ----------
-        ref
-            What to write; the content of a context goes right into the folder.
-        folder
-            Made where it does not exist.
-        overwrite
-            Whether files of the same name may be replaced.
-        progress
-            Told how far the work is.
-        """
-        from skypool.pool.exporting import Exporter
-
-        exporter = Exporter(overwrite=overwrite, on_progress=progress)
-        return exporter.export(self._ref(ref), os.fspath(folder))
-
     # -- maintenance
-
-    def info(self) -> PoolInfo:
-        """Return figures about the pool."""
-        from skypool.pool.maintenance import info
-
-        return info(self.view)
-
-    def verify(self, *, quick: bool = False, progress: OnProgress | None = None) -> VerifyReport:
-        """Check every byte of every pack, the log and the catalogue; nothing is changed.
-
-        Parameters
-        ----------
-        quick
-            Check the records' check sums only, without decoding.
-        progress
-            Told how far the work is.
-        """
-        from skypool.pool.maintenance import verify
-
-        return verify(self.view, quick=quick, on_progress=progress)
 
     def gc(
         self,
@@ -648,14 +310,6 @@ class Pool:
         session.close()
         self._session = None
         self._open()
-
-    def __repr__(self) -> str:
-        at = f", as of commit {self._commit}" if self._commit is not None else ""
-        return f"Pool({self.path!r}{at})"
-
-
-def _text(ref: Ref, key: str) -> str:
-    return str(ref.meta[key].value) if key in ref.meta else ""
 
 
 def _retried(work: Callable[[], AddReport]) -> AddReport:

@@ -1,0 +1,123 @@
+"""Opening pools."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Self
+
+from skypool.config import Settings, from_environment
+from skypool.errors import NotFound, PoolExists, ReadOnly, UsageError
+from skypool.pool.folder import PoolFolder, is_pool
+from skypool.pool.named import locate, missing_pool
+from skypool.pool.session import Session
+from skypool.pool.view import View
+from skypool.storage.filelayer import LocalFiles
+
+__all__ = ["Opened"]
+
+
+class Opened:
+    """A pool that is open, or will be created by the first save; see `Pool`."""
+
+    def __init__(
+        self,
+        where: str | os.PathLike[str],
+        mode: str = "a",
+        *,
+        settings: Settings | None = None,
+    ) -> None:
+        if mode not in ("a", "r", "x"):
+            raise UsageError(f"the mode {mode!r} is none of 'a', 'r', 'x'")
+        self._settings = settings or from_environment()
+        self.path = locate(where, self._settings)
+        self.mode = mode
+        self._commit: int | None = None
+        self._session: Session | None = None
+        self._lock = threading.RLock()
+        if mode == "x":
+            if is_pool(self.path):
+                raise PoolExists(f"there is a pool at {self.path} already")
+            self._create(exclusive=True)
+        elif is_pool(self.path):
+            self._open()
+        elif mode == "r":
+            raise missing_pool(self.path, self._settings)
+
+    # -- opening
+
+    def _open(self) -> None:
+        folder = PoolFolder.open(self.path, LocalFiles())
+        writable = self.mode != "r" and os.access(self.path, os.W_OK)
+        self._session = Session(folder, self._settings, writable=writable)
+
+    def _create(self, *, exclusive: bool = False) -> Session:
+        with self._lock:
+            if self._session is None:
+                PoolFolder.create(self.path, LocalFiles(), exclusive=exclusive)
+                self._open()
+            assert self._session is not None
+            return self._session
+
+    @property
+    def exists(self) -> bool:
+        """Whether the pool has been created."""
+        if self._session is None and is_pool(self.path):
+            with self._lock:
+                if self._session is None:
+                    self._open()
+        return self._session is not None
+
+    @property
+    def view(self) -> View:
+        """The pool as of its commit.
+
+        Raises
+        ------
+        NotFound
+            If the pool has not been created yet.
+        """
+        if not self.exists:
+            raise NotFound(f"the pool {self.path} is empty: nothing was saved in it yet")
+        assert self._session is not None
+        return View(self._session, self._commit)
+
+    def _check_changing(self) -> None:
+        if self._commit is not None:
+            raise ReadOnly(
+                f"this is the pool as of commit {self._commit}, which nobody can change",
+                hint="change the pool itself",
+            )
+        if self.mode == "r":
+            raise ReadOnly("the pool is open for reading", hint='open it with mode="a"')
+
+    def _changing(self) -> View:
+        self._check_changing()
+        session = self._session or self._create()
+        if not session.writable:
+            raise ReadOnly(
+                f"you have no permission to write in {self.path}",
+                hint="ask its owner, or copy what you need into a pool of your own",
+            )
+        return View(session)
+
+    @property
+    def name(self) -> str:
+        """Name of the pool, as its URNs show it."""
+        return self.view.session.folder.name if self.exists else os.path.basename(self.path)
+
+    def close(self) -> None:
+        """Give back files and locks; the pool object is not used again."""
+        session, self._session = self._session, None
+        if session is not None and self._commit is None:
+            session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        at = f", as of commit {self._commit}" if self._commit is not None else ""
+        return f"Pool({self.path!r}{at})"

@@ -1,0 +1,258 @@
+"""Questions to a pool, as it is now or as it was."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+from typing import TYPE_CHECKING, Any, Self
+
+from skypool.errors import Ambiguous, NotFound, UsageError
+from skypool.model.product import Product
+from skypool.pool.history import Commit, commit_number
+from skypool.pool.opened import Opened
+from skypool.pool.ref import Ref
+from skypool.pool.resolve import resolve
+from skypool.pool.transaction import Pending
+
+if TYPE_CHECKING:
+    from skypool.pool.diff import Diff
+    from skypool.pool.exporting import ExportReport
+    from skypool.pool.hits import Hits
+    from skypool.pool.maintenance import PoolInfo, VerifyReport
+    from skypool.pool.progress import OnProgress
+
+__all__ = ["Reading"]
+
+
+class Reading(Opened):
+    """What can be asked of a pool; see `Pool`."""
+
+    # -- finding
+
+    def __getitem__(self, text: str) -> Ref:
+        """Return what a text stands for.
+
+        In this order: URN, name, name@version, name@tag, tag, unique hash prefix. `tag:...`
+        and `name:...` force one.
+        """
+        if isinstance(text, Ref):
+            return text
+        if not isinstance(text, str):
+            raise TypeError(f"products are found by text, not by a {type(text).__name__}")
+        return resolve(self.view, text)
+
+    def get(self, text: str, default: Any = None) -> Any:
+        """Return what a text stands for, else *default*."""
+        try:
+            return self[text]
+        except NotFound:
+            return default
+
+    def __contains__(self, text: object) -> bool:
+        if isinstance(text, Ref):
+            return self.exists and text.view.session.folder.id == self.view.session.folder.id
+        try:
+            self[str(text)]
+        except NotFound:
+            return False
+        except Ambiguous:
+            return True
+        return True
+
+    def __len__(self) -> int:
+        return self.view.identity.counts(self.view.at)[0] if self.exists else 0
+
+    def __iter__(self) -> Iterator[Ref]:
+        return iter(self.ls())
+
+    def ls(self, below: str = "") -> list[Ref]:
+        """Return the newest version of all products, or of those named below a folder."""
+        return list(self.view.listing(below.strip("/"))) if self.exists else []
+
+    def find(
+        self,
+        query: str | Callable[[Product], Any] = "",
+        *,
+        kind: str | None = None,
+        values: Mapping[str, Any] | None = None,
+        all_versions: bool = False,
+        **bound: Any,
+    ) -> Hits:
+        """Search.
+
+        Parameters
+        ----------
+        query
+            Text in the query language (docs/query.md), or a function of a product that says
+            whether it is wanted; its datasets are lazy.
+        kind
+            Only products of this kind, sub-kinds included.
+        values, **bound
+            What `$names` in the query stand for.
+        all_versions
+            Search old versions too.
+
+        Returns
+        -------
+        Hits
+            In the order of their names.
+
+        Raises
+        ------
+        QueryError
+            If the query cannot be understood.
+        """
+        from skypool.pool.finding import find
+
+        if not self.exists:
+            from skypool.pool.hits import Hits
+
+            return Hits(())
+        bindings = {**(values or {}), **bound}
+        return find(self.view, query, kind=kind, values=bindings, all_versions=all_versions)
+
+    def tagged(self, tag: str) -> list[Ref]:
+        """Return all versions that carry a tag."""
+        if not self.exists:
+            return []
+        view = self.view
+        return [view.ref(row) for row in view.identity.tagged(tag, view.at)]
+
+    @property
+    def tags(self) -> dict[str, int]:
+        """All tags, with the number of versions that carry each."""
+        return dict(self.view.identity.all_tags(self.view.at)) if self.exists else {}
+
+    def obs(self, obsid: int, instrument: str | None = None) -> Ref:
+        """Return the observation of that number.
+
+        Parameters
+        ----------
+        obsid
+            Number of the observation.
+        instrument
+            To choose one of the two of a parallel-mode observation.
+
+        Raises
+        ------
+        NotFound
+            If there is none.
+        Ambiguous
+            If there are several.
+        """
+        view = self.view
+        rows = view.identity.with_value("obsid", int(obsid), view.at)
+        refs = [ref for ref in map(view.ref, rows) if ref.is_kind("ObservationContext")]
+        if instrument is not None:
+            refs = [r for r in refs if _text(r, "instrument").lower() == instrument.lower()]
+        if not refs:
+            raise NotFound(
+                f"there is no observation {obsid} in the pool {self.name}"
+                + (f" of {instrument}" if instrument else "")
+            )
+        if len(refs) > 1:
+            raise Ambiguous(
+                f"there are several observations {obsid}",
+                candidates=[f"{r.name} ({_text(r, 'instrument')})" for r in refs],
+                hint="say which: pool.obs(obsid, instrument=...), or name it",
+            )
+        return refs[0]
+
+    def _ref(self, ref: Any) -> Ref:
+        if isinstance(ref, Product) and isinstance(ref.origin, Ref):
+            ref = ref.origin
+        if isinstance(ref, Pending):
+            ref = ref.ref
+        if isinstance(ref, Ref):
+            if ref.view.session.folder.id != self.view.session.folder.id:
+                raise UsageError(f"{ref.name!r} is a product of another pool")
+            return self.view.number(ref.number)
+        return self[ref]
+
+    # -- looking back
+
+    def at(self, when: int | str | date) -> Self:
+        """Return the pool as it was, for reading.
+
+        Parameters
+        ----------
+        when
+            Number of a commit, or a time; a date means its end, UTC.
+        """
+        view = self.view
+        pool = type(self).__new__(type(self))
+        pool._settings = self._settings
+        pool.path = self.path
+        pool.mode = "r"
+        pool._session = view.session
+        pool._lock = self._lock
+        pool._commit = commit_number(view.identity, when)
+        return pool
+
+    def history(self, ref: Any = None) -> list[Commit]:
+        """Return the commits of the pool, or those that concern one product, newest first."""
+        if not self.exists:
+            return []
+        track = None if ref is None else self._ref(ref).track
+        return [Commit.of(row) for row in self.view.identity.commits(self.view.at, track)]
+
+    def diff(self, a: Any, b: Any) -> Diff:
+        """Return what differs between two versions."""
+        from skypool.pool.diff import compare
+
+        return compare(self._ref(a), self._ref(b))
+
+    # -- files
+
+    def export(
+        self,
+        ref: Any,
+        folder: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        progress: OnProgress | None = None,
+    ) -> ExportReport:
+        """Write a product, or the tree of a context, into a folder, byte for byte as added.
+
+        Parameters
+        ----------
+        ref
+            What to write; the content of a context goes right into the folder.
+        folder
+            Made where it does not exist.
+        overwrite
+            Whether files of the same name may be replaced.
+        progress
+            Told how far the work is.
+        """
+        from skypool.pool.exporting import Exporter
+
+        exporter = Exporter(overwrite=overwrite, on_progress=progress)
+        return exporter.export(self._ref(ref), os.fspath(folder))
+
+    # -- maintenance
+
+    def info(self) -> PoolInfo:
+        """Return figures about the pool."""
+        from skypool.pool.maintenance import info
+
+        return info(self.view)
+
+    def verify(self, *, quick: bool = False, progress: OnProgress | None = None) -> VerifyReport:
+        """Check every byte of every pack, the log and the catalogue; nothing is changed.
+
+        Parameters
+        ----------
+        quick
+            Check the records' check sums only, without decoding.
+        progress
+            Told how far the work is.
+        """
+        from skypool.pool.maintenance import verify
+
+        return verify(self.view, quick=quick, on_progress=progress)
+
+
+def _text(ref: Ref, key: str) -> str:
+    return str(ref.meta[key].value) if key in ref.meta else ""
