@@ -39,10 +39,14 @@ class ChunkIndex:
 
     def places(self, digest: bytes) -> list[ChunkPlace]:
         """Return the places that may hold a chunk (its key is a prefix of its digest)."""
+        return self.places_of_key(chunk_key(digest))
+
+    def places_of_key(self, key: int) -> list[ChunkPlace]:
+        """Return the places of all chunks that have a key."""
         rows = self._database.query(
             "SELECT p.name, c.offset, c.stored, c.member, c.length FROM chunks c"
             " JOIN packs p ON p.id = c.pack WHERE c.key = ?",
-            (chunk_key(digest),),
+            (key,),
         )
         return [_place(row) for row in rows]
 

@@ -57,11 +57,14 @@ class Database:
         The file.
     writable
         Whether it may be created and written to.
+    scratch
+        Nobody else has the file, and nothing is lost with it: it need not be durable.
     """
 
-    def __init__(self, path: str, *, writable: bool) -> None:
+    def __init__(self, path: str, *, writable: bool, scratch: bool = False) -> None:
         self.path = path
         self.writable = writable
+        self._scratch = scratch
         self._local = threading.local()
         self._copy: tempfile.TemporaryDirectory[str] | None = None
         self._all: list[sqlite3.Connection] = []
@@ -93,7 +96,11 @@ class Database:
         return self._open()
 
     def _open(self) -> sqlite3.Connection:
-        if self.writable:
+        if self._scratch:
+            connection = _connect(self.path)
+            connection.execute("PRAGMA journal_mode=MEMORY")
+            connection.execute("PRAGMA synchronous=OFF")
+        elif self.writable:
             connection = _connect(self.path)
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
@@ -158,6 +165,19 @@ class Database:
         """Return all rows of a question."""
         with explained(self.path):
             return self.connection().execute(sql, parameters).fetchall()
+
+    def take_over(self, path: str) -> None:
+        """Take the whole content of another SQLite file, in one transaction.
+
+        Whoever has this one open goes on with the new content.
+        """
+        with self.writing, explained(self.path):
+            source = _connect(path)
+            try:
+                source.backup(self.connection())
+            finally:
+                source.close()
+            self.connection().execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def prepare(self) -> None:
         """Make the tables where there are none.

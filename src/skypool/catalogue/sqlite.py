@@ -36,6 +36,8 @@ class SqliteCatalogue(Identity):
         Whether it may be written to.
     confirm
         Says whether the record at a place really holds a digest.
+    scratch
+        Nobody else has the file, and nothing is lost with it: it need not be durable.
     """
 
     def __init__(
@@ -44,8 +46,9 @@ class SqliteCatalogue(Identity):
         *,
         writable: bool,
         confirm: Callable[[ChunkPlace, bytes], bool] | None = None,
+        scratch: bool = False,
     ) -> None:
-        super().__init__(Database(path, writable=writable))
+        super().__init__(Database(path, writable=writable, scratch=scratch))
         self._database.prepare()
         self.chunks = ChunkIndex(self._database, confirm)
         self.places = self.chunks.places
@@ -124,6 +127,15 @@ class SqliteCatalogue(Identity):
         """Take in a record of the log."""
         with self._database.transaction() as connection:
             apply(connection, record)
+
+    def replay_all(
+        self, commits: Iterable[tuple[Mapping[str, Any], Sequence[IndexedDocument]]]
+    ) -> None:
+        """Take in records of the log, with the documents of their versions, all or nothing."""
+        with self._database.transaction() as connection:
+            for record, documents in commits:
+                _insert_documents(connection, documents)
+                apply(connection, record)
 
     def unlogged(self, above: int = 0) -> list[tuple[int, bytes]]:
         """Return the records that are not known to be in the log."""

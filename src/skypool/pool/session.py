@@ -7,13 +7,21 @@ it lacks; only then the commit is acknowledged.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from skypool.catalogue.interface import ChunkPlace, Draft, IndexedDocument, Published
+from skypool.catalogue.interface import (
+    ChunkPlace,
+    ChunksGone,
+    Draft,
+    IndexedDocument,
+    Published,
+)
 from skypool.catalogue.sqlite import SqliteCatalogue
 from skypool.codec.documents import loads
 from skypool.codec.sinks import Fetch
@@ -21,7 +29,12 @@ from skypool.config import Settings
 from skypool.errors import Damaged, Locked, ReadOnly
 from skypool.pool.folder import PoolFolder
 from skypool.pool.inplace import InPlaceChunks
-from skypool.pool.recovery import bring_up_to_date, log_position, noted_position
+from skypool.pool.recovery import (
+    bring_up_to_date,
+    file_identity,
+    log_position,
+    noted_position,
+)
 from skypool.storage.interface import PackEnd, Writer
 from skypool.storage.store import ChunkStore, Location
 
@@ -61,7 +74,10 @@ class Session:
         )
         self.catalogue = self._open_catalogue()
         self.store.candidates = self._unfinished_packs
-        self._epoch = self.catalogue.state("epoch")
+        self._file = file_identity(folder.catalogue)
+        self.epoch = self.catalogue.state("epoch")
+        # The epoch in which each commit in progress began.
+        self._begun: WeakKeyDictionary[Writer, Any] = WeakKeyDictionary()
         self._documents: OrderedDict[bytes, dict[str, Any]] = OrderedDict()
         self._lock = threading.Lock()
         self._publishing = threading.RLock()
@@ -130,7 +146,9 @@ class Session:
                 f"the pool {self.folder.path} is open for reading",
                 hint='open it with mode="a" to change it',
             )
-        return self.store.writer(self.catalogue.known)
+        writer = self.store.writer(self.catalogue.known)
+        self._begun[writer] = self.epoch
+        return writer
 
     def document(self, digest: bytes) -> dict[str, Any]:
         """Return a product document; it is shared and must not be changed."""
@@ -151,7 +169,7 @@ class Session:
     def stage(self, writer: Writer, documents: Sequence[IndexedDocument]) -> None:
         """Make what was written so far durable and index it, ahead of the commit."""
         with self.folder.lock(exclusive=False):
-            self._check_epoch()
+            self._check_epoch(writer)
             self.catalogue.stage(_places(writer.flush()), documents)
 
     def publish(
@@ -174,7 +192,7 @@ class Session:
             If chunks that were to be reused are gone: all must be written again.
         """
         with self._publishing, self.folder.lock(exclusive=False):
-            self._check_epoch()
+            self._check_epoch(writer)
             placed = _places(writer.flush()) if writer is not None else []
             if len(documents) > _STAGE_DOCUMENTS or len(placed) > _STAGE_CHUNKS:
                 self.catalogue.stage(placed, documents)
@@ -195,15 +213,35 @@ class Session:
         records = self.catalogue.unlogged(self._log_end.number)
         self._log_end = self.folder.log.append(records, self._log_end)
 
-    def _check_epoch(self) -> None:
-        """Notice that the catalogue was rebuilt since it was opened (storage rule 2)."""
-        if self.catalogue.state("epoch") != self._epoch or not os.path.exists(
-            self.folder.catalogue
-        ):
+    @contextlib.contextmanager
+    def committing(self) -> Iterator[None]:
+        """Hold the shared pool lock: the catalogue is the pool's, and nobody rebuilds it."""
+        with self.folder.lock(exclusive=False):
+            self._check_epoch()
+            yield
+
+    def _check_epoch(self, writer: Writer | None = None) -> None:
+        """Notice that the catalogue was rebuilt since it was opened (storage rule 2).
+
+        Raises
+        ------
+        Locked
+            If it is another file now; what is open here belongs to nobody any more.
+        ChunksGone
+            If it was rebuilt since *writer* began: what that staged is forgotten.
+        """
+        if file_identity(self.folder.catalogue) != self._file:
             raise Locked(
-                f"the catalogue of {self.folder.path} was rebuilt meanwhile",
+                f"the catalogue of {self.folder.path} was replaced meanwhile",
                 hint="open the pool again",
             )
+        epoch = self.catalogue.state("epoch")
+        if epoch != self.epoch:
+            self._log_end = log_position(self.catalogue)
+            self._bad.clear()
+            self.epoch = epoch
+        if writer is not None and self._begun.get(writer) != epoch:
+            raise ChunksGone(writer.reused)
 
     def close(self) -> None:
         """Give back everything."""

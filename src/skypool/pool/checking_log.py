@@ -1,0 +1,109 @@
+"""Checking the commit log: its bytes, its chain, and that the catalogue agrees with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from skypool.codec.digest import digest
+from skypool.codec.documents import loads
+from skypool.errors import Damaged
+from skypool.storage.commit_log import START, LogPosition, pack_record
+
+if TYPE_CHECKING:
+    from skypool.pool.session import Session
+
+__all__ = ["check_log"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LOG = "commits.log"
+
+Report = Callable[[str, str, str], Any]
+
+
+def check_log(session: Session, report: Report) -> int:
+    """Check every record of the log and compare it with the catalogue.
+
+    Parameters
+    ----------
+    session
+        The open pool.
+    report
+        Told kind, what and where of every problem.
+
+    Returns
+    -------
+    int
+        Records checked.
+    """
+    catalogue = session.catalogue
+    # What the catalogue knows to be durable, asked for before the log is read.
+    sure = catalogue.state("log_number")
+    end = START
+    for record in session.folder.log.records():
+        end = record.end
+        try:
+            commit = loads(record.payload)
+        except Damaged as error:
+            report("log", error.message, f"{_LOG}, commit {end.number}")
+            continue
+        wrong = _difference(session, commit, end.number)
+        if wrong:
+            report("catalogue", f"differs from the log: {wrong}", f"commit {end.number}")
+    head = catalogue.head()
+    if end.number < sure:
+        what = f"damaged: the commits {end.number + 1} to {head} are not there any more"
+        report("log", what, f"{_LOG} at {end.offset}")
+    elif end.number < head and not _is_torn(session, end):
+        report("log", "the last records are damaged", f"{_LOG} at {end.offset}")
+    elif end.number > head:
+        what = f"lacks the commits {head + 1} to {end.number} of the log; open it for writing"
+        report("catalogue", what, "catalogue.sqlite")
+    return end.number
+
+
+def _is_torn(session: Session, end: LogPosition) -> bool:
+    """Return whether what is behind the last record is what an append that died leaves.
+
+    The catalogue has the records that are to follow; nobody was told of those commits.
+    """
+    if session.folder.log.end(end).number > end.number:
+        return True  # it has just grown: commits are being made
+    pending = session.catalogue.unlogged(end.number)
+    if not pending or pending[0][0] != end.number + 1:
+        return False
+    path = session.folder.log.path
+    expected = b""
+    position = end
+    for number, payload in pending:
+        data = pack_record(payload, position)
+        position = LogPosition(number, position.offset + len(data), digest(data))
+        expected += data
+    with open(path, "rb") as file:
+        file.seek(end.offset)
+        rest = file.read(len(expected) + 1)
+    torn = rest.rstrip(b"\0")
+    return len(rest) < len(expected) + 1 and expected.startswith(torn)
+
+
+def _difference(session: Session, commit: Mapping[str, Any], number: int) -> str:
+    """Return in what the catalogue differs from a record of the log; empty if in nothing."""
+    row = session.catalogue.commit(number)
+    if row is None:
+        # It may be too new for the catalogue, which is told of in one piece.
+        return "" if number > session.catalogue.head() else "the commit is not there"
+    if commit["commit"] != number or commit["parent"] != number - 1:
+        return "its number"
+    time_us = (datetime.fromisoformat(commit["time"]) - _EPOCH) // timedelta(microseconds=1)
+    if (row.time_us, row.author, row.message) != (time_us, commit["author"], commit["message"]):
+        return "time, author or message"
+    logged = [
+        (v["urn"], v["track"], v["version"], v["document"], v["kind"], v["type"], v["total"])
+        for v in commit.get("versions", ())
+    ]
+    found = [
+        (v.urn, v.track, v.version, v.document.hex(), v.kind, v.type, v.total)
+        for v in session.catalogue.changes(number)
+    ]
+    return "" if logged == found else "its versions"

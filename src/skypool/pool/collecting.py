@@ -1,0 +1,454 @@
+"""Garbage collection: giving back the space of what no version reaches.
+
+docs/design/006-garbage-and-rebuild.md tells why each step is safe beside writers, readers
+and other collections, and after a crash at any point.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from skypool.catalogue.chunks import chunk_key
+from skypool.catalogue.collecting import Marks, PackUse, PlacedRow
+from skypool.catalogue.interface import ChunkPlace
+from skypool.codec.documents import loads
+from skypool.errors import Damaged, Locked
+from skypool.pool.progress import OnProgress, Progress
+from skypool.pool.reaching import reached
+from skypool.storage.filelayer import FileLayer, Handle
+from skypool.storage.pack_files import list_packs
+from skypool.storage.pack_layout import HEADER_SIZE, INDEX
+from skypool.storage.pack_scan import (
+    Gap,
+    PackReader,
+    Record,
+    decoded,
+    entries_of,
+    pack_name,
+    scan_pack,
+    sealed_index,
+    walk,
+)
+from skypool.storage.pack_writer import PackWriter, create_pack
+from skypool.storage.store import ChunkStore, Location
+
+if TYPE_CHECKING:
+    from skypool.pool.view import View
+
+__all__ = ["GRACE", "Collector", "GcReport"]
+
+GRACE = 3600.0
+_LEFTOVER_AGE = 86400.0
+# Rewriting a pack pays where more than this share of it is of no use.
+_WASTE = 0.25
+_TRIES = 10
+_RECORD_HEAD = 64
+
+
+@dataclass(slots=True)
+class GcReport:
+    """What garbage collection found, and gave back.
+
+    Attributes
+    ----------
+    reclaimable : int
+        Bytes that could be given back, as found at the start.
+    reclaimed : int
+        Bytes that were given back; 0 in a dry run.
+    chunks : int
+        Chunks in those packs that nothing needs.
+    packs : int
+        Packs removed or rewritten, or to be.
+    leftovers : int
+        Temporary files of interrupted work.
+    documents : int
+        Documents of commits that never happened, in the catalogue.
+    busy : int
+        Packs left alone because a writer has them.
+    young : int
+        Packs left alone because they were written to within the grace time.
+    damaged : int
+        Packs left alone because what is needed of them is damaged.
+    """
+
+    reclaimable: int = 0
+    reclaimed: int = 0
+    chunks: int = 0
+    packs: int = 0
+    leftovers: int = 0
+    documents: int = 0
+    busy: int = 0
+    young: int = 0
+    damaged: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Victim:
+    """A pack that is worth the work, as it was when it was chosen."""
+
+    path: str
+    name: bytes
+    size: int
+    mtime_ns: int
+    use: PackUse
+    # Bytes to keep at the start of a pack of which only the end is cut; else None.
+    cut: int | None = None
+
+
+class _Busy(Exception):
+    """A pack has changed, or a writer has it: it is left for another time."""
+
+
+class Collector:
+    """One collection.
+
+    Parameters
+    ----------
+    view
+        The pool.
+    dry_run
+        Only look.
+    grace
+        Seconds for which a pack is left alone after it was written to.
+    on_progress
+        Told how far the work is.
+    """
+
+    def __init__(
+        self, view: View, *, dry_run: bool, grace: float, on_progress: OnProgress | None
+    ) -> None:
+        self._session = view.session
+        self._folder = view.session.folder
+        self._files: FileLayer = view.session.folder.files
+        self._dry_run = dry_run
+        self._grace = grace
+        self._on_progress = on_progress
+        self._marked = 0
+        self._epoch = view.session.epoch
+        self._target: PackWriter | None = None
+        # Reads what is on disk, not what is in memory.
+        self._plain = ChunkStore(self._folder.packs, self._folder.id, self._files, cache_bytes=0)
+        self.report = GcReport()
+
+    def run(self) -> GcReport:
+        """Look, and give back what nothing needs.
+
+        Raises
+        ------
+        Damaged
+            If a document cannot be read: what it needs is not known, so nothing is taken.
+        """
+        session = self._session
+        session.store.let_go()
+        with Marks(session.catalogue.database) as marks, contextlib.closing(self._plain):
+            if not self._dry_run:
+                with session.committing():
+                    marks.forgive()
+            self._mark(marks)
+            victims = self._choose(marks)
+            self.report.documents = marks.find_orphans()
+            self._leftovers()
+            self.report.packs = len(victims)
+            self.report.reclaimable += sum(_waste(victim) for victim in victims)
+            self.report.chunks = sum(v.use.dead for v in victims if v.cut is None)
+            if not self._dry_run:
+                self._give_back(marks, victims)
+        return self.report
+
+    # -- looking
+
+    def _mark(self, marks: Marks) -> None:
+        """Mark all chunks that the documents of versions reach, since the last time."""
+        catalogue = self._session.catalogue
+        head = catalogue.head()
+        if head == self._marked:
+            return
+        first = self._marked == 0
+        total = marks.count_documents(head) if first else 0
+        for count, (_, digest) in enumerate(marks.documents(self._marked, head)):
+            if first and count % 256 == 0:
+                self._tell("marking", count, total)
+            marks.add(digest)
+            try:
+                document = loads(self._session.fetch(digest))
+                for digests in reached(document, self._session.fetch):
+                    marks.add(digests)
+            except Damaged as error:
+                raise Damaged(
+                    f"what the document {digest.hex()} needs cannot be told: {error.message}",
+                    hint="nothing was given back; `skypool verify` lists what is hurt",
+                ) from None
+        marks.flush()
+        self._marked = head
+
+    def _choose(self, marks: Marks) -> list[_Victim]:
+        entries = {}
+        for entry in list_packs(self._folder.packs):
+            with contextlib.suppress(FileNotFoundError):
+                # Whoever holds a pack may have staged what is in it; that is asked first,
+                # since a pack let go afterwards has its rows.
+                entries[pack_name(entry.path)] = (entry.path, self._is_held(entry.path))
+        numbers = marks.packs()
+        marks.lose(number for name, number in numbers.items() if name not in entries)
+        states = {name: os.stat(path) for name, (path, _) in entries.items()}
+        uses = marks.use()
+        victims = []
+        limit = time.time() - self._grace
+        for name, (path, held) in sorted(entries.items()):
+            state = states[name]
+            victim = self._victim(path, name, state, uses.get(name, PackUse()))
+            if victim is None:
+                continue
+            if held:
+                self.report.busy += 1
+            elif state.st_mtime > limit and self._grace > 0:
+                self.report.young += 1
+            else:
+                victims.append(victim)
+        return victims
+
+    def _victim(
+        self, path: str, name: bytes, state: os.stat_result, use: PackUse
+    ) -> _Victim | None:
+        size, mtime_ns = state.st_size, state.st_mtime_ns
+        if use.needed == 0:
+            return _Victim(path, name, size, mtime_ns, use)
+        with PackReader(self._files, path) as reader:
+            sealed = sealed_index(reader)
+        index = size - sealed[0].offset if sealed is not None else 0
+        if size - HEADER_SIZE - index - use.needed > _WASTE * size:
+            return _Victim(path, name, size, mtime_ns, use)
+        if sealed is None and size > use.end:
+            return _Victim(path, name, size, mtime_ns, use, cut=use.end)
+        return None
+
+    def _is_held(self, path: str) -> bool:
+        handle = self._files.open_read(path)
+        try:
+            if not self._files.lock(handle, exclusive=True):
+                return True
+            self._files.unlock(handle)
+            return False
+        finally:
+            self._files.close(handle)
+
+    def _leftovers(self) -> None:
+        """Remove, or only count, the temporary files of interrupted work."""
+        limit = time.time() - _LEFTOVER_AGE
+        for folder in (self._folder.path, self._folder.packs):
+            with os.scandir(folder) as entries:
+                found = [entry for entry in entries if entry.name.endswith(".tmp")]
+            for entry in found:
+                with contextlib.suppress(FileNotFoundError):
+                    state = entry.stat(follow_symlinks=False)
+                    if state.st_mtime > limit or not entry.is_file(follow_symlinks=False):
+                        continue
+                    self.report.leftovers += 1
+                    self.report.reclaimable += state.st_size
+                    if not self._dry_run:
+                        self._files.unlink(entry.path)
+                        self.report.reclaimed += state.st_size
+
+    # -- giving back
+
+    def _give_back(self, marks: Marks, victims: list[_Victim]) -> None:
+        marks.gather(victim.use.number for victim in victims if victim.cut is None)
+        total = sum(victim.size for victim in victims)
+        done = 0
+        try:
+            for count, victim in enumerate(victims):
+                self._tell("giving back", count, len(victims), done, total, victim.path)
+                self._take(marks, victim)
+                done += victim.size
+        finally:
+            self._end_target()
+        with self._session.committing():
+            marks.forget_lost_documents()
+        marks.sweep()
+        self._tell("giving back", len(victims), len(victims), total, total)
+
+    def _take(self, marks: Marks, victim: _Victim) -> None:
+        """Deal with one pack; it is left as it is where something is in the way."""
+        try:
+            # Without the pool lock a rebuild could see the pack in the midst of this.
+            with self._session.committing(), self._held(victim) as handle:
+                self._check_epoch()
+                if victim.cut is not None:
+                    self._files.truncate(handle, victim.cut)
+                    self._files.sync(handle)
+                    self.report.reclaimed += victim.size - victim.cut
+                else:
+                    self._replace(marks, victim)
+        except (_Busy, FileNotFoundError):
+            self.report.busy += 1
+
+    @contextlib.contextmanager
+    def _held(self, victim: _Victim) -> Iterator[Handle]:
+        """Hold a pack's lock while it is exactly as it was when its rows were read."""
+        handle = self._files.open_update(victim.path)
+        try:
+            if not self._files.lock(handle, exclusive=True):
+                raise _Busy
+            state = os.stat(victim.path)
+            if (state.st_size, state.st_mtime_ns) != (victim.size, victim.mtime_ns):
+                raise _Busy
+            yield handle
+        finally:
+            self._files.close(handle)
+
+    def _replace(self, marks: Marks, victim: _Victim) -> None:
+        """Copy what is needed of a pack, give it its new place, and remove the pack."""
+        number = victim.use.number
+        marks.condemn(number)
+        # Commits up to here knew nothing of it; later ones clear what they reuse.
+        self._mark(marks)
+        marks.absolve(number)
+        moved: dict[PlacedRow, ChunkPlace] = {}
+        doubled: dict[PlacedRow, ChunkPlace] = {}
+        wanted = marks.survivors(number)
+        written = 0
+        for _ in range(_TRIES):
+            single = self._without_doubles(marks, wanted, doubled)
+            try:
+                written += self._copy(victim.path, single, moved)
+            except Damaged:
+                self.report.damaged += 1
+                marks.forgive()
+                return
+            missing = marks.replace_pack(number, moved, doubled)
+            if missing is None:
+                self._files.unlink(victim.path)
+                self.report.reclaimed += victim.size - written
+                return
+            wanted = missing
+        raise _Busy
+
+    def _without_doubles(
+        self, marks: Marks, wanted: list[PlacedRow], doubled: dict[PlacedRow, ChunkPlace]
+    ) -> list[PlacedRow]:
+        """Set aside the chunks that can be read from another pack too."""
+        single = []
+        for row in wanted:
+            # One that was set aside before has lost its other place meanwhile.
+            place = None if row in doubled else self._double(marks, row)
+            if place is None:
+                doubled.pop(row, None)
+                single.append(row)
+            else:
+                doubled[row] = place
+        return single
+
+    def _double(self, marks: Marks, row: PlacedRow) -> ChunkPlace | None:
+        """Return another place of a chunk, read and found good; None if there is none."""
+        others = marks.others(row)
+        digest = self._digest_at(row.key, row.place) if others else None
+        for place in others:
+            if digest is not None and self._digest_at(row.key, place) == digest:
+                with contextlib.suppress(Damaged):
+                    self._plain.read(Location(*place), digest)
+                    return place
+        return None
+
+    def _digest_at(self, key: int, place: ChunkPlace) -> bytes | None:
+        """Return the whole digest of a chunk, of which the catalogue has only the start."""
+        path = os.path.join(self._folder.packs, f"{place.pack.hex()}.pack")
+        with contextlib.suppress(FileNotFoundError):
+            for digest, at in scan_pack(path, self._files, start=place.offset, use_index=False):
+                if at.offset != place.offset:
+                    break
+                if chunk_key(digest) == key and at.member == place.member:
+                    return digest
+        return None
+
+    def _copy(self, path: str, wanted: list[PlacedRow], moved: dict[PlacedRow, ChunkPlace]) -> int:
+        """Copy records as they are into a new pack, durably; return the bytes that took.
+
+        Raises
+        ------
+        Damaged
+            If one of them is not good.
+        """
+        rows: dict[int, list[PlacedRow]] = {}
+        for row in wanted:
+            rows.setdefault(row.place.offset, []).append(row)
+        if not rows:
+            return 0
+        grown = 0
+        copied: dict[PlacedRow, ChunkPlace] = {}
+        with PackReader(self._files, path) as reader:
+            for record in _records(reader, set(rows)):
+                head = bytes(reader.view(record.offset, _RECORD_HEAD))
+                names = [
+                    (digest, at.member, at.length)
+                    for digest, at in entries_of(record, b"", decoded(record))
+                ]
+                held = {(chunk_key(digest), start) for digest, start, _ in names}
+                for row in rows[record.offset]:
+                    if (row.key, row.place.member) not in held:
+                        raise Damaged(f"{path} has no such chunk at {record.offset}")
+                before = self._target.end if self._target is not None else 0
+                target = self._open_target()
+                offset = target.append(head, bytes(record.payload or b""), names)
+                for row in rows.pop(record.offset):
+                    copied[row] = row.place._replace(pack=target.name, offset=offset)
+                grown += target.end - before
+                if self._session.store.is_full(target):
+                    before = target.end
+                    target.seal()
+                    grown += target.end - before
+                    self._end_target()
+        if rows:
+            raise Damaged(f"{path} has no good records at {sorted(rows)[:3]}")
+        if self._target is not None:
+            self._target.sync()
+        moved.update(copied)
+        return grown
+
+    def _open_target(self) -> PackWriter:
+        if self._target is None:
+            # A new one: a pack to go on with may be the next to be rewritten.
+            self._target = create_pack(self._files, self._folder.packs, self._folder.id)
+        return self._target
+
+    def _end_target(self) -> None:
+        target, self._target = self._target, None
+        if target is not None:
+            try:
+                if not target.failed:
+                    target.sync()
+            finally:
+                target.release()
+
+    def _check_epoch(self) -> None:
+        if self._session.epoch != self._epoch:
+            raise Locked(
+                f"the catalogue of {self._folder.path} was rebuilt meanwhile",
+                hint="what was given back so far is; run gc again for the rest",
+            )
+
+    def _tell(
+        self, stage: str, items: int, total: int, done: int = 0, size: int = 0, name: str = ""
+    ) -> None:
+        if self._on_progress is not None:
+            self._on_progress(Progress(stage, items, total, done, size, name))
+
+
+def _records(reader: PackReader, offsets: set[int]) -> Iterator[Record]:
+    """Return the good records at some offsets."""
+    for item in walk(reader):
+        if isinstance(item, Gap) or item.offset not in offsets:
+            continue
+        if item.good and item.header.kind != INDEX:
+            yield item
+
+
+def _waste(victim: _Victim) -> int:
+    if victim.cut is not None:
+        return victim.size - victim.cut
+    # What is needed takes a header in its new pack; that of an index is left out.
+    return victim.size - victim.use.needed - (HEADER_SIZE if victim.use.needed else 0)

@@ -1,0 +1,95 @@
+"""What a product document reaches: its chunks, and through which dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from skypool.codec.sinks import Fetch
+
+__all__ = ["content_of", "datasets_of", "reached"]
+
+_WITH_CHUNKS = frozenset({"array", "bytes", "table"})
+# What is below these is not skypool's: values of parameters, and what readers noted.
+_OPAQUE = frozenset({"item", "meta"})
+
+
+def reached(value: Any, fetch: Fetch) -> Iterator[bytes]:
+    """Return the digests of all chunks that a document, or a part of one, names.
+
+    Parameters
+    ----------
+    value
+        The document.
+    fetch
+        Gives lists of chunks that are chunks themselves.
+
+    Yields
+    ------
+    bytes
+        Digests one behind the other, 32 bytes each.
+
+    Raises
+    ------
+    Damaged
+        If such a list is not there; its name was given before.
+    """
+    if isinstance(value, Mapping):
+        yield from _own(value, fetch)
+        for key, item in value.items():
+            if key not in _OPAQUE:
+                yield from reached(item, fetch)
+    elif isinstance(value, list):
+        for item in value:
+            if isinstance(item, dict | list):
+                yield from reached(item, fetch)
+
+
+def _own(obj: Mapping[str, Any], fetch: Fetch) -> Iterator[bytes]:
+    chunks = obj.get("chunks") if obj.get("is") in _WITH_CHUNKS else None
+    if isinstance(chunks, str):
+        yield bytes.fromhex(chunks)
+    elif chunks is not None:
+        name = bytes.fromhex(chunks["list"])
+        yield name
+        yield fetch(name)
+    elif "type" in obj and isinstance(obj.get("list"), str):  # statistics of many chunks
+        yield bytes.fromhex(obj["list"])
+
+
+def content_of(document: Mapping[str, Any]) -> list[Any]:
+    """Return the segments of a document's file: the chunks that a file kept in place holds."""
+    file = document.get("file")
+    return list(file["segments"]) if file else []
+
+
+def datasets_of(document: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:
+    """Return the path of every dataset, with the parts of the document that it needs."""
+    file = document.get("file") or {}
+    yield from _datasets(document["datasets"], "", file)
+
+
+def _datasets(
+    listed: list[Any], above: str, file: Mapping[str, Any]
+) -> Iterator[tuple[str, list[Any]]]:
+    for name, dataset in listed:
+        path = f"{above}{name}"
+        if dataset["is"] == "composite":
+            yield from _datasets(dataset["datasets"], f"{path}/", file)
+        else:
+            yield path, [dataset, *_of_file(dataset, file)]
+
+
+def _of_file(dataset: Mapping[str, Any], file: Mapping[str, Any]) -> Iterator[Any]:
+    """Return the segments of the file that a dataset names by number."""
+    segments = file.get("segments", [])
+    for data in (dataset["data"], *dataset.get("heap", ())):
+        if "segment" in data:
+            yield segments[data["segment"]]
+        elif data.get("reader") == "fits-compressed":
+            yield from (segments[n] for n in file["hdus"][data["item"]]["data"])
+        elif "reader" in data:
+            yield from segments
+    wcs = dataset.get("wcs") or {}
+    if "hdu" in wcs:
+        yield segments[file["hdus"][wcs["hdu"]]["header"]]
