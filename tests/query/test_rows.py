@@ -110,6 +110,18 @@ def test_quantities_convert():
     assert found.tolist() == [False, True]
 
 
+def test_long_lists_are_looked_up():
+    many = list(range(2, 60_000))
+    condition = compile_rows("a in $many", {"many": many})
+    found = condition.matches({"a": np.arange(32_768.0)})
+    assert found.sum() == 32_766
+    condition = compile_rows("not a in $many", {"many": [*many, float("nan")]})
+    assert not condition.matches({"a": np.array([1, 2, np.nan])}).any()
+    condition = compile_rows("a in $many or b in $few", {"many": many, "few": [1.5, "2"]})
+    columns = {"a": np.array(["1", "2", "x"]), "b": np.array([1.5, 0, 2])}
+    assert condition.matches(columns).tolist() == [True, True, True]
+
+
 def test_values_are_bound():
     assert len(TABLE.where("energy > $low and pi in $some", {"low": 1, "some": [2, 3]})) == 2
 

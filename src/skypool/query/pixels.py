@@ -18,6 +18,7 @@ from skypool.errors import QueryError
 from skypool.model.names import find_name
 from skypool.model.reductions import Reducible, blocks, tile_shape, tiles
 from skypool.query.compare import conversion
+from skypool.query.elements import Vector, vector
 from skypool.query.functions import FUNCTIONS
 from skypool.query.subject import dataset_called
 from skypool.query.tree import (
@@ -33,7 +34,7 @@ from skypool.query.tree import (
     Or,
 )
 from skypool.query.values import Amount, Position, Value, convert_bound, parse_position
-from skypool.query.vectors import Vector, Vectors, vector
+from skypool.query.vectors import Vectors
 
 if TYPE_CHECKING:
     from skypool.query.evaluate import Evaluator

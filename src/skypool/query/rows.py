@@ -19,6 +19,7 @@ from skypool.model.conditions import Range, register
 from skypool.model.names import find_name
 from skypool.query.calls import near
 from skypool.query.compare import ROUNDING
+from skypool.query.elements import Vector, constant_for, vector
 from skypool.query.grammar import parse_rows
 from skypool.query.tree import (
     And,
@@ -35,7 +36,7 @@ from skypool.query.tree import (
     walk,
 )
 from skypool.query.values import Value
-from skypool.query.vectors import Vector, Vectors, constant_for, vector
+from skypool.query.vectors import Vectors
 
 __all__ = ["RowCondition", "compile_rows"]
 
