@@ -152,7 +152,7 @@ def test_memory_of_a_small_part_of_something_large(tmp_path, shape, at, part):
     assert int(megabytes) < 120
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.parametrize(
     ("shape", "at", "part"),
     [
