@@ -19,22 +19,19 @@ from skypool.query.compare import (
     Truth,
     all_of,
     any_of,
-    as_text,
     compare,
-    like,
     negated,
     truth_of,
 )
 from skypool.query.functions import FUNCTIONS
 from skypool.query.members import Members
+from skypool.query.predicates import PREDICATES, contains_text
 from skypool.query.subject import (
     Subject,
     attribute,
     dataset_called,
     datasets_of,
     facet,
-    has_key,
-    matching_roles,
     parameter,
 )
 from skypool.query.tree import (
@@ -161,6 +158,10 @@ class Evaluator:
         self.text = text
         self.dataset = dataset
 
+    def about(self, subject: Subject) -> Evaluator:
+        """Return what answers about another product."""
+        return Evaluator(subject, self.text)
+
     def truth(self, node: Node) -> Truth:
         """Return whether a condition holds."""
         if isinstance(node, And):
@@ -229,7 +230,7 @@ class Evaluator:
         whole = self.value(among)
         if isinstance(whole, tuple):
             return any_of(compare("==", value, item) for item in whole)
-        return _contains(whole, value)
+        return contains_text(whole, value)
 
     def value(self, node: Node) -> Value:
         """Return the value of an expression, None where there is none."""
@@ -310,150 +311,11 @@ class Evaluator:
                 text=self.text,
                 column=node.column,
             )
-        function = _FUNCTIONS.get(node.function)
+        function = PREDICATES.get(node.function)
         if function is not None:
             return function(self, node)
         return arithmetic.apply(node.function, [self.value(item) for item in node.arguments])
 
-
-def _has(self: Evaluator, node: Call) -> bool:
-    key = str(self.value(node.arguments[0]))
-    if key in ATTRIBUTES and attribute(self.subject, key) is not None:
-        return True
-    return has_key(self.subject.meta, key) or any(
-        has_key(dataset.meta, key) for dataset in datasets_of(self.subject.datasets)
-    )
-
-
-def _has_dataset(self: Evaluator, node: Call) -> bool:
-    name = str(self.value(node.arguments[0]))
-    return dataset_called(self.subject.datasets, name) is not None
-
-
-def _tagged(self: Evaluator, node: Call) -> bool:
-    return self.value(node.arguments[0]) in self.subject.tags
-
-
-def _startswith(self: Evaluator, node: Call) -> Truth:
-    text, start = (as_text(self.value(item)) for item in node.arguments)
-    return None if text is None or start is None else text.startswith(start)
-
-
-def _contains_call(self: Evaluator, node: Call) -> Truth:
-    whole, part = (self.value(item) for item in node.arguments)
-    if isinstance(whole, tuple):
-        return None if part is None else any_of(compare("==", part, item) for item in whole)
-    return _contains(whole, part)
-
-
-def _contains(whole: Value, part: Value) -> Truth:
-    text, wanted = as_text(whole), as_text(part)
-    return None if text is None or wanted is None else wanted in text
-
-
-def _like(self: Evaluator, node: Call) -> Truth:
-    text, pattern = (as_text(self.value(item)) for item in node.arguments)
-    return None if text is None or pattern is None else like(text, pattern)
-
-
-def _inner(self: Evaluator, subject: Subject, condition: Node | None) -> Truth:
-    return True if condition is None else Evaluator(subject, self.text).truth(condition)
-
-
-def _only(node: Call) -> Node | None:
-    return node.arguments[0] if node.arguments else None
-
-
-def _parent(self: Evaluator, node: Call) -> Truth:
-    return any(_inner(self, parent, _only(node)) is True for parent in self.subject.parents())
-
-
-def _child(self: Evaluator, node: Call) -> Truth:
-    role, condition = _role_and_condition(node)
-    children = list(self.subject.children())
-    if role is not None:
-        wanted = matching_roles([name for name, _ in children], str(self.value(role)))
-        children = [(name, child) for name, child in children if name in wanted]
-    return any(
-        not isinstance(child, str) and _inner(self, child, condition) is True
-        for _, child in children
-    )
-
-
-def _role_and_condition(node: Call) -> tuple[Node | None, Node | None]:
-    """Return what of ``child('level2', expr)`` is there."""
-    first = node.arguments[0]
-    if len(node.arguments) == 2:
-        return first, node.arguments[1]
-    if isinstance(first, Literal) and isinstance(first.value, str):
-        return first, None
-    return None, first
-
-
-def _ancestor(self: Evaluator, node: Call) -> Truth:
-    return _far(self, _only(node), lambda subject: subject.parents())
-
-
-def _descendant(self: Evaluator, node: Call) -> Truth:
-    def below(subject: Subject) -> Iterator[Subject]:
-        return (child for _, child in subject.children() if not isinstance(child, str))
-
-    return _far(self, _only(node), below)
-
-
-def _far(self: Evaluator, condition: Node | None, step: Callable[[Subject], Any]) -> bool:
-    """Search a tree, every product once: trees share children."""
-    seen: set[str] = set()
-    waiting = list(step(self.subject))
-    while waiting:
-        subject = waiting.pop()
-        if subject.urn in seen:
-            continue
-        seen.add(subject.urn)
-        if _inner(self, subject, condition) is True:
-            return True
-        waiting.extend(step(subject))
-    return False
-
-
-def _has_ref(self: Evaluator, node: Call) -> bool:
-    roles = [role for role, _ in self.subject.children()]
-    return bool(matching_roles(roles, str(self.value(node.arguments[0]))))
-
-
-def _refers_to(self: Evaluator, node: Call) -> bool:
-    wanted = str(self.value(node.arguments[0]))
-    return any(
-        child == wanted if isinstance(child, str) else wanted in _handles(child)
-        for _, child in self.subject.children()
-    )
-
-
-def _handles(subject: Subject) -> Iterator[str]:
-    """Yield the texts by which ``refers_to`` knows a product."""
-    yield subject.urn
-    if subject.name is not None:
-        yield subject.name
-        yield f"{subject.name}@{subject.version}"
-        for tag in subject.tags:
-            yield f"{subject.name}@{tag}"
-
-
-_FUNCTIONS: Final[Mapping[str, Callable[[Evaluator, Call], Truth]]] = {
-    "has": _has,
-    "missing": lambda self, node: not _has(self, node),
-    "has_dataset": _has_dataset,
-    "tagged": _tagged,
-    "startswith": _startswith,
-    "contains": _contains_call,
-    "like": _like,
-    "parent": _parent,
-    "child": _child,
-    "ancestor": _ancestor,
-    "descendant": _descendant,
-    "has_ref": _has_ref,
-    "refers_to": _refers_to,
-}
 
 _VALUES: Final[Mapping[type[Node], Callable[[Evaluator, Any], Value]]] = {
     Literal: Evaluator._literal,
