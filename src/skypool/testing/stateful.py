@@ -40,6 +40,7 @@ class _Track:
     contents: list[tuple[Any, ...]] = field(default_factory=list)
     name: str | None = None
     removed: str | None = None
+    removed_at: int = 0
 
 
 @dataclass
@@ -58,9 +59,8 @@ class _State:
         live = self.named(name)
         if live is not None:
             return live
-        return next(
-            (n for n, t in reversed(list(enumerate(self.tracks))) if t.removed == name), None
-        )
+        removed = [n for n, track in enumerate(self.tracks) if track.removed == name]
+        return max(removed, key=lambda n: self.tracks[n].removed_at, default=None)
 
 
 class PoolMachine(RuleBasedStateMachine):
@@ -164,9 +164,8 @@ class PoolMachine(RuleBasedStateMachine):
     def untag(self, data: st.DataObject) -> None:
         """Take a label away."""
         tag, number, version = data.draw(st.sampled_from(sorted(self.state.tags)))
-        ref = next(
-            r for r in self.pool.tagged(tag) if (r.track, r.version) == (number + 1, version)
-        )
+        place = (number + 1, version)
+        ref = next(r for r in self.pool.tagged(tag) if (r.track, r.version) == place)
         self.pool.untag(ref, tag)
         self.state.tags.remove((tag, number, version))
         self._committed()
@@ -199,7 +198,7 @@ class PoolMachine(RuleBasedStateMachine):
         number = self.state.named(name)
         assert number is not None
         track = self.state.tracks[number]
-        track.name, track.removed = None, name
+        track.name, track.removed, track.removed_at = None, name, len(self.commits)
         self._committed()
 
     @rule(name=_NAMES)
@@ -251,14 +250,14 @@ class PoolMachine(RuleBasedStateMachine):
 
     @invariant()
     def old_states_stay(self) -> None:
-        """The pool as of an earlier commit is as it was then."""
+        """Compare the pool as of an earlier commit with the model then."""
         if len(self.commits) > 1:
             number = 1 + len(self.commits) // 2
             self._compare(self.pool.at(number), self.commits[number - 1])
 
     @invariant()
     def the_history_is_whole(self) -> None:
-        """Commits are numbered without a gap."""
+        """Look that commits are numbered without a gap."""
         numbers = [commit.number for commit in self.pool.history()]
         assert numbers == list(range(len(self.commits), 0, -1))
 
