@@ -448,6 +448,7 @@ def test_verify_and_damage(sky: Sky, pool: Path) -> None:
         file.write(bytes([byte[0] ^ 0xFF]))
     damaged = sky("verify", "--json", code=12).json
     assert damaged["ok"] is False
+    assert all(set(item) == {"kind", "where", "what", "hurt"} for item in damaged["problems"])
     assert damaged["problems"]
     assert "damaged: " in sky("verify", "--quick", code=12).out
 
@@ -464,7 +465,7 @@ def test_reading_damage_exits_12(sky: Sky, pool: Path) -> None:
 
 def test_gc(sky: Sky, pool: Path) -> None:
     found = sky("gc", "--dry-run", "--json").json
-    assert set(found) == {"dry_run", "reclaimable", "reclaimed", "chunks", "packs"}
+    assert {"dry_run", "reclaimable", "reclaimed", "chunks", "packs"} <= set(found)
     assert found["dry_run"] is True
     sky("rm", "obs")
     sky("gc", "--grace", "0")

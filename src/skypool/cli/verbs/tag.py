@@ -86,8 +86,8 @@ def mv_verb(state: State, ref: str, name: str, message: str) -> None:
 def rm_verb(state: State, refs: tuple[str, ...], message: str) -> None:
     """Remove products from view, with all their versions and all named below them.
 
-    Nothing is lost at once: `restore` brings them back; `gc` gives back the
-    space 30 days later. Children that others refer to stay.
+    Nothing is lost: `restore` brings them back, and `--at` shows them as they
+    were. Children that others refer to stay.
     """
     pool = state.open(write=True)
     targets = {target.track: target for target in (pool[ref] for ref in refs)}.values()

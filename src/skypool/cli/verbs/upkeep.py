@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import click
 
 from skypool.cli.failure import Interrupted
@@ -30,6 +32,9 @@ def info_verb(state: State, at: str | None) -> None:
                     "bytes_logical": facts.bytes_logical,
                     "bytes_stored": facts.bytes_stored,
                     "packs": facts.packs,
+                    "bytes_index": facts.bytes_index,
+                    "tags": facts.tags,
+                    "created": facts.created,
                     "path": str(facts.path),
                     "id": facts.id,
                 }
@@ -43,8 +48,10 @@ def info_verb(state: State, at: str | None) -> None:
         ("products", f"{facts.products:,}"),
         ("versions", f"{facts.versions:,}"),
         ("commits", f"{facts.commits:,}"),
+        ("tags", f"{facts.tags:,}"),
         ("holds", size_text(facts.bytes_logical)),
         ("stored", f"{size_text(facts.bytes_stored)}{share} in {count_text(facts.packs, 'pack')}"),
+        ("index", size_text(facts.bytes_index)),
     ):
         click.echo(f"{head:<10}{text}")
 
@@ -65,16 +72,21 @@ def verify_verb(state: State, quick: bool) -> int:
             report = pool.verify(quick=quick, progress=reporter)
         except KeyboardInterrupt:
             raise Interrupted("interrupted; what was checked so far was sound") from None
-    problems = [str(problem) for problem in report.problems]
     if state.json:
+        problems = [
+            {"kind": item.kind, "where": item.where, "what": item.what, "hurt": item.hurt}
+            for item in report.problems
+        ]
         click.echo(to_json({"ok": report.ok, "checked": report.checked, "problems": problems}))
-    else:
-        for problem in problems:
-            click.echo(f"damaged: {shown(problem)}")
-        click.echo(
-            f"{'sound' if report.ok else count_text(len(problems), 'problem')}:"
-            f" {report.checked:,} checked in {reporter.seconds:.1f} s"
-        )
+        return 0 if report.ok else _CORRUPT
+    for item in report.problems:
+        click.echo(f"damaged: {shown(str(item))}")
+    found = "sound" if report.ok else count_text(len(report.problems), "problem")
+    click.echo(
+        f"{found}: {report.checked:,} checked, {size_text(report.bytes)}, {reporter.seconds:.1f} s"
+    )
+    if report.reclaimable:
+        click.echo(f"{size_text(report.reclaimable)} left by interrupted work; `gc` takes them")
     return 0 if report.ok else _CORRUPT
 
 
@@ -88,35 +100,34 @@ def verify_verb(state: State, quick: bool) -> int:
 @click.option("-n", "--dry-run", is_flag=True, help="Only say what would be done.")
 @click.option(
     "--grace",
-    metavar="DAYS",
+    metavar="SECONDS",
     type=click.FloatRange(min=0),
     default=None,
-    help="Days for which removed products stay restorable [default: 30].",
+    help="Leave alone what was written so recently [default: 3600].",
 )
 def gc_verb(state: State, dry_run: bool, grace: float | None) -> None:
-    """Give back space that nothing uses: leftovers, and what was removed long ago."""
+    """Give back space that nothing uses: what interrupted work left behind.
+
+    Every version stays, those of removed products too.
+    """
     pool = state.open(write=not dry_run)
-    seconds = None if grace is None else grace * 86400
     with Reporter() as reporter:
-        report = pool.gc(dry_run=dry_run, grace=seconds, progress=reporter)
+        report = pool.gc(dry_run=dry_run, grace=grace, progress=reporter)
     if state.json:
-        click.echo(
-            to_json(
-                {
-                    "dry_run": dry_run,
-                    "reclaimable": report.reclaimable,
-                    "reclaimed": report.reclaimed,
-                    "chunks": report.chunks,
-                    "packs": report.packs,
-                }
-            )
-        )
+        click.echo(to_json({"dry_run": dry_run} | dataclasses.asdict(report)))
         return
     what = f"{count_text(report.chunks, 'chunk')}, {count_text(report.packs, 'pack')}"
     if dry_run:
         click.echo(f"{size_text(report.reclaimable)} could be given back: {what}")
     else:
         click.echo(f"{size_text(report.reclaimed)} given back: {what}")
+    for count, why in (
+        (report.busy, "in use"),
+        (report.young, "written to just now (--grace)"),
+        (report.damaged, "damaged: see `verify`"),
+    ):
+        if count:
+            click.echo(f"{count_text(count, 'pack')} left alone: {why}")
 
 
 @verb("reindex", examples=[("reindex", "the catalogue anew from the stored data")])
