@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import random
+import re
 import shutil
+import struct
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -79,7 +82,9 @@ def _fill(target: Made, folder: Path) -> None:
         pool.save(products["arrays/f8"].replace(meta={"changed": True}), name="arrays/f8")
         pool.restore("obs")
         pool.save(products["arrays/f4"], name="arrays/f4")  # a new track: the old one is renamed
-        pool.add(folder / "cube.fits.gz", name="content only.fits.gz", gzip="content")
+        other = folder.with_name("content only.fits.gz")
+        other.write_bytes((folder / "cube.fits.gz").read_bytes())
+        pool.add(other, name="content only.fits.gz", gzip="content")
         pool.save(
             sp.Product(type="OBS", kind="MapContext", refs={"a": pool["kept/f4"], "b": root}),
             name="context",
@@ -448,6 +453,7 @@ def _outcomes(path: Path, files: dict[str, bytes]) -> Iterator[str]:
         yield "whole"
 
 
+@pytest.mark.slow
 def test_all_real_files(shared_data: Path, tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # astropy's, on odd real files
@@ -460,3 +466,80 @@ def test_all_real_files(shared_data: Path, tmp_path: Path) -> None:
         seen_names.add(name)
     files = (path for path in (shared_data / "files").rglob("*") if path.is_file())
     assert seen_names == {os.fspath(path.relative_to(shared_data)) for path in files}
+
+
+def test_every_byte_of_packs_and_log(pool: Made) -> None:
+    """Headers, check sums, padding, limits and indexes are as the text says."""
+    marker = json.loads((pool.path / "skypool.json").read_bytes())
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", marker["created"])
+    assert marker["journal"] in {"wal", "delete"}
+    kinds = [_check_pack(path, bytes.fromhex(marker["id"])) for path in _packs(pool.path)]
+    assert any(sealed for sealed in kinds)
+    assert not all(kinds)
+    log, offset = (pool.path / "commits.log").read_bytes(), 0
+    while offset < len(log):
+        assert log[offset + 5 : offset + 8] == bytes(3)
+        raw, stored = struct.unpack_from("<2Q", log, offset + 16)
+        payload = log[offset + 72 : offset + 72 + stored]
+        _check_canonical(reader.decode(payload, log[offset + 4], 1, raw))
+        offset += 72 + stored
+    found = pool.read()
+    for entry in found.at().versions.values():
+        _check_canonical(found.chunk(entry["document"]))
+
+
+def _packs(path: Path) -> list[Path]:
+    return sorted((path / "packs").glob("*.pack"))
+
+
+def _check_canonical(text: bytes) -> None:
+    obj = json.loads(text)
+    assert json.dumps(obj, sort_keys=True, separators=(",", ":")).encode() == text
+
+
+def _check_pack(path: Path, pool_id: bytes) -> bool:
+    """Check one pack from its first to its last byte; whether it is sealed."""
+    data, offset, index = path.read_bytes(), 64, []
+    last, kind, raw = 0, 0, b""
+    assert data[:12] == b"SKYPACK\n\1\0\0\0"
+    assert data[12:44] == pool_id + bytes.fromhex(path.stem)
+    assert data[52:60] == bytes(8)
+    assert reader.crc32c(data[:60]) == int.from_bytes(data[60:64], "little")
+    while offset < len(data):
+        assert offset % 8 == 0
+        if data.startswith(b"SKYPKEND", offset):
+            start, count, zero, crc = struct.unpack_from("<QQII", data, offset + 8)
+            assert (start, count, zero, offset + 32) == (last, len(index), 0, len(data))
+            assert reader.crc32c(data[offset : offset + 28]) == crc
+            assert (kind, raw) == (3, b"".join(index))
+            return True
+        magic, kind, codec, element, zero, length, stored = struct.unpack_from(
+            "<4s4B2Q", data, offset
+        )
+        payload = data[offset + 64 : offset + 64 + stored]
+        if stored < 20000:  # the own table is slow
+            crc = int.from_bytes(data[offset + 56 : offset + 60], "little")
+            assert crc == reader.crc32c(payload)
+        assert (magic, zero) == (b"\x8bSKR", 0)
+        assert element == 1 or (codec == 2 and element > 1)
+        raw = reader.decode(payload, codec, element, length)
+        assert reader.digest(raw) == data[offset + 24 : offset + 56]
+        place = struct.pack("<QI", offset, stored + 64)
+        if kind == 1:
+            assert 4096 <= length <= 64 << 20
+            index.append(reader.digest(raw) + place + struct.pack("<II", 2**32 - 1, length))
+        elif kind == 2:
+            assert length <= 1 << 20
+            begin = 4 + 36 * int.from_bytes(raw[:4], "little")
+            for name, size in struct.iter_unpack("<32sI", raw[4:begin]):
+                assert size < 4096
+                assert reader.digest(raw[begin : begin + size]) == name
+                index.append(name + place + struct.pack("<II", begin, size))
+                begin += size
+            assert begin == length
+        else:
+            assert kind == 3
+        last, offset = offset, offset + 64 + stored
+        assert not any(data[offset : offset + -offset % 8])
+        offset += -offset % 8
+    return False
