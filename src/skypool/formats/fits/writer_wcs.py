@@ -12,7 +12,10 @@ _ONE = re.compile(r"(CTYPE|CUNIT|CRVAL|CRPIX|CDELT|CROTA|CNAME|CRDER|CSYER)(\d+)
 _TWO = re.compile(r"(PC|CD)(\d+)_(\d+)([A-Z]?)\Z")
 _PARAMETER = re.compile(r"(PV|PS)(\d+)(_\d+[A-Z]?)\Z")
 # What the standard takes for granted where it is left out (table 22), but fitsverify misses.
-_DEFAULTS: tuple[tuple[str, str | float], ...] = (("CTYPE", ""), ("CRPIX", 0.0), ("CRVAL", 0.0))
+_DEFAULTS: tuple[tuple[str, str | float], ...] = (
+    *(("CTYPE", ""), ("CRPIX", 0.0), ("CRVAL", 0.0)),
+    ("CDELT", 1.0),
+)
 
 
 def written_wcs(header: str, ndim: int, is_complex: bool) -> str:
@@ -40,12 +43,14 @@ def written_wcs(header: str, ndim: int, is_complex: bool) -> str:
         moved = ((_moved(card[:8].rstrip()), card) for card in cards)
         cards = first + [f"{key:<8}{card[8:]}" for key, card in moved if 0 < len(key) <= 8]
     there = {card[:8].rstrip() for card in cards}
+    matrix = {keyword for keyword in there if _TWO.match(keyword)}
     made = [card for card in cards if not card.startswith("WCSAXES =")]
     # Section 8.2: WCSAXES comes before all others.
     made.insert(0, *fits_cards("WCSAXES", axes))
     for axis in range(1, axes + 1):
         for stem, value in _DEFAULTS:
-            if f"{stem}{axis}" not in there:
+            by_matrix = stem == "CDELT" and any(key.startswith("CD") for key in matrix)
+            if f"{stem}{axis}" not in there and not by_matrix:
                 made += fits_cards(f"{stem}{axis}", value)
     return "".join(made)
 
