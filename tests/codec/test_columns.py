@@ -140,6 +140,18 @@ def test_nulls_are_told_not_applied():
     raw = np.array([[1, -99], [-99, 3]], ">i2").view(np.uint8)
     assert decode_column(spec, raw).tolist() == [[1, -99], [-99, 3]]
     assert null_mask(spec, raw).tolist() == [[False, True], [True, False]]
+    assert spec.null_value == -99
+
+
+def test_the_null_that_the_user_sees():
+    masked = np.ma.array([1, 2, 3], mask=[0, 1, 0], dtype="u2")
+    spec, raw, _ = encode_column("x", masked)
+    assert decode_column(spec, raw)[1] == spec.null_value
+    assert ColumnSpec("a", "I", null=5, scale=0.5, zero=1).null_value == 3.5
+    assert ColumnSpec("a", "E", null=5).null_value is None
+    assert ColumnSpec("a", "PJ", null=5).null_value is None
+    assert ColumnSpec("a", "A3", null="***", ascii=True).null_value == "***"
+    assert ColumnSpec("a", "I3", null="***", ascii=True).null_value is None
 
 
 def test_a_heap_that_ends_early_is_damage():

@@ -217,6 +217,22 @@ class ColumnSpec:
         return dtype
 
     @property
+    def null_value(self) -> int | float | str | None:
+        """The value that the user sees where there is none: TNULL once TSCAL and TZERO are applied.
+
+        None where no value stands for it: numbers of ASCII tables are NaN or 0 there.
+        """
+        if self.null is None or self.variable:
+            return None
+        if self.ascii:
+            return str(self.null).strip() if self.code == "A" else None
+        if self.code not in "BIJK" or isinstance(self.null, str):
+            return None
+        if self.dtype.kind in "iu":
+            return self.null + int(self.zero)
+        return self.null * self.scale + self.zero
+
+    @property
     def has_statistics(self) -> bool:
         """Whether minima and maxima of the column mean something."""
         return not self.variable and self.code not in "AX" and self.dtype.kind in "biuf"
