@@ -10,15 +10,20 @@ import sqlite3
 import tempfile
 import threading
 import urllib.parse
+import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from skypool.catalogue.schema import SCHEMA, SCHEMA_VERSION
 from skypool.errors import Damaged, DiskFull, Locked, ReadOnly, StorageError
 
-__all__ = ["Database", "explained"]
+__all__ = ["CatalogueVersion", "Database", "explained"]
 
 _WAIT_SECONDS = 60.0
+
+
+class CatalogueVersion(StorageError):
+    """The tables are those of another version of skypool."""
 
 
 @contextlib.contextmanager
@@ -68,6 +73,7 @@ class Database:
         self._local = threading.local()
         self._copy: tempfile.TemporaryDirectory[str] | None = None
         self._all: list[sqlite3.Connection] = []
+        self._tidy: weakref.finalize[..., Database] | None = None
         self._lock = threading.Lock()
         self._pid = os.getpid()
         # Serialises the writers of this process; those of others wait in SQLite.
@@ -118,9 +124,14 @@ class Database:
         copy.
         """
         uri = f"file:{urllib.parse.quote(os.fsencode(self.path))}?mode=ro"
+        fresh = not os.path.exists(self.path + "-wal")
         try:
             connection = _connect(uri, uri=True)
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            if fresh and self._tidy is None:
+                self._tidy = weakref.finalize(
+                    self, _leave_nothing, self._all, self.path, os.getpid()
+                )
         except sqlite3.OperationalError:
             wal = self.path + "-wal"
             if os.path.exists(wal) and os.path.getsize(wal):
@@ -184,7 +195,7 @@ class Database:
 
         Raises
         ------
-        StorageError
+        CatalogueVersion
             If the tables are those of another version of skypool.
         """
         with explained(self.path):
@@ -199,7 +210,7 @@ class Database:
                         connection.execute(statement)
                     connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
             return
-        raise StorageError(
+        raise CatalogueVersion(
             f"the catalogue {self.path} has tables of another version of skypool ({found})",
             hint="`skypool reindex` makes a new one; nothing is lost",
         )
@@ -212,9 +223,27 @@ class Database:
                     connection.close()
                 self._all.clear()
             self._local = threading.local()
+            if self._tidy is not None:
+                self._tidy()
         if self._copy is not None:
             self._copy.cleanup()
             self._copy = None
+
+
+def _leave_nothing(connections: list[sqlite3.Connection], path: str, pid: int) -> None:
+    """Remove the `-wal` and `-shm` files that reading has made, if nobody else needs them.
+
+    A connection for reading leaves them behind, empty; the last one for writing does not.
+    """
+    if pid != os.getpid():
+        return
+    for connection in connections:
+        connection.close()
+    if os.access(path, os.W_OK) and os.access(os.path.dirname(path), os.W_OK):
+        with contextlib.suppress(sqlite3.Error):
+            connection = sqlite3.connect(path, timeout=0.1)
+            with contextlib.closing(connection):
+                connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
 
 def _connect(path: str, *, uri: bool = False) -> sqlite3.Connection:

@@ -8,20 +8,25 @@ is left behind (storage rule 2); else as the file itself.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import time
 import uuid
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from skypool.catalogue.database import Database
 from skypool.catalogue.interface import ChunkPlace, IndexedDocument
 from skypool.catalogue.sqlite import SqliteCatalogue
 from skypool.catalogue.terms import indexed
 from skypool.codec.documents import loads
-from skypool.errors import Damaged
+from skypool.errors import Damaged, StorageError
 from skypool.pool.folder import PoolFolder
 from skypool.pool.progress import OnProgress, Progress
-from skypool.storage.commit_log import START, LogPosition
+from skypool.pool.reaching import reached
+from skypool.pool.recovery import file_identity, noted_position
+from skypool.storage.commit_log import START, LogPosition, has_record
+from skypool.storage.filelayer import publish
 from skypool.storage.pack_files import list_packs
 from skypool.storage.pack_scan import scan_pack
 from skypool.storage.store import ChunkStore, Location
@@ -29,35 +34,54 @@ from skypool.storage.store import ChunkStore, Location
 if TYPE_CHECKING:
     from skypool.pool.session import Session
 
-__all__ = ["fill", "make_catalogue", "noted_position", "rebuild_catalogue"]
+__all__ = [
+    "drop_incomplete",
+    "fill",
+    "make_catalogue",
+    "put_in_place",
+    "rebuild_catalogue",
+    "rebuild_from_log",
+]
+
+_logger = logging.getLogger("skypool")
 
 _CHUNKS_AT_ONCE = 50_000
 _VERSIONS_AT_ONCE = 2000
-
-
-def noted_position(position: LogPosition) -> dict[str, Any]:
-    """Return a position in the log as the catalogue notes it."""
-    return {
-        "log_number": position.number,
-        "log_offset": position.offset,
-        "log_previous": position.previous,
-    }
 
 
 def rebuild_catalogue(session: Session, on_progress: OnProgress | None = None) -> None:
     """Rebuild the catalogue of an open pool; other processes may have it open too.
 
     Commits in progress elsewhere notice the new epoch and write again what they staged.
+
+    Raises
+    ------
+    Damaged
+        If the log has not all commits that the old catalogue has: nothing is changed.
     """
     with session.folder.lock(exclusive=True):
         # The log must have all that the old catalogue knows before that is given up.
         session.complete_log()
-        old = session.catalogue.state("epoch")
-        path = make_catalogue(session.folder, session.store, old, on_progress)
-        try:
-            session.catalogue.database.take_over(path)
-        finally:
-            _remove(session.folder, path)
+        head, end = session.catalogue.head(), session.folder.log.end()
+        if end.number < head:
+            raise Damaged(
+                f"the log {session.folder.log.path} is damaged behind commit {end.number}, the "
+                f"catalogue has {head} commits: nothing was rebuilt",
+                hint="put the log back from a copy of the pool",
+            )
+        rebuild_from_log(session, on_progress)
+        session.catalogue.set_state({"file": str(file_identity(session.folder.catalogue))})
+    session.renew()
+
+
+def rebuild_from_log(session: Session, on_progress: OnProgress | None = None) -> None:
+    """Make the catalogue anew from packs and log; the exclusive pool lock is held."""
+    old = session.catalogue.state("epoch")
+    path = make_catalogue(session.folder, session.store, old, on_progress)
+    try:
+        session.catalogue.database.take_over(path)
+    finally:
+        _remove(session.folder, path)
 
 
 def make_catalogue(
@@ -125,6 +149,30 @@ def fill(
             _tell(on_progress, "replaying the log", end.number)
     catalogue.replay_all(batch)
     catalogue.set_state(noted_position(end))
+    _save_rest(folder, end)
+
+
+def _save_rest(folder: PoolFolder, end: LogPosition) -> None:
+    """Keep a copy of what is behind the end of the log, unless it is a torn record alone.
+
+    With whole records behind it, it is no tail of an append that died: the log is damaged
+    there, and the next append would cut off what is left.
+    """
+    files = folder.files
+    handle = files.open_read(folder.log.path)
+    try:
+        rest = files.pread(handle, end.offset, files.size(handle) - end.offset)
+    finally:
+        files.close(handle)
+    if has_record(rest):
+        name = f"{folder.log.path}.damaged-{end.number}"
+        publish(files, name, rest)
+        _logger.warning(
+            "the log of %s is damaged behind commit %d: what follows is kept in %s",
+            folder.path,
+            end.number,
+            name,
+        )
 
 
 def _take_places(
@@ -198,11 +246,31 @@ def _tell(
         on_progress(Progress(stage, items, total, done, size))
 
 
-def replace_file(folder: PoolFolder, path: str) -> None:
-    """Put a catalogue file in the place of one that is missing or that SQLite cannot open.
+def put_in_place(folder: PoolFolder, path: str) -> None:
+    """Put a new catalogue in the place of one that is missing or cannot be read.
 
-    SQLite's own files of the old one go first: they must never be applied to the new one.
-    Whoever has the old one open notices that the file is another one.
+    Where SQLite can still open the old file it takes the new content, so that whoever has
+    it open goes on. Else the file is replaced, and they notice that it is another one.
+    """
+    if os.path.exists(folder.catalogue):
+        database = Database(folder.catalogue, writable=True)
+        try:
+            database.take_over(path)
+        except (Damaged, StorageError):
+            pass  # SQLite cannot even begin to write it
+        else:
+            _remove(folder, path)
+            return
+        finally:
+            database.close()
+    _replace_file(folder, path)
+
+
+def _replace_file(folder: PoolFolder, path: str) -> None:
+    """Rename a new catalogue to its place.
+
+    SQLite's own files of the old one go first: they must never be applied to the new one. A
+    crash in between leaves a pool without catalogue, which is rebuilt like this one.
     """
     files = folder.files
     handle = files.open_update(path)
@@ -213,3 +281,85 @@ def replace_file(folder: PoolFolder, path: str) -> None:
     for end in ("", "-wal", "-shm", "-journal"):
         files.unlink(folder.catalogue + end)
     files.replace(path, folder.catalogue)
+
+
+def drop_incomplete(folder: PoolFolder, store: ChunkStore) -> None:
+    """Cut off the last commits of the log if their chunks are not in the packs.
+
+    That is what a copy can look like whose packs are older than its log. The records cut off
+    are kept in a file beside the log. Commits in the middle whose chunks are missing stay:
+    that is damage, and those behind them are whole. The exclusive pool lock is held.
+    """
+    path = f"{folder.catalogue}.{uuid.uuid4().hex}.tmp"
+    try:
+        catalogue = SqliteCatalogue(path, writable=True, scratch=True)
+        try:
+            _take_places(catalogue, folder, None)
+            cut = _end_of_whole(catalogue, folder, store)
+        finally:
+            catalogue.close()
+    finally:
+        _remove(folder, path)
+    end = folder.log.end()
+    if cut is not None and cut.number < end.number:
+        keep_rest(folder, cut)
+        _logger.warning(
+            "the commits %d to %d of %s are dropped: their data did not come along",
+            cut.number + 1,
+            end.number,
+            folder.path,
+        )
+
+
+def _end_of_whole(
+    catalogue: SqliteCatalogue, folder: PoolFolder, store: ChunkStore
+) -> LogPosition | None:
+    """Return where the last commits begin that lack chunks; None if the last one is whole."""
+    before = START
+    cut: LogPosition | None = None
+    for record in folder.log.records():
+        commit = loads(record.payload)
+        if commit.get("versions"):
+            if _is_whole(catalogue, store, commit):
+                cut = None
+            elif cut is None:
+                cut = before
+        before = record.end
+    return cut
+
+
+def _is_whole(catalogue: SqliteCatalogue, store: ChunkStore, commit: Mapping[str, Any]) -> bool:
+    """Return whether all that the documents of a commit reach is in the packs."""
+
+    def fetch(digest: bytes) -> bytes:
+        for place in catalogue.places(digest):
+            with contextlib.suppress(Damaged):
+                return store.read(Location(*place), digest)
+        raise Damaged(f"the chunk {digest.hex()} is missing")
+
+    outside = {source["document"] for source in commit.get("sources", ())}
+    try:
+        for name in {version["document"] for version in commit["versions"]}:
+            document = loads(fetch(bytes.fromhex(name)))
+            if name in outside:
+                continue  # its content is in a file of the user's
+            for digests in reached(document, fetch):
+                for at in range(0, len(digests), 32):
+                    if not catalogue.places(digests[at : at + 32]):
+                        return False
+    except Damaged:
+        return False
+    return True
+
+
+def keep_rest(folder: PoolFolder, cut: LogPosition) -> None:
+    """Cut the log, keeping what is cut off in a file of its own beside it."""
+    files, log = folder.files, folder.log.path
+    handle = files.open_update(log)
+    try:
+        rest = files.pread(handle, cut.offset, files.size(handle) - cut.offset)
+        publish(files, f"{log}.dropped-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}", rest)
+        files.truncate(handle, cut.offset)
+        files.sync(handle)
+    finally:
+        files.close(handle)

@@ -1,18 +1,30 @@
-"""Bringing catalogue and log together when a pool is opened, and rebuilding the catalogue."""
+"""Opening a pool whatever happened to it: catalogue and log are brought together.
+
+What can be found, and what is done (docs/design/006-garbage-and-rebuild.md):
+
+- no catalogue, or one that SQLite cannot read: it is rebuilt from packs and log;
+- a log that lacks commits, since their process died before it wrote them: it is completed;
+- a catalogue that lacks commits of the log: they are replayed;
+- a pool that was copied: it is checked, and rebuilt where its parts do not fit.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING
 
-from skypool.pool.rebuilding import fill, noted_position
-from skypool.storage.commit_log import LogPosition
+from skypool.catalogue.database import CatalogueVersion
+from skypool.catalogue.sqlite import SqliteCatalogue
+from skypool.errors import Damaged, ReadOnly
+from skypool.storage.commit_log import START, LogPosition
 
 if TYPE_CHECKING:
-    from skypool.catalogue.sqlite import SqliteCatalogue
     from skypool.pool.session import Session
 
-__all__ = ["bring_up_to_date", "file_identity", "log_position", "noted_position"]
+__all__ = ["bring_up_to_date", "file_identity", "log_position", "noted_position", "open_catalogue"]
+
+_logger = logging.getLogger("skypool")
 
 
 def log_position(catalogue: SqliteCatalogue) -> LogPosition:
@@ -24,28 +36,13 @@ def log_position(catalogue: SqliteCatalogue) -> LogPosition:
     )
 
 
-def bring_up_to_date(session: Session) -> None:
-    """Complete the log from the catalogue, or the catalogue from the log.
-
-    A process that died between its transaction and its acknowledgement leaves a log
-    that lacks records; a catalogue that was lost or copied too early lacks commits.
-    """
-    if not session.writable:
-        return
-    catalogue, log = session.catalogue, session.folder.log
-    position = log_position(catalogue)
-    if position.offset > _size(log.path):
-        position = LogPosition(0, 0, bytes(32))
-    end = log.end(position)
-    head = catalogue.head()
-    if end.number > head:
-        # Another process may be between its log and ours reading it, never ahead of the
-        # catalogue: under the exclusive lock the difference is real.
-        with session.folder.lock(exclusive=True):
-            fill(catalogue, session.folder, session.store)
-    elif head > end.number:
-        with session.folder.lock(exclusive=False):
-            session.complete_log()
+def noted_position(position: LogPosition) -> dict[str, int | bytes]:
+    """Return a position in the log as the catalogue notes it."""
+    return {
+        "log_number": position.number,
+        "log_offset": position.offset,
+        "log_previous": position.previous,
+    }
 
 
 def file_identity(path: str) -> tuple[int, int] | None:
@@ -55,6 +52,151 @@ def file_identity(path: str) -> tuple[int, int] | None:
     except FileNotFoundError:
         return None
     return found.st_dev, found.st_ino
+
+
+def open_catalogue(session: Session) -> SqliteCatalogue:
+    """Open the catalogue; where it is lost it is rebuilt first, if the pool can be written to.
+
+    Raises
+    ------
+    ReadOnly
+        If there is none, and the pool is open for reading.
+    Damaged
+        If it cannot be read, and the pool is open for reading.
+    """
+    path = session.folder.catalogue
+    if not session.writable:
+        if not os.path.exists(path):
+            raise ReadOnly(
+                f"the pool {session.folder.path} has no catalogue, and it is open for reading",
+                hint="`skypool reindex`, by someone who may write there, makes one",
+            )
+        return session.make_catalogue()
+    problem = _problem(session)
+    if problem is None:
+        return session.make_catalogue()
+    from skypool.pool.rebuilding import make_catalogue, put_in_place
+
+    with session.folder.lock(exclusive=True):
+        if _problem(session) is not None:  # else another process was first
+            _logger.warning("%s: it is rebuilt from the packs and the log", problem)
+            put_in_place(session.folder, make_catalogue(session.folder, session.store, 0))
+    return session.make_catalogue()
+
+
+def _problem(session: Session) -> str | None:
+    """Return why the catalogue cannot be used, None where it can be or where the pool is new."""
+    path = session.folder.catalogue
+    if not os.path.exists(path):
+        new = not _size(session.folder.log.path)
+        return None if new else f"the catalogue {path} is missing"
+    try:
+        catalogue = session.make_catalogue()
+        try:
+            catalogue.head()
+            log_position(catalogue)
+        finally:
+            catalogue.close()
+    except (CatalogueVersion, Damaged) as error:
+        return error.message
+    return None
+
+
+def bring_up_to_date(session: Session) -> None:
+    """Complete the log from the catalogue, or the catalogue from the log.
+
+    A process that died between its transaction and its acknowledgement leaves a log
+    that lacks records; a catalogue that was lost or copied too early lacks commits.
+    """
+    end = _end_of_log(session)
+    head = session.catalogue.head()  # asked for last: the log is never ahead of a good one
+    if not session.writable:
+        if end.number > head:
+            _logger.warning(
+                "the catalogue of %s lacks the commits %d to %d of the log: the pool is shown as of"
+                " commit %d until someone opens it for writing",
+                session.folder.path,
+                head + 1,
+                end.number,
+                head,
+            )
+        return
+    if _is_copy(session):
+        _check_copy(session, behind=end.number > head)
+    elif end.number > head:
+        _replay(session)
+    elif head > end.number:
+        with session.committing():
+            session.complete_log()
+
+
+def _end_of_log(session: Session) -> LogPosition:
+    log = session.folder.log
+    position = log_position(session.catalogue)
+    return log.end(START if position.offset > _size(log.path) else position)
+
+
+def _replay(session: Session) -> None:
+    """Take in the commits of the log that the catalogue lacks."""
+    from skypool.pool.rebuilding import fill
+
+    with session.folder.lock(exclusive=True):
+        if _end_of_log(session).number > session.catalogue.head():
+            # Places may change: whoever has looked at the old ones notices by the epoch.
+            session.catalogue.set_state({"epoch": session.catalogue.state("epoch") + 1})
+            fill(session.catalogue, session.folder, session.store)
+    session.renew()
+
+
+def _is_copy(session: Session) -> bool:
+    """Return whether the catalogue is not in the file in which it was made (rule 18)."""
+    noted = session.catalogue.state("file", None)
+    here = _place(session)
+    if noted is None:
+        session.catalogue.set_state({"file": here})
+        return False
+    return bool(noted != here)
+
+
+def _place(session: Session) -> str:
+    return str(file_identity(session.folder.catalogue))
+
+
+def _check_copy(session: Session, *, behind: bool) -> None:
+    """Check a pool that was copied, maybe while it was in use; rebuild it if it does not fit."""
+    from skypool.pool.rebuilding import drop_incomplete, rebuild_from_log
+
+    with session.folder.lock(exclusive=True):
+        if _is_copy(session):
+            problem = "the log is newer" if behind else _misfit(session)
+            if problem:
+                _logger.warning(
+                    "%s was copied while it was in use (%s): its catalogue is rebuilt",
+                    session.folder.path,
+                    problem,
+                )
+                drop_incomplete(session.folder, session.store)
+                rebuild_from_log(session)
+            session.catalogue.set_state({"file": _place(session)})
+    session.renew()
+    with session.committing():
+        session.complete_log()
+
+
+def _misfit(session: Session) -> str:
+    """Return what does not fit in a copied pool; empty if it is whole."""
+    from skypool.catalogue.collecting import Marks
+    from skypool.pool.checking_log import check_log
+
+    problems: list[str] = []
+    with Marks(session.catalogue.database) as marks:
+        for name, end in marks.ends().items():
+            path = os.path.join(session.folder.packs, f"{name.hex()}.pack")
+            if _size(path) < end:
+                problems.append(f"{name.hex()}.pack is older")
+        problems += marks.integrity(quick=False)
+    check_log(session, lambda kind, what, where: problems.append(f"{where}: {what}"))
+    return problems[0] if problems else ""
 
 
 def _size(path: str) -> int:

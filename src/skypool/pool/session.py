@@ -8,7 +8,6 @@ it lacks; only then the commit is acknowledged.
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,6 +33,7 @@ from skypool.pool.recovery import (
     file_identity,
     log_position,
     noted_position,
+    open_catalogue,
 )
 from skypool.storage.interface import PackEnd, Writer
 from skypool.storage.store import ChunkStore, Location
@@ -72,7 +72,8 @@ class Session:
             cache_bytes=settings.memory_bytes,
             relocate=self._place,
         )
-        self.catalogue = self._open_catalogue()
+        self._bad: set[bytes] = set()
+        self.catalogue = open_catalogue(self)
         self.store.candidates = self._unfinished_packs
         self._file = file_identity(folder.catalogue)
         self.epoch = self.catalogue.state("epoch")
@@ -81,18 +82,18 @@ class Session:
         self._documents: OrderedDict[bytes, dict[str, Any]] = OrderedDict()
         self._lock = threading.Lock()
         self._publishing = threading.RLock()
-        self._bad: set[bytes] = set()
         self._log_end = log_position(self.catalogue)
         bring_up_to_date(self)
 
-    def _open_catalogue(self) -> SqliteCatalogue:
-        path = self.folder.catalogue
-        if not os.path.exists(path) and not self.writable:
-            raise ReadOnly(
-                f"the pool {self.folder.path} has no catalogue, and it is open for reading",
-                hint="`skypool reindex`, by someone who may write there, makes one",
-            )
-        return SqliteCatalogue(path, writable=self.writable, confirm=self._confirm)
+    def make_catalogue(self) -> SqliteCatalogue:
+        """Return a new connection to the catalogue."""
+        return SqliteCatalogue(self.folder.catalogue, writable=self.writable, confirm=self._confirm)
+
+    def renew(self) -> None:
+        """Take notice that the catalogue was rebuilt or completed."""
+        self._log_end = log_position(self.catalogue)
+        self.epoch = self.catalogue.state("epoch")
+        self._bad.clear()
 
     # -- chunks
 
@@ -235,12 +236,9 @@ class Session:
                 f"the catalogue of {self.folder.path} was replaced meanwhile",
                 hint="open the pool again",
             )
-        epoch = self.catalogue.state("epoch")
-        if epoch != self.epoch:
-            self._log_end = log_position(self.catalogue)
-            self._bad.clear()
-            self.epoch = epoch
-        if writer is not None and self._begun.get(writer) != epoch:
+        if self.catalogue.state("epoch") != self.epoch:
+            self.renew()
+        if writer is not None and self._begun.get(writer) != self.epoch:
             raise ChunksGone(writer.reused)
 
     def close(self) -> None:

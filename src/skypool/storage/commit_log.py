@@ -18,7 +18,7 @@ from skypool.codec.digest import digest
 from skypool.errors import Damaged, StorageError
 from skypool.storage.filelayer import FileLayer, Handle, locked
 
-__all__ = ["CommitLog", "LogPosition", "LogRecord"]
+__all__ = ["START", "CommitLog", "LogPosition", "LogRecord", "has_record", "pack_record"]
 
 MAGIC = b"\x8bSKC"
 _HEADER = struct.Struct("<4sB3xQQQ32sI")
@@ -69,6 +69,23 @@ def pack_record(payload: bytes, before: LogPosition) -> bytes:
         google_crc32c.value(stored),
     )
     return header + _CRC.pack(google_crc32c.value(header)) + stored
+
+
+def has_record(data: bytes) -> bool:
+    """Return whether a whole record starts somewhere in bytes behind the end of a log."""
+    at = data.find(MAGIC)
+    while at >= 0:
+        head = data[at : at + HEADER_SIZE]
+        if len(head) == HEADER_SIZE:
+            stored, crc = _HEADER.unpack_from(head)[4], _HEADER.unpack_from(head)[6]
+            fits = _CRC.unpack_from(head, _HEADER.size)[0] == google_crc32c.value(
+                head[: _HEADER.size]
+            )
+            payload = data[at + HEADER_SIZE : at + HEADER_SIZE + stored]
+            if fits and len(payload) == stored and google_crc32c.value(payload) == crc:
+                return True
+        at = data.find(MAGIC, at + 1)
+    return False
 
 
 class CommitLog:
@@ -134,6 +151,12 @@ class CommitLog:
         """
         with locked(self._files, self.path, exclusive=True) as handle:
             position = after
+            if after.offset > self._files.size(handle):
+                # Writing there would leave a hole that nobody can read across.
+                raise Damaged(
+                    f"the log {self.path} has lost records: it ends before commit {after.number}",
+                    hint="put it back from a copy of the pool",
+                )
             for record in self._scan(handle, after):
                 position = record.end
             buffers = []
