@@ -52,19 +52,14 @@ def digest(data: bytes | bytearray) -> bytes:
 
 
 def decode(payload: bytes, codec: int, element: int, length: int) -> bytes:
-    if codec not in (0, 1, 2):
-        raise Damaged(f"unknown codec {codec}")
     try:
         raw = zstd.decompress(payload) if codec else payload
     except zstd.ZstdError as error:
         raise Damaged(str(error)) from error
-    if len(raw) != length:
-        raise Damaged("wrong length of a payload")
-    if codec < 2:
-        return raw
-    count = length // element
-    result = bytearray(raw)  # the bytes behind the last whole element stay
-    for i in range(element):
+    if len(raw) != length or codec > 2:
+        raise Damaged("a payload has the wrong length, or an unknown codec")
+    result, count = bytearray(raw), length // element
+    for i in range(element if codec == 2 else 0):  # bytes behind the last element stay
         result[i : count * element : element] = raw[i * count : (i + 1) * count]
     return bytes(result)
 
@@ -87,15 +82,8 @@ def checked(data: bytes, described: JSON) -> bytes:
 
 
 def _untag(obj: JSON) -> Any:
-    if len(obj) == 1:
-        ((key, value),) = obj.items()
-        if key == "$int":
-            return int(value)
-        if key == "$float":
-            return float(value)
-        if key == "$time":
-            return value
-    return obj
+    ((key, value),) = obj.items() if len(obj) == 1 else (("", None),)
+    return {"$int": int, "$float": float, "$time": str}.get(key, lambda _: obj)(value)
 
 
 def load_json(data: bytes) -> Any:
@@ -110,23 +98,21 @@ def segment_size(segment: JSON) -> int:
         return len(base64.b64decode(segment["base64"]))
     if segment["is"] == "array":
         return math.prod(segment["shape"]) * int(segment["dtype"][2:])
-    if segment["is"] == "table":
-        return segment["rows"] * segment["width"]
-    return segment["size"]
+    return segment["rows"] * segment["width"] if segment["is"] == "table" else segment["size"]
 
 
 def join_tiles(segment: JSON, chunks: Iterator[bytes]) -> bytes:
-    shape, tile, item = segment["shape"], segment["tile"], int(segment["dtype"][2:])
-    result = bytearray(segment_size(segment))
+    item = int(segment["dtype"][2:])
+    shape, tile = segment["shape"] or [1], segment["tile"] or [1]
     strides = [item * math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
-    starts = [range(0, n, max(t, 1)) for n, t in zip(shape, tile, strict=True)]
-    for corner in itertools.product(*starts) if result else ():
-        chunk, place = next(chunks), 0
+    starts = [range(0, n, t or 1) for n, t in zip(shape, tile, strict=True)]
+    result = bytearray(segment_size(segment))
+    for corner in itertools.product(*starts):
+        chunk, place = next(chunks, b""), 0
         spans = [range(c, min(c + t, n)) for c, t, n in zip(corner, tile, shape, strict=True)]
-        run = item * len(spans[-1]) if spans else item
-        for index in itertools.product(*spans[:-1]):
-            first = (*index, corner[-1]) if spans else ()
-            target = sum(i * stride for i, stride in zip(first, strides, strict=True))
+        run = item * len(spans[-1])
+        for index in itertools.product(*spans[:-1], corner[-1:]):
+            target = sum(i * stride for i, stride in zip(index, strides, strict=True))
             result[target : target + run] = chunk[place : place + run]
             place += run
         if place != len(chunk):
@@ -134,34 +120,24 @@ def join_tiles(segment: JSON, chunks: Iterator[bytes]) -> bytes:
     return bytes(result)
 
 
-def column_cuts(segment: JSON, chunks: Iterator[bytes]) -> Iterator[tuple[int, int, int, bytes]]:
-    """First row, offset, width and bytes of every piece of a column."""
-    columns = [(offset, width) for offset, width, _ in segment["columns"] if width]
-    blocks = range(0, segment["rows"], max(segment["block"], 1))
-    if not segment.get("packed"):
-        for (offset, width), start in itertools.product(columns, blocks):
-            yield start, offset, width, next(chunks)
-        return
-    for start in blocks:
-        chunk, place = next(chunks) if columns else b"", 0
-        rows = min(segment["block"], segment["rows"] - start)
-        for offset, width in columns:
-            yield start, offset, width, chunk[place : place + rows * width]
-            place += rows * width
-
-
 def join_columns(segment: JSON, chunks: Iterator[bytes]) -> bytes:
-    row, result = segment["width"], bytearray(segment_size(segment))
-    for start, offset, width, data in column_cuts(segment, chunks):
+    columns = [(offset, width) for offset, width, _ in segment["columns"] if width]
+    starts = range(0, segment["rows"] if columns else 0, segment["block"])
+    places = list(itertools.product(columns, starts))
+    if segment.get("packed"):
+        places = [(column, start) for start in starts for column in columns]
+    row, result, packed = segment["width"], bytearray(segment_size(segment)), b""
+    for (offset, width), start in places:
         rows = min(segment["block"], segment["rows"] - start)
-        if len(data) != rows * width:
+        packed = packed or next(chunks, b"")
+        data, packed = packed[: rows * width], packed[rows * width :]
+        if len(data) != rows * width or (packed and not segment.get("packed")):
             raise Damaged("a piece of a column has the wrong length")
         begin, end = start * row + offset, (start + rows) * row
-        if width < rows:
-            for i in range(width):
+        for i in range(min(width, rows)):  # byte by byte of the cells, or cell by cell
+            if width < rows:
                 result[begin + i : end : row] = data[i::width]
-        else:
-            for i in range(rows):
+            else:
                 target = begin + i * row
                 result[target : target + width] = data[i * width : (i + 1) * width]
     return bytes(result)
@@ -219,6 +195,7 @@ class Pool:
             with path.open("rb") as pack:
                 self._scan(path, pack)
         self.commits = list(self._commits())
+        self.sources = self.at().sources
         self._last_block: tuple[bytes, bytes] = (b"", b"")
 
     def _scan(self, path: Path, pack: Any) -> None:
@@ -313,7 +290,7 @@ class Product:
     def __init__(self, pool: Pool, document: str) -> None:
         self.pool = pool
         self.document: JSON = load_json(pool.chunk(document))
-        self.sources = pool.at().sources.get(document, [])
+        self.sources = pool.sources.get(document, [])
 
     def digests(self, chunks: str | JSON) -> list[bytes]:
         """The names that a `LIST` holds."""

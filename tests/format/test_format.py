@@ -468,6 +468,32 @@ def test_all_real_files(shared_data: Path, tmp_path: Path) -> None:
     assert seen_names == {os.fspath(path.relative_to(shared_data)) for path in files}
 
 
+def test_torn_tails(pool: Made, tmp_path: Path) -> None:
+    """What writers that died leave behind is passed over, then cut off by the next writer."""
+    path = tmp_path / "copy"
+    shutil.copytree(pool.path, path)
+    whole = pool.read()
+    before = [read(whole.at(number + 1)) for number in range(len(whole.commits))]
+    (unsealed,) = (p for p in _packs(path) if p.read_bytes()[-32:-24] != b"SKYPKEND")
+    log = path / "commits.log"
+    for torn, tail in ((unsealed, unsealed.read_bytes()[64:1000]), (log, log.read_bytes()[:300])):
+        with torn.open("ab") as file:
+            file.write(tail[:-5])
+    found = reader.Pool(path)
+    assert [read(found.at(number + 1)) for number in range(len(found.commits))] == before
+    with sp.Pool(path) as opened:
+        opened.save(sp.Product(type="TEST", datasets={"a": np.ones((300, 300))}), name="behind")
+        opened.gc(grace=0)
+        assert opened.verify().ok
+    found = reader.Pool(path)
+    assert len(found.commits) == len(before) + 1
+    assert [read(found.at(number + 1)) for number in range(len(before))] == before
+    assert {"behind", *before[-1]} == set(found.at().visible())
+    last = max(pool.files)
+    expected = pool.files[last]
+    assert dict(stored_files(found, found.at(last))) == expected
+
+
 def test_every_byte_of_packs_and_log(pool: Made) -> None:
     """Headers, check sums, padding, limits and indexes are as the text says."""
     marker = json.loads((pool.path / "skypool.json").read_bytes())
