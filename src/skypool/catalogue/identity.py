@@ -259,7 +259,7 @@ class Identity:
         """Return the files outside the pool that hold the content of a document."""
         rows = self._database.query(
             "SELECT s.path, s.size, s.mtime_ns, s.inode FROM sources s"
-            " JOIN documents d ON d.id = s.document WHERE d.digest = ?",
+            " JOIN documents d ON d.id = s.document WHERE d.digest = ? ORDER BY s.path",
             (digest,),
         )
         return [SourceRow(digest, from_database(path), *rest) for path, *rest in rows]

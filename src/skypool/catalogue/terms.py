@@ -74,5 +74,8 @@ def searchable(value: Any) -> Any:
     if isinstance(value, float):
         return NOT_COMPARABLE if math.isnan(value) else value
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            return math.inf if value > 0 else -math.inf
     return value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from skypool.errors import UsageError
@@ -10,7 +10,15 @@ from skypool.pool.hits import Hits, ProductSubject, of_kind
 from skypool.pool.ref import Ref
 from skypool.pool.view import View
 
-__all__ = ["find"]
+__all__ = ["check_query", "find"]
+
+
+def check_query(query: str | Callable[..., Any], values: Mapping[str, Any]) -> None:
+    """Raise `QueryError` for a query that cannot be understood, without any pool."""
+    if isinstance(query, str) and query.strip():
+        from skypool.query.grammar import parse
+
+        parse(query, values)
 
 
 def find(
@@ -22,25 +30,32 @@ def find(
     all_versions: bool,
 ) -> Hits:
     """Return the products that a query finds; see `Pool.find`."""
-    candidates = of_kind(_all(view, all_versions=all_versions), kind)
     if callable(query):
         if values:
             raise UsageError("values are for queries as text; a function has its own")
+        candidates = of_kind(_all(view, all_versions=all_versions), kind)
         return Hits(ref for ref in candidates if query(ref.product))
     if not query.strip():
-        return Hits(candidates)
-    return Hits(_matching(view, candidates, query, values))
+        return Hits(of_kind(_all(view, all_versions=all_versions), kind))
+    found = _matching(view, query, values, all_versions=all_versions)
+    return Hits(of_kind(found, kind))
 
 
 def _matching(
-    view: View, candidates: Iterable[Ref], query: str, values: Mapping[str, Any]
+    view: View, query: str, values: Mapping[str, Any], *, all_versions: bool
 ) -> Iterator[Ref]:
+    from skypool.catalogue.search import search
+    from skypool.query.check import check_names
     from skypool.query.evaluate import matches
     from skypool.query.grammar import parse
 
+    catalogue = view.session.catalogue
     tree = parse(query, values)
-    for ref in candidates:
-        if matches(tree, ProductSubject(view, ref), query):
+    check_names(tree, catalogue.keys(), query)
+    found = search(catalogue.database, tree, view.at, all_versions=all_versions, text=query)
+    for row, decided in found:
+        ref = view.ref(row)
+        if decided or matches(tree, ProductSubject(view, ref), query):
             yield ref
 
 

@@ -103,13 +103,14 @@ class Reading(Opened):
         QueryError
             If the query cannot be understood.
         """
-        from skypool.pool.finding import find
+        from skypool.pool.finding import check_query, find
 
+        bindings = {**(values or {}), **bound}
         if not self.exists:
             from skypool.pool.hits import Hits
 
+            check_query(query, bindings)
             return Hits(())
-        bindings = {**(values or {}), **bound}
         return find(self.view, query, kind=kind, values=bindings, all_versions=all_versions)
 
     def tagged(self, tag: str) -> list[Ref]:

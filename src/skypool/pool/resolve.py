@@ -193,12 +193,23 @@ def _by_hash(view: View, text: str) -> Ref | None:
     return view.ref(rows[0]) if rows else None
 
 
+def _near(view: View, text: str) -> list[str]:
+    """Return names and tags that look like a text, extensions and folders left out too."""
+    known = view.identity.some_names(view.at)
+    spelt: dict[str, str] = {}
+    for name in [*known, *(tag for tag, _ in view.identity.all_tags(view.at))]:
+        stem = name.partition(".")[0]
+        for form in (name, stem, stem.rpartition("/")[2]):
+            spelt.setdefault(form, name)
+    close = difflib.get_close_matches(text, spelt, n=5)
+    return list(dict.fromkeys(spelt[form] for form in close))
+
+
 def _not_found(view: View, text: str, what: str) -> NotFound:
     identity, at = view.identity, view.at
     names = identity.like_names(text, at)
     if len(names) < 3:
-        pool = identity.some_names(at) + [tag for tag, _ in identity.all_tags(at)]
-        names += [n for n in difflib.get_close_matches(text, pool, n=5) if n not in names]
+        names += [n for n in _near(view, text) if n not in names]
     hint = ""
     removed = identity.removed(text, at)
     if removed is not None:
