@@ -120,12 +120,13 @@ def _is_masked_quantity(value: Any) -> bool:
 
 
 def _is_table(value: Any) -> bool:
+    # Asking for the protocol takes longer than making a small array.
+    if isinstance(value, np.ndarray):
+        return bool(value.dtype.names)
     for module, name in (("astropy.table", "Table"), ("pandas", "DataFrame")):
         loaded = sys.modules.get(module)
         if loaded is not None and isinstance(value, getattr(loaded, name)):
             return True
-    if isinstance(value, np.ndarray) and value.dtype.names:
-        return True
     return isinstance(value, TableSource)
 
 

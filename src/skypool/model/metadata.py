@@ -236,6 +236,13 @@ class MetaData(NameMap[Parameter]):
         problems.raise_all()
         self._set(_values=values)
 
+    @classmethod
+    def of_parameters(cls, parameters: dict[str, Parameter]) -> MetaData:
+        """Make metadata of parameters that are in order already; the dictionary is kept."""
+        made = cls.__new__(cls)
+        made._set(_values=parameters)
+        return made
+
     def replace(self, changes: Mapping[str, Any] | None = None, /, **more: Any) -> MetaData:
         """Return a copy with parameters changed, added or removed.
 
@@ -266,9 +273,7 @@ class MetaData(NameMap[Parameter]):
                 found = Parameter(found.value, found.unit or old.unit, old.description)
             values[name] = found
         problems.raise_all()
-        made = MetaData.__new__(MetaData)
-        made._set(_values=values)
-        return made
+        return MetaData.of_parameters(values)
 
     def __repr__(self) -> str:
         if len(self) > 8:

@@ -361,11 +361,12 @@ def _checked_meta(
             merged[name] = value
     # One by one, so that what is right is checked further.
     parameters: dict[str, Parameter] = {}
+    place = problems.at("meta")
     for name, value in (merged | given).items():
-        parameter = parameter_of(name, value, problems.at("meta"))
+        parameter = parameter_of(name, value, place)
         if parameter is not None:
             parameters[name] = parameter
-    made = MetaData(parameters)
+    made = MetaData.of_parameters(parameters)
     _check_attributes(made, problems)
     return made
 
