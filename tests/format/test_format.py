@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -20,6 +21,7 @@ import pytest
 from astropy.io import fits
 
 import skypool as sp
+from skypool.errors import SkypoolError
 from skypool.storage.store import ChunkStore
 
 from . import made, reader
@@ -194,6 +196,38 @@ def test_names_versions_and_tags_at_every_commit(pool: Made) -> None:
         assert times == sorted(set(times))
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_random_work(seed: int, tmp_path: Path) -> None:
+    """The log tells the same story as the catalogue, after any changes."""
+    choose = random.Random(seed).choice
+    names, gone = ["a", "a/b", "a/c", "d", "d/e", "f"], ["a"]
+    with sp.Pool(tmp_path / "pool") as pool:
+        for step in range(25):
+            live = list(pool)
+            ref = choose(choose(live).versions) if live else None
+            refs = {"part": ref} if ref is not None and step % 2 else {}
+            product = sp.Product(type="TEST", meta={"n": choose((1, 2, 3))}, refs=refs)
+            with contextlib.suppress(SkypoolError):
+                match choose(("save", "save", "tag", "untag", "rename", "remove", "restore")):
+                    case "tag" if ref is not None:
+                        pool.tag(ref, choose("xyz"))
+                    case "untag" if ref is not None:
+                        pool.untag(ref, choose("xyz"))
+                    case "rename" if ref is not None:
+                        pool.rename(ref, choose([*names, "g", "h/i"]))
+                    case "remove" if ref is not None:
+                        gone.append(ref.name)
+                        pool.remove(ref)
+                    case "restore":
+                        pool.restore(choose(gone))
+                    case "save":
+                        pool.save(product, name=choose(names), tags=[choose("xyz")])
+        found = reader.Pool(pool.path)
+        assert len(found.commits) > 10
+        for number in range(1, len(found.commits) + 1):
+            assert read(found.at(number)) == seen(pool.at(number))
+
+
 def test_references_and_metadata(pool: Made) -> None:
     found = pool.read()
     state = found.at()
@@ -363,13 +397,14 @@ def test_catalogue_rebuilt(pool: Made, tmp_path: Path) -> None:
             assert seen(opened.at(number)) == read(found.at(number))
 
 
-def test_in_place(tmp_path: Path) -> None:
-    folder = tmp_path / "obs"
-    made.write_files(folder)
-    files = files_of(folder)
-    with sp.Pool(tmp_path / "pool") as pool:
-        pool.add(folder, in_place=True)
-        pool.add(folder / "map.fits", name="in the pool.fits")
+def test_in_place(pool: Made, tmp_path: Path) -> None:
+    folder, files = tmp_path / "obs", dict(pool.files[1])
+    for name, data in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    with sp.Pool(tmp_path / "pool") as opened:
+        opened.add(folder, in_place=True)
+        opened.add(folder / "map.fits", name="in the pool.fits")
     files["in the pool.fits"] = files["obs/map.fits"]
     found = reader.Pool(tmp_path / "pool")
     state = found.at()
