@@ -323,7 +323,7 @@ class Marks:
         self,
         pack: int,
         moved: Mapping[PlacedRow, ChunkPlace],
-        doubled: Mapping[PlacedRow, ChunkPlace],
+        doubled: Mapping[PlacedRow, ChunkPlace | PlacedRow],
     ) -> list[PlacedRow] | None:
         """Forget a pack in one transaction, giving what it held its new places.
 
@@ -334,7 +334,8 @@ class Marks:
         moved
             The new place of each chunk that was copied; durable.
         doubled
-            Chunks that were not copied, since they are at that other place too.
+            Chunks that were not copied, since they are at that other place too, or are the
+            same as another row of this pack.
 
         Returns
         -------
@@ -346,7 +347,7 @@ class Marks:
             missing = [
                 row
                 for row in self.survivors(pack)
-                if row not in moved and not (row in doubled and self._is_row(doubled[row], row.key))
+                if row not in moved and not self._is_double(row, moved, doubled)
             ]
             if missing:
                 return missing
@@ -364,6 +365,18 @@ class Marks:
             connection.execute("DELETE FROM packs WHERE id = ?", (pack,))
             self._forget_documents(connection, dead)
         return None
+
+    def _is_double(
+        self,
+        row: PlacedRow,
+        moved: Mapping[PlacedRow, ChunkPlace],
+        doubled: Mapping[PlacedRow, ChunkPlace | PlacedRow],
+    ) -> bool:
+        """Return whether a chunk stays readable without this row."""
+        other = doubled.get(row)
+        if isinstance(other, PlacedRow):
+            return other in moved
+        return other is not None and self._is_row(other, row.key)
 
     def _is_row(self, place: ChunkPlace, key: int) -> bool:
         member = ALONE if place.member is None else place.member

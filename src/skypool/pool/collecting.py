@@ -309,7 +309,7 @@ class Collector:
         self._mark(marks)
         marks.absolve(number)
         moved: dict[PlacedRow, ChunkPlace] = {}
-        doubled: dict[PlacedRow, ChunkPlace] = {}
+        doubled: dict[PlacedRow, ChunkPlace | PlacedRow] = {}
         wanted = marks.survivors(number)
         written = 0
         for _ in range(_TRIES):
@@ -329,19 +329,30 @@ class Collector:
         raise _Busy
 
     def _without_doubles(
-        self, marks: Marks, wanted: list[PlacedRow], doubled: dict[PlacedRow, ChunkPlace]
+        self,
+        marks: Marks,
+        wanted: list[PlacedRow],
+        doubled: dict[PlacedRow, ChunkPlace | PlacedRow],
     ) -> list[PlacedRow]:
-        """Set aside the chunks that can be read from another pack too."""
-        single = []
+        """Set aside the chunks that can be read from another place too."""
+        single: dict[int, PlacedRow] = {}
+        more = []
         for row in wanted:
             # One that was set aside before has lost its other place meanwhile.
-            place = None if row in doubled else self._double(marks, row)
-            if place is None:
-                doubled.pop(row, None)
-                single.append(row)
-            else:
+            again = row in doubled
+            place = None if again else self._double(marks, row)
+            twin = None if again else single.get(row.key)
+            if place is not None:
                 doubled[row] = place
-        return single
+            elif twin is not None and self._digest_at(row.key, row.place) == self._digest_at(
+                row.key, twin.place
+            ):
+                doubled[row] = twin
+            else:
+                doubled.pop(row, None)
+                more.append(row)
+                single.setdefault(row.key, row)
+        return more
 
     def _double(self, marks: Marks, row: PlacedRow) -> ChunkPlace | None:
         """Return another place of a chunk, read and found good; None if there is none."""

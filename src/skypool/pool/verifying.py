@@ -368,8 +368,8 @@ class Verifier:
             problem.hurt.extend(name for name in names if name not in problem.hurt)
 
     def _tidy(self) -> None:
-        """Tell damage once: a document that the damage of a pack explains is no second one."""
-        explained = {name for p in self.report.problems if p.kind == "pack" for name in p.hurt}
+        """Tell damage once: a document that other damage explains is no second one."""
+        explained = {name for p in self.report.problems if p.kind != "document" for name in p.hurt}
         self.report.problems = [
             p
             for p in self.report.problems
