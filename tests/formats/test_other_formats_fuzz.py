@@ -69,7 +69,17 @@ def test_damaged_files(kind: str, shared_data: Path) -> None:
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("kind", KINDS)
 def test_many_damaged_files(kind: str, seed: int, shared_data: Path) -> None:
-    _run(kind, shared_data, seed + 2, 3000)
+    _run(kind, shared_data, seed + 2, 1500)
+
+
+def test_a_file_that_crashes_the_hdf5_library(shared_data: Path) -> None:
+    """It ended the process that read it, with libhdf5 of h5py 3.16."""
+    files = [path for path in manifest(shared_data, "hdf5") if path.stat().st_size < 60_000]
+    rng = random.Random(2)
+    for _ in range(1408):
+        path = rng.choice(files)
+        data = _damaged(rng, path.read_bytes())
+    _check(data, path.name)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -42,6 +42,8 @@ _READ, _DONE, _REASON, _MISSING = b"R", b"D", b"N", b"M"
 TIMEOUT = 120.0
 # The helper ends when it has had nothing to do for so long.
 IDLE = 10.0
+_BLOCK = 64 * 1024
+_BLOCKS = 64
 # Memory that the helper may use: files can claim any size.
 MEMORY = 8 * 1024**3
 
@@ -210,9 +212,20 @@ class _PipeSource:
         self.size = size
         self._to = to
         self._back = back
+        self._blocks: dict[int, bytes] = {}
 
     def pread(self, offset: int, length: int) -> bytes:
-        """Ask for bytes."""
+        """Return bytes; short runs from blocks that are kept, since each question takes time."""
+        number, start = divmod(offset, _BLOCK)
+        if start + length > _BLOCK:
+            return self._ask(offset, length)
+        if number not in self._blocks:
+            if len(self._blocks) >= _BLOCKS:
+                self._blocks.pop(next(iter(self._blocks)))
+            self._blocks[number] = self._ask(number * _BLOCK, _BLOCK)
+        return self._blocks[number][start : start + length]
+
+    def _ask(self, offset: int, length: int) -> bytes:
         _send(self._back, _READ, _PART.pack(offset, length))
         kind, payload = _receive(self._to, TIMEOUT)
         if kind == _FAILED:
