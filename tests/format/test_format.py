@@ -275,8 +275,8 @@ def check_array(product: reader.Product, dataset: dict[str, Any], values: Values
     if "scale" not in dataset and "blank" not in dataset:
         stored = physical(raw, dataset, segment["dtype"], segment["shape"])
         np.testing.assert_array_equal(stored, values)
-    if "zero" not in dataset and values.dtype.kind != "b":
-        assert raw == values.astype(segment["dtype"]).tobytes()
+        if "zero" not in dataset and values.dtype.kind != "b":
+            assert raw == values.astype(segment["dtype"]).tobytes()
     if values.dtype.kind == "c" or not values.size:
         assert "stats" not in dataset
         return
