@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -195,17 +196,17 @@ def test_asdf_equals_asdf(shared_data: Path) -> None:
 
 
 def _walk(tree: Any, path: list[str]) -> Any:
-    """What is at a path of a tree, where the library left it a tree."""
+    """What is at a path of a tree; None where the library made something else of the tree."""
     for part in path:
-        if isinstance(tree, list):
-            tree = tree[int(part)]
-        elif isinstance(tree, dict) or hasattr(tree, "keys"):
+        if isinstance(tree, Mapping):
             tree = tree[part]
+        elif isinstance(tree, Sequence):
+            tree = tree[int(part)]
         else:
             return None
-    if hasattr(tree, "keys") and "value" in tree:
-        tree = tree["value"]
-    return tree
+    if isinstance(tree, Mapping):
+        tree = tree.get("value")
+    return getattr(tree, "value", tree)
 
 
 def test_half_of_a_table_reads_half(shared_data: Path) -> None:
