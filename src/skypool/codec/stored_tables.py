@@ -78,14 +78,20 @@ class StoredTable:
         """Describe a column without reading it."""
         spec = self._columns[name][1]
         return ColumnInfo(
-            name, spec.dtype, spec.shape, spec.unit, spec.description, spec.null, spec.element
+            name,
+            spec.dtype,
+            spec.shape,
+            spec.unit,
+            spec.description,
+            _physical_null(spec),
+            spec.element,
         )
 
     def read(self, name: str, start: int, stop: int) -> np.ndarray[Any, Any]:
         """Return rows *start* to *stop* of a column."""
         number, spec = self._columns[name]
         raw = read_column(self._segment, self._fetch, number, start, stop)
-        return decode_column(spec, raw, self._heap_bytes if self._heap else None)
+        return decode_column(spec, raw, self._heap_bytes)
 
     def _heap_bytes(self, offset: int, length: int) -> bytes:
         pieces = []
@@ -133,8 +139,8 @@ def encode_table(source: TableSource, sink: ChunkSink) -> dict[str, Any]:
         info = source.info(name)
         values = source.read(name, 0, source.nrows)
         spec, raw, heap = encode_column(name, values, info.unit, info.description)
-        if info.null is not None and spec.null is None and spec.code in "BIJK":
-            spec = ColumnSpec.from_json({**spec.to_json(), "null": int(info.null)})
+        if info.null is not None and spec.null is None:
+            spec = ColumnSpec.from_json({**spec.to_json(), "null": _stored_null(spec, info.null)})
         if heap is not None:
             raw = _moved(spec, raw, base)
             heaps.append(heap)
@@ -167,6 +173,19 @@ def encode_table(source: TableSource, sink: ChunkSink) -> dict[str, Any]:
         written = write_bytes(MemorySource(heap_bytes), 0, base, sink, RecipeCheck())
         obj["heap"] = [written.to_json()]
     return obj
+
+
+def _physical_null(spec: ColumnSpec) -> int | float | str | None:
+    """Return the value that users see where there is none; TNULL is the stored one."""
+    if isinstance(spec.null, int) and spec.dtype.kind in "iu":
+        return spec.null + int(spec.zero)
+    return spec.null
+
+
+def _stored_null(spec: ColumnSpec, null: Any) -> Any:
+    if spec.dtype.kind in "iu" and not isinstance(null, str):
+        return int(null) - int(spec.zero)
+    return null
 
 
 def _column(spec: ColumnSpec, stats: dict[str, Any] | None) -> dict[str, Any]:
