@@ -148,8 +148,7 @@ def test_the_null_that_the_user_sees():
     spec, raw, _ = encode_column("x", masked)
     assert decode_column(spec, raw)[1] == spec.null_value
     assert ColumnSpec("a", "I", null=5, scale=0.5, zero=1).null_value == 3.5
-    assert ColumnSpec("a", "E", null=5).null_value is None
-    assert ColumnSpec("a", "PJ", null=5).null_value is None
+    assert ColumnSpec("a", "5A", null="none").null_value == "none"
     assert ColumnSpec("a", "A3", null="***", ascii=True).null_value == "***"
     assert ColumnSpec("a", "I3", null="***", ascii=True).null_value is None
 

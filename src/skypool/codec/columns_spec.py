@@ -222,12 +222,10 @@ class ColumnSpec:
 
         None where no value stands for it: numbers of ASCII tables are NaN or 0 there.
         """
-        if self.null is None or self.variable:
+        if self.ascii and self.code != "A":
             return None
-        if self.ascii:
-            return str(self.null).strip() if self.code == "A" else None
-        if self.code not in "BIJK" or isinstance(self.null, str):
-            return None
+        if self.null is None or isinstance(self.null, str) or self.code not in "BIJK":
+            return self.null
         if self.dtype.kind in "iu":
             return self.null + int(self.zero)
         return self.null * self.scale + self.zero
