@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import skypool as sp
-from skypool.catalogue.collecting import Marks
+from skypool.catalogue.reclaiming import Reclaim
 from skypool.errors import Damaged, SkypoolError, SourceMissing
 from skypool.pool.pool import Pool
 from skypool.storage.store import Location
@@ -604,15 +604,15 @@ def test_writer_that_reuses_what_gc_condemns_keeps_it(
     other = sp.Pool(folder)
     file = tmp_path / "data.bin"
     file.write_bytes(noise(205, 100_000))
-    real = Marks.replace_pack
+    real = Reclaim.replace_pack
     done = []
 
-    def late(self: Marks, *args: object) -> object:
+    def late(self: Reclaim, *args: object) -> object:
         if not done:
             done.append(other.add(file, name="late"))
         return real(self, *args)
 
-    monkeypatch.setattr(Marks, "replace_pack", late)
+    monkeypatch.setattr(Reclaim, "replace_pack", late)
     pool.gc(grace=0)
     assert done
     assert pool.verify().ok

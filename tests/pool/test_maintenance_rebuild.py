@@ -259,17 +259,31 @@ def test_damaged_log_is_kept_where_the_catalogue_is_lost_too(
     assert kept.read_bytes() == data[ends[0] :]
 
 
-def test_shortened_log_is_not_written_across(pool: Pool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["cut", "missing"])
+def test_log_that_lost_records_is_not_written_to(
+    pool: Pool, tmp_path: Path, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    said = answers(pool)
     log = tmp_path / "pool/commits.log"
     whole = log.read_bytes()
-    log.write_bytes(whole[:200])
-    with pytest.raises(Damaged, match="lost records"):
+    if how == "cut":
+        log.write_bytes(whole[:200])
+    else:
+        log.unlink()
+    with pytest.raises(Damaged, match="put it back"):
         pool.tag("maps/a", "x")
-    assert log.stat().st_size == 200
-    log.write_bytes(whole)
-    pool.tag("maps/a", "y")
-    assert {"x", "y"} <= set(pool["maps/a"].tags)
-    assert pool.verify().ok
+    pool.close()
+    with sp.Pool(tmp_path / "pool") as opened:
+        assert "to commit" in caplog.text
+        assert answers(opened) == said
+        assert "log" in {p.kind for p in opened.verify().problems}
+        with pytest.raises(Damaged, match="put it back"):
+            opened.tag("maps/a", "x")
+        assert not log.exists() or log.stat().st_size == 200
+        log.write_bytes(whole)
+        opened.tag("maps/a", "y")
+        assert "y" in opened["maps/a"].tags
+        assert opened.verify().ok
 
 
 def test_records_not_durable_yet_are_made_so(pool: Pool, tmp_path: Path) -> None:

@@ -13,29 +13,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from skypool.catalogue.chunks import chunk_key
-from skypool.catalogue.collecting import Marks, PackUse, PlacedRow
+from skypool.catalogue.collecting import PackUse, PlacedRow
 from skypool.catalogue.interface import ChunkPlace
+from skypool.catalogue.reclaiming import Reclaim
 from skypool.codec.documents import loads
 from skypool.errors import Damaged, Locked
 from skypool.pool.progress import OnProgress, Progress
 from skypool.pool.reaching import reached
+from skypool.pool.repacking import Repacker
 from skypool.storage.filelayer import FileLayer, Handle
 from skypool.storage.pack_files import list_packs
-from skypool.storage.pack_layout import HEADER_SIZE, INDEX
-from skypool.storage.pack_scan import (
-    Gap,
-    PackReader,
-    Record,
-    decoded,
-    entries_of,
-    pack_name,
-    scan_pack,
-    sealed_index,
-    walk,
-)
-from skypool.storage.pack_writer import PackWriter, create_pack
-from skypool.storage.store import ChunkStore, Location
+from skypool.storage.pack_layout import HEADER_SIZE
+from skypool.storage.pack_scan import PackReader, pack_name, sealed_index
 
 if TYPE_CHECKING:
     from skypool.pool.view import View
@@ -47,7 +36,6 @@ _LEFTOVER_AGE = 86400.0
 # Rewriting a pack pays where more than this share of it is of no use.
 _WASTE = 0.25
 _TRIES = 10
-_RECORD_HEAD = 64
 
 
 @dataclass(slots=True)
@@ -130,9 +118,6 @@ class Collector:
         self._on_progress = on_progress
         self._marked = 0
         self._epoch = view.session.epoch
-        self._target: PackWriter | None = None
-        # Reads what is on disk, not what is in memory.
-        self._plain = ChunkStore(self._folder.packs, self._folder.id, self._files, cache_bytes=0)
         self.report = GcReport()
 
     def run(self) -> GcReport:
@@ -145,7 +130,7 @@ class Collector:
         """
         session = self._session
         session.store.let_go()
-        with Marks(session.catalogue.database) as marks, contextlib.closing(self._plain):
+        with Reclaim(session.catalogue.database) as marks:
             if not self._dry_run:
                 with session.committing():
                     marks.forgive()
@@ -162,7 +147,7 @@ class Collector:
 
     # -- looking
 
-    def _mark(self, marks: Marks) -> None:
+    def _mark(self, marks: Reclaim) -> None:
         """Mark all chunks that the documents of versions reach, since the last time."""
         catalogue = self._session.catalogue
         head = catalogue.head()
@@ -186,7 +171,7 @@ class Collector:
         marks.flush()
         self._marked = head
 
-    def _choose(self, marks: Marks) -> list[_Victim]:
+    def _choose(self, marks: Reclaim) -> list[_Victim]:
         entries = {}
         for entry in list_packs(self._folder.packs):
             with contextlib.suppress(FileNotFoundError):
@@ -256,23 +241,21 @@ class Collector:
 
     # -- giving back
 
-    def _give_back(self, marks: Marks, victims: list[_Victim]) -> None:
+    def _give_back(self, marks: Reclaim, victims: list[_Victim]) -> None:
         marks.gather(victim.use.number for victim in victims if victim.cut is None)
         total = sum(victim.size for victim in victims)
         done = 0
-        try:
+        with contextlib.closing(Repacker(self._session)) as repacker:
             for count, victim in enumerate(victims):
                 self._tell("giving back", count, len(victims), done, total, victim.path)
-                self._take(marks, victim)
+                self._take(marks, victim, repacker)
                 done += victim.size
-        finally:
-            self._end_target()
         with self._session.committing():
             marks.forget_lost_documents()
         marks.sweep()
         self._tell("giving back", len(victims), len(victims), total, total)
 
-    def _take(self, marks: Marks, victim: _Victim) -> None:
+    def _take(self, marks: Reclaim, victim: _Victim, repacker: Repacker) -> None:
         """Deal with one pack; it is left as it is where something is in the way."""
         try:
             # Without the pool lock a rebuild could see the pack in the midst of this.
@@ -283,7 +266,7 @@ class Collector:
                     self._files.sync(handle)
                     self.report.reclaimed += victim.size - victim.cut
                 else:
-                    self._replace(marks, victim)
+                    self._replace(marks, victim, repacker)
         except (_Busy, FileNotFoundError):
             self.report.busy += 1
 
@@ -301,7 +284,7 @@ class Collector:
         finally:
             self._files.close(handle)
 
-    def _replace(self, marks: Marks, victim: _Victim) -> None:
+    def _replace(self, marks: Reclaim, victim: _Victim, repacker: Repacker) -> None:
         """Copy what is needed of a pack, give it its new place, and remove the pack."""
         number = victim.use.number
         marks.condemn(number)
@@ -313,9 +296,9 @@ class Collector:
         wanted = marks.survivors(number)
         written = 0
         for _ in range(_TRIES):
-            single = self._without_doubles(marks, wanted, doubled)
+            single = repacker.without_doubles(marks, wanted, doubled)
             try:
-                written += self._copy(victim.path, single, moved)
+                written += repacker.copy(victim.path, single, moved)
             except Damaged:
                 self.report.damaged += 1
                 marks.forgive()
@@ -327,113 +310,6 @@ class Collector:
                 return
             wanted = missing
         raise _Busy
-
-    def _without_doubles(
-        self,
-        marks: Marks,
-        wanted: list[PlacedRow],
-        doubled: dict[PlacedRow, ChunkPlace | PlacedRow],
-    ) -> list[PlacedRow]:
-        """Set aside the chunks that can be read from another place too."""
-        single: dict[int, PlacedRow] = {}
-        more = []
-        for row in wanted:
-            # One that was set aside before has lost its other place meanwhile.
-            again = row in doubled
-            place = None if again else self._double(marks, row)
-            twin = None if again else single.get(row.key)
-            if place is not None:
-                doubled[row] = place
-            elif twin is not None and self._digest_at(row.key, row.place) == self._digest_at(
-                row.key, twin.place
-            ):
-                doubled[row] = twin
-            else:
-                doubled.pop(row, None)
-                more.append(row)
-                single.setdefault(row.key, row)
-        return more
-
-    def _double(self, marks: Marks, row: PlacedRow) -> ChunkPlace | None:
-        """Return another place of a chunk, read and found good; None if there is none."""
-        others = marks.others(row)
-        digest = self._digest_at(row.key, row.place) if others else None
-        for place in others:
-            if digest is not None and self._digest_at(row.key, place) == digest:
-                with contextlib.suppress(Damaged):
-                    self._plain.read(Location(*place), digest)
-                    return place
-        return None
-
-    def _digest_at(self, key: int, place: ChunkPlace) -> bytes | None:
-        """Return the whole digest of a chunk, of which the catalogue has only the start."""
-        path = os.path.join(self._folder.packs, f"{place.pack.hex()}.pack")
-        with contextlib.suppress(FileNotFoundError):
-            for digest, at in scan_pack(path, self._files, start=place.offset, use_index=False):
-                if at.offset != place.offset:
-                    break
-                if chunk_key(digest) == key and at.member == place.member:
-                    return digest
-        return None
-
-    def _copy(self, path: str, wanted: list[PlacedRow], moved: dict[PlacedRow, ChunkPlace]) -> int:
-        """Copy records as they are into a new pack, durably; return the bytes that took.
-
-        Raises
-        ------
-        Damaged
-            If one of them is not good.
-        """
-        rows: dict[int, list[PlacedRow]] = {}
-        for row in wanted:
-            rows.setdefault(row.place.offset, []).append(row)
-        if not rows:
-            return 0
-        grown = 0
-        copied: dict[PlacedRow, ChunkPlace] = {}
-        with PackReader(self._files, path) as reader:
-            for record in _records(reader, set(rows)):
-                head = bytes(reader.view(record.offset, _RECORD_HEAD))
-                names = [
-                    (digest, at.member, at.length)
-                    for digest, at in entries_of(record, b"", decoded(record))
-                ]
-                held = {(chunk_key(digest), start) for digest, start, _ in names}
-                for row in rows[record.offset]:
-                    if (row.key, row.place.member) not in held:
-                        raise Damaged(f"{path} has no such chunk at {record.offset}")
-                before = self._target.end if self._target is not None else 0
-                target = self._open_target()
-                offset = target.append(head, bytes(record.payload or b""), names)
-                for row in rows.pop(record.offset):
-                    copied[row] = row.place._replace(pack=target.name, offset=offset)
-                grown += target.end - before
-                if self._session.store.is_full(target):
-                    before = target.end
-                    target.seal()
-                    grown += target.end - before
-                    self._end_target()
-        if rows:
-            raise Damaged(f"{path} has no good records at {sorted(rows)[:3]}")
-        if self._target is not None:
-            self._target.sync()
-        moved.update(copied)
-        return grown
-
-    def _open_target(self) -> PackWriter:
-        if self._target is None:
-            # A new one: a pack to go on with may be the next to be rewritten.
-            self._target = create_pack(self._files, self._folder.packs, self._folder.id)
-        return self._target
-
-    def _end_target(self) -> None:
-        target, self._target = self._target, None
-        if target is not None:
-            try:
-                if not target.failed:
-                    target.sync()
-            finally:
-                target.release()
 
     def _check_epoch(self) -> None:
         if self._session.epoch != self._epoch:
@@ -447,15 +323,6 @@ class Collector:
     ) -> None:
         if self._on_progress is not None:
             self._on_progress(Progress(stage, items, total, done, size, name))
-
-
-def _records(reader: PackReader, offsets: set[int]) -> Iterator[Record]:
-    """Return the good records at some offsets."""
-    for item in walk(reader):
-        if isinstance(item, Gap) or item.offset not in offsets:
-            continue
-        if item.good and item.header.kind != INDEX:
-            yield item
 
 
 def _waste(victim: _Victim) -> int:

@@ -126,8 +126,11 @@ def bring_up_to_date(session: Session) -> None:
     elif end.number > head:
         _replay(session)
     elif head > end.number:
-        with session.committing():
-            session.complete_log()
+        try:
+            with session.committing():
+                session.complete_log()
+        except Damaged as error:  # all can be read; commits are refused
+            _logger.warning("%s", error.message)
 
 
 def _end_of_log(session: Session) -> LogPosition:

@@ -194,6 +194,7 @@ class Session:
         """
         with self._publishing, self.folder.lock(exclusive=False):
             self._check_epoch(writer)
+            self.folder.log.check(self._log_end)
             placed = _places(writer.flush()) if writer is not None else []
             if len(documents) > _STAGE_DOCUMENTS or len(placed) > _STAGE_CHUNKS:
                 self.catalogue.stage(placed, documents)

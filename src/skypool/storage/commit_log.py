@@ -7,6 +7,7 @@ lock, all records that it lacks.
 from __future__ import annotations
 
 import contextlib
+import os
 import struct
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -129,6 +130,25 @@ class CommitLog:
             position = record.end
         return position
 
+    def check(self, position: LogPosition) -> None:
+        """Check that the log still reaches to a position.
+
+        Raises
+        ------
+        Damaged
+            If not: a record written there would stand behind a hole that nobody reads across.
+        """
+        try:
+            size = os.path.getsize(self.path)
+        except FileNotFoundError:
+            size = -1
+        if size < position.offset:
+            what = "is missing" if size < 0 else "has lost records"
+            raise Damaged(
+                f"the log {self.path} {what}: it has to reach to commit {position.number}",
+                hint="put it back from a copy of the pool; until then it can be read only",
+            )
+
     def append(self, payloads: Iterable[tuple[int, bytes]], after: LogPosition) -> LogPosition:
         """Append the records that the log lacks, and make them durable.
 
@@ -149,14 +169,9 @@ class CommitLog:
         Damaged
             If a commit between the log's last and the first given is missing.
         """
+        self.check(after)
         with locked(self._files, self.path, exclusive=True) as handle:
             position = after
-            if after.offset > self._files.size(handle):
-                # Writing there would leave a hole that nobody can read across.
-                raise Damaged(
-                    f"the log {self.path} has lost records: it ends before commit {after.number}",
-                    hint="put it back from a copy of the pool",
-                )
             for record in self._scan(handle, after):
                 position = record.end
             buffers = []
