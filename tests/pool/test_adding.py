@@ -215,6 +215,14 @@ def test_what_cannot_be_read_is_skipped_and_said(pool, tree):
     assert pool["obs/link.txt"].size == 4
 
 
+def test_the_pool_itself_is_not_added(tmp_path, tree):
+    with sp.Pool(tree / "pool") as pool:
+        first = pool.add_report(tree)
+        assert first.skipped == []
+        assert not [ref.name for ref in pool.ls() if "pool" in ref.name]
+        assert pool.add_report(tree).saved == []
+
+
 def test_files_in_place(pool, tree, tmp_path):
     before = {p: p.stat().st_mtime_ns for p in tree.rglob("*")}
     for folder in [tree, *(p for p in tree.rglob("*") if p.is_dir())]:

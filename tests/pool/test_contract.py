@@ -282,6 +282,15 @@ def test_rename_remove_restore(pool):
     assert pool.save(product(), name="obs").version == 1  # a removed name continues
 
 
+def test_a_name_given_up_after_coming_back_starts_anew(pool):
+    first = pool.save(product(), name="a")
+    pool.remove("a")
+    assert pool.save(product(), name="a").track == first.track
+    pool.rename("a", "b")
+    again = pool.save(product(), name="a")  # found by the stateful test
+    assert (again.version, again.track) == (0, first.track + 1)
+
+
 def test_transactions_are_all_or_nothing(pool):
     with pool.commit("two at once") as c:
         a = c.save(product(), name="a")

@@ -76,11 +76,12 @@ class Identity:
         return rows[0][0] if rows else None
 
     def removed(self, name: str, at: int) -> int | None:
-        """Return the track that had a name when it was removed."""
+        """Return the track that was removed under a name and did not come back since."""
         rows = self._database.query(
-            "SELECT track FROM names WHERE name = ? AND until <= ? AND removed"
-            " ORDER BY until DESC LIMIT 1",
-            (to_database(name), at),
+            "SELECT n.track FROM names n WHERE n.name = ? AND n.until <= ? AND n.removed"
+            " AND NOT EXISTS (SELECT 1 FROM names m WHERE m.track = n.track"
+            " AND m.since >= n.until AND m.since <= ?) ORDER BY n.until DESC LIMIT 1",
+            (to_database(name), at, at),
         )
         return rows[0][0] if rows else None
 

@@ -160,8 +160,9 @@ class Resolver:
             return self._tracks[name]
         # A live name continues its track; else a removed one does. A renamed one does not.
         row = self._connection.execute(
-            "SELECT track FROM names WHERE name = ? AND (until = ? OR removed)"
-            " ORDER BY until DESC, since DESC LIMIT 1",
+            "SELECT n.track FROM names n WHERE n.name = ? AND (n.until = ? OR (n.removed"
+            " AND NOT EXISTS (SELECT 1 FROM names m WHERE m.track = n.track"
+            " AND m.since >= n.until))) ORDER BY n.until DESC, n.since DESC LIMIT 1",
             (to_database(name), FOREVER),
         ).fetchone()
         if row is None:

@@ -172,7 +172,7 @@ class Adder:
             folder = tempfile.TemporaryDirectory(prefix="skypool-")
             stack.enter_context(folder)
             return path, unpack(path, folder)
-        return path, scan(path)
+        return path, scan(path, self._session.folder.path)
 
     def _root(self, path: str, node: Node) -> int:
         if isinstance(node, FolderNode):

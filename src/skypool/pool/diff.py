@@ -147,9 +147,17 @@ def compare(a: Ref, b: Ref) -> Diff:
         diff.same_bytes = a.file_hash == b.file_hash
     first, second = a.product, b.product
     diff.meta.extend(_meta(first.meta, second.meta, ""))
+    told = {(change.key, change.before, change.after) for change in diff.meta}
     _datasets(first.datasets, second.datasets, "", diff)
+    # A primary header is the product's and its image's: its changes are told once.
+    diff.meta = [change for change in diff.meta if not _is_told(change, told)]
     diff.refs.extend(_refs(first.refs, second.refs))
     return diff
+
+
+def _is_told(change: MetaChange, told: set[tuple[str, Any, Any]]) -> bool:
+    dataset, colon, key = change.key.rpartition(": ")
+    return bool(colon and dataset) and (key, change.before, change.after) in told
 
 
 def _targets(ref: Ref) -> list[tuple[str, Any]]:

@@ -260,7 +260,7 @@ class Pool(Reading):
             A ref, or the name that it had.
         """
         view = self._changing()
-        if isinstance(ref, str):
+        if isinstance(ref, str) and not ref.startswith("urn:"):
             track = view.identity.removed(ref.removeprefix("name:").rstrip("/"), view.at)
             if track is None:
                 if ref in self:

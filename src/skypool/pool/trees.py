@@ -88,8 +88,15 @@ def is_tar(path: str) -> bool:
         return False
 
 
-def scan(path: str) -> Node:
+def scan(path: str, leave_out: str | None = None) -> Node:
     """Return the tree at a path; folders are listed, files are not read.
+
+    Parameters
+    ----------
+    path
+        The file or folder.
+    leave_out
+        A folder that is not part of it: the pool itself.
 
     Raises
     ------
@@ -107,10 +114,17 @@ def scan(path: str) -> Node:
         raise StorageError(f"cannot read {path!r}: {error.strerror}") from None
     name = os.path.basename(os.path.abspath(clean))
     if stat.S_ISDIR(status.st_mode):
-        return _folder(clean, name, status, frozenset())
+        return _folder(clean, name, status, frozenset(_identity(leave_out)))
     if not stat.S_ISREG(status.st_mode):
         raise StorageError(f"{path!r} is neither a file nor a folder")
     return FileNode(name, clean, status)
+
+
+def _identity(folder: str | None) -> Iterator[tuple[int, int]]:
+    """Return device and inode of a folder, where it exists."""
+    if folder is not None and os.path.isdir(folder):
+        status = os.stat(folder)
+        yield status.st_dev, status.st_ino
 
 
 def _folder(
@@ -147,7 +161,8 @@ def _entry(
         return FileNode(entry.name, entry.path, status)
     if stat.S_ISDIR(status.st_mode):
         if (status.st_dev, status.st_ino) in above:
-            parent.skipped.append((entry.path, "a symbolic link to a folder above"))
+            if entry.is_symlink():
+                parent.skipped.append((entry.path, "a symbolic link to a folder above"))
             return None
         return _folder(entry.path, entry.name, status, above)
     kinds = {
