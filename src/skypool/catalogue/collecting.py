@@ -36,12 +36,12 @@ CREATE TEMP TABLE mine(
 ) WITHOUT ROWID;
 """
 
-# A row is needed if a document reaches its key, and no row of a smaller place has that key.
+# The record of each chunk that documents reach: that with the smallest place, if several. A
+# column beside min() is that of the same row (sqlite.org/lang_select.html, bare columns).
 _NEEDED = """
-    c.key IN (SELECT key FROM live) AND c.pack NOT IN (SELECT pack FROM lost)
-    AND NOT EXISTS (SELECT 1 FROM chunks o WHERE o.key = c.key
-        AND (o.pack, o.offset, o.member) < (c.pack, c.offset, c.member)
-        AND o.pack NOT IN (SELECT pack FROM lost))
+    SELECT min((c.pack << 40) + c.offset), c.pack AS pack, c.offset AS offset, c.stored AS stored
+    FROM chunks c WHERE c.key IN (SELECT key FROM live)
+    AND c.pack NOT IN (SELECT pack FROM lost) GROUP BY c.key
 """
 
 
@@ -170,8 +170,8 @@ class Marks:
         self.flush()
         needed = dict(
             self._all(
-                "SELECT pack, sum((stored + 7) & ~7) FROM (SELECT c.pack, c.offset, c.stored"
-                f" FROM chunks c WHERE {_NEEDED} GROUP BY c.pack, c.offset) GROUP BY pack"
+                "SELECT pack, sum((stored + 7) & ~7) FROM (SELECT pack, offset, stored"
+                f" FROM ({_NEEDED}) GROUP BY pack, offset) GROUP BY pack"
             )
         )
         counts = {
