@@ -266,12 +266,36 @@ def test_changed_and_missing_files_in_place_are_errors(pool, tmp_path):
     assert first.max() > 0  # and so do statistics
 
 
+def test_a_changed_copy_of_a_product_in_place_stands_alone(pool, tmp_path):
+    path = image(tmp_path / "a.fits")
+    values = fits.getdata(path).copy()
+    pool.add(path, in_place=True)
+    pool.save(pool["a.fits"].product.replace(meta={"n": 1}), name="new")
+    path.unlink()
+    with sp.Pool(pool.path, "r") as again:
+        np.testing.assert_array_equal(np.asarray(again["new"].product["image"]), values)
+
+
+def test_files_in_place_that_moved_are_found_again(pool, tmp_path):
+    path = image(tmp_path / "a.fits")
+    pool.add(path, in_place=True)
+    moved = tmp_path / "sub" / "a.fits"
+    moved.parent.mkdir()
+    path.rename(moved)
+    report = pool.add_report(moved, in_place=True)
+    assert (report.saved, report.unchanged) == ([], 1)
+    with sp.Pool(pool.path, "r") as again:
+        assert again["a.fits"].product["image"][0].shape == (280,)
+        assert again["a.fits"].path == str(moved)
+
+
 def test_content_in_place_does_not_count_as_stored(pool, tmp_path):
     path = image(tmp_path / "a.fits")
     pool.add(path, in_place=True)
     copy = image(tmp_path / "b.fits")
     pool.add(copy)
     path.unlink()
+    assert filecmp.cmp(copy, pool["b.fits"].path, shallow=False)
     pool.export("b.fits", tmp_path / "out")
     assert filecmp.cmp(copy, tmp_path / "out" / "b.fits", shallow=False)
 

@@ -403,3 +403,32 @@ def test_odd_names(pool, name):
 def test_saving_what_is_no_product(pool):
     with pytest.raises(errors.UsageError, match="no product"):
         pool.save(np.ones(3))
+
+
+def test_changes_of_one_name_that_mean_two_things(pool):
+    a = pool.save(product(), name="a")
+
+    def together(*changes):
+        with pool.commit("") as c:
+            for change in changes:
+                change(c)
+
+    cases = [
+        (lambda c: c.save(product(), name="n"), lambda c: c.rename(a, "n")),
+        (lambda c: c.rename(a, "x"), lambda c: c.rename(a, "y")),
+        (lambda c: c.rename(a, "x"), lambda c: c.save(product(), name="a")),
+        (lambda c: c.remove(a), lambda c: c.save(product(), name="a")),
+        (lambda c: c.remove(a), lambda c: c.rename(a, "b")),
+    ]
+    for changes in cases:
+        with pytest.raises(errors.NameConflict):
+            together(*changes)
+    assert [ref.name for ref in pool.ls()] == ["a"]
+    assert len(pool.history()) == 1
+
+
+def test_a_removed_product_is_not_renamed(pool):
+    a = pool.save(product(), name="a")
+    pool.remove(a)
+    with pytest.raises(errors.NotFound, match="removed"):
+        pool.rename(a, "b")

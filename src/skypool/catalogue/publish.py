@@ -66,6 +66,7 @@ class Resolver:
         """
         for version in self._draft.versions:
             self._resolve(version)
+        self._check_together()
         self._rename()
         self._hide()
         tags = [tag for tag in map(list, self._tags()) if tag]
@@ -75,20 +76,10 @@ class Resolver:
             "hidden": self._hidden,
             "tags": tags,
         }
+        lists["sources"] = self._sources()
         lists = {key: value for key, value in lists.items() if value}
         if not lists:
             return None
-        if self._draft.sources:
-            lists["sources"] = [
-                {
-                    "document": source.document.hex(),
-                    "path": source.path,
-                    "size": source.size,
-                    "mtime_ns": source.mtime_ns,
-                    "inode": source.inode,
-                }
-                for source in self._draft.sources
-            ]
         head = state(self._connection, "head")
         last = state(self._connection, "head_time")
         now = max(time.time_ns() // 1000, last + 1)
@@ -100,6 +91,53 @@ class Resolver:
             "message": self._draft.message,
             **lists,
         }
+
+    def _check_together(self) -> None:
+        """Refuse changes of one name that mean nothing together, or two things.
+
+        Raises
+        ------
+        NameConflict
+            If a product is saved, renamed and removed in the same commit, or two of these.
+        """
+        saved = set(self._tracks.values()) | {version["track"] for version in self._versions}
+        renamed = {track for track, _ in self._draft.renames}
+        hidden = {track for track, _ in self._draft.hidden}
+        names = {name for _, name in self._draft.renames}
+        twice = saved & renamed or saved & hidden or renamed & hidden
+        if twice or names & set(self._tracks) or len(renamed) < len(self._draft.renames):
+            raise NameConflict(
+                "one commit saves, renames or removes the same name in two ways",
+                hint="make two commits of it",
+            )
+
+    def _sources(self) -> list[dict[str, Any]]:
+        """Return the files in place that are not known as they are."""
+        found = []
+        for source in self._draft.sources:
+            known = self._connection.execute(
+                "SELECT 1 FROM sources s JOIN documents d ON d.id = s.document"
+                " WHERE d.digest = ? AND s.path = ? AND s.size = ? AND s.mtime_ns = ?"
+                " AND s.inode = ?",
+                (
+                    source.document,
+                    to_database(source.path),
+                    source.size,
+                    source.mtime_ns,
+                    source.inode,
+                ),
+            ).fetchone()
+            if known is None:
+                found.append(
+                    {
+                        "document": source.document.hex(),
+                        "path": source.path,
+                        "size": source.size,
+                        "mtime_ns": source.mtime_ns,
+                        "inode": source.inode,
+                    }
+                )
+        return found
 
     def _target(self, target: int) -> int:
         return target if target > 0 else self.urns[-1 - target]
@@ -221,10 +259,10 @@ class Resolver:
 
     def _hide(self) -> None:
         for track, removed in self._draft.hidden:
-            if removed:
-                self._hidden.append([track, True])
-            else:
+            if not removed:
                 self._restore(track)
+            elif [track, True] not in self._hidden:
+                self._hidden.append([track, True])
 
     def _restore(self, track: int) -> None:
         row = self._connection.execute(
@@ -240,7 +278,8 @@ class Resolver:
                 f"the name {from_database(row[0])!r} has been taken meanwhile",
                 hint="rename the product that has it now, then restore again",
             )
-        self._hidden.append([track, False])
+        if [track, False] not in self._hidden:
+            self._hidden.append([track, False])
 
     def _tags(self) -> list[tuple[str, int, bool]]:
         changes = []
@@ -374,7 +413,9 @@ def _note_commit(connection: sqlite3.Connection, record: Mapping[str, Any]) -> N
     moment = record["time"]
     time_us = (datetime.fromisoformat(moment) - _EPOCH) // timedelta(microseconds=1)
     changes = {
-        key: len(record[key]) for key in ("versions", "names", "hidden", "tags") if key in record
+        key: len(record[key])
+        for key in ("versions", "names", "hidden", "tags", "sources")
+        if key in record
     }
     connection.execute(
         "INSERT INTO commits(number, time_us, author, message, changes) VALUES (?, ?, ?, ?, ?)",

@@ -83,7 +83,7 @@ class StoredTable:
             spec.shape,
             spec.unit,
             spec.description,
-            _physical_null(spec),
+            spec.null_value,
             spec.element,
         )
 
@@ -173,13 +173,6 @@ def encode_table(source: TableSource, sink: ChunkSink) -> dict[str, Any]:
         written = write_bytes(MemorySource(heap_bytes), 0, base, sink, RecipeCheck())
         obj["heap"] = [written.to_json()]
     return obj
-
-
-def _physical_null(spec: ColumnSpec) -> int | float | str | None:
-    """Return the value that users see where there is none; TNULL is the stored one."""
-    if isinstance(spec.null, int) and spec.dtype.kind in "iu":
-        return spec.null + int(spec.zero)
-    return spec.null
 
 
 def _stored_null(spec: ColumnSpec, null: Any) -> Any:

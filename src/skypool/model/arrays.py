@@ -55,7 +55,10 @@ class MemoryArray:
 
     def read(self, index: tuple[slice, ...]) -> Ndarray:
         """Return a part of the values, without copying."""
-        return self._data[index]
+        # The ellipsis keeps an array of no axes an array.
+        place: tuple[Any, ...] = (*index, ...)
+        part: Ndarray = self._data[place]
+        return part
 
 
 class Array(Immutable, Reducible):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from typing import TYPE_CHECKING
@@ -30,7 +31,9 @@ def cached_path(ref: Ref) -> str:
     """
     session = ref.view.session
     for source in session.catalogue.sources(ref.row.document):
-        with FileSource(source.path, FileState(source.size, source.mtime_ns)):
+        # A file that is gone may have a copy in the packs, or in another place.
+        with contextlib.suppress(StorageError):
+            FileSource(source.path, FileState(source.size, source.mtime_ns)).close()
             return source.path
     folder = os.path.join(os.fspath(session.settings.cache), "files", ref.hash[:2], ref.hash)
     path = os.path.join(folder, file_name(ref))

@@ -103,6 +103,10 @@ def make_catalogue(
     str
         Path of the new file: complete, closed, not durable yet.
     """
+    # Nobody else is making one: those that are there were interrupted.
+    for name in os.listdir(folder.path):
+        if name.startswith("catalogue.sqlite.") and name.endswith(".tmp"):
+            folder.files.unlink(os.path.join(folder.path, name))
     path = f"{folder.catalogue}.{uuid.uuid4().hex}.tmp"
     try:
         catalogue = SqliteCatalogue(path, writable=True, scratch=True)

@@ -146,6 +146,8 @@ class Transaction:
         """Give a product, and all that is named below it, another name."""
         check_name(name)
         old = ref.name
+        if self._view.identity.named(old, self._view.identity.head()) != ref.track:
+            raise NotFound(f"{old!r} is removed", hint=f"restore it first: `skypool restore {old}`")
         self._draft.renames.append((ref.track, name))
         identity = self._view.identity
         for below, track in identity.names(identity.head(), old):

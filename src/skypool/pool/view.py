@@ -88,12 +88,11 @@ class View:
         from skypool.model.product import Product
 
         document = ref.document
-        datasets = read_datasets(
-            document,
-            self.session.fetch_for(ref.row.document),
-            self._reader(ref),
-            self.session.folder.id,
-        )
+        fetch = self.session.fetch_for(ref.row.document)
+        # Chunks in the user's own files are none that another product may count on.
+        in_place = bool(self.identity.sources(ref.row.document))
+        holder = b"" if in_place else self.session.folder.id
+        datasets = read_datasets(document, fetch, self._reader(ref), holder)
         return Product.assemble(
             document["kind"],
             read_meta(document["meta"]),
