@@ -105,7 +105,7 @@ def write_array(
     dtype: str,
     shape: Sequence[int],
     sink: ChunkSink,
-    check: RecipeCheck,
+    check: RecipeCheck | None,
     physical: Physical | None = None,
 ) -> tuple[ArraySegment, dict[str, Any] | None]:
     """Store an array as tiles.
@@ -118,8 +118,10 @@ def write_array(
         Of the stored values, such as `>f4`.
     shape
         Slowest axis first.
-    sink, check
-        Where chunks and bytes go to.
+    sink
+        Where the chunks go to.
+    check
+        Compares what was cut with the file; None for values in memory, which are no file.
     physical
         Turns a tile of stored values into the values that the user sees; without it
         there are no statistics.
@@ -167,8 +169,8 @@ class _TileWriter:
         self.entries: list[bytes] = []
         self.kind: str | None = None
 
-    def put(self, region: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """Store a region whose lower corner lies on a tile's; return it put together again."""
+    def put(self, region: np.ndarray[Any, Any]) -> list[bytes]:
+        """Store a region whose lower corner lies on a tile's; return its tiles."""
         tile = self.segment.tile
         grid = [-(-n // t) for n, t in zip(region.shape, tile, strict=True)]
         tiles: list[bytes] = []
@@ -177,16 +179,22 @@ class _TileWriter:
                 *(slice(p * t, (p + 1) * t) for p, t in zip(place, tile, strict=True)),
                 ...,
             )
-            part = np.ascontiguousarray(region[box])
-            tiles.append(part.tobytes())
-            self.digests.append(self.stream.put(tiles[-1]))
+            part = region[box]
+            raw = part.tobytes()
+            tiles.append(raw)
+            self.digests.append(self.stream.put(raw))
             if self.physical is not None:
-                values = self.physical(part)
+                values = self.physical(np.frombuffer(raw, self.dtype).reshape(part.shape))
                 self.kind = statistics_type(values.dtype)
                 if self.kind:
                     self.entries.append(tile_statistics(values))
-        part_of = ArraySegment(self.segment.dtype, region.shape, tile, ChunkList(b""))
-        return gather(part_of, tiles.__getitem__, [slice(None)] * region.ndim)
+        return tiles
+
+    def rebuilt(self, region: np.ndarray[Any, Any], tiles: list[bytes]) -> np.ndarray[Any, Any]:
+        """Return the bytes of a region put together again from its tiles."""
+        part_of = ArraySegment(self.segment.dtype, region.shape, self.segment.tile, ChunkList(b""))
+        array = gather(part_of, tiles.__getitem__, [slice(None)] * region.ndim)
+        return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
 
 
 def _write_slabs(
@@ -194,19 +202,25 @@ def _write_slabs(
     offset: int,
     segment: ArraySegment,
     writer: _TileWriter,
-    check: RecipeCheck,
+    check: RecipeCheck | None,
     slab: int,
 ) -> None:
     """Cut an array in file order: whole slabs of the first axis fit in memory."""
     for start in range(0, segment.size, slab):
         data = _read(source, offset + start, min(slab, segment.size - start))
         region = np.frombuffer(data, writer.dtype).reshape((-1, *segment.shape[1:]))
-        rebuilt = writer.put(region if segment.shape else region.reshape(()))
-        check.feed(data, np.ascontiguousarray(rebuilt).reshape(-1).view(np.uint8))
+        region = region if segment.shape else region.reshape(())
+        tiles = writer.put(region)
+        if check is not None:
+            check.feed(data, writer.rebuilt(region, tiles))
 
 
 def _write_bands(
-    source: ByteSource, offset: int, segment: ArraySegment, writer: _TileWriter, check: RecipeCheck
+    source: ByteSource,
+    offset: int,
+    segment: ArraySegment,
+    writer: _TileWriter,
+    check: RecipeCheck | None,
 ) -> None:
     """Cut a large cube in bands: a tile's size on all axes but the last, which is whole.
 
@@ -225,9 +239,11 @@ def _write_bands(
             position = sum((a + i) * s for a, i, s in zip(low, (*inner, 0), strides, strict=False))
             data = np.frombuffer(_read(source, offset + position, run), writer.dtype)
             band[inner] = data.reshape(size[-1], shape[-1])
-        rebuilt = writer.put(band)
-        check.compare(band.reshape(-1).view(np.uint8), rebuilt.reshape(-1).view(np.uint8))
-    check.pass_over(source, segment.size)
+        tiles = writer.put(band)
+        if check is not None:
+            check.compare(band.reshape(-1).view(np.uint8), writer.rebuilt(band, tiles))
+    if check is not None:
+        check.pass_over(source, segment.size)
 
 
 def write_table(

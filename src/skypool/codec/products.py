@@ -13,7 +13,6 @@ import numpy as np
 
 from skypool.codec.chunking import Physical, write_array
 from skypool.codec.reading import boxes
-from skypool.codec.recipes import RecipeCheck
 from skypool.codec.scaling import physical, stored
 from skypool.codec.sinks import ChunkSink, MemorySource
 from skypool.codec.stored import Token
@@ -136,9 +135,7 @@ class _Encoder:
             return physical(raw, dtype, zero)
 
         function: Physical | None = None if dtype.kind == "c" else values
-        segment, stats = write_array(
-            data, 0, sample.dtype.str, shape, self._sink, RecipeCheck(), function
-        )
+        segment, stats = write_array(data, 0, sample.dtype.str, shape, self._sink, None, function)
         self.size += segment.size
         obj: dict[str, Any] = {
             "is": "array",
