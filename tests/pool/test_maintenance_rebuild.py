@@ -45,6 +45,7 @@ def test_rebuilt_catalogue_is_equal(pool: Pool, tree: Path, tmp_path: Path) -> N
     waste(pool, seeds=range(100, 103), documents=3)
     said = answers(pool)
     path = tmp_path / "pool/catalogue.sqlite"
+    path.with_name("catalogue.sqlite.0123.tmp").write_bytes(b"of a rebuild that was killed")
     before = logical(path)
     assert {"names", "tags", "versions", "refs", "sources", "commits", "terms"} <= set(before)
     assert all(before[table] for table in before if table != "state")
