@@ -210,7 +210,9 @@ def on_terminal(
     pid, terminal = pty.fork()
     if pid == 0:
         words = [sys.executable, "-c", code, str(columns), *args]
-        os.execve(sys.executable, words, os.environ | {"TERM": "xterm-256color"} | (env or {}))
+        # The readline that pytest loads exports the size of pytest's own terminal.
+        own = {key: os.environ[key] for key in os.environ if key not in ("COLUMNS", "LINES")}
+        os.execve(sys.executable, words, own | {"TERM": "xterm-256color"} | (env or {}))
     shown = b""
     while True:
         try:

@@ -208,7 +208,10 @@ def _encode_variable(
     except TypeError as error:
         raise UsageError(f"column {name!r}: its arrays have no type in common: {error}") from None
     code, stored, zero = _code_of(name, dtype)
-    parts = [_stored(cell.astype(dtype), code, stored, zero).tobytes() for cell in cells]
+    parts = [
+        _stored(cell.astype(dtype), code, stored, zero).tobytes() if cell.size else b""
+        for cell in cells
+    ]
     heap = b"".join(parts)
     letter, kind = ("P", ">i4") if len(heap) <= _P_LIMIT else ("Q", ">i8")
     pairs = np.zeros((len(cells), 2), kind)
