@@ -284,7 +284,6 @@ def test_little_is_imported_to_list(tree: Path, program: Program, words: list[st
     assert not {"astropy", "rich", "asyncio"} & imported(words)
 
 
-@pytest.mark.xfail(reason="modules of the pool import numpy", strict=False)
 @pytest.mark.parametrize("words", LISTING)
 def test_numpy_is_not_imported_to_list(tree: Path, program: Program, words: list[str]) -> None:
     program("-p", "./pool", "add", "obs")

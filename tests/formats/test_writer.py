@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 
 import skypool as sp
 from skypool.codec import documents
+from skypool.codec.parameters import read_meta
 from skypool.codec.sinks import MemorySink, MemorySource
-from skypool.codec.stored import read_datasets, read_meta
+from skypool.codec.stored import read_datasets
 from skypool.errors import UsageError
 from skypool.formats.fits import writer
 from skypool.formats.fits.cards import parse_header

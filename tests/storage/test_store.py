@@ -460,10 +460,12 @@ def test_killed_writers_leave_packs_to_go_on_with(folder):
         end = ends.get(pack_name(str(path)), 0)
         assert verify_pack(str(path), full=True, committed_end=end).problems == []
     before = len(packs(folder))
+    # A writer may have been killed just when its pack was full: then there is none to go on with.
+    left = any(path.stat().st_size < 400_000 for path in packs(folder))
     store = ChunkStore(folder, POOL, writable=True, roll_bytes=400_000)
     placed.update(fill(store, [b"survivor"]))
     store.close()
-    assert len(packs(folder)) == before
+    assert len(packs(folder)) == before + (not left)
     read_all(folder, placed)
 
 

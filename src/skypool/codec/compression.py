@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import sys
 import threading
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from skypool.codec.buffers import Buffer
 from skypool.errors import Damaged
+
+if TYPE_CHECKING:
+    import numpy as np
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -49,6 +51,8 @@ def _compress(data: Buffer, level: int) -> bytes:
 
 def shuffle(raw: Buffer, itemsize: int) -> bytes | np.ndarray:
     """Return the bytes of *raw* grouped by their place in the element."""
+    import numpy as np  # here, so that listing a pool starts without it
+
     data = np.frombuffer(raw, dtype=np.uint8)
     whole = data.size - data.size % itemsize
     if itemsize == 1 or whole == 0:
@@ -61,6 +65,8 @@ def shuffle(raw: Buffer, itemsize: int) -> bytes | np.ndarray:
 
 def unshuffle(data: Buffer, itemsize: int) -> bytes:
     """Undo `shuffle`."""
+    import numpy as np
+
     array = np.frombuffer(data, dtype=np.uint8)
     whole = array.size - array.size % itemsize
     if itemsize == 1 or whole == 0:

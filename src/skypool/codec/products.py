@@ -12,34 +12,21 @@ from typing import Any
 import numpy as np
 
 from skypool.codec.chunking import Physical, write_array
+from skypool.codec.parameters import encode_meta
 from skypool.codec.reading import boxes
 from skypool.codec.scaling import physical, stored
 from skypool.codec.sinks import ChunkSink, MemorySource
 from skypool.codec.stored import Token
 from skypool.model.arrays import Array
 from skypool.model.composite import Composite, Dataset
-from skypool.model.metadata import MetaData, Parameter
+from skypool.model.metadata import MetaData
 from skypool.model.product import Product
 from skypool.model.sources import ArraySource
 
-__all__ = ["encode_meta", "encode_product"]
+__all__ = ["encode_product"]
 
 # Larger arrays that are not in memory are read in pieces.
 _AT_ONCE = 32 * 1024**2
-
-
-def encode_meta(meta: Mapping[str, Parameter]) -> list[list[Any]]:
-    """Return parameters as a document lists them."""
-    return [_parameter(name, parameter) for name, parameter in meta.items()]
-
-
-def _parameter(name: str, parameter: Parameter) -> list[Any]:
-    entry: list[Any] = [name, parameter.value]
-    if parameter.unit or parameter.description:
-        entry.append(parameter.unit)
-    if parameter.description:
-        entry.append(parameter.description)
-    return entry
 
 
 def encode_product(product: Product, sink: ChunkSink, pool: bytes) -> tuple[dict[str, Any], int]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from skypool.codec.parameters import read_meta
 from skypool.codec.reading import read_array, read_segment
 from skypool.codec.scaling import physical
 from skypool.codec.segments import ArraySegment, Segment, TableSegment, segment_from_json
@@ -17,9 +18,9 @@ from skypool.codec.statistics import Statistics
 from skypool.errors import Damaged
 from skypool.model.arrays import Array
 from skypool.model.composite import Composite, Dataset, Datasets
-from skypool.model.metadata import MetaData, Parameter
+from skypool.model.metadata import MetaData
 
-__all__ = ["OpenReader", "StoredArray", "Token", "read_datasets", "read_meta"]
+__all__ = ["OpenReader", "StoredArray", "Token", "read_datasets"]
 
 # Opens a dataset whose values a format computes from the file: gives an ArraySource or
 # TableSource for (`data` object, dataset object).
@@ -98,11 +99,6 @@ class StoredArray:
         """Return a part of the physical values."""
         raw = read_array(self._segment, self._fetch, index)
         return physical(raw, self.dtype, self._zero, self._scale, self._blank)
-
-
-def read_meta(listed: Sequence[Sequence[Any]]) -> MetaData:
-    """Return the parameters of a document."""
-    return MetaData({entry[0]: Parameter(*entry[1:]) for entry in listed})
 
 
 def read_datasets(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from skypool.catalogue.interface import VersionRow
 from skypool.catalogue.publish import time_of
 from skypool.codec.documents import loads
-from skypool.codec.stored import read_meta
+from skypool.codec.parameters import read_meta
 from skypool.model.kinds import is_context, is_kind
 from skypool.model.metadata import MetaData
 

@@ -27,7 +27,6 @@ from skypool.codec.sinks import Fetch
 from skypool.config import Settings
 from skypool.errors import Damaged, Locked, ReadOnly
 from skypool.pool.folder import PoolFolder
-from skypool.pool.inplace import InPlaceChunks
 from skypool.pool.recovery import (
     bring_up_to_date,
     file_identity,
@@ -124,6 +123,8 @@ class Session:
         sources = self.catalogue.sources(document)
         if not sources:
             return self.fetch
+        from skypool.pool.inplace import InPlaceChunks
+
         return InPlaceChunks(self, self.document(document), sources).fetch
 
     def _place(self, digest: bytes) -> Location | None:

@@ -11,9 +11,9 @@ from skypool.errors import NotFound, StorageError, UsageError
 from skypool.model.product import Product
 from skypool.pool.ref import Ref
 from skypool.pool.resolve import check_name, check_tag
-from skypool.pool.saving import Saver
 
 if TYPE_CHECKING:
+    from skypool.pool.saving import Saver
     from skypool.pool.view import View
 
 __all__ = ["Pending", "RemoveReport", "Transaction"]
@@ -210,6 +210,8 @@ class Transaction:
         raise StorageError("chunks were reclaimed again and again while saving", hint="try again")
 
     def _save_all(self, writer: Any) -> Published:
+        from skypool.pool.saving import Saver
+
         session = self._view.session
         draft = Draft(
             self._draft.author,

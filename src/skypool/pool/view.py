@@ -6,16 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from skypool.catalogue.interface import RefRow, VersionRow
-from skypool.codec.reading import RecipeReader
+from skypool.codec.parameters import read_meta
 from skypool.codec.segments import segment_from_json
 from skypool.codec.sinks import ByteSource
-from skypool.codec.stored import read_datasets, read_meta
 from skypool.errors import NotFound
 from skypool.model.references import ExternalRef, Refs
 from skypool.pool.ref import Ref
 
 if TYPE_CHECKING:
     from skypool.catalogue.identity import Identity
+    from skypool.codec.reading import RecipeReader
     from skypool.model.product import Product
     from skypool.pool.session import Session
 
@@ -85,6 +85,7 @@ class View:
 
     def load(self, ref: Ref) -> Product:
         """Return the product of a ref; no data are read."""
+        from skypool.codec.stored import read_datasets
         from skypool.model.product import Product
 
         document = ref.document
@@ -142,4 +143,6 @@ class View:
 
 def recipe_reader(file: Mapping[str, Any], fetch: Any) -> RecipeReader:
     """Return random access to the bytes of a recipe."""
+    from skypool.codec.reading import RecipeReader
+
     return RecipeReader([segment_from_json(part) for part in file["segments"]], fetch)

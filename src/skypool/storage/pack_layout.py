@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias, cast
 
 import google_crc32c
-import numpy as np
 
 from skypool.errors import Damaged
 
@@ -132,11 +131,15 @@ class Trailer(NamedTuple):
     entries: int
 
 
-def crc32c(data: View | np.ndarray) -> int:
+def crc32c(data: View) -> int:
     """Return the CRC-32C (Castagnoli) of *data*."""
     # The extension takes bytes and arrays, but no memoryview.
     if not isinstance(data, bytes):
-        data = bytes(data) if len(data) < _WORTH_WRAPPING else np.frombuffer(data, np.uint8)
+        if len(data) >= _WORTH_WRAPPING:
+            import numpy as np
+
+            return int(google_crc32c.value(np.frombuffer(data, np.uint8)))
+        data = bytes(data)
     return cast(int, google_crc32c.value(data))
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from skypool.codec.buffers import Buffer
 from skypool.codec.compression import RAW, SHUFFLE, ZSTD, choose, encode
 from skypool.codec.digest import digest
@@ -66,6 +64,8 @@ def flat(raw: Buffer) -> bytes | memoryview:
     if view.ndim == 1 and view.format == "B" and view.contiguous:
         return view
     # Arrays in FITS order have a format that memoryview.cast refuses.
+    import numpy as np
+
     return memoryview(np.frombuffer(raw, np.uint8))
 
 
