@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -336,6 +337,18 @@ def test_products_of_other_pools_are_copied(pool, tmp_path):
     assert [entry["version"] for entry in copied.origin["history"]] == [0, 1]
     assert copied.origin["history"][0]["tags"] == ["t"]
     assert ref.product.refs["m"] == copied
+
+
+def test_a_copied_pool_is_another_pool(pool, tmp_path):
+    pool.save(product(), name="m")
+    shutil.copytree(pool.path, tmp_path / "copy")
+    pool.save(product(meta={"n": 2}, datasets={"image": np.full((3, 3), 7.0)}), name="late")
+    with sp.Pool(tmp_path / "copy") as copy:
+        late = pool["late"].product
+        copied = copy.save(late.replace(meta={"n": 3}), name="late")
+        np.testing.assert_array_equal(np.asarray(copied.product["image"]), np.full((3, 3), 7.0))
+        assert pool["m"] != copy["m"]
+        assert copy.verify().ok
 
 
 def test_external_references_are_kept(pool):

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 
 from skypool.errors import (
     Damaged,
@@ -63,6 +64,11 @@ class PoolFolder:
     id: bytes
     created: datetime
     files: FileLayer
+
+    @cached_property
+    def key(self) -> bytes:
+        """What tells this pool from all others: a copy has the same id in another folder."""
+        return self.id + os.fsencode(os.path.realpath(self.path))
 
     @property
     def packs(self) -> str:

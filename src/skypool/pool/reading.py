@@ -51,7 +51,7 @@ class Reading(Opened):
 
     def __contains__(self, text: object) -> bool:
         if isinstance(text, Ref):
-            return self.exists and text.view.session.folder.id == self.view.session.folder.id
+            return self.exists and text.view.session.folder.key == self.view.session.folder.key
         try:
             self[str(text)]
         except NotFound:
@@ -166,7 +166,7 @@ class Reading(Opened):
         if isinstance(ref, Pending):
             ref = ref.ref
         if isinstance(ref, Ref):
-            if ref.view.session.folder.id != self.view.session.folder.id:
+            if ref.view.session.folder.key != self.view.session.folder.key:
                 raise UsageError(f"{ref.name!r} is a product of another pool")
             return self.view.number(ref.number)
         return self[ref]

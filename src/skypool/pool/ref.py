@@ -198,7 +198,7 @@ class Ref:
         return hash(self._key())
 
     def _key(self) -> tuple[bytes, int]:
-        return self._view.session.folder.id, self._row.urn
+        return self._view.session.folder.key, self._row.urn
 
     def __repr__(self) -> str:
         parts = [self.name or self.urn, f"version {self.version}", self.kind]

@@ -124,14 +124,14 @@ class Saver:
         self._done[id(item)] = (item, target)
 
     def _is_own(self, ref: Ref) -> bool:
-        return ref.view.session.folder.id == self._session.folder.id
+        return ref.view.session.folder.key == self._session.folder.key
 
     def _encode(
         self, product: Product, name: str | None, track: int | None, own: Ref | None
     ) -> int:
         base = name if name is not None else (own.name if own is not None else "")
         refs = [(role, self._child(role, item, base)) for role, item in product.refs.items()]
-        document, size = encode_product(product, self._writer, self._session.folder.id)
+        document, size = encode_product(product, self._writer, self._session.folder.key)
         return self._add(document, size, refs, name=name, track=track)
 
     def _child(self, role: str, item: object, base: str) -> RefTarget:
@@ -165,7 +165,7 @@ class Saver:
 
     def _copy(self, ref: Ref, name: str | None) -> int:
         """Copy a version of another pool, with its tree; its history is noted."""
-        key = (ref.view.session.folder.id, ref.number)
+        key = (ref.view.session.folder.key, ref.number)
         if key in self._copied:
             return self._copied[key]
         base = name or ""

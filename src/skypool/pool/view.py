@@ -92,7 +92,7 @@ class View:
         fetch = self.session.fetch_for(ref.row.document)
         # Chunks in the user's own files are none that another product may count on.
         in_place = bool(self.identity.sources(ref.row.document))
-        holder = b"" if in_place else self.session.folder.id
+        holder = b"" if in_place else self.session.folder.key
         datasets = read_datasets(document, fetch, self._reader(ref), holder)
         return Product.assemble(
             document["kind"],
