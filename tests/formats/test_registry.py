@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import logging
+import signal
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
@@ -158,3 +159,8 @@ def test_packages_are_imported_only_when_needed() -> None:
         "sys.exit(str(bad) if bad else 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_parser_that_loops_ends_by_itself():
+    code = "from skypool.formats import isolated as i; i.TIMEOUT = 0; i._limit_job()\nwhile 1: pass"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == -signal.SIGXCPU

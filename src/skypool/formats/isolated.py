@@ -18,6 +18,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from typing import IO, TYPE_CHECKING, Any
 
 from skypool.codec.documents import dumps, loads
@@ -244,6 +245,7 @@ def serve(to: IO[bytes], back: IO[bytes]) -> None:
         try:
             _, payload = _receive(to, IDLE)
             job = loads(payload)
+            _limit_job()
             source = WatchedSource(_PipeSource(job["size"], to, back))
             _send(back, *_described(formats[job["format"]], source, job["filename"]))
         except _Gone:
@@ -280,6 +282,21 @@ def _limit() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     if soft == resource.RLIM_INFINITY or soft > MEMORY:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, hard))
+
+
+def _limit_job() -> None:
+    """End the process if one file keeps it busy for longer than its user waits.
+
+    A parser that loops in C knows nothing of a user that was killed meanwhile.
+    """
+    try:
+        import resource
+    except ImportError:  # not on this system
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    soft = int(time.process_time() + TIMEOUT) + 1
+    if hard == resource.RLIM_INFINITY or soft < hard:
+        resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
 
 
 def main() -> None:
