@@ -445,3 +445,15 @@ def test_a_removed_product_is_not_renamed(pool):
     pool.remove(a)
     with pytest.raises(errors.NotFound, match="removed"):
         pool.rename(a, "b")
+
+
+def test_arrays_and_tables_without_values(pool):
+    datasets = {"x": np.zeros((0, 3)), "t": Table({"a": np.zeros(0)})}
+    empty = pool.save(sp.Product(kind="SimpleImage", datasets=datasets), name="empty").product
+    assert empty["x"].count() == 0
+    assert not empty["x"].any()
+    assert empty["x"].all()
+    assert np.isnan(empty["x"].mean())
+    assert len(empty["t"].where("a > 1")) == 0
+    for query in ("max(x) > 1", "min(x) < 1", "median(x) < 1", "count(t['a'] > 1) > 0"):
+        assert not pool.find(query)

@@ -46,7 +46,9 @@ def tile_shape(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
 
 
 def tiles(shape: tuple[int, ...], tile: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
-    """Yield the places of all tiles in C order."""
+    """Yield the places of all tiles in C order; an array without values has none."""
+    if 0 in shape:
+        return
     ranges = [
         [slice(start, min(start + edge, length), 1) for start in range(0, length, edge)]
         for length, edge in zip(shape, tile, strict=True)
