@@ -279,43 +279,70 @@ def write_table(
     stats : list of (dict or None)
         The `stats` of each column that was given.
     """
-    parts = [*columns, *_gaps(columns, width)]
+    parts = (*columns, *_gaps(columns, width))
     packed = rows * width <= SMALL_TABLE
     block = rows if packed else _block_rows(width, max((w for _, w, _ in parts), default=1))
-    functions = list(physical or [None] * len(columns)) + [None] * (len(parts) - len(columns))
-    digests: list[list[bytes]] = [[] for _ in parts]
-    entries: list[list[bytes]] = [[] for _ in parts]
-    kinds: list[str | None] = [None] * len(parts)
-    streams = [sink.stream(1 if packed else itemsize) for _, _, itemsize in parts] or [
-        sink.stream(1)
-    ]
+    writer = _ColumnWriter(parts, physical or [None] * len(columns), sink, packed=packed)
     for start in range(0, rows if width else 0, max(1, block)):
         data = _read(source, offset + start * width, min(block, rows - start) * width)
-        table = np.frombuffer(data, np.uint8).reshape(-1, width)
-        rebuilt = np.empty_like(table)
-        cells = [np.ascontiguousarray(table[:, a : a + w]) for a, w, _ in parts]
-        for number, ((place, size, _), part) in enumerate(zip(parts, cells, strict=True)):
-            if not size:
-                continue
-            rebuilt[:, place : place + size] = part
-            if not packed:
-                digests[number].append(streams[number].put(part))
-            function = functions[number]
-            if function is not None:
-                values = function(part)
-                kinds[number] = statistics_type(values.dtype)
-                if kinds[number]:
-                    entries[number].append(tile_statistics(values))
-        if packed:
-            digests[0].append(streams[0].put(b"".join(part.tobytes() for part in cells)))
+        rebuilt = writer.put(np.frombuffer(data, np.uint8).reshape(-1, width))
         check.feed(data, rebuilt.reshape(-1))
-    chunks = ChunkList.write([name for column in digests for name in column], sink)
+    chunks = ChunkList.write([name for column in writer.digests for name in column], sink)
     stats = [
-        encode_statistics(kind, found, sink) if kind and found else None
-        for kind, found in zip(kinds[: len(columns)], entries[: len(columns)], strict=True)
+        encode_statistics(kind, entries, sink) if kind and entries else None
+        for kind, entries in zip(writer.kinds, writer.entries, strict=True)
     ]
-    segment = TableSegment(rows, width, tuple(parts), max(1, block), packed, chunks)
-    return segment, stats
+    return TableSegment(rows, width, parts, max(1, block), packed, chunks), stats
+
+
+class _ColumnWriter:
+    """Cuts blocks of rows into columns.
+
+    `entries` and `kinds` are those of the statistics of the columns that have a name.
+    """
+
+    def __init__(
+        self,
+        parts: Sequence[tuple[int, int, int]],
+        physical: Sequence[Physical | None],
+        sink: ChunkSink,
+        *,
+        packed: bool,
+    ) -> None:
+        self._parts = parts
+        self._physical = physical
+        self._packed = packed
+        sizes = [1] if packed else [itemsize for _, _, itemsize in parts]
+        self._streams = [sink.stream(itemsize) for itemsize in sizes]
+        self.digests: list[list[bytes]] = [[] for _ in sizes]
+        self.entries: list[list[bytes]] = [[] for _ in physical]
+        self.kinds: list[str | None] = [None for _ in physical]
+
+    def put(self, table: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Store a block, shape (rows, width); return it put together again."""
+        rebuilt = np.empty_like(table)
+        cells = [np.ascontiguousarray(table[:, at : at + width]) for at, width, _ in self._parts]
+        for (at, width, _), part in zip(self._parts, cells, strict=True):
+            rebuilt[:, at : at + width] = part
+        if self._packed:
+            data = b"".join(part.tobytes() for part in cells)
+            self.digests[0].append(self._streams[0].put(data))
+        else:
+            for digests, stream, part in zip(self.digests, self._streams, cells, strict=True):
+                if part.size:
+                    digests.append(stream.put(part))
+        self._note(cells)
+        return rebuilt
+
+    def _note(self, cells: Sequence[np.ndarray[Any, Any]]) -> None:
+        """Keep the statistics of a block."""
+        for number, function in enumerate(self._physical):
+            if function is None or not cells[number].size:
+                continue
+            values = function(cells[number])
+            self.kinds[number] = statistics_type(values.dtype)
+            if self.kinds[number]:
+                self.entries[number].append(tile_statistics(values))
 
 
 def _block_rows(width: int, widest: int) -> int:
