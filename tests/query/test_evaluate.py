@@ -435,3 +435,10 @@ def test_patterns_are_those_of_a_regular_expression(pattern, text):
         escaped = False
     expression += "\\\\" if escaped else ""
     assert like(text, pattern) is bool(re.fullmatch(expression, text.casefold(), re.DOTALL))
+
+
+def test_nan_is_unknown_whatever_it_is_compared_with():
+    for other in (1, 1.5, "text", "", "2010-01-01", float("nan"), True):
+        for operator in ("==", "!=", "<", ">"):
+            assert compare(operator, float("nan"), other) is None
+            assert compare(operator, other, float("nan")) is None

@@ -197,11 +197,14 @@ class Reducible:
                 values = part.astype(np.float64)
                 own_mean = values.mean()
                 own_squares = np.square(values - own_mean).sum()
-                both = count + part.size
-                step = own_mean - mean
-                mean = mean + step * (part.size / both)
-                squares = squares + own_squares + step * step * (count * part.size / both)
-                count = both
+                if count:
+                    step = own_mean - mean
+                    share = part.size / (count + part.size)
+                    squares = squares + own_squares + step * step * (count * share)
+                    mean = mean + step * share
+                else:  # merging with nothing could overflow
+                    mean, squares = own_mean, own_squares
+                count += part.size
             return float(np.sqrt(squares / count)) if count else math.nan
 
     def median(self) -> float:

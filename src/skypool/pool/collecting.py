@@ -180,12 +180,17 @@ class Collector:
                 entries[pack_name(entry.path)] = (entry.path, self._is_held(entry.path))
         numbers = marks.packs()
         marks.lose(number for name, number in numbers.items() if name not in entries)
-        states = {name: os.stat(path) for name, (path, _) in entries.items()}
+        states = {}
+        for name, (path, _) in entries.items():
+            with contextlib.suppress(FileNotFoundError):  # another gc was faster
+                states[name] = os.stat(path)
         uses = marks.use()
         victims = []
         limit = time.time() - self._grace
         for name, (path, held) in sorted(entries.items()):
-            state = states[name]
+            state = states.get(name)
+            if state is None:
+                continue
             victim = self._victim(path, name, state, uses.get(name, PackUse()))
             if victim is None:
                 continue

@@ -159,7 +159,7 @@ def relation(left: Value, right: Value) -> str | None:
     str or None
         ``<``, ``==`` or ``>``; ``differ`` where they have no order; None where it is not known.
     """
-    if left is None or right is None:
+    if _is_unknown(left) or _is_unknown(right):
         return None
     left, right = _normal(left), _normal(right)
     if isinstance(left, int | float | Amount):
@@ -178,6 +178,12 @@ def relation(left: Value, right: Value) -> str | None:
         )
         return "==" if same else "differ"
     return "==" if left == right else "differ"
+
+
+def _is_unknown(value: Value) -> bool:
+    """Say whether there is no value: none at all, or NaN, whatever it is compared with."""
+    number = value.value if isinstance(value, Amount) else value
+    return number is None or (isinstance(number, float) and math.isnan(number))
 
 
 def _normal(value: Value) -> Value:
