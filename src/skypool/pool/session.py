@@ -104,6 +104,10 @@ class Session:
         Damaged
             If it is not there, or not what it was.
         """
+        # What is in memory was checked when it was read: no question to the catalogue.
+        cached = self.store.cached(digest)
+        if cached is not None:
+            return cached
         problem: Damaged | None = None
         for place in self.catalogue.places(digest):
             try:
