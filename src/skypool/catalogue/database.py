@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import re
 import shutil
 import sqlite3
 import tempfile
 import threading
+import time
 import urllib.parse
 import weakref
 from collections.abc import Iterator, Sequence
@@ -35,8 +37,8 @@ def explained(path: str) -> Iterator[None]:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise Locked(
-                f"the catalogue {path} is in use by another process for more than "
-                f"{_WAIT_SECONDS:.0f} s",
+                f"the catalogue {path} is in use by another process, for {_WAIT_SECONDS:.0f} s "
+                "or longer",
                 hint="wait for the other process, or stop it",
             ) from None
         if code == sqlite3.SQLITE_FULL:
@@ -108,7 +110,7 @@ class Database:
             connection.execute("PRAGMA synchronous=OFF")
         elif self.writable:
             connection = _connect(self.path)
-            connection.execute("PRAGMA journal_mode=WAL")
+            _use_wal(connection)
             connection.execute("PRAGMA synchronous=FULL")
         else:
             connection = self._open_for_reading()
@@ -244,6 +246,25 @@ def _leave_nothing(connections: list[sqlite3.Connection], path: str, pid: int) -
             connection = sqlite3.connect(path, timeout=0.1)
             with contextlib.closing(connection):
                 connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Set the journal mode, and wait for others who do.
+
+    SQLite does not wait by itself here: two connections that switch a new file to WAL at
+    once hold a shared lock each, and it refuses the second one to avoid a deadlock.
+    """
+    end = time.monotonic() + _WAIT_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                connection.close()
+                raise
+            time.sleep(random.uniform(0.001, 0.02))
+        else:
+            return
 
 
 def _connect(path: str, *, uri: bool = False) -> sqlite3.Connection:

@@ -12,7 +12,7 @@ from skypool.pool.folder import PoolFolder, is_pool
 from skypool.pool.named import locate, missing_pool
 from skypool.pool.session import Session
 from skypool.pool.view import View
-from skypool.storage.filelayer import LocalFiles
+from skypool.storage.filelayer import FileLayer, LocalFiles
 
 __all__ = ["Opened"]
 
@@ -26,7 +26,9 @@ class Opened:
         mode: str = "a",
         *,
         settings: Settings | None = None,
+        files: FileLayer | None = None,
     ) -> None:
+        self._files = files or LocalFiles()
         if mode not in ("a", "r", "x"):
             raise UsageError(f"the mode {mode!r} is none of 'a', 'r', 'x'")
         self._settings = settings or from_environment()
@@ -47,14 +49,14 @@ class Opened:
     # -- opening
 
     def _open(self) -> None:
-        folder = PoolFolder.open(self.path, LocalFiles())
+        folder = PoolFolder.open(self.path, self._files)
         writable = self.mode != "r" and os.access(self.path, os.W_OK)
         self._session = Session(folder, self._settings, writable=writable)
 
     def _create(self, *, exclusive: bool = False) -> Session:
         with self._lock:
             if self._session is None:
-                PoolFolder.create(self.path, LocalFiles(), exclusive=exclusive)
+                PoolFolder.create(self.path, self._files, exclusive=exclusive)
                 self._open()
             assert self._session is not None
             return self._session

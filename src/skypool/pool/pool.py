@@ -38,6 +38,9 @@ class Pool(Reading):
         must be new.
     settings
         Settings from outside; by default those of the environment.
+    files
+        What writes, syncs and locks files; by default those of the system. Tests put one in
+        place that records or fails.
 
     Raises
     ------

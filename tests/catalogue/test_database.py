@@ -1,0 +1,48 @@
+"""Connections to the catalogue's file."""
+
+import multiprocessing
+import sqlite3
+
+import pytest
+
+from skypool.catalogue.database import Database
+from skypool.errors import Locked
+
+FORK = multiprocessing.get_context("fork")
+ROUNDS = 60
+
+
+def open_all(folder, start, results):
+    failed = []
+    for number in range(ROUNDS):
+        start.wait()
+        database = Database(str(folder / f"{number}.sqlite"), writable=True)
+        try:
+            database.prepare()
+        except Locked as error:
+            failed.append(str(error))
+        database.close()
+    results.put(failed)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_processes_that_make_the_catalogue_at_once(tmp_path):
+    start, results = FORK.Barrier(6), FORK.Queue()
+    workers = [FORK.Process(target=open_all, args=(tmp_path, start, results)) for _ in range(6)]
+    for worker in workers:
+        worker.start()
+    failed = [results.get() for _ in workers]
+    for worker in workers:
+        worker.join()
+    assert failed == [[]] * 6
+
+
+def test_a_lock_that_does_not_end_is_told(tmp_path, monkeypatch):
+    path = tmp_path / "c.sqlite"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("CREATE TABLE t(x)")
+    other.execute("BEGIN EXCLUSIVE")
+    monkeypatch.setattr("skypool.catalogue.database._WAIT_SECONDS", 0.05)
+    with pytest.raises(Locked, match="in use by another process"):
+        Database(str(path), writable=True).prepare()
+    other.close()
