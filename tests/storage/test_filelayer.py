@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import resource
 import subprocess
@@ -14,8 +15,20 @@ import pytest
 from skypool.errors import DiskFull, Locked, ReadOnly, StorageError
 from skypool.storage import filelayer
 from skypool.storage.filelayer import LocalFiles, locked, publish, replace_file
+from skypool.storage.system import SystemCalls
 
 FILES = LocalFiles()
+
+
+@pytest.fixture
+def system() -> SystemCalls:
+    """Calls of the system that a test may replace."""
+    return SystemCalls()
+
+
+@pytest.fixture
+def files(system) -> LocalFiles:
+    return LocalFiles(system)
 
 
 def failing(code: int):
@@ -25,7 +38,7 @@ def failing(code: int):
     return call
 
 
-def test_short_writes_are_completed(tmp_path, monkeypatch):
+def test_short_writes_are_completed(tmp_path, files, system):
     real = os.pwritev
     calls = []
 
@@ -34,10 +47,10 @@ def test_short_writes_are_completed(tmp_path, monkeypatch):
         first = next(view for view in views if len(view))
         return real(fd, [first[:3]], offset)
 
-    monkeypatch.setattr(os, "pwritev", three_bytes)
-    handle = FILES.create_exclusive(str(tmp_path / "f"))
-    FILES.write(handle, 2, [b"abcdefgh", b"", bytearray(b"ij"), memoryview(b"klmno")])
-    FILES.close(handle)
+    system.pwritev = three_bytes
+    handle = files.create_exclusive(str(tmp_path / "f"))
+    files.write(handle, 2, [b"abcdefgh", b"", bytearray(b"ij"), memoryview(b"klmno")])
+    files.close(handle)
     assert (tmp_path / "f").read_bytes() == b"\0\0abcdefghijklmno"
     assert len(calls) == 6
 
@@ -51,15 +64,14 @@ def test_more_buffers_than_one_call_takes(tmp_path):
     FILES.close(handle)
 
 
-def test_short_reads_are_completed(tmp_path, monkeypatch):
+def test_short_reads_are_completed(tmp_path, files, system):
     (tmp_path / "f").write_bytes(bytes(range(100)))
-    real = os.pread
-    monkeypatch.setattr(os, "pread", lambda fd, n, at: real(fd, min(n, 7), at))
-    handle = FILES.open_read(str(tmp_path / "f"))
-    assert FILES.pread(handle, 10, 50) == bytes(range(10, 60))
-    assert FILES.pread(handle, 90, 50) == bytes(range(90, 100))
-    assert FILES.pread(handle, 200, 5) == b""
-    FILES.close(handle)
+    system.pread = lambda fd, n, at: os.pread(fd, min(n, 7), at)
+    handle = files.open_read(str(tmp_path / "f"))
+    assert files.pread(handle, 10, 50) == bytes(range(10, 60))
+    assert files.pread(handle, 90, 50) == bytes(range(90, 100))
+    assert files.pread(handle, 200, 5) == b""
+    files.close(handle)
 
 
 @pytest.mark.parametrize(
@@ -74,22 +86,22 @@ def test_short_reads_are_completed(tmp_path, monkeypatch):
         (errno.EMFILE, StorageError),
     ],
 )
-def test_errors_name_the_path_and_help(tmp_path, monkeypatch, code, kind):
-    handle = FILES.create_exclusive(str(tmp_path / "the file"))
+def test_errors_name_the_path_and_help(tmp_path, files, system, monkeypatch, code, kind):
+    handle = files.create_exclusive(str(tmp_path / "the file"))
     for name, act in (
-        ("pwritev", lambda: FILES.write(handle, 0, [b"x"])),
-        ("fdatasync", lambda: FILES.sync(handle)),
-        ("ftruncate", lambda: FILES.truncate(handle, 0)),
-        ("replace", lambda: FILES.replace("a", str(tmp_path / "the file"))),
-        ("unlink", lambda: FILES.unlink(str(tmp_path / "the file"))),
+        ("pwritev", lambda: files.write(handle, 0, [b"x"])),
+        ("fdatasync", lambda: files.sync(handle)),
+        ("ftruncate", lambda: files.truncate(handle, 0)),
+        ("replace", lambda: files.replace("a", str(tmp_path / "the file"))),
+        ("unlink", lambda: files.unlink(str(tmp_path / "the file"))),
     ):
         with monkeypatch.context() as patch:
-            patch.setattr(os, name, failing(code))
+            patch.setattr(system, name, failing(code))
             with pytest.raises(kind, match="the file") as caught:
                 act()
             assert type(caught.value) is kind
             assert caught.value.hint
-    FILES.close(handle)
+    files.close(handle)
 
 
 def test_real_limit_on_file_sizes_is_a_full_disk(tmp_path):
@@ -139,10 +151,10 @@ def test_publish_and_replace(tmp_path):
     assert os.listdir(tmp_path) == ["marker"]
 
 
-def test_publish_leaves_nothing_when_the_disk_is_full(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "pwritev", failing(errno.ENOSPC))
+def test_publish_leaves_nothing_when_the_disk_is_full(tmp_path, files, system):
+    system.pwritev = failing(errno.ENOSPC)
     with pytest.raises(DiskFull):
-        publish(FILES, str(tmp_path / "marker"), b"first")
+        publish(files, str(tmp_path / "marker"), b"first")
     assert os.listdir(tmp_path) == []
 
 
@@ -181,6 +193,22 @@ def test_lock_waits_for_another_process(tmp_path):
             pass
         with locked(FILES, path, exclusive=True, wait=None):
             pass
+
+
+def test_lock_ends_whatever_fails_at_its_end(tmp_path, files, system):
+    path = str(tmp_path / "lock")
+    FILES.close(FILES.create_exclusive(path))
+    system.flock = lambda fd, how: failing(errno.EIO)() if how == fcntl.LOCK_UN else None
+
+    def close(fd):
+        os.close(fd)
+        raise OSError(errno.EIO, "close")
+
+    system.close = close
+    with locked(files, path, exclusive=True) as handle:
+        fcntl.flock(handle.fd, fcntl.LOCK_EX)
+    with locked(FILES, path, exclusive=True, wait=0):
+        pass
 
 
 def test_lock_on_a_file_that_cannot_be_written(tmp_path, monkeypatch):

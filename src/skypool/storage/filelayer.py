@@ -16,7 +16,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from typing import NoReturn, Protocol
 
 from skypool.codec.buffers import Buffer
 from skypool.errors import DiskFull, Locked, ReadOnly, StorageError
+from skypool.storage.system import SystemCalls
 
 __all__ = ["FileLayer", "Handle", "LocalFiles", "locked", "publish", "replace_file"]
 
@@ -172,46 +172,58 @@ def _begin_write_back(handle: Handle, offset: int, length: int) -> None:
 
 
 class LocalFiles:
-    """The file layer of a local or network file system."""
+    """The file layer of a local or network file system.
+
+    Parameters
+    ----------
+    system
+        The calls of the system; the real ones if None.
+    """
+
+    system = SystemCalls()
+
+    def __init__(self, system: SystemCalls | None = None) -> None:
+        if system is not None:
+            self.system = system
 
     def create_exclusive(self, path: str) -> Handle:
         """Make a new file, open for reading and writing; fails if there is one."""
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         with _explained("create", path):
-            return Handle(os.open(path, flags, 0o666), path)
+            return Handle(self.system.open(path, flags, 0o666), path)
 
     def open_read(self, path: str) -> Handle:
         """Open a file for reading."""
         with _explained("open", path):
-            return Handle(os.open(path, os.O_RDONLY | os.O_CLOEXEC), path)
+            return Handle(self.system.open(path, os.O_RDONLY | os.O_CLOEXEC), path)
 
     def open_update(self, path: str) -> Handle:
         """Open an existing file for reading and writing."""
         with _explained("open for writing", path):
-            return Handle(os.open(path, os.O_RDWR | os.O_CLOEXEC), path)
+            return Handle(self.system.open(path, os.O_RDWR | os.O_CLOEXEC), path)
 
     def close(self, handle: Handle) -> None:
         """Close a file, and give up its lock."""
         fd, handle.fd = handle.fd, -1
         if fd >= 0:
             with _explained("close", handle.path):
-                os.close(fd)
+                self.system.close(fd)
 
     def size(self, handle: Handle) -> int:
         """Return the bytes of an open file."""
         with _explained("look at", handle.path):
-            return os.fstat(handle.fd).st_size
+            return self.system.fstat(handle.fd).st_size
 
     def pread(self, handle: Handle, offset: int, length: int) -> bytes:
         """Return *length* bytes from *offset*; fewer only at the end of the file."""
         with _explained("read", handle.path):
-            data = os.pread(handle.fd, length, offset)
+            data = self.system.pread(handle.fd, length, offset)
             if len(data) == length or not data:
                 return data
             parts = [data]  # signals and network file systems give less than asked for
             done = len(data)
             while done < length:
-                data = os.pread(handle.fd, length - done, offset + done)
+                data = self.system.pread(handle.fd, length - done, offset + done)
                 if not data:
                     break
                 parts.append(data)
@@ -225,7 +237,7 @@ class LocalFiles:
         with _explained("write to", handle.path):
             first, start = 0, offset
             while first < len(views):
-                done = os.pwritev(handle.fd, views[first : first + _MOST_BUFFERS], offset)
+                done = self.system.pwritev(handle.fd, views[first : first + _MOST_BUFFERS], offset)
                 if done == 0:
                     raise OSError(errno.EIO, os.strerror(errno.EIO))
                 offset += done
@@ -239,35 +251,31 @@ class LocalFiles:
     def truncate(self, handle: Handle, size: int) -> None:
         """Cut a file to *size* bytes."""
         with _explained("cut", handle.path):
-            os.ftruncate(handle.fd, size)
+            self.system.ftruncate(handle.fd, size)
 
     def sync(self, handle: Handle) -> None:
         """Make a file's content durable; after an error its state is unknown for good."""
         with _explained("make durable", handle.path):
-            if sys.platform == "darwin":
-                # There, fsync leaves the bytes in the cache of the drive.
-                fcntl.fcntl(handle.fd, fcntl.F_FULLFSYNC)
-            else:
-                os.fdatasync(handle.fd)
+            self.system.fdatasync(handle.fd)
 
     def sync_folder(self, path: str) -> None:
         """Make the names in a folder durable."""
         with _explained("make durable", path):
-            fd = os.open(path or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fd = self.system.open(path or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
-                os.fsync(fd)
+                self.system.fsync(fd)
             except OSError as error:
                 # Some network file systems know no sync of folders and do without.
                 if error.errno not in (errno.EINVAL, errno.ENOTSUP):
                     raise
             finally:
-                os.close(fd)
+                self.system.close(fd)
 
     def make_folder(self, path: str) -> bool:
         """Make a folder, durable in its parent; False if there is one already."""
         with _explained("make the folder", path):
             try:
-                os.mkdir(path)  # noqa: PTH102
+                self.system.mkdir(path)
             except FileExistsError:
                 if os.path.isdir(path):
                     return False
@@ -278,20 +286,20 @@ class LocalFiles:
     def link(self, source: str, target: str) -> None:
         """Give a file a second name, durably; fails if that name is taken."""
         with _explained("link", target):
-            os.link(source, target)
+            self.system.link(source, target)
         self.sync_folder(os.path.dirname(target))
 
     def replace(self, source: str, target: str) -> None:
         """Rename a file over another, durably."""
         with _explained("rename to", target):
-            os.replace(source, target)
+            self.system.replace(source, target)
         self.sync_folder(os.path.dirname(target))
 
     def unlink(self, path: str) -> None:
         """Remove a file, durably; nothing happens if there is none."""
         with _explained("remove", path):
             try:
-                os.unlink(path)
+                self.system.unlink(path)
             except FileNotFoundError:
                 return
         self.sync_folder(os.path.dirname(path))
@@ -301,13 +309,13 @@ class LocalFiles:
         mode = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
         with _explained("lock", handle.path):
             if wait is None:
-                fcntl.flock(handle.fd, mode)
+                self.system.flock(handle.fd, mode)
                 return True
             end = time.monotonic() + wait
             pause = 0.001
             while True:
                 try:
-                    fcntl.flock(handle.fd, mode | fcntl.LOCK_NB)
+                    self.system.flock(handle.fd, mode | fcntl.LOCK_NB)
                 except OSError as error:
                     if error.errno not in _TAKEN:
                         raise
@@ -322,7 +330,7 @@ class LocalFiles:
     def unlock(self, handle: Handle) -> None:
         """Give up the lock."""
         with _explained("unlock", handle.path):
-            fcntl.flock(handle.fd, fcntl.LOCK_UN)
+            self.system.flock(handle.fd, fcntl.LOCK_UN)
 
 
 @contextlib.contextmanager
@@ -361,9 +369,12 @@ def locked(
         yield handle
     finally:
         if handle.fd >= 0:
-            # Unlocked by hand: a forked child may still have the file open.
-            files.unlock(handle)
-            files.close(handle)
+            # Unlocked by hand: a forked child may still have the file open. Nothing hangs on
+            # either call: what was written is durable, and closing ends the lock as well.
+            with contextlib.suppress(StorageError):
+                files.unlock(handle)
+            with contextlib.suppress(StorageError):
+                files.close(handle)
 
 
 def publish(files: FileLayer, path: str, data: Buffer) -> bool:
