@@ -14,6 +14,7 @@
     │   └── Purged                       it was there, its content was given up
     ├── Conflict                         contradicts what is there              exit 5
     │   ├── Ambiguous                    several answers where one was asked
+    │   ├── EditConflict                 another changed it meanwhile (exclusive)
     │   ├── NameConflict                 the name is taken, or holds other data
     │   ├── PoolExists                   mode "x" on a pool that exists
     │   └── ReferencedError              others still refer to it
@@ -33,13 +34,17 @@ Handlers choose by class; scripts by `code`, which never changes its meaning.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 __all__ = [
     "Ambiguous",
     "Conflict",
     "Damaged",
     "DiskFull",
+    "EditConflict",
     "FormatTooNew",
     "InvalidName",
     "InvalidProduct",
@@ -219,6 +224,44 @@ class Ambiguous(Conflict, LookupError):
     """Several answers where one was asked for."""
 
     code = "ambiguous"
+
+
+class EditConflict(Conflict):
+    """Another changed what an exclusive commit was to change; nothing was committed.
+
+    Parameters
+    ----------
+    message
+        What is wrong.
+    name
+        Name of the product.
+    expected
+        The version that was to be the newest; None where none was to be.
+    commit, author, time
+        The commit that changed it last: its number, by whom, when (UTC).
+    hint
+        What the user can do about it.
+    """
+
+    code = "edit_conflict"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        name: str,
+        expected: int | None,
+        commit: int,
+        author: str,
+        time: datetime,
+        hint: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.name = name
+        self.expected = expected
+        self.commit = commit
+        self.author = author
+        self.time = time
 
 
 class NameConflict(Conflict):

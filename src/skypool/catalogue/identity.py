@@ -20,7 +20,7 @@ __all__ = ["Identity"]
 _VERSION = (
     "SELECT v.urn, v.track, v.version, d.digest, d.kind, d.type, d.size, v.total, v.since,"
     " (SELECT n.name FROM names n WHERE n.track = v.track AND n.since <= :at AND n.until > :at"
-    " ORDER BY n.since DESC LIMIT 1)"
+    " ORDER BY n.since DESC LIMIT 1), :at"
     " FROM versions v JOIN documents d ON d.id = v.document"
 )
 
@@ -150,7 +150,7 @@ class Identity:
             values = {"low": to_database(below) + "/", "high": to_database(below) + "0"}
         rows = self._database.query(
             "SELECT v.urn, v.track, v.version, d.digest, d.kind, d.type, d.size, v.total, v.since,"
-            " n.name FROM names n JOIN versions v ON v.track = n.track"
+            " n.name, :at FROM names n JOIN versions v ON v.track = n.track"
             " JOIN documents d ON d.id = v.document"
             " WHERE n.since <= :at AND n.until > :at AND v.since <= :at AND v.until > :at"
             f"{where} ORDER BY n.name",

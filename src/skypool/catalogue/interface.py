@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
@@ -17,6 +17,7 @@ __all__ = [
     "CommitRow",
     "Draft",
     "DraftVersion",
+    "Expectation",
     "External",
     "IndexedDocument",
     "Published",
@@ -142,6 +143,28 @@ class SourceRow:
     inode: int
 
 
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What a track was like when an exclusive commit was made.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    track : int or None
+        Its number; None if there was to be no product of that name.
+    at : int
+        The commit as of which it was seen.
+    version : int or None
+        The version that was seen, to be the newest; None if any may be.
+    """
+
+    name: str
+    track: int | None = None
+    at: int = 0
+    version: int | None = None
+
+
 @dataclass(slots=True)
 class Draft:
     """One commit before it has a number.
@@ -149,6 +172,10 @@ class Draft:
     Each of `stems` gets a name `<stem>-<n>` that no track ever had; see `DraftVersion.name`.
     `tags` are (tag, target, set or not) with targets as in `DraftVersion.refs`; `renames` are
     (track, new name); `hidden` are (track, removed or restored).
+
+    `plans` are called with the draft inside the transaction, before anything is resolved: what
+    depends on the names that there are (renaming all below a folder) is filled in there, and
+    cannot be out of date. `expected` must hold in the same transaction.
     """
 
     author: str
@@ -159,11 +186,13 @@ class Draft:
     renames: list[tuple[int, str]] = field(default_factory=list)
     hidden: list[tuple[int, bool]] = field(default_factory=list)
     sources: list[SourceRow] = field(default_factory=list)
+    plans: list[Callable[[Draft], None]] = field(default_factory=list)
+    expected: list[Expectation] = field(default_factory=list)
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to commit."""
-        return not (self.versions or self.tags or self.renames or self.hidden)
+        return not (self.versions or self.tags or self.renames or self.hidden or self.plans)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +215,7 @@ class Published:
 
 
 class VersionRow(NamedTuple):
-    """A version, with the name of its track."""
+    """A version, with the name of its track; *at* is the commit as of which it was asked for."""
 
     urn: int
     track: int
@@ -198,6 +227,7 @@ class VersionRow(NamedTuple):
     total: int
     commit: int
     name: str | None
+    at: int
 
 
 class RefRow(NamedTuple):
@@ -268,6 +298,8 @@ class Catalogue(Protocol):
         ------
         ChunksGone
             If chunks in *reused* are no longer there; nothing was committed.
+        EditConflict
+            If something that was expected does not hold any more; nothing was committed.
         NameConflict
             If a new name is taken; nothing was committed.
         """

@@ -97,7 +97,7 @@ def _rows(
     newest = "" if all_versions else " AND v.until > :at"
     sql = (
         "SELECT v.urn, v.track, v.version, d.digest, d.kind, d.type, d.size, v.total, v.since,"
-        f" n.name, {'1' if clause.sure == clause.maybe else clause.sure}"
+        f" n.name, :at, {'1' if clause.sure == clause.maybe else clause.sure}"
         " FROM versions v JOIN documents d ON d.id = v.document JOIN names n ON n.track = v.track"
         " AND n.since <= :at AND n.until > :at"
         f" WHERE v.since <= :at{newest} AND ({clause.maybe}) ORDER BY n.name, v.version"

@@ -9,6 +9,7 @@ from typing import Any
 
 from skypool.catalogue.chunks import ChunkIndex
 from skypool.catalogue.database import Database
+from skypool.catalogue.expectations import check_expectations
 from skypool.catalogue.identity import Identity
 from skypool.catalogue.interface import (
     ChunkPlace,
@@ -110,6 +111,7 @@ class SqliteCatalogue(Identity):
             self.chunks.keep(connection, reused)
             self.chunks.insert(connection, places)
             _insert_documents(connection, documents)
+            self._prepare(connection, draft)
             resolver = Resolver(connection, draft)
             record = resolver.record()
             number = None
@@ -122,6 +124,15 @@ class SqliteCatalogue(Identity):
             if noted:
                 _set_state(connection, noted)
         return Published(number, tuple(resolver.urns), tuple(resolver.new))
+
+    @staticmethod
+    def _prepare(connection: sqlite3.Connection, draft: Draft) -> None:
+        """Check what was expected, and let the draft's plans look at the names as they are."""
+        seen = list(draft.expected)
+        check_expectations(connection, seen)
+        for plan in draft.plans:
+            plan(draft)
+        check_expectations(connection, draft.expected[len(seen) :])
 
     def replay(self, record: Mapping[str, Any]) -> None:
         """Take in a record of the log."""

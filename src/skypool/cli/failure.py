@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from skypool.cli.text import shown, to_json
-from skypool.errors import QueryError, SkypoolError
+from skypool.errors import EditConflict, QueryError, SkypoolError
 
 __all__ = [
     "Interrupted",
@@ -85,12 +85,27 @@ def report(error: SkypoolError, as_json: bool) -> int:
         The exit code.
     """
     if as_json:
-        more = {"column": error.column} if isinstance(error, QueryError) else {}
+        more = _more(error)
         found = error_object(error.code, error.message, error.hint, error.candidates, **more)
         click.echo(to_json(found))
     lines = [shown(line) for line in str(error).split("\n")]
     click.echo("skypool: " + "\n".join(lines), err=True)
     return error.exit_code
+
+
+def _more(error: SkypoolError) -> dict[str, Any]:
+    """Return the keys that an error of this kind has besides those of all."""
+    if isinstance(error, QueryError):
+        return {"column": error.column}
+    if isinstance(error, EditConflict):
+        return {
+            "name": error.name,
+            "expected": error.expected,
+            "commit": error.commit,
+            "author": error.author,
+            "time": f"{error.time:%Y-%m-%dT%H:%M:%S.%fZ}",
+        }
+    return {}
 
 
 def report_click(error: click.ClickException, as_json: bool) -> int:

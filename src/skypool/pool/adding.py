@@ -9,11 +9,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from skypool.catalogue.interface import (
     Draft,
     DraftVersion,
+    Expectation,
     IndexedDocument,
     Published,
     RefTarget,
@@ -65,6 +67,7 @@ class AddOptions:
     under: str | None = None
     in_place: bool = False
     as_version: bool = False
+    exclusive: bool = False
     force_read: bool = False
     gzip: str = "exact"
 
@@ -158,6 +161,8 @@ class Adder:
 
     def finish(self) -> Published:
         """Commit the draft; contradicting versions are refused before."""
+        if self._options.exclusive:
+            self._draft.expected = [Expectation(v.name) for v in self._draft.versions if v.name]
         if not self._options.as_version:
             self._check_contradictions()
         published = self._session.publish(self._draft, self._writer, self._documents)
@@ -191,7 +196,8 @@ class Adder:
         for version in self._draft.versions[first:]:
             version.name = name if not version.name else f"{name}/{version.name}"
         if isinstance(node, FolderNode):
-            self._hide_missing(name, first)
+            mine = {version.name for version in self._draft.versions[first:]}
+            self._draft.plans.append(partial(self._hide_missing, name, mine))
         return target
 
     def _root_name(self, path: str, node: Node, found: Observation | None) -> str:
@@ -219,21 +225,21 @@ class Adder:
             found = self._metas[number] = _values(self._session.document(found))
         return found
 
-    def _hide_missing(self, root: str, first: int) -> None:
+    def _hide_missing(self, root: str, here: set[str | None], draft: Draft) -> None:
         """Hide what an earlier version of a folder had and this one has not."""
         catalogue = self._session.catalogue
-        here = {version.name for version in self._draft.versions[first:]}
+        head = catalogue.head()
         missing = []
-        for name, track in catalogue.names(catalogue.head(), root):
+        for name, track in catalogue.names(head, root):
             unread = any(name == u or name.startswith(u + "/") for u in self._unread)
             if name not in here and not unread:
                 missing.append((name, track))
-        lost = {track for _, track in missing}
-        own = {self._track(version.name) for version in self._draft.versions[first:]}
+        if not missing:
+            return
+        gone = {track for _, track in missing} | {self._track(name) for name in here}
         for name, track in missing:
-            parents = catalogue.live_parents(track, catalogue.head())
-            if all(parent.track in lost or parent.track in own for parent in parents):
-                self._draft.hidden.append((track, True))
+            if all(parent.track in gone for parent in catalogue.live_parents(track, head)):
+                draft.hidden.append((track, True))
                 self.report.removed.append(name)
 
     def _track(self, name: str | None) -> int | None:

@@ -68,6 +68,7 @@ class Pool(Reading):
         message: str = "",
         in_place: bool = False,
         as_version: bool = False,
+        exclusive: bool = False,
         force_read: bool = False,
         gzip: str = "exact",
         progress: OnProgress | None = None,
@@ -94,6 +95,8 @@ class Pool(Reading):
             Leave the files where they are: the pool keeps metadata, statistics and digests.
         as_version
             Take it as a new version, even if the name holds data of another observation.
+        exclusive
+            Refuse where one of the names is that of a product already.
         force_read
             Read files even if their size and times are as last seen.
         gzip
@@ -112,6 +115,8 @@ class Pool(Reading):
             If there is no such file.
         NameConflict
             If the name holds data of another observation; nothing is added.
+        EditConflict
+            If *exclusive* is true, and a product has one of the names; nothing is added.
         """
         report = self.add_report(
             paths,
@@ -121,6 +126,7 @@ class Pool(Reading):
             message=message,
             in_place=in_place,
             as_version=as_version,
+            exclusive=exclusive,
             force_read=force_read,
             gzip=gzip,
             progress=progress,
@@ -188,6 +194,8 @@ class Pool(Reading):
         name: str | None = None,
         tags: Iterable[str] | str = (),
         message: str = "",
+        *,
+        exclusive: bool = False,
     ) -> Ref:
         """Save a product, with all products below it that are not saved yet.
 
@@ -203,19 +211,39 @@ class Pool(Reading):
             Labels of the version.
         message
             What the history says of it.
+        exclusive
+            Refuse where another changed the product since it was loaded, or gave its name
+            to a product; see `commit`.
 
         Returns
         -------
         Ref
             The new version. An unchanged product of this pool gives the version that it is.
+
+        Raises
+        ------
+        EditConflict
+            If *exclusive* is true, and another was faster; nothing is saved.
         """
         labels = (tags,) if isinstance(tags, str) else tuple(tags)
-        with self.commit(message) as transaction:
+        with self.commit(message, exclusive=exclusive) as transaction:
             pending = transaction.save(product, name, labels)
         return pending.ref
 
-    def commit(self, message: str = "") -> Transaction:
+    def commit(self, message: str = "", *, exclusive: bool = False) -> Transaction:
         """Start a commit of many changes, to be used in a `with` statement.
+
+        Parameters
+        ----------
+        message
+            What the history says of it.
+        exclusive
+            Commit only if nobody has changed meanwhile what the commit changes. A product
+            that was loaded, and a ref, must still be the newest version of its track, which
+            got no other name or tags, and was not removed, since; the name of a product that
+            was not loaded must be free. Else the end of the `with` block raises
+            `EditConflict`, and nothing is committed. Without it, two who save under one name
+            make two versions, one behind the other.
 
         Examples
         --------
@@ -224,7 +252,7 @@ class Pool(Reading):
         ...     c.tag(saved, "using cal v2")
         """
         self._check_changing()
-        return Transaction(self._changing, message, self._settings.author)
+        return Transaction(self._changing, message, self._settings.author, exclusive=exclusive)
 
     # -- changing
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from skypool.catalogue.interface import VersionRow
+from skypool.catalogue.interface import Expectation, VersionRow
 from skypool.catalogue.publish import time_of
 from skypool.codec.documents import loads
 from skypool.codec.parameters import read_meta
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from skypool.model.references import Refs
     from skypool.pool.view import View
 
-__all__ = ["Ref"]
+__all__ = ["Ref", "seen"]
 
 
 class Ref:
@@ -205,3 +205,8 @@ class Ref:
         if self.type and self.type != "Unknown":
             parts.append(self.type)
         return f"<Ref {', '.join(parts)}>"
+
+
+def seen(ref: Ref) -> Expectation:
+    """Return what an exclusive commit expects of the track of a ref: that it is as it was."""
+    return Expectation(ref.name, ref.track, ref.row.at, ref.version)

@@ -74,13 +74,19 @@ def resolve(view: View, text: str) -> Ref:
     Ambiguous
         If it stands for several; they are listed.
     """
+    # All steps are of one commit; the ref is that of the view, which may follow the newest.
+    found = _find(View(view.session, view.at), text)
+    if found is None:
+        what = "tag" if text.startswith("tag:") else "name" if text.startswith("name:") else ""
+        raise _not_found(view, text.removeprefix(f"{what}:") if what else text, what or "product")
+    return view.ref(found.row)
+
+
+def _find(view: View, text: str) -> Ref | None:
     if text.startswith("urn:"):
         return _by_urn(view, text)
     if text.startswith("tag:"):
-        found = _by_tag(view, text[4:])
-        if found is None:
-            raise _not_found(view, text[4:], "tag")
-        return found
+        return _by_tag(view, text[4:])
     forced = text.startswith("name:")
     name = text[5:] if forced else text
     steps: list[Callable[[View, str], Ref | None]] = [_by_name, _by_name_and_more]
@@ -90,7 +96,7 @@ def resolve(view: View, text: str) -> Ref:
         found = step(view, name.rstrip("/") if step is _by_name else name)
         if found is not None:
             return found
-    raise _not_found(view, name, "name" if forced else "product")
+    return None
 
 
 def resolve_track(view: View, name: str) -> int | None:

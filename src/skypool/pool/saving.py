@@ -10,6 +10,7 @@ from skypool.catalogue.interface import (
     PLACEHOLDER,
     Draft,
     DraftVersion,
+    Expectation,
     External,
     IndexedDocument,
     RefTarget,
@@ -28,7 +29,7 @@ from skypool.codec.segments import (
 from skypool.errors import UsageError
 from skypool.model.product import Product
 from skypool.model.references import ExternalRef
-from skypool.pool.ref import Ref
+from skypool.pool.ref import Ref, seen
 from skypool.pool.resolve import check_name
 
 if TYPE_CHECKING:
@@ -77,10 +78,15 @@ class Saver:
         Takes the versions.
     writer
         Takes the chunks.
+    exclusive
+        Whether nobody else may have changed meanwhile what is saved.
     """
 
-    def __init__(self, session: Session, draft: Draft, writer: Writer) -> None:
+    def __init__(
+        self, session: Session, draft: Draft, writer: Writer, *, exclusive: bool = False
+    ) -> None:
         self._session = session
+        self._exclusive = exclusive
         self._draft = draft
         self._writer = writer
         self._totals = Totals(session)
@@ -104,6 +110,8 @@ class Saver:
         """
         origin = product.origin if isinstance(product.origin, Ref) else None
         own = origin if origin is not None and self._is_own(origin) else None
+        if self._exclusive:
+            self._expect(own, name, track)
         if own is not None and product.unchanged and name in (None, own.name):
             return own.number
         if name is None and track is None and own is not None:
@@ -122,6 +130,12 @@ class Saver:
     def note_pending(self, item: object, target: int) -> None:
         """Note what an object stands for that is not a product but refers to one."""
         self._done[id(item)] = (item, target)
+
+    def _expect(self, own: Ref | None, name: str | None, track: int | None) -> None:
+        if own is not None and (name is None or name == own.name):
+            self._draft.expected.append(seen(own))
+        elif name is not None and track is None and not name.startswith(PLACEHOLDER):
+            self._draft.expected.append(Expectation(name))
 
     def _is_own(self, ref: Ref) -> bool:
         return ref.view.session.folder.key == self._session.folder.key

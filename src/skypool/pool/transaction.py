@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from skypool.catalogue.interface import ChunksGone, Draft, Published
+from skypool.catalogue.interface import ChunksGone, Draft, Expectation, Published
 from skypool.errors import NotFound, StorageError, UsageError
 from skypool.model.product import Product
-from skypool.pool.ref import Ref
+from skypool.pool.ref import Ref, seen
 from skypool.pool.resolve import check_name, check_tag
 
 if TYPE_CHECKING:
@@ -87,8 +87,11 @@ class Transaction:
     An exception in the block undoes all of it: nothing is committed.
     """
 
-    def __init__(self, view: Callable[[], View], message: str, author: str) -> None:
+    def __init__(
+        self, view: Callable[[], View], message: str, author: str, *, exclusive: bool = False
+    ) -> None:
         self._make_view = view
+        self._exclusive = exclusive
         self._draft = Draft(author, message)
         self._saves: list[tuple[Pending, str | None, tuple[str, ...]]] = []
         self._tags: list[tuple[Any, str, bool]] = []
@@ -123,6 +126,7 @@ class Transaction:
 
     def tag(self, target: Any, *tags: str) -> None:
         """Label a version."""
+        self._expect(target)
         for tag in tags:
             self._tags.append((target, check_tag(tag), True))
 
@@ -134,6 +138,7 @@ class Transaction:
         NotFound
             If the version does not carry one of them.
         """
+        self._expect(target)
         for tag in tags:
             if isinstance(target, Ref) and tag not in target.tags:
                 raise NotFound(
@@ -145,22 +150,55 @@ class Transaction:
     def rename(self, ref: Ref, name: str) -> None:
         """Give a product, and all that is named below it, another name."""
         check_name(name)
-        old = ref.name
-        if self._view.identity.named(old, self._view.identity.head()) != ref.track:
-            raise NotFound(f"{old!r} is removed", hint=f"restore it first: `skypool restore {old}`")
-        self._draft.renames.append((ref.track, name))
-        identity = self._view.identity
-        for below, track in identity.names(identity.head(), old):
-            self._draft.renames.append((track, name + below[len(old) :]))
+        self._expect(ref)
+        self._plan(partial(self._rename, ref, name))
 
     def remove(self, ref: Ref) -> RemoveReport:
-        """Remove a product from view, with what is named below it and no other refers to."""
+        """Remove a product from view, with what is named below it and no other refers to.
+
+        The report is that of the commit once it is made.
+        """
+        self._expect(ref)
+        report = RemoveReport((), ())
+        self._plan(partial(self._remove, ref, report))
+        return report
+
+    def restore(self, track: int) -> None:
+        """Bring a removed product back, with what was removed together with it."""
         identity = self._view.identity
         at = identity.head()
-        if identity.latest(ref.track, at) is None or ref.row.name is None:
+        if self._exclusive:
+            name = identity.last_name(track, at)
+            self._draft.expected.append(Expectation(name, track, at))
+        self._plan(partial(self._restore, track))
+
+    # -- what depends on the names that there are
+
+    def _plan(self, plan: Callable[[Draft], None]) -> None:
+        """Note what is filled in once nobody else can commit; try it now, for its errors."""
+        plan(Draft("", ""))
+        self._draft.plans.append(plan)
+
+    def _rename(self, ref: Ref, name: str, draft: Draft) -> None:
+        identity = self._view.identity
+        head = identity.head()
+        row = identity.latest(ref.track, head)
+        if row is None or row.name is None:
+            old = ref.name
+            raise NotFound(f"{old!r} is removed", hint=f"restore it first: `skypool restore {old}`")
+        draft.renames.append((ref.track, name))
+        for below, track in identity.names(head, row.name):
+            self._expect_below(draft, ref, below, track)
+            draft.renames.append((track, name + below[len(row.name) :]))
+
+    def _remove(self, ref: Ref, report: RemoveReport, draft: Draft) -> None:
+        identity = self._view.identity
+        at = identity.head()
+        row = identity.latest(ref.track, at)
+        if row is None or row.name is None:
             raise NotFound(f"{ref.name!r} is not there any more")
-        own = {track: name for name, track in identity.names(at, ref.name)}
-        own[ref.track] = ref.name
+        own = {track: name for name, track in identity.names(at, row.name)}
+        own[ref.track] = row.name
         spared: dict[int, str] = {}
         while True:
             found = [
@@ -173,15 +211,29 @@ class Transaction:
                 break
             for track in found:
                 spared[track] = own.pop(track)
-        self._draft.hidden.extend((track, True) for track in own)
-        return RemoveReport(sorted(own.values()), sorted(spared.values()))
+        for track, name in own.items():
+            self._expect_below(draft, ref, name, track)
+        draft.hidden.extend((track, True) for track in own)
+        report.removed, report.spared = tuple(sorted(own.values())), tuple(sorted(spared.values()))
 
-    def restore(self, track: int) -> None:
-        """Bring a removed product back, with what was removed together with it."""
-        self._draft.hidden.append((track, False))
-        self._draft.hidden.extend(
-            (other, False) for other in self._view.identity.removed_with(track)
-        )
+    def _restore(self, track: int, draft: Draft) -> None:
+        draft.hidden.append((track, False))
+        draft.hidden.extend((other, False) for other in self._view.identity.removed_with(track))
+
+    # -- what was seen
+
+    def _expect(self, target: Any) -> None:
+        """Note that a version is to be the newest still, and its track as it was seen."""
+        if isinstance(target, Ref):
+            if target.view.session.folder.key != self._view.session.folder.key:
+                raise UsageError(f"{target.name!r} is a product of another pool")
+            if self._exclusive:
+                self._draft.expected.append(seen(target))
+
+    def _expect_below(self, draft: Draft, ref: Ref, name: str, track: int) -> None:
+        """Note the same of what is named below a product that is renamed or removed."""
+        if self._exclusive:
+            draft.expected.append(Expectation(name, track, ref.row.at))
 
     # -- the end
 
@@ -216,10 +268,10 @@ class Transaction:
         draft = Draft(
             self._draft.author,
             self._draft.message,
-            renames=list(self._draft.renames),
-            hidden=list(self._draft.hidden),
+            plans=list(self._draft.plans),
+            expected=list(self._draft.expected),
         )
-        saver = Saver(session, draft, writer)
+        saver = Saver(session, draft, writer, exclusive=self._exclusive)
         targets: dict[int, int] = {}
         for pending, name, tags in self._saves:
             product = self._with_targets(pending.product, saver, targets)
@@ -233,7 +285,7 @@ class Transaction:
         for pending, _, _ in self._saves:
             target = targets[id(pending)]
             urn = target if target > 0 else published.urns[-1 - target]
-            pending._ref = self._view.number(urn)
+            pending._ref = self._view.number(urn, published.commit)
         return published
 
     @staticmethod

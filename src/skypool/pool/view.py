@@ -51,15 +51,22 @@ class View:
         """Return the ref of a version."""
         return Ref(self, row)
 
-    def number(self, urn: int) -> Ref:
+    def number(self, urn: int, commit: int | None = None) -> Ref:
         """Return the ref of the version of that number.
+
+        Parameters
+        ----------
+        urn
+            The number.
+        commit
+            The commit as of which its name is looked up; by default that of this view.
 
         Raises
         ------
         NotFound
             If there is none (as of this view's commit).
         """
-        row = self.identity.version(urn, self.at)
+        row = self.identity.version(urn, self.at if commit is None else commit)
         if row is None:
             raise NotFound(f"there is no version {urn} in {self.session.folder.path}")
         return Ref(self, row)

@@ -45,6 +45,7 @@ _FEW = 10  # lines of a kind that are shown without --verbose
 @click.option(
     "--as-version", is_flag=True, help="A new version even where it is another observation."
 )
+@click.option("--exclusive", is_flag=True, help="Refuse where a product has the name already.")
 @click.option("--force-read", is_flag=True, help="Read files that look unchanged too.")
 @click.option(
     "--gzip",

@@ -92,14 +92,10 @@ def rm_verb(state: State, refs: tuple[str, ...], message: str) -> None:
     pool = state.open(write=True)
     targets = {target.track: target for target in (pool[ref] for ref in refs)}.values()
     names = ", ".join(target.name for target in targets)
-    removed: set[str] = set()
-    spared: set[str] = set()
     with pool.commit(message or f"remove {names[:200]}") as commit:
-        for target in targets:
-            report = commit.remove(target)
-            removed.update(report.removed)
-            spared.update(report.spared)
-    spared -= removed
+        reports = [commit.remove(target) for target in targets]
+    removed = {name for report in reports for name in report.removed}
+    spared = {name for report in reports for name in report.spared} - removed
     if state.json:
         click.echo(to_json({"removed": sorted(removed), "spared": sorted(spared)}))
         return
