@@ -50,6 +50,23 @@ class ChunkIndex:
         )
         return [_place(row) for row in rows]
 
+    def places_of_many(self, digests: Sequence[bytes]) -> dict[bytes, list[ChunkPlace]]:
+        """Return the places that may hold each of some chunks; those without any are left out."""
+        keys = {chunk_key(digest): digest for digest in digests}
+        found: dict[bytes, list[ChunkPlace]] = {}
+        listed = list(keys)
+        for start in range(0, len(listed), _BATCH):
+            part = listed[start : start + _BATCH]
+            marks = ",".join("?" * len(part))
+            rows = self._database.query(
+                "SELECT c.key, p.name, c.offset, c.stored, c.member, c.length FROM chunks c"
+                f" JOIN packs p ON p.id = c.pack WHERE c.key IN ({marks})",
+                part,
+            )
+            for key, *place in rows:
+                found.setdefault(keys[key], []).append(_place(place))
+        return found
+
     def known(self, digest: bytes) -> bool:
         """Return whether a chunk is there to be reused: not condemned, and really this one."""
         rows = self._database.query(

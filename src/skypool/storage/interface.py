@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from skypool.codec.buffers import Buffer
 from skypool.codec.sinks import ChunkSink, ChunkStream
-from skypool.storage.pack_layout import Location
+from skypool.storage.pack_layout import Location, View
 
 __all__ = ["Candidates", "Known", "Location", "PackEnd", "Relocate", "Store", "Writer"]
 
@@ -52,6 +52,16 @@ class Writer(ChunkSink, Protocol):
 
     def put(self, raw: Buffer, itemsize: int = 1) -> bytes:
         """Store a single chunk and return its digest."""
+        ...
+
+    def reuse(self, name: bytes) -> bool:
+        """Return whether a chunk came before or the catalogue has it: it need not come."""
+        ...
+
+    def append(
+        self, header: bytes, payload: View, names: Sequence[tuple[bytes, int | None, int]]
+    ) -> None:
+        """Take a record of another pool as it is; whoever gives it has checked it."""
         ...
 
     def forget(self, digests: Iterable[bytes]) -> None:

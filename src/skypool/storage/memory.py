@@ -6,11 +6,12 @@ import threading
 from collections.abc import Iterable, Sequence
 
 from skypool.codec.buffers import Buffer
+from skypool.codec.compression import decode
 from skypool.codec.digest import digest as digest_of
 from skypool.codec.sinks import ChunkStream
 from skypool.errors import Damaged, StorageError, UsageError
 from skypool.storage.interface import Known, Location
-from skypool.storage.pack_layout import CHUNK_LIMIT
+from skypool.storage.pack_layout import CHUNK_LIMIT, View, read_record_header
 from skypool.storage.pieces import flat
 
 __all__ = ["MemoryStore", "MemoryWriter"]
@@ -112,6 +113,34 @@ class MemoryWriter:
                 self.bytes_written += len(data)
             self._seen.add(name)
         return name
+
+    def reuse(self, name: bytes) -> bool:
+        """Return whether a chunk came before or the catalogue has it: it need not come."""
+        with self._lock:
+            self._check_open()
+            if name in self._seen:
+                return True
+            if self._known is None or not self._known(name):
+                return False
+            self.reused.add(name)
+            self._seen.add(name)
+            return True
+
+    def append(
+        self, header: bytes, payload: View, names: Sequence[tuple[bytes, int | None, int]]
+    ) -> None:
+        """Take a record of another pool; whoever gives it has checked it."""
+        record = read_record_header(header)
+        if record is None:
+            raise UsageError("these bytes are no header of a record")
+        raw = decode(payload, record.codec, record.itemsize, record.raw)
+        with self._lock:
+            self._check_open()
+            for name, start, length in names:
+                begin = start or 0
+                self._fresh[name] = raw[begin : begin + length]
+                self.bytes_written += length
+                self._seen.add(name)
 
     def forget(self, digests: Iterable[bytes]) -> None:
         """Take these as not stored: the next `put` of them writes them."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from skypool.codec.buffers import Buffer
 from skypool.codec.compression import RAW, SHUFFLE, ZSTD, choose, encode
 from skypool.codec.digest import digest
-from skypool.storage.pack_layout import BLOCK, CHUNK, make_block, make_record_header
+from skypool.storage.pack_layout import BLOCK, CHUNK, View, make_block, make_record_header
 
 __all__ = ["Encoded", "Piece", "StreamCodec", "block_piece", "encode_pieces", "flat"]
 
@@ -51,7 +51,7 @@ class Encoded:
 
     names: list[tuple[bytes, int | None, int]]
     header: bytes
-    payload: bytes
+    payload: View
 
 
 def flat(raw: Buffer) -> bytes | memoryview:

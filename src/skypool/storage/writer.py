@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from skypool.codec.buffers import Buffer
@@ -14,7 +14,7 @@ from skypool.codec.digest import digest
 from skypool.codec.sinks import ChunkStream
 from skypool.errors import StorageError, UsageError
 from skypool.storage.interface import Known
-from skypool.storage.pack_layout import CHUNK_LIMIT, HEADER_SIZE, SMALL, Location
+from skypool.storage.pack_layout import CHUNK_LIMIT, HEADER_SIZE, SMALL, Location, View
 from skypool.storage.pack_writer import PackWriter
 from skypool.storage.pieces import Encoded, Piece, StreamCodec, block_piece, encode_pieces, flat
 
@@ -148,6 +148,39 @@ class StoreWriter:
                         self._add(piece)
             self._seen.add(name)
         return name
+
+    def reuse(self, name: bytes) -> bool:
+        """Return whether a chunk came before or the catalogue has it: it need not come."""
+        with self._lock:
+            self._check_open()
+            if name in self._seen:
+                return True
+            if self._known is None or not self._known(name):
+                return False
+            self.reused.add(name)
+            self._seen.add(name)
+            return True
+
+    def append(
+        self, header: bytes, payload: View, names: Sequence[tuple[bytes, int | None, int]]
+    ) -> None:
+        """Take a record of another pool as it is; whoever gives it has checked it.
+
+        Parameters
+        ----------
+        header
+            Its 64 bytes.
+        payload
+            As stored.
+        names
+            Per chunk in it: digest, start in the decoded block (None for a chunk that has
+            the record to itself) and length.
+        """
+        with self._lock:
+            self._check_open()
+            with self._all_or_nothing():
+                self._append([Encoded(list(names), header, payload)])
+            self._seen.update(name for name, _, _ in names)
 
     def forget(self, digests: Iterable[bytes]) -> None:
         """Take these as not stored: the next `put` of them writes them.
