@@ -1,1 +1,1 @@
-"""sky."""
+"""The sky: directions, regions, and where images are, without any pool."""

@@ -1,0 +1,288 @@
+"""What the catalogue keeps of a product's coverage: enough to answer most questions at once.
+
+A coverage is the union of parts, one for each image. Each part says yes, no, or *undecided*;
+only for the undecided the world coordinates, and maybe one pixel, must be looked at.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import ClassVar, Final, Protocol, TypeAlias
+
+from skypool.sky.polygons import ALL_SKY, Box, Polygon
+from skypool.sky.tangent import Tangent
+from skypool.sky.vectors import Vector, position
+
+__all__ = [
+    "AllSky",
+    "OutlinePart",
+    "Part",
+    "State",
+    "TangentPart",
+    "Truth",
+    "any_part",
+    "centre",
+    "decode",
+    "encode",
+]
+
+Truth: TypeAlias = bool | None
+"""None: undecided."""
+
+
+class State(IntEnum):
+    """What is known of the pixels of an image."""
+
+    MIXED = 0
+    """Some have a value, some have not, or it is not known."""
+    FULL = 1
+    """All have a value."""
+    EMPTY = 2
+    """None has."""
+
+
+class Part(Protocol):
+    """A part of a coverage.
+
+    Attributes
+    ----------
+    outline : Polygon or None
+        The region inside the outer edges; None where no polygon describes it.
+    margin : float
+        How far the true edges may be from the outline, radians.
+    """
+
+    @property
+    def outline(self) -> Polygon | None:
+        """Polygon round the part."""
+        ...
+
+    @property
+    def margin(self) -> float:
+        """Accuracy of the outline, radians."""
+        ...
+
+    def box(self) -> Box:
+        """Return the box of unit vectors that holds all of it."""
+        ...
+
+    def footprint(self, direction: Vector) -> Truth:
+        """Tell whether a direction is inside the outer edges."""
+        ...
+
+    def covers(self, direction: Vector) -> Truth:
+        """Tell whether there is a pixel with a value."""
+        ...
+
+    def pack(self) -> bytes:
+        """Return it as `decode` reads it."""
+        ...
+
+
+@dataclass(frozen=True)
+class TangentPart:
+    """A gnomonic image: its world coordinates are kept whole.
+
+    Parameters
+    ----------
+    tangent
+        The projection.
+    width, height
+        Pixels along x and y.
+    state
+        Of the pixels.
+    """
+
+    tangent: Tangent
+    width: int
+    height: int
+    state: State
+
+    TAG: ClassVar[int] = 1
+    _LAYOUT: ClassVar[struct.Struct] = struct.Struct("<BII9d")
+    margin: ClassVar[float] = 0.0
+
+    @property
+    def outline(self) -> Polygon | None:
+        """The corners: straight lines of pixels are great circles."""
+        right, top = self.width - 0.5, self.height - 0.5
+        corners = ((-0.5, -0.5), (right, -0.5), (right, top), (-0.5, top))
+        return Polygon.of([self.tangent.direction(*corner) for corner in corners])
+
+    def box(self) -> Box:
+        """Return the box of unit vectors that holds all of it."""
+        outline = self.outline
+        return ALL_SKY if outline is None else outline.box()
+
+    def footprint(self, direction: Vector) -> Truth:
+        """Tell whether a direction is inside the outer edges."""
+        pixel = self.tangent.pixel(direction)
+        if pixel is None:
+            return False
+        return -0.5 <= pixel[0] < self.width - 0.5 and -0.5 <= pixel[1] < self.height - 0.5
+
+    def covers(self, direction: Vector) -> Truth:
+        """Tell whether there is a pixel with a value."""
+        return _covers(self.footprint(direction), self.state)
+
+    def pack(self) -> bytes:
+        """Return it as `decode` reads it."""
+        numbers = [value for row in self.tangent.rows for value in row]
+        return self._LAYOUT.pack(self.state, self.width, self.height, *numbers)
+
+    @classmethod
+    def unpack(cls, data: bytes, start: int) -> tuple[TangentPart, int]:
+        """Return a part, and where it ends."""
+        state, width, height, *numbers = cls._LAYOUT.unpack_from(data, start)
+        rows = tuple(tuple(numbers[n : n + 3]) for n in (0, 3, 6))
+        return cls(Tangent(rows), width, height, State(state)), start + cls._LAYOUT.size
+
+
+@dataclass(frozen=True)
+class OutlinePart:
+    """An image of any other projection: a polygon near its outer edges.
+
+    Parameters
+    ----------
+    polygon
+        Through points of the outer edges.
+    accuracy
+        How far the edges may be from it, radians.
+    state
+        Of the pixels.
+    """
+
+    polygon: Polygon
+    accuracy: float
+    state: State
+
+    TAG: ClassVar[int] = 2
+    _LAYOUT: ClassVar[struct.Struct] = struct.Struct("<BHd")
+
+    @property
+    def outline(self) -> Polygon:
+        """The polygon."""
+        return self.polygon
+
+    @property
+    def margin(self) -> float:
+        """Accuracy of the outline, radians."""
+        return self.accuracy
+
+    def box(self) -> Box:
+        """Return the box of unit vectors that holds all of it."""
+        return self.polygon.box(self.accuracy)
+
+    def footprint(self, direction: Vector) -> Truth:
+        """Tell whether a direction is inside the outer edges."""
+        if self.polygon.edge_separation(direction) <= self.accuracy:
+            return None
+        return self.polygon.contains(direction)
+
+    def covers(self, direction: Vector) -> Truth:
+        """Tell whether there is a pixel with a value."""
+        return _covers(self.footprint(direction), self.state)
+
+    def pack(self) -> bytes:
+        """Return it as `decode` reads it."""
+        vertices = self.polygon.vertices
+        numbers = [value for vertex in vertices for value in vertex]
+        head = self._LAYOUT.pack(self.state, len(vertices), self.accuracy)
+        return head + struct.pack(f"<{len(numbers)}d", *numbers)
+
+    @classmethod
+    def unpack(cls, data: bytes, start: int) -> tuple[OutlinePart, int]:
+        """Return a part, and where it ends."""
+        state, count, accuracy = cls._LAYOUT.unpack_from(data, start)
+        start += cls._LAYOUT.size
+        numbers = struct.unpack_from(f"<{3 * count}d", data, start)
+        vertices = tuple(
+            (numbers[n], numbers[n + 1], numbers[n + 2]) for n in range(0, 3 * count, 3)
+        )
+        return cls(Polygon(vertices), accuracy, State(state)), start + 24 * count
+
+
+@dataclass(frozen=True)
+class AllSky:
+    """An image that no polygon describes: very large, or with edges that are nowhere.
+
+    Parameters
+    ----------
+    state
+        Of the pixels.
+    """
+
+    state: State
+
+    TAG: ClassVar[int] = 3
+    outline: ClassVar[None] = None
+    margin: ClassVar[float] = 0.0
+
+    def box(self) -> Box:
+        """Return the box of all directions."""
+        return ALL_SKY
+
+    def footprint(self, direction: Vector) -> Truth:
+        """Leave it undecided."""
+        return None
+
+    def covers(self, direction: Vector) -> Truth:
+        """Leave it undecided."""
+        return _covers(self.footprint(direction), self.state)
+
+    def pack(self) -> bytes:
+        """Return it as `decode` reads it."""
+        return bytes([self.state])
+
+    @classmethod
+    def unpack(cls, data: bytes, start: int) -> tuple[AllSky, int]:
+        """Return a part, and where it ends."""
+        return cls(State(data[start])), start + 1
+
+
+def _covers(footprint: Truth, state: State) -> Truth:
+    if footprint is False or state is State.EMPTY:
+        return False
+    return footprint if state is State.FULL else None
+
+
+_READERS: Final[dict[int, Callable[[bytes, int], tuple[Part, int]]]] = {
+    part.TAG: part.unpack for part in (TangentPart, OutlinePart, AllSky)
+}
+
+
+def encode(parts: Iterable[Part]) -> bytes:
+    """Return parts as bytes for the catalogue."""
+    return b"".join(bytes([part.TAG]) + part.pack() for part in parts)  # type: ignore[attr-defined]
+
+
+def decode(data: bytes) -> list[Part]:
+    """Return the parts that `encode` was given."""
+    parts: list[Part] = []
+    place = 0
+    while place < len(data):
+        part, place = _READERS[data[place]](data, place + 1)
+        parts.append(part)
+    return parts
+
+
+def any_part(parts: Iterable[Part], ask: Callable[[Part], Truth]) -> Truth:
+    """Tell whether any part answers a question with yes; undecided if one does not know."""
+    found: Truth = False
+    for part in parts:
+        answer = ask(part)
+        if answer:
+            return True
+        if answer is None:
+            found = None
+    return found
+
+
+def centre(parts: Sequence[Part]) -> tuple[float, float] | None:
+    """Return right ascension and declination of the middle of all outlines, degrees."""
+    vertices = [v for part in parts if part.outline is not None for v in part.outline.vertices]
+    whole = Polygon.of(vertices)
+    return None if whole is None else position(whole.centre)

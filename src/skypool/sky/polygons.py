@@ -1,0 +1,190 @@
+"""Polygons of great-circle arcs on the sphere, smaller than a hemisphere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, TypeAlias
+
+from skypool.sky.vectors import (
+    Vector,
+    arc_separation,
+    cross,
+    dot,
+    normalized,
+    separation,
+)
+
+__all__ = ["ALL_SKY", "Box", "Polygon", "box_of_circle"]
+
+Box: TypeAlias = tuple[float, float, float, float, float, float]
+"""Least and largest x, then y, then z of unit vectors."""
+ALL_SKY: Final[Box] = (-1.0, 1.0, -1.0, 1.0, -1.0, 1.0)
+_AXES: Final[tuple[Vector, ...]] = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+# Vertices farther than this from the centre (cosine) are not projected any more.
+_FARTHEST: Final = 0.05
+# Rounding of unit vectors, in boxes.
+_ROUNDING: Final = 1e-12
+
+
+@dataclass(frozen=True)
+class Polygon:
+    """A region bounded by arcs of great circles between vertices.
+
+    Parameters
+    ----------
+    vertices
+        Unit vectors in order, either way round, at least three; the last is joined to the
+        first. All are well within 90 degrees of their mean.
+    """
+
+    vertices: tuple[Vector, ...]
+
+    @classmethod
+    def of(cls, vertices: Sequence[Vector]) -> Polygon | None:
+        """Return a polygon; None if the vertices do not make one that is small enough."""
+        if len(vertices) < 3 or not all(math.isfinite(sum(v)) for v in vertices):
+            return None
+        made = cls(tuple(vertices))
+        total = [sum(v[axis] for v in vertices) for axis in range(3)]
+        if math.hypot(*total) < 1e-9:
+            return None
+        near = min(dot(made.centre, v) for v in vertices)
+        return made if near > _FARTHEST else None
+
+    @cached_property
+    def centre(self) -> Vector:
+        """Mean direction of the vertices."""
+        total = [sum(v[axis] for v in self.vertices) for axis in range(3)]
+        return normalized((total[0], total[1], total[2]))
+
+    @cached_property
+    def _plane(self) -> tuple[Vector, Vector, list[tuple[float, float]]]:
+        """Axes of the tangent plane at the centre, and the vertices in it: arcs are lines there."""
+        c = self.centre
+        least = min(range(3), key=lambda axis: abs(c[axis]))
+        first = normalized(cross(c, _AXES[least]))
+        second = cross(c, first)
+        return first, second, [self._project(v, first, second) for v in self.vertices]
+
+    def _project(self, v: Vector, first: Vector, second: Vector) -> tuple[float, float]:
+        w = dot(self.centre, v)
+        return dot(first, v) / w, dot(second, v) / w
+
+    def contains(self, direction: Vector) -> bool:
+        """Tell whether a direction is inside."""
+        if dot(self.centre, direction) <= 0.0:
+            return False
+        first, second, corners = self._plane
+        x, y = self._project(direction, first, second)
+        inside = False
+        ax, ay = corners[-1]
+        for bx, by in corners:
+            if (ay > y) != (by > y) and x < ax + (y - ay) / (by - ay) * (bx - ax):
+                inside = not inside
+            ax, ay = bx, by
+        return inside
+
+    def edges(self) -> list[tuple[Vector, Vector]]:
+        """Return the arcs."""
+        return [
+            (self.vertices[n - 1], vertex) for n, vertex in enumerate(self.vertices)
+        ]  # the first joins the last vertex to the first
+
+    def edge_separation(self, direction: Vector) -> float:
+        """Return the angle to the nearest point of the boundary, radians."""
+        return min(arc_separation(direction, a, b) for a, b in self.edges())
+
+    def separation(self, direction: Vector) -> float:
+        """Return the angle to the nearest point of the region, radians; 0 inside."""
+        return 0.0 if self.contains(direction) else self.edge_separation(direction)
+
+    @cached_property
+    def radius(self) -> float:
+        """Angle from the centre to the farthest vertex, radians."""
+        return max(separation(self.centre, v) for v in self.vertices)
+
+    def overlaps(self, other: Polygon) -> bool:
+        """Tell whether two regions have a point in common."""
+        if separation(self.centre, other.centre) > self.radius + other.radius + _ROUNDING:
+            return False
+        return (
+            self.contains(other.vertices[0])
+            or other.contains(self.vertices[0])
+            or any(_cross(*one, *two) for one in self.edges() for two in other.edges())
+        )
+
+    def box(self, margin: float = 0.0) -> Box:
+        """Return the box round the region, widened by an angle in radians."""
+        limits: list[float] = []
+        for axis in range(3):
+            unit = _AXES[axis]
+            opposite = (-unit[0], -unit[1], -unit[2])
+            values = [v[axis] for v in self.vertices]
+            values += [value for edge in self.edges() for value in _extremes(*edge, axis)]
+            low = -1.0 if self.contains(opposite) else min(values)
+            high = 1.0 if self.contains(unit) else max(values)
+            limits += [low - margin - _ROUNDING, high + margin + _ROUNDING]
+        return (limits[0], limits[1], limits[2], limits[3], limits[4], limits[5])
+
+
+def box_of_circle(centre: Vector, radius: float) -> Box:
+    """Return the box round a circle.
+
+    Parameters
+    ----------
+    centre
+        Its centre.
+    radius
+        Radians.
+    """
+    limits: list[float] = []
+    for value in centre:
+        angle = math.acos(max(-1.0, min(1.0, value)))  # from this axis
+        low = -1.0 if angle + radius >= math.pi else math.cos(angle + radius)
+        high = 1.0 if angle - radius <= 0.0 else math.cos(angle - radius)
+        limits += [low - _ROUNDING, high + _ROUNDING]
+    return (limits[0], limits[1], limits[2], limits[3], limits[4], limits[5])
+
+
+def _extremes(a: Vector, b: Vector, axis: int) -> list[float]:
+    """Return the largest and least value of a coordinate inside an arc, if it has them there."""
+    normal = cross(a, b)
+    length = math.sqrt(dot(normal, normal))
+    if length == 0.0:
+        return []
+    n = (normal[0] / length, normal[1] / length, normal[2] / length)
+    height = math.sqrt(max(0.0, 1.0 - n[axis] * n[axis]))
+    if height == 0.0:
+        return []
+    top = tuple(((1.0 if k == axis else 0.0) - n[axis] * n[k]) / height for k in range(3))
+    found = []
+    for sign in (1.0, -1.0):
+        point = (sign * top[0], sign * top[1], sign * top[2])
+        if dot(cross(a, point), n) >= 0.0 and dot(cross(point, b), n) >= 0.0:
+            found.append(sign * height)
+    return found
+
+
+def _cross(a: Vector, b: Vector, c: Vector, d: Vector) -> bool:
+    """Tell whether the arcs a-b and c-d, each shorter than 180 degrees, meet."""
+    one, two = cross(a, b), cross(c, d)
+    sides = dot(one, c), dot(one, d), dot(two, a), dot(two, b)
+    if sides[0] * sides[1] > 0.0 or sides[2] * sides[3] > 0.0:
+        return False
+    line = cross(one, two)
+    if dot(line, line) < 1e-30:  # on one great circle: they meet if an end is between the others
+        return any(
+            arc_separation(point, *arc) < _ROUNDING
+            for point, arc in ((c, (a, b)), (d, (a, b)), (a, (c, d)), (b, (c, d)))
+        )
+    # The great circles meet in two opposite points; the arcs must hold the same one.
+    return any(
+        all(
+            dot(cross(n, start), point) >= 0.0 and dot(cross(end, n), point) >= 0.0
+            for n, start, end in ((one, a, b), (two, c, d))
+        )
+        for point in (line, (-line[0], -line[1], -line[2]))
+    )
