@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from skypool.model.references import ExternalRef
     from skypool.pool.pool import Pool
     from skypool.pool.ref import Ref
+    from skypool.pool.sync.cloning import clone
 
 __version__ = "0.1.0"
 
@@ -26,6 +27,7 @@ __all__ = [
     "Ref",
     "Table",
     "__version__",
+    "clone",
     "errors",
 ]
 
@@ -40,6 +42,7 @@ _HOMES = {
     "Product": "skypool.model.product",
     "Ref": "skypool.pool.ref",
     "Table": "skypool.model.datasets",
+    "clone": "skypool.pool.sync.cloning",
 }
 
 

@@ -35,7 +35,8 @@ def test_the_verbs_are_those_of_the_contract() -> None:
         "init add ls find show tree history diff tag untag mv rm restore export path cutout"
         " verify gc info reindex pools"
     )
-    assert set(contract.split()) | {"completion", "help"} == set(NAMES)
+    later = "clone pull push"
+    assert {*contract.split(), *later.split(), "completion", "help"} == set(NAMES)
 
 
 def test_version(sky: Callable[..., Any]) -> None:

@@ -19,6 +19,7 @@ __all__ = [
     "DraftVersion",
     "Expectation",
     "External",
+    "HeadMoved",
     "IndexedDocument",
     "Published",
     "RefRow",
@@ -258,6 +259,12 @@ class ChunksGone(Conflict):
         super().__init__(f"{len(self.digests)} chunks were reclaimed meanwhile")
 
 
+class HeadMoved(Conflict):
+    """Somebody else made a commit meanwhile; what was planned must be looked at again."""
+
+    code = "head_moved"
+
+
 class Catalogue(Protocol):
     """An index of a pool in some database.
 
@@ -302,6 +309,26 @@ class Catalogue(Protocol):
             If something that was expected does not hold any more; nothing was committed.
         NameConflict
             If a new name is taken; nothing was committed.
+        """
+        ...
+
+    def adopt(
+        self,
+        head: int,
+        commits: Sequence[tuple[Mapping[str, Any], bytes]],
+        places: Sequence[tuple[bytes, ChunkPlace]],
+        documents: Sequence[IndexedDocument],
+        reused: Iterable[bytes],
+        noted: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Take commits whose records are made already, in one transaction.
+
+        Raises
+        ------
+        ChunksGone
+            If chunks in *reused* are no longer there; nothing was committed.
+        HeadMoved
+            If the last commit is not *head*; nothing was committed.
         """
         ...
 

@@ -14,6 +14,7 @@ from skypool.catalogue.identity import Identity
 from skypool.catalogue.interface import (
     ChunkPlace,
     Draft,
+    HeadMoved,
     IndexedDocument,
     Published,
 )
@@ -133,6 +134,42 @@ class SqliteCatalogue(Identity):
         for plan in draft.plans:
             plan(draft)
         check_expectations(connection, draft.expected[len(seen) :])
+
+    def adopt(
+        self,
+        head: int,
+        commits: Sequence[tuple[Mapping[str, Any], bytes]],
+        places: Sequence[tuple[bytes, ChunkPlace]],
+        documents: Sequence[IndexedDocument],
+        reused: Iterable[bytes],
+        noted: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Take commits whose records are made already; see `Catalogue.adopt`.
+
+        Parameters
+        ----------
+        head
+            The last commit that they count on.
+        commits
+            Each record, and the bytes that the log shall have: its payload, or the whole
+            record as it is in the log of another pool.
+        places, documents, reused, noted
+            As in `publish`.
+        """
+        with self._database.transaction() as connection:
+            found = state(connection, "head")
+            if found != head:
+                raise HeadMoved(f"commit {found} was made meanwhile")
+            self.chunks.keep(connection, reused)
+            self.chunks.insert(connection, places)
+            _insert_documents(connection, documents)
+            for record, data in commits:
+                apply(connection, record)
+                connection.execute(
+                    "INSERT INTO unlogged(number, record) VALUES (?, ?)", (record["commit"], data)
+                )
+            if noted:
+                _set_state(connection, noted)
 
     def replay(self, record: Mapping[str, Any]) -> None:
         """Take in a record of the log."""

@@ -57,6 +57,14 @@ VERBS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         ),
     ),
     (
+        "Keep in step",
+        (
+            ("clone", "sync", "Make a copy of a pool that can be kept in step."),
+            ("pull", "sync", "Bring in what another pool has and this one lacks."),
+            ("push", "sync", "Bring to another pool what it lacks."),
+        ),
+    ),
+    (
         "Look after",
         (
             ("info", "upkeep", "Show what a pool holds."),
@@ -94,11 +102,13 @@ _OTHER_WORDS = {
     "delete": "rm",
     "du": "info",
     "extract": "export",
+    "fetch": "pull",
     "fsck": "verify",
     "get": "export",
     "import": "add",
     "list": "ls",
     "log": "history",
+    "merge": "pull",
     "move": "mv",
     "open": "path",
     "prune": "gc",
@@ -110,6 +120,7 @@ _OTHER_WORDS = {
     "save": "add",
     "search": "find",
     "status": "info",
+    "sync": "pull",
     "undelete": "restore",
 }
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from skypool.catalogue.interface import ChunksGone, Draft
 from skypool.errors import NotFound, StorageError, UsageError
 from skypool.model.product import Product
-from skypool.pool.reading import Reading
 from skypool.pool.ref import Ref
 from skypool.pool.resolve import check_tag
+from skypool.pool.sync.instep import InStep
 from skypool.pool.transaction import RemoveReport, Transaction
 from skypool.pool.view import View
 
@@ -25,7 +25,7 @@ __all__ = ["Pool"]
 _TRIES = 5
 
 
-class Pool(Reading):
+class Pool(InStep):
     """A pool of astronomical data products.
 
     Parameters

@@ -34,6 +34,7 @@ from skypool.pool.recovery import (
     noted_position,
     open_catalogue,
 )
+from skypool.storage.commit_log import LogPosition
 from skypool.storage.interface import PackEnd, Writer
 from skypool.storage.store import ChunkStore, Location
 
@@ -214,6 +215,50 @@ class Session:
             if published.commit is not None:
                 self.complete_log()
         return published
+
+    def adopt(
+        self,
+        head: int,
+        commits: Sequence[tuple[Mapping[str, Any], bytes]],
+        writer: Writer,
+        documents: Sequence[IndexedDocument],
+    ) -> None:
+        """Make commits durable whose records are made already, those of another pool.
+
+        Parameters
+        ----------
+        head
+            The last commit, on which they count.
+        commits
+            See `Catalogue.adopt`.
+        writer
+            Their chunks.
+        documents
+            Documents that are not staged yet.
+
+        Raises
+        ------
+        ChunksGone
+            If chunks that were to be reused are gone: all must be written again.
+        HeadMoved
+            If there is another commit now.
+        """
+        with self._publishing, self.folder.lock(exclusive=False):
+            self._check_epoch(writer)
+            self.folder.log.check(self._log_end)
+            self.catalogue.adopt(
+                head,
+                commits,
+                _places(writer.flush()),
+                documents,
+                writer.reused,
+                noted_position(self._log_end),
+            )
+            self.complete_log()
+
+    def log_end(self) -> LogPosition:
+        """Return the end of the log as it is now."""
+        return self.folder.log.end(self._log_end)
 
     def complete_log(self) -> None:
         """Append to the log, durably, every record of the catalogue that it lacks."""

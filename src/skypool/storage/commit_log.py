@@ -26,6 +26,7 @@ _HEADER = struct.Struct("<4sB3xQQQ32sI")
 _CRC = struct.Struct("<I")
 HEADER_SIZE = _HEADER.size + _CRC.size
 _COMPRESS_FROM = 512
+_WINDOW = 1 << 20
 
 
 class LogPosition(NamedTuple):
@@ -50,14 +51,34 @@ START = LogPosition(0, 0, bytes(32))
 
 
 class LogRecord(NamedTuple):
-    """One record, and the position behind it."""
+    """One record: its payload, the position behind it, and all its bytes."""
 
     payload: bytes
     end: LogPosition
+    data: bytes
 
 
 def pack_record(payload: bytes, before: LogPosition) -> bytes:
-    """Return the bytes of the record behind a position."""
+    """Return the bytes of the record behind a position.
+
+    Parameters
+    ----------
+    payload
+        The payload; or the whole record as another pool with the same beginning has it,
+        whose bytes must stay as they are (another zstd may write others).
+    before
+        Where the log ends.
+
+    Raises
+    ------
+    Damaged
+        If a whole record does not follow that position.
+    """
+    if payload.startswith(MAGIC):
+        _, _, number, _, _, previous, _ = _HEADER.unpack_from(payload)
+        if (number, previous) != (before.number + 1, before.previous):
+            raise Damaged(f"a record of commit {number} does not follow commit {before.number}")
+        return payload
     codec = ZSTD if len(payload) >= _COMPRESS_FROM else RAW
     stored = encode(payload, codec)
     header = _HEADER.pack(
@@ -87,6 +108,18 @@ def has_record(data: bytes) -> bool:
                 return True
         at = data.find(MAGIC, at + 1)
     return False
+
+
+def _same(mine: bytes, others: bytes) -> int:
+    """Return how many bytes at the start of two texts are the same."""
+    low, high = 0, min(len(mine), len(others))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if mine[:middle] == others[:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 class CommitLog:
@@ -129,6 +162,44 @@ class CommitLog:
         for record in self.records(after):
             position = record.end
         return position
+
+    def end_before(self, limit: int) -> LogPosition:
+        """Return the end of the last record that ends at or before an offset.
+
+        Only headers are looked at: the log is known to be good up to there.
+        """
+        handle = self._files.open_read(self.path)
+        try:
+            number = offset = start = 0
+            while True:
+                header = self._files.pread(handle, offset, HEADER_SIZE)
+                if len(header) < HEADER_SIZE or offset + HEADER_SIZE > limit:
+                    break
+                end = offset + HEADER_SIZE + _HEADER.unpack_from(header)[4]
+                if end > limit:
+                    break
+                number, start, offset = number + 1, offset, end
+            if not number:
+                return START
+            last = self._files.pread(handle, start, offset - start)
+            return LogPosition(number, offset, digest(last))
+        finally:
+            self._files.close(handle)
+
+    def common(self, other: CommitLog) -> int:
+        """Return how many bytes at the start of two logs are the same."""
+        done = 0
+        handles = [self._files.open_read(self.path), other._files.open_read(other.path)]
+        try:
+            while True:
+                mine = self._files.pread(handles[0], done, _WINDOW)
+                others = other._files.pread(handles[1], done, _WINDOW)
+                if mine != others or not mine:
+                    return done + _same(mine, others)
+                done += len(mine)
+        finally:
+            self._files.close(handles[0])
+            other._files.close(handles[1])
 
     def check(self, position: LogPosition) -> None:
         """Check that the log still reaches to a position.
@@ -241,4 +312,4 @@ class CommitLog:
         except Damaged:
             return None
         end = LogPosition(number, at.offset + HEADER_SIZE + stored, digest(header + payload))
-        return LogRecord(raw, end)
+        return LogRecord(raw, end, header + payload)

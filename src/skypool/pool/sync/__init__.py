@@ -1,0 +1,1 @@
+"""Clones, and pools that are kept in step with each other."""

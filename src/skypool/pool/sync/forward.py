@@ -1,0 +1,104 @@
+"""Following: the commits that a pool lacks are added as they are, record by record.
+
+Each step leaves the target with the first commits of the source, so whatever stops it, the
+target is whole, and the next try goes on behind them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from skypool.codec.documents import loads
+from skypool.pool.sync.transfer import Counter, Transfer
+from skypool.storage.pack_files import list_packs
+
+if TYPE_CHECKING:
+    from skypool.pool.session import Session
+    from skypool.pool.sync.relation import Relation
+    from skypool.pool.sync.report import SyncReport
+    from skypool.storage.commit_log import LogPosition
+
+__all__ = ["follow"]
+
+_VERSIONS_AT_ONCE = 2000
+_COMMITS_AT_ONCE = 2000
+
+_Commit = tuple[Mapping[str, Any], bytes]
+
+
+def follow(
+    source: Session,
+    target: Session,
+    found: Relation,
+    report: SyncReport,
+    counter: Counter,
+    *,
+    skip_damaged: bool,
+) -> None:
+    """Add the source's commits behind those of the target.
+
+    Raises
+    ------
+    HeadMoved
+        If somebody else made a commit in the target: what was added so far stays.
+    ChunksGone
+        If chunks in the target were reclaimed meanwhile.
+    """
+    counter.total_versions = _count(source, found)
+    if not found.ours.number:
+        counter.total_bytes = sum(entry.stat().st_size for entry in list_packs(source.folder.packs))
+    for commits in _batches(source, found.ours, found.theirs.number):
+        _add(source, target, commits, report, counter, skip_damaged=skip_damaged)
+
+
+def _count(source: Session, found: Relation) -> int:
+    ((count,),) = source.catalogue.database.query(
+        "SELECT count(*) FROM versions WHERE since > ? AND since <= ?",
+        (found.ours.number, found.theirs.number),
+    )
+    return int(count)
+
+
+def _batches(source: Session, after: LogPosition, last: int) -> Iterator[list[_Commit]]:
+    batch: list[_Commit] = []
+    versions = 0
+    for record in source.folder.log.records(after):
+        if record.end.number > last:
+            break
+        commit = loads(record.payload)
+        batch.append((commit, record.data))
+        versions += len(commit.get("versions", ()))
+        if versions >= _VERSIONS_AT_ONCE or len(batch) >= _COMMITS_AT_ONCE:
+            yield batch
+            batch, versions = [], 0
+    if batch:
+        yield batch
+
+
+def _add(
+    source: Session,
+    target: Session,
+    commits: list[_Commit],
+    report: SyncReport,
+    counter: Counter,
+    *,
+    skip_damaged: bool,
+) -> None:
+    """Copy what some commits need, then make them durable."""
+    writer = target.writer()
+    transfer = Transfer(source, target, writer, report, counter, skip_damaged=skip_damaged)
+    try:
+        versions = [version for commit, _ in commits for version in commit.get("versions", ())]
+        documents = transfer.bring(versions)
+        target.adopt(commits[0][0]["commit"] - 1, commits, writer, documents)
+    except BaseException:
+        transfer.keep()
+        writer.abandon()
+        raise
+    writer.close()
+    report.how = "forward"
+    report.commits += len(commits)
+    report.versions += len(versions)
+    report.commit = commits[-1][0]["commit"]
+    report.bytes_added += writer.bytes_written
