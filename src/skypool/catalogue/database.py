@@ -16,12 +16,27 @@ import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from skypool.catalogue.checks import register, rotten_table
 from skypool.catalogue.schema import SCHEMA, SCHEMA_VERSION
 from skypool.errors import Damaged, DiskFull, Locked, ReadOnly, StorageError
 
 __all__ = ["CatalogueVersion", "Database", "explained"]
 
 _WAIT_SECONDS = 60.0
+# A constraint fails, or a value is too big, only where the file is not what was written.
+_CORRUPT = frozenset(
+    {
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_CONSTRAINT,
+        sqlite3.SQLITE_MISMATCH,
+        sqlite3.SQLITE_TOOBIG,
+        sqlite3.SQLITE_RANGE,
+    }
+)
+_BROKEN = re.compile(
+    "no such (table|column)|has no column|malformed|Could not decode|user-defined function raised"
+)
 
 
 class CatalogueVersion(StorageError):
@@ -33,7 +48,12 @@ def explained(path: str) -> Iterator[None]:
     """Turn errors of SQLite into those of skypool."""
     try:
         yield
+    except UnicodeDecodeError:  # of a message that quotes what the file holds
+        raise _damaged(path, "text in it is none") from None
     except sqlite3.DatabaseError as error:
+        table = rotten_table()
+        if table:
+            raise _damaged(path, f"a row of the table {table} is not what was written") from None
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise Locked(
@@ -47,12 +67,16 @@ def explained(path: str) -> Iterator[None]:
             ) from None
         if code == sqlite3.SQLITE_READONLY:
             raise ReadOnly(f"the catalogue {path} cannot be written to: {error}") from None
-        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            raise Damaged(
-                f"the catalogue {path} is damaged ({error})",
-                hint="`skypool reindex` rebuilds it from the packs and the log; nothing is lost",
-            ) from None
+        if code in _CORRUPT or (code == sqlite3.SQLITE_ERROR and _BROKEN.search(str(error))):
+            raise _damaged(path, str(error)) from None
         raise StorageError(f"the catalogue {path} cannot be used: {error}") from None
+
+
+def _damaged(path: str, why: str) -> Damaged:
+    return Damaged(
+        f"the catalogue {path} is damaged ({why})",
+        hint="`skypool reindex` rebuilds it from the packs and the log; nothing is lost",
+    )
 
 
 class Database:
@@ -268,7 +292,7 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
 
 def _connect(path: str, *, uri: bool = False) -> sqlite3.Connection:
-    return sqlite3.connect(
+    connection = sqlite3.connect(
         path,
         timeout=_WAIT_SECONDS,
         isolation_level=None,
@@ -276,3 +300,5 @@ def _connect(path: str, *, uri: bool = False) -> sqlite3.Connection:
         cached_statements=256,
         uri=uri,
     )
+    register(connection)
+    return connection

@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from skypool.catalogue.database import Database
+from skypool.catalogue.checks import COMMIT, NAME, REF, TAG, VERSION, sure
+from skypool.catalogue.database import Database, explained
 from skypool.catalogue.interface import (
     CommitRow,
     RefRow,
     SourceRow,
     VersionRow,
 )
-from skypool.catalogue.publish import changes_of
+from skypool.catalogue.publish import changes_of, state
 from skypool.catalogue.text import from_database, to_database
+from skypool.errors import Damaged
 
 __all__ = ["Identity"]
 
 _VERSION = (
-    "SELECT v.urn, v.track, v.version, d.digest, d.kind, d.type, d.size, v.total, v.since,"
-    " (SELECT n.name FROM names n WHERE n.track = v.track AND n.since <= :at AND n.until > :at"
-    " ORDER BY n.since DESC LIMIT 1), :at"
+    f"SELECT {sure(VERSION, 'v.urn')}, v.track, v.version, d.digest, d.kind, d.type, d.size,"
+    f" v.total, v.since, (SELECT {sure(NAME, 'n.name')} FROM names n WHERE n.track = v.track"
+    " AND n.since <= :at AND n.until > :at ORDER BY n.since DESC LIMIT 1), :at"
     " FROM versions v JOIN documents d ON d.id = v.document"
 )
 
@@ -36,8 +38,8 @@ class Identity:
 
     def head(self) -> int:
         """Return the number of the last commit, 0 before the first."""
-        rows = self._database.query("SELECT value FROM state WHERE key = 'head'")
-        return int(rows[0][0]) if rows else 0
+        with explained(self._database.path):
+            return int(state(self._database.connection(), "head"))
 
     def version(self, urn: int, at: int) -> VersionRow | None:
         """Return a version by its number."""
@@ -70,7 +72,8 @@ class Identity:
     def named(self, name: str, at: int) -> int | None:
         """Return the track that has a name."""
         rows = self._database.query(
-            "SELECT track FROM names WHERE name = ? AND since <= ? AND until > ?",
+            f"SELECT {sure(NAME, 'track')} FROM names n WHERE name = ? AND since <= ?"
+            " AND until > ?",
             (to_database(name), at, at),
         )
         return rows[0][0] if rows else None
@@ -78,8 +81,8 @@ class Identity:
     def removed(self, name: str, at: int) -> int | None:
         """Return the track that was removed under a name and did not come back since."""
         rows = self._database.query(
-            "SELECT n.track FROM names n WHERE n.name = ? AND n.until <= ? AND n.removed"
-            " AND NOT EXISTS (SELECT 1 FROM names m WHERE m.track = n.track"
+            f"SELECT {sure(NAME, 'n.track')} FROM names n WHERE n.name = ? AND n.until <= ?"
+            " AND n.removed AND NOT EXISTS (SELECT 1 FROM names m WHERE m.track = n.track"
             " AND m.since >= n.until AND m.since <= ?) ORDER BY n.until DESC LIMIT 1",
             (to_database(name), at, at),
         )
@@ -88,14 +91,16 @@ class Identity:
     def removed_with(self, track: int) -> list[int]:
         """Return the tracks named below a removed one that were removed in the same commit."""
         rows = self._database.query(
-            "SELECT name, until FROM names WHERE track = ? AND removed ORDER BY until DESC LIMIT 1",
+            f"SELECT {sure(NAME, 'name')}, until FROM names n WHERE track = ? AND removed"
+            " ORDER BY until DESC LIMIT 1",
             (track,),
         )
         if not rows:
             return []
         name, until = rows[0]
         found = self._database.query(
-            "SELECT track FROM names WHERE name >= ? AND name < ? AND removed AND until = ?",
+            f"SELECT {sure(NAME, 'track')} FROM names n WHERE name >= ? AND name < ? AND removed"
+            " AND until = ?",
             (name + "/", name + "0", until),
         )
         return [other for (other,) in found]
@@ -115,7 +120,8 @@ class Identity:
     def last_name(self, track: int, at: int) -> str:
         """Return the name that a track had last."""
         rows = self._database.query(
-            "SELECT name FROM names WHERE track = ? AND since <= ? ORDER BY since DESC LIMIT 1",
+            f"SELECT {sure(NAME, 'name')} FROM names n WHERE track = ? AND since <= ?"
+            " ORDER BY since DESC LIMIT 1",
             (track, at),
         )
         return from_database(rows[0][0]) if rows else ""
@@ -124,8 +130,8 @@ class Identity:
         """Return (name, track) of all names that are *name* and an extension."""
         low, high = to_database(name) + ".", to_database(name) + "/"
         rows = self._database.query(
-            "SELECT name, track FROM names WHERE name >= ? AND name < ? AND since <= ?"
-            " AND until > ? AND instr(substr(name, ?), '/') = 0",
+            f"SELECT {sure(NAME, 'name')}, track FROM names n WHERE name >= ? AND name < ?"
+            " AND since <= ? AND until > ? AND instr(substr(name, ?), '/') = 0",
             (low, high, at, at, len(low)),
         )
         return [(from_database(found), track) for found, track in rows]
@@ -137,7 +143,8 @@ class Identity:
             where = " AND name >= ? AND name < ?"
             values = [to_database(below) + "/", to_database(below) + "0"]
         rows = self._database.query(
-            f"SELECT name, track FROM names WHERE since <= ? AND until > ?{where} ORDER BY name",
+            f"SELECT {sure(NAME, 'name')}, track FROM names n WHERE since <= ? AND until > ?{where}"
+            " ORDER BY n.name",
             (at, at, *values),
         )
         return ((from_database(name), track) for name, track in rows)
@@ -149,9 +156,9 @@ class Identity:
             where = " AND n.name >= :low AND n.name < :high"
             values = {"low": to_database(below) + "/", "high": to_database(below) + "0"}
         rows = self._database.query(
-            "SELECT v.urn, v.track, v.version, d.digest, d.kind, d.type, d.size, v.total, v.since,"
-            " n.name, :at FROM names n JOIN versions v ON v.track = n.track"
-            " JOIN documents d ON d.id = v.document"
+            f"SELECT {sure(VERSION, 'v.urn')}, v.track, v.version, d.digest, d.kind, d.type,"
+            f" d.size, v.total, v.since, {sure(NAME, 'n.name')}, :at FROM names n"
+            " JOIN versions v ON v.track = n.track JOIN documents d ON d.id = v.document"
             " WHERE n.since <= :at AND n.until > :at AND v.since <= :at AND v.until > :at"
             f"{where} ORDER BY n.name",
             {"at": at, **values},  # type: ignore[arg-type]
@@ -161,7 +168,8 @@ class Identity:
     def like_names(self, text: str, at: int, limit: int = 5) -> list[str]:
         """Return some names that hold *text*, for suggestions."""
         rows = self._database.query(
-            "SELECT name FROM names WHERE since <= ? AND until > ? AND instr(name, ?) LIMIT ?",
+            f"SELECT {sure(NAME, 'name')} FROM names n WHERE since <= ? AND until > ?"
+            " AND instr(name, ?) LIMIT ?",
             (at, at, to_database(text), limit),
         )
         return [from_database(name) for (name,) in rows]
@@ -169,14 +177,16 @@ class Identity:
     def some_names(self, at: int, limit: int = 2000) -> list[str]:
         """Return names to compare a misspelt one with."""
         rows = self._database.query(
-            "SELECT name FROM names WHERE since <= ? AND until > ? LIMIT ?", (at, at, limit)
+            f"SELECT {sure(NAME, 'name')} FROM names n WHERE since <= ? AND until > ? LIMIT ?",
+            (at, at, limit),
         )
         return [from_database(name) for (name,) in rows]
 
     def tags(self, urn: int, at: int) -> list[str]:
         """Return the tags of a version, in order."""
         rows = self._database.query(
-            "SELECT tag FROM tags WHERE urn = ? AND since <= ? AND until > ? ORDER BY tag",
+            f"SELECT {sure(TAG, 'tag')} FROM tags t WHERE urn = ? AND since <= ? AND until > ?"
+            " ORDER BY t.tag",
             (urn, at, at),
         )
         return [from_database(tag) for (tag,) in rows]
@@ -193,7 +203,7 @@ class Identity:
     def all_tags(self, at: int) -> list[tuple[str, int]]:
         """Return (tag, number of versions that carry it)."""
         rows = self._database.query(
-            "SELECT tag, count(*) FROM tags WHERE since <= ? AND until > ?"
+            f"SELECT tag, sum({TAG}) FROM tags t WHERE since <= ? AND until > ?"
             " GROUP BY tag ORDER BY tag",
             (at, at),
         )
@@ -212,8 +222,19 @@ class Identity:
     def refs(self, urn: int) -> list[RefRow]:
         """Return the references of a version, in order."""
         rows = self._database.query(
-            "SELECT role, child, external FROM refs WHERE parent = ? ORDER BY position", (urn,)
+            f"SELECT {sure(REF, 'role')}, child, external FROM refs r WHERE parent = ?"
+            " ORDER BY position",
+            (urn,),
         )
+        ((count,),) = self._database.query(
+            "SELECT coalesce(max(children), 0) FROM versions WHERE urn = ?", (urn,)
+        )
+        if count != len(rows):
+            raise Damaged(
+                f"the catalogue {self._database.path} is damaged: the version {urn} has {count}"
+                f" references, {len(rows)} are there",
+                hint="`skypool reindex` rebuilds it from the packs and the log; nothing is lost",
+            )
         return [
             RefRow(from_database(role), child, external and from_database(external))
             for role, child, external in rows
@@ -242,18 +263,23 @@ class Identity:
     def descendants(self, urn: int) -> list[tuple[int, int, int]]:
         """Return (version's number, track, size) of all that is below a version, each once."""
         rows = self._database.query(
-            "WITH RECURSIVE below(urn) AS (SELECT child FROM refs WHERE parent = ?"
-            " AND child IS NOT NULL UNION SELECT r.child FROM refs r JOIN below b"
+            f"WITH RECURSIVE below(urn) AS (SELECT {sure(REF, 'child')} FROM refs r"
+            " WHERE parent = ? AND child IS NOT NULL"
+            f" UNION SELECT {sure(REF, 'r.child')} FROM refs r JOIN below b"
             " ON r.parent = b.urn WHERE r.child IS NOT NULL)"
-            " SELECT b.urn, v.track, d.size FROM below b JOIN versions v ON v.urn = b.urn"
-            " JOIN documents d ON d.id = v.document",
+            f" SELECT b.urn, v.track, {sure(VERSION, 'd.size')} FROM below b"
+            " JOIN versions v ON v.urn = b.urn JOIN documents d ON d.id = v.document",
             (urn,),
         )
         return [(found, track, size) for found, track, size in rows]
 
     def origin(self, urn: int) -> str | None:
         """Return the origin of a version as JSON text."""
-        rows = self._database.query("SELECT origin FROM versions WHERE urn = ?", (urn,))
+        rows = self._database.query(
+            f"SELECT {sure(VERSION, 'origin')} FROM versions v"
+            " JOIN documents d ON d.id = v.document WHERE urn = ?",
+            (urn,),
+        )
         return rows[0][0] if rows else None
 
     def sources(self, digest: bytes) -> list[SourceRow]:
@@ -271,16 +297,16 @@ class Identity:
         if track is not None:
             where = (
                 " AND number IN (SELECT since FROM versions WHERE track = ?"
-                " UNION SELECT since FROM names WHERE track = ?"
-                " UNION SELECT until FROM names WHERE track = ?"
-                " UNION SELECT t.since FROM tags t JOIN versions v ON v.urn = t.urn"
+                f" UNION SELECT {sure(NAME, 'since')} FROM names n WHERE track = ?"
+                f" UNION SELECT {sure(NAME, 'until')} FROM names n WHERE track = ?"
+                f" UNION SELECT {sure(TAG, 't.since')} FROM tags t JOIN versions v ON v.urn = t.urn"
                 " WHERE v.track = ?"
-                " UNION SELECT t.until FROM tags t JOIN versions v ON v.urn = t.urn"
+                f" UNION SELECT {sure(TAG, 't.until')} FROM tags t JOIN versions v ON v.urn = t.urn"
                 " WHERE v.track = ?)"
             )
             values = [track] * 5
         rows = self._database.query(
-            "SELECT number, time_us, author, message, changes FROM commits"
+            f"SELECT {sure(COMMIT, 'number')}, time_us, author, message, changes FROM commits c"
             f" WHERE number <= ?{where} ORDER BY number DESC",
             (at, *values),
         )
@@ -289,7 +315,8 @@ class Identity:
     def commit(self, number: int) -> CommitRow | None:
         """Return one commit."""
         rows = self._database.query(
-            "SELECT number, time_us, author, message, changes FROM commits WHERE number = ?",
+            f"SELECT {sure(COMMIT, 'number')}, time_us, author, message, changes FROM commits c"
+            " WHERE number = ?",
             (number,),
         )
         return _commit(rows[0]) if rows else None
@@ -297,7 +324,7 @@ class Identity:
     def commit_at(self, time_us: int) -> int:
         """Return the last commit up to a time (us since 1970); 0 where there is none."""
         rows = self._database.query(
-            "SELECT max(number) FROM commits WHERE time_us <= ?", (time_us,)
+            f"SELECT max({sure(COMMIT, 'number')}) FROM commits c WHERE time_us <= ?", (time_us,)
         )
         return int(rows[0][0] or 0)
 

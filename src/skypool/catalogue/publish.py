@@ -12,20 +12,52 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from skypool.catalogue.checks import (
+    CRC_OF_NAME,
+    CRC_OF_REMOVED,
+    CRC_OF_TAG,
+    CRC_OF_VERSION,
+    NAME,
+    REF,
+    VERSION,
+    crc_of_row,
+    sure,
+)
 from skypool.catalogue.interface import FOREVER, PLACEHOLDER, Draft, DraftVersion, External
 from skypool.catalogue.text import from_database, to_database
 from skypool.codec.documents import dumps, format_time, loads
 from skypool.errors import Damaged, NameConflict
 
-__all__ = ["Resolver", "apply", "state", "time_of"]
+__all__ = ["Resolver", "apply", "set_state", "state", "time_of"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def state(connection: sqlite3.Connection, key: str, default: Any = 0) -> Any:
-    """Return a value of the table `state`."""
-    row = connection.execute("SELECT value FROM state WHERE key = ?", (key,)).fetchone()
-    return default if row is None else row[0]
+    """Return a value of the table `state`.
+
+    Raises
+    ------
+    Damaged
+        If it is not what was written.
+    """
+    row = connection.execute("SELECT value, crc FROM state WHERE key = ?", (key,)).fetchone()
+    if row is None:
+        return default
+    if row[1] != crc_of_row(key, row[0]):
+        raise Damaged(
+            f"the catalogue is damaged: its value {key!r} is not what was written",
+            hint="`skypool reindex` rebuilds it from the packs and the log; nothing is lost",
+        )
+    return row[0]
+
+
+def set_state(connection: sqlite3.Connection, values: Mapping[str, Any]) -> None:
+    """Set values of the table `state`, inside a transaction."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO state(key, value, crc) VALUES (?1, ?2, crc_of_row(?1, ?2))",
+        list(values.items()),
+    )
 
 
 def time_of(microseconds: int) -> datetime:
@@ -198,8 +230,8 @@ class Resolver:
             return self._tracks[name]
         # A live name continues its track; else a removed one does. A renamed one does not.
         row = self._connection.execute(
-            "SELECT n.track FROM names n WHERE n.name = ? AND (n.until = ? OR (n.removed"
-            " AND NOT EXISTS (SELECT 1 FROM names m WHERE m.track = n.track"
+            f"SELECT {sure(NAME, 'n.track')} FROM names n WHERE n.name = ? AND (n.until = ?"
+            " OR (n.removed AND NOT EXISTS (SELECT 1 FROM names m WHERE m.track = n.track"
             " AND m.since >= n.until))) ORDER BY n.until DESC, n.since DESC LIMIT 1",
             (to_database(name), FOREVER),
         ).fetchone()
@@ -211,7 +243,7 @@ class Resolver:
     def _last_version(self, track: int) -> tuple[int, int, bytes]:
         if track not in self._last:
             row = self._connection.execute(
-                "SELECT v.urn, v.version, d.digest FROM versions v"
+                f"SELECT v.urn, v.version, {sure(VERSION, 'd.digest')} FROM versions v"
                 " JOIN documents d ON d.id = v.document"
                 " WHERE v.track = ? ORDER BY v.version DESC LIMIT 1",
                 (track,),
@@ -227,7 +259,8 @@ class Resolver:
             [from_database(role), child if external is None else
              {"external": from_database(external)}]
             for role, child, external in self._connection.execute(
-                "SELECT role, child, external FROM refs WHERE parent = ? ORDER BY position",
+                f"SELECT {sure(REF, 'role')}, child, external FROM refs r WHERE parent = ?"
+                " ORDER BY position",
                 (urn,),
             )
         ]  # fmt: skip
@@ -235,7 +268,8 @@ class Resolver:
     def _show(self, track: int) -> None:
         """Bring a removed track back into view: it continues."""
         row = self._connection.execute(
-            "SELECT until, removed FROM names WHERE track = ? ORDER BY since DESC LIMIT 1",
+            f"SELECT until, {sure(NAME, 'removed')} FROM names n WHERE track = ?"
+            " ORDER BY since DESC LIMIT 1",
             (track,),
         ).fetchone()
         if row is not None and row[0] != FOREVER and row[1]:
@@ -247,7 +281,7 @@ class Resolver:
         moving = {track for track, _ in self._draft.renames}
         for track, name in self._draft.renames:
             row = self._connection.execute(
-                "SELECT track FROM names WHERE name = ? AND until = ?",
+                f"SELECT {sure(NAME, 'track')} FROM names n WHERE name = ? AND until = ?",
                 (to_database(name), FOREVER),
             ).fetchone()
             if row is not None and row[0] not in moving:
@@ -266,7 +300,9 @@ class Resolver:
 
     def _restore(self, track: int) -> None:
         row = self._connection.execute(
-            "SELECT name, until FROM names WHERE track = ? ORDER BY since DESC LIMIT 1", (track,)
+            f"SELECT {sure(NAME, 'name')}, until FROM names n WHERE track = ?"
+            " ORDER BY since DESC LIMIT 1",
+            (track,),
         ).fetchone()
         if row is None or row[1] == FOREVER:
             return
@@ -318,12 +354,14 @@ def apply(connection: sqlite3.Connection, record: Mapping[str, Any]) -> None:
     for tag, urn, wanted in record.get("tags", ()):
         if wanted:
             connection.execute(
-                "INSERT INTO tags(tag, urn, since, until) VALUES (?, ?, ?, ?)",
+                "INSERT INTO tags(tag, urn, since, until, crc)"
+                " VALUES (?1, ?2, ?3, ?4, crc_of_row(?1, ?2, ?3, ?4))",
                 (to_database(tag), urn, number, FOREVER),
             )
         else:
             connection.execute(
-                "UPDATE tags SET until = ? WHERE tag = ? AND urn = ? AND until = ?",
+                f"UPDATE tags SET until = ?1, crc = {CRC_OF_TAG}"
+                " WHERE tag = ?2 AND urn = ?3 AND until = ?4",
                 (number, to_database(tag), urn, FOREVER),
             )
     for source in record.get("sources", ()):
@@ -359,6 +397,8 @@ def _insert_versions(connection: sqlite3.Connection, number: int, versions: Any)
                 number,
                 FOREVER,
                 origin,
+                len(version["refs"]),
+                digest,
             )
         )
         tracks.append((number, version["track"], version["version"] - 1))
@@ -370,16 +410,19 @@ def _insert_versions(connection: sqlite3.Connection, number: int, versions: Any)
             )
             refs.append((version["urn"], position, to_database(role), child, external))
     connection.executemany(
-        "INSERT INTO versions(urn, track, version, document, total, since, until, origin)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO versions(urn, track, version, document, total, since, until, origin, children,"
+        " crc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,"
+        " crc_of_row(?1, ?2, ?3, ?10, ?5, ?6, ?7, ?8, ?9))",
         rows,
     )
     connection.executemany(
-        "UPDATE versions SET until = ? WHERE track = ? AND version = ?",
+        f"UPDATE versions SET until = ?1, crc = {CRC_OF_VERSION} WHERE track = ?2 AND version = ?3",
         [t for t in tracks if t[2] >= 0],
     )
     connection.executemany(
-        "INSERT INTO refs(parent, position, role, child, external) VALUES (?, ?, ?, ?, ?)", refs
+        "INSERT INTO refs(parent, position, role, child, external, crc)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, crc_of_row(?1, ?2, ?3, ?4, ?5))",
+        refs,
     )
 
 
@@ -387,23 +430,26 @@ def _change_names(connection: sqlite3.Connection, number: int, record: Mapping[s
     for track, removed in record.get("hidden", ()):
         if removed:
             connection.execute(
-                "UPDATE names SET until = ?, removed = 1 WHERE track = ? AND until = ?",
+                f"UPDATE names SET until = ?1, removed = 1, crc = {CRC_OF_REMOVED}"
+                " WHERE track = ?2 AND until = ?3",
                 (number, track, FOREVER),
             )
         else:
             connection.execute(
-                "INSERT OR REPLACE INTO names(track, name, since, until)"
-                " SELECT track, name, ?, ? FROM names WHERE track = ?"
+                "INSERT OR REPLACE INTO names(track, name, since, until, crc)"
+                f" SELECT track, name, ?1, ?2, {sure(NAME, 'crc_of_row(track, name, ?1, ?2, 0)')}"
+                " FROM names n WHERE track = ?3"
                 " ORDER BY since DESC LIMIT 1",
                 (number, FOREVER, track),
             )
     names = record.get("names", ())
     connection.executemany(
-        "UPDATE names SET until = ? WHERE track = ? AND until = ?",
+        f"UPDATE names SET until = ?1, crc = {CRC_OF_NAME} WHERE track = ?2 AND until = ?3",
         [(number, track, FOREVER) for track, _ in names],
     )
     connection.executemany(
-        "INSERT OR REPLACE INTO names(track, name, since, until) VALUES (?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO names(track, name, since, until, crc)"
+        " VALUES (?1, ?2, ?3, ?4, crc_of_row(?1, ?2, ?3, ?4, 0))",
         [(track, to_database(name), number, FOREVER) for track, name in names if name is not None],
     )
 
@@ -418,7 +464,8 @@ def _note_commit(connection: sqlite3.Connection, record: Mapping[str, Any]) -> N
         if key in record
     }
     connection.execute(
-        "INSERT INTO commits(number, time_us, author, message, changes) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO commits(number, time_us, author, message, changes, crc)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, crc_of_row(?1, ?2, ?3, ?4, ?5))",
         (
             number,
             time_us,
@@ -433,9 +480,7 @@ def _note_commit(connection: sqlite3.Connection, record: Mapping[str, Any]) -> N
         values["next_urn"] = max(v["urn"] for v in versions) + 1
         top = max(v["track"] for v in versions) + 1
         values["next_track"] = max(top, state(connection, "next_track", 1))
-    connection.executemany(
-        "INSERT OR REPLACE INTO state(key, value) VALUES (?, ?)", list(values.items())
-    )
+    set_state(connection, values)
 
 
 def changes_of(text: str) -> Mapping[str, int]:

@@ -14,6 +14,7 @@ from skypool.catalogue.chunks import ALONE, ChunkIndex, chunk_key
 from skypool.catalogue.collecting import Marks, PlacedRow
 from skypool.catalogue.database import Database, explained
 from skypool.catalogue.interface import ChunkPlace
+from skypool.catalogue.publish import set_state
 
 __all__ = ["Reclaim"]
 
@@ -213,7 +214,7 @@ class Reclaim(Marks):
         if gone:
             connection.executemany("DELETE FROM documents WHERE id = ?", gone)
             connection.executemany("DELETE FROM sources WHERE document = ?", gone)
-            connection.execute("INSERT OR REPLACE INTO state(key, value) VALUES ('to_sweep', 1)")
+            set_state(connection, {"to_sweep": 1})
 
     def sweep(self) -> None:
         """Remove the values of documents that are gone, key by key."""
@@ -227,7 +228,7 @@ class Reclaim(Marks):
                     (key,),
                 )
         with self._writing() as connection:
-            connection.execute("INSERT OR REPLACE INTO state(key, value) VALUES ('to_sweep', 0)")
+            set_state(connection, {"to_sweep": 0})
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

@@ -2,7 +2,8 @@
 
 Documents, their terms and chunks are content: they may be there before any commit
 shows them. Versions, names, tags and references are identity and carry the range of
-commits `since <= commit < until` in which they hold.
+commits `since <= commit < until` in which they hold. `crc` is the check sum of the row
+(`catalogue.checks`); `children` of a version is the number of its references.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 __all__ = ["SCHEMA", "SCHEMA_VERSION", "TEXT_LIMIT"]
 
 # Raised with every change: a catalogue of another number is rebuilt from the log.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 # Longer text is searchable by its start; the whole stands in the document.
 TEXT_LIMIT = 200
@@ -18,7 +19,8 @@ TEXT_LIMIT = 200
 SCHEMA = """
 CREATE TABLE state(
     key TEXT PRIMARY KEY,
-    value
+    value,
+    crc INTEGER
 ) WITHOUT ROWID;
 
 CREATE TABLE commits(
@@ -26,7 +28,8 @@ CREATE TABLE commits(
     time_us INTEGER NOT NULL,
     author TEXT NOT NULL,
     message TEXT NOT NULL,
-    changes TEXT NOT NULL
+    changes TEXT NOT NULL,
+    crc INTEGER
 );
 CREATE INDEX commits_time ON commits(time_us);
 
@@ -62,7 +65,8 @@ CREATE TABLE documents(
     kind TEXT NOT NULL,
     type TEXT NOT NULL,
     size INTEGER NOT NULL,
-    file_hash BLOB
+    file_hash BLOB,
+    crc INTEGER
 );
 CREATE INDEX documents_file ON documents(file_hash);
 
@@ -97,7 +101,9 @@ CREATE TABLE versions(
     total INTEGER NOT NULL,
     since INTEGER NOT NULL,
     until INTEGER NOT NULL,
-    origin TEXT
+    origin TEXT,
+    children INTEGER NOT NULL,
+    crc INTEGER
 );
 CREATE UNIQUE INDEX versions_track ON versions(track, version);
 CREATE INDEX versions_document ON versions(document);
@@ -108,6 +114,7 @@ CREATE TABLE names(
     since INTEGER NOT NULL,
     until INTEGER NOT NULL,
     removed INTEGER NOT NULL DEFAULT 0,
+    crc INTEGER,
     PRIMARY KEY(name, since, track)
 ) WITHOUT ROWID;
 CREATE INDEX names_track ON names(track, since);
@@ -117,6 +124,7 @@ CREATE TABLE tags(
     urn INTEGER NOT NULL,
     since INTEGER NOT NULL,
     until INTEGER NOT NULL,
+    crc INTEGER,
     PRIMARY KEY(tag, urn, since)
 ) WITHOUT ROWID;
 CREATE INDEX tags_urn ON tags(urn);
@@ -127,6 +135,7 @@ CREATE TABLE refs(
     role TEXT NOT NULL,
     child INTEGER,
     external TEXT,
+    crc INTEGER,
     PRIMARY KEY(parent, position)
 ) WITHOUT ROWID;
 CREATE INDEX refs_child ON refs(child) WHERE child IS NOT NULL;

@@ -12,6 +12,7 @@ import re
 import sqlite3
 from typing import Any, Final, NamedTuple
 
+from skypool.catalogue.checks import NAME, VERSION, sure
 from skypool.catalogue.database import Database, explained
 from skypool.catalogue.interface import VersionRow
 from skypool.catalogue.search_clause import UNDECIDED, Clause
@@ -96,8 +97,10 @@ def _rows(
 ) -> list[tuple[Any, ...]]:
     newest = "" if all_versions else " AND v.until > :at"
     sql = (
-        "SELECT v.urn, v.track, v.version, d.digest, d.kind, d.type, d.size, v.total, v.since,"
-        f" n.name, :at, {'1' if clause.sure == clause.maybe else clause.sure}"
+        # What is found is checked; the index that it is found by is not (docs/design/009-rot.md).
+        f"SELECT {sure(VERSION, 'v.urn')}, v.track, v.version, d.digest, d.kind, d.type, d.size,"
+        f" v.total, v.since, {sure(NAME, 'n.name')}, :at,"
+        f" {'1' if clause.sure == clause.maybe else clause.sure}"
         " FROM versions v JOIN documents d ON d.id = v.document JOIN names n ON n.track = v.track"
         " AND n.since <= :at AND n.until > :at"
         f" WHERE v.since <= :at{newest} AND ({clause.maybe}) ORDER BY n.name, v.version"

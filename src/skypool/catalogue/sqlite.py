@@ -7,8 +7,9 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from skypool.catalogue.checks import DOCUMENT, sure
 from skypool.catalogue.chunks import ChunkIndex
-from skypool.catalogue.database import Database
+from skypool.catalogue.database import Database, explained
 from skypool.catalogue.expectations import check_expectations
 from skypool.catalogue.identity import Identity
 from skypool.catalogue.interface import (
@@ -18,7 +19,7 @@ from skypool.catalogue.interface import (
     IndexedDocument,
     Published,
 )
-from skypool.catalogue.publish import Resolver, apply, state
+from skypool.catalogue.publish import Resolver, apply, set_state, state
 from skypool.catalogue.text import from_database, to_database
 from skypool.codec.documents import dumps
 
@@ -67,7 +68,8 @@ class SqliteCatalogue(Identity):
 
     def state(self, key: str, default: Any = 0) -> Any:
         """Return a value that belongs to the catalogue as a whole."""
-        return state(self._database.connection(), key, default)
+        with explained(self._database.path):
+            return state(self._database.connection(), key, default)
 
     def set_state(self, values: Mapping[str, Any]) -> None:
         """Set values that belong to the catalogue as a whole."""
@@ -241,7 +243,8 @@ class SqliteCatalogue(Identity):
     def document_size(self, digest: bytes) -> tuple[str, str, int] | None:
         """Return kind, type and size of an indexed document."""
         rows = self._database.query(
-            "SELECT kind, type, size FROM documents WHERE digest = ?", (digest,)
+            f"SELECT {sure(DOCUMENT, 'kind')}, type, size FROM documents d WHERE digest = ?",
+            (digest,),
         )
         return rows[0] if rows else None
 
@@ -259,9 +262,7 @@ class SqliteCatalogue(Identity):
 
 
 def _set_state(connection: sqlite3.Connection, values: Mapping[str, Any]) -> None:
-    connection.executemany(
-        "INSERT OR REPLACE INTO state(key, value) VALUES (?, ?)", list(values.items())
-    )
+    set_state(connection, values)
     if "log_number" in values:
         connection.execute("DELETE FROM unlogged WHERE number <= ?", (values["log_number"],))
 
@@ -272,8 +273,8 @@ def _insert_documents(connection: sqlite3.Connection, documents: Sequence[Indexe
     rows: list[tuple[Any, ...]] = []
     for document in documents:
         cursor = connection.execute(
-            "INSERT OR IGNORE INTO documents(digest, kind, type, size, file_hash)"
-            " VALUES (?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO documents(digest, kind, type, size, file_hash, crc)"
+            " VALUES (?1, ?2, ?3, ?4, ?5, crc_of_row(?1, ?2, ?3, ?4, ?5))",
             (
                 document.digest,
                 document.kind,

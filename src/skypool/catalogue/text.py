@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from skypool.errors import Damaged
+
 __all__ = ["from_database", "to_database"]
 
 _ESCAPE = "\U0010ff00"
@@ -24,7 +26,18 @@ def to_database(text: str) -> str:
 
 
 def from_database(text: str) -> str:
-    """Undo `to_database`."""
+    """Undo `to_database`.
+
+    Raises
+    ------
+    Damaged
+        If it is no text: the file of the catalogue is not what was written.
+    """
+    if type(text) is not str:
+        raise Damaged(
+            "the catalogue is damaged: something else stands where text was written",
+            hint="`skypool reindex` rebuilds it from the packs and the log; nothing is lost",
+        )
     if text.isascii() or _ESCAPE not in text:
         return text
     return _ESCAPED.sub(_restore, text)

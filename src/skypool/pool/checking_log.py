@@ -48,7 +48,11 @@ def check_log(session: Session, report: Report) -> int:
         except Damaged as error:
             report("log", error.message, f"{_LOG}, commit {end.number}")
             continue
-        wrong = _difference(session, commit, end.number)
+        try:
+            wrong = _difference(session, commit, end.number)
+        except Damaged as error:
+            report("catalogue", error.message, f"commit {end.number}")
+            continue
         if wrong:
             report("catalogue", f"differs from the log: {wrong}", f"commit {end.number}")
     head = catalogue.head()

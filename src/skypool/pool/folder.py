@@ -105,7 +105,7 @@ class PoolFolder:
         """
         marker = os.path.join(path, MARKER)
         try:
-            with open(marker, encoding="utf-8") as file:
+            with open(marker, "rb") as file:
                 text = file.read()
         except (FileNotFoundError, NotADirectoryError):
             raise PoolNotFound(f"there is no pool at {path}") from None
@@ -120,13 +120,14 @@ class PoolFolder:
                 datetime.fromisoformat(obj["created"]),
                 files,
             )
-            known = obj["format"] == "skypool" and len(found.id) == 16
-        except (ValueError, KeyError, TypeError):
+            known = obj["format"] == "skypool" and len(found.id) == 16 and version > 0
+            known = known and found.created.tzinfo is not None
+        except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
             known = False
         if not known:
             raise Damaged(
                 f"{marker} is not the marker of a pool",
-                hint="the rest of the pool may be whole: put the marker back from a copy",
+                hint="the rest of the pool may be whole: `skypool reindex` makes the marker anew",
             )
         unknown = features - _FEATURES
         if version > FORMAT_VERSION or unknown:

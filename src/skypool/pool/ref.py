@@ -111,7 +111,8 @@ class Ref:
     def saved(self) -> datetime:
         """When the version was committed, UTC."""
         row = self._view.identity.commit(self._row.commit)
-        assert row is not None
+        if row is None:
+            raise self._view.session.catalogue_lacks(f"the commit {self._row.commit}")
         return time_of(row.time_us)
 
     @property

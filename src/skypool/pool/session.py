@@ -89,6 +89,13 @@ class Session:
         """Return a new connection to the catalogue."""
         return SqliteCatalogue(self.folder.catalogue, writable=self.writable, confirm=self._confirm)
 
+    def catalogue_lacks(self, what: str) -> Damaged:
+        """Return the error for something that has to be in the catalogue and is not."""
+        return Damaged(
+            f"the catalogue {self.folder.catalogue} is damaged: {what} is not in it",
+            hint="`skypool reindex` rebuilds it from the packs and the log; nothing is lost",
+        )
+
     def renew(self) -> None:
         """Take notice that the catalogue was rebuilt or completed."""
         self._log_end = log_position(self.catalogue)

@@ -86,7 +86,8 @@ class View:
                 found[ref.role] = ExternalRef(ref.external or "")
             else:
                 child = self.identity.version(ref.child, self.at)
-                assert child is not None  # a commit holds all that its versions refer to
+                if child is None:  # a commit holds all that its versions refer to
+                    raise self.session.catalogue_lacks(f"the version {ref.child}")
                 found[ref.role] = Ref(self, child)
         return found
 
