@@ -194,8 +194,8 @@ class Identity:
     def tagged(self, tag: str, at: int) -> list[VersionRow]:
         """Return the versions that carry a tag, oldest first."""
         return self._versions(
-            "JOIN tags t ON t.urn = v.urn WHERE t.tag = :tag AND t.since <= :at AND t.until > :at"
-            " ORDER BY v.urn",
+            f"WHERE v.urn IN (SELECT {sure(TAG, 't.urn')} FROM tags t WHERE t.tag = :tag"
+            " AND t.since <= :at AND t.until > :at) ORDER BY v.urn",
             at,
             tag=to_database(tag),
         )
@@ -243,8 +243,8 @@ class Identity:
     def parents(self, urn: int, at: int) -> list[VersionRow]:
         """Return the versions that refer to a version."""
         return self._versions(
-            "JOIN refs r ON r.parent = v.urn WHERE r.child = :urn AND v.since <= :at"
-            " GROUP BY v.urn ORDER BY v.urn",
+            f"WHERE v.urn IN (SELECT {sure(REF, 'r.parent')} FROM refs r WHERE r.child = :urn)"
+            " AND v.since <= :at ORDER BY v.urn",
             at,
             urn=urn,
         )
