@@ -112,13 +112,14 @@ class Exporter:
                 )
             exact = write_file(ref, path)
         except SkypoolError as error:
-            error.message = f"{ref.name}@{ref.version}: {error.message}"
+            if not error.message.startswith(f"{ref.name}@{ref.version}"):
+                error.message = f"{ref.name}@{ref.version}: {error.message}"
             raise
         self._note(ref, path, exact)
 
     def _tree(self, ref: Ref, folder: str) -> None:
         _make(folder)
-        fetch = ref.view.session.fetch_for(ref.row.document)
+        fetch = ref.view.fetch_for(ref)
         for relative, file in ref.document["tree"]:
             path = os.path.join(folder, *(_safe(part) for part in relative.split("/") if part))
             if file is None:
@@ -181,7 +182,7 @@ def write_file(ref: Ref, path: str) -> bool:
     document = ref.document
     file = document.get("file")
     if file is not None:
-        fetch = ref.view.session.fetch_for(ref.row.document)
+        fetch = ref.view.fetch_for(ref)
         return _write(path, lambda out: _copy_file(file, fetch, out))
     return _write(path, lambda out: _write_product(ref, out))
 

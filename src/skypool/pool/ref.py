@@ -9,6 +9,7 @@ from skypool.catalogue.interface import Expectation, VersionRow
 from skypool.catalogue.publish import time_of
 from skypool.codec.documents import loads
 from skypool.codec.parameters import read_meta
+from skypool.errors import Damaged
 from skypool.model.kinds import is_context, is_kind
 from skypool.model.metadata import MetaData
 
@@ -130,7 +131,12 @@ class Ref:
     @property
     def document(self) -> dict[str, Any]:
         """The product document (docs/format/documents.md); must not be changed."""
-        return self._view.session.document(self._row.document)
+        try:
+            return self._view.session.document(self._row.document)
+        except Damaged as error:
+            from skypool.pool.blaming import of_document
+
+            raise of_document(self, error) from None
 
     @property
     def meta(self) -> MetaData:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from skypool.catalogue.interface import RefRow, VersionRow
 from skypool.codec.parameters import read_meta
 from skypool.codec.segments import segment_from_json
-from skypool.codec.sinks import ByteSource
+from skypool.codec.sinks import ByteSource, Fetch
 from skypool.errors import NotFound
 from skypool.model.references import ExternalRef, Refs
+from skypool.pool.blaming import naming
 from skypool.pool.ref import Ref
 
 if TYPE_CHECKING:
@@ -91,13 +92,17 @@ class View:
                 found[ref.role] = Ref(self, child)
         return found
 
+    def fetch_for(self, ref: Ref) -> Fetch:
+        """Return what gives the chunks of a version; its errors name what they hurt."""
+        return naming(ref, self.session.fetch_for(ref.row.document))
+
     def load(self, ref: Ref) -> Product:
         """Return the product of a ref; no data are read."""
         from skypool.codec.stored import read_datasets
         from skypool.model.product import Product
 
         document = ref.document
-        fetch = self.session.fetch_for(ref.row.document)
+        fetch = self.fetch_for(ref)
         # Chunks in the user's own files are none that another product may count on.
         in_place = bool(self.identity.sources(ref.row.document))
         holder = b"" if in_place else self.session.folder.key
@@ -133,11 +138,11 @@ class View:
         file = ref.document.get("file")
         if file is None:
             raise NotFound(f"{ref.name!r} is not a file")
-        return recipe_reader(file, self.session.fetch_for(ref.row.document))
+        return recipe_reader(file, self.fetch_for(ref))
 
     def files(self, ref: Ref) -> dict[str, ByteSource]:
         """Return random access to the files of a product that is a folder."""
-        fetch = self.session.fetch_for(ref.row.document)
+        fetch = self.fetch_for(ref)
         return {
             path: recipe_reader(file, fetch)
             for path, file in ref.document["tree"]
