@@ -3,7 +3,7 @@
 #   make test       all tests, in parallel
 #   make lint       style, types, import layers
 #   make campaign   the long runs that `make test` samples
-#   make bench      the benchmarks, writes docs/benchmarks.md
+#   make bench      the benchmarks beside other programs, writes docs/benchmarks.md
 #   make clean      removes the environment and everything that was made
 
 SHELL := /bin/sh
@@ -48,7 +48,7 @@ campaign: $(STAMP)
 	@HYPOTHESIS_PROFILE=campaign $(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
 bench: $(STAMP)
-	@sh scripts/debian.sh borg:borgbackup restic
+	@sh scripts/debian.sh borg:borgbackup restic git-annex git
 	@$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
 
 clean:

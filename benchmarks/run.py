@@ -1,7 +1,8 @@
 """Measure skypool against its peers: `make bench`, or `python benchmarks/run.py --small`.
 
 Each comparison runs both sides in the same run, taking turns, on data made for it; figures
-are medians. Results go to a JSON file and, at full size, to docs/benchmarks.md.
+are medians. Results go to a JSON file and, when everything ran at full size, to
+docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -9,126 +10,137 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import shutil
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
+from bounds import measure_bounds
+from engines import ENGINES, Ours
+from environments import REQUIREMENTS, Peer, python_peers
 from measure import Figure
-from rows import file_rows, import_rows, observation_rows, reading_rows
+from page import HEADINGS, cells, line, machine, page
+from rows import Bench
+from rows.concurrent import concurrent_rows, kill_rows
+from rows.files import file_rows
+from rows.memory import memory_rows
+from rows.observation import observation_rows
+from rows.reading import import_rows, reading_rows
+from rows.search import search_rows
+from rows.small import small_rows
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/benchmarks.md"
 
+FAMILIES: dict[str, Callable[[Bench], list[Figure]]] = {
+    "observation": observation_rows,
+    "reading": reading_rows,
+    "import": import_rows,
+    "small": small_rows,
+    "search": search_rows,
+    "files": file_rows,
+    "concurrent": concurrent_rows,
+    "kill": kill_rows,
+    "memory": memory_rows,
+}
+
+
+def options_of(words: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--small", action="store_true", help="a quick look: a tenth of the data")
+    size.add_argument("--full", action="store_true", help="add what takes long")
+    parser.add_argument("--runs", type=int, default=5, help="runs of each measurement")
+    parser.add_argument("--only", choices=FAMILIES, action="append", help="only these rows")
+    parser.add_argument("--products", type=int, help="size of the pool that is searched")
+    parser.add_argument(
+        "--peer", action="append", default=[], metavar="NAME=REQUIREMENT", help="for pip"
+    )
+    parser.add_argument("--without", choices=REQUIREMENTS, action="append", default=[])
+    parser.add_argument("--scratch", type=Path, default=ROOT / "bench-data")
+    parser.add_argument("--json", type=Path, help="where the results go")
+    return parser.parse_args(words)
+
 
 def main() -> int:
     """Run what was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--small", action="store_true", help="a quick look: a tenth of the data")
-    parser.add_argument("--runs", type=int, default=5, help="runs of each measurement")
-    parser.add_argument(
-        "--only", choices=["observation", "import", "files"], action="append", help="only these"
+    options = options_of()
+    before = os.getloadavg()[0]
+    chosen = {**REQUIREMENTS, **dict(peer.split("=", 1) for peer in options.peer)}
+    for name in options.without:
+        del chosen[name]
+    peers, missing = python_peers(ROOT / "bench-data/venvs", chosen)
+    programs = [kind for kind in ENGINES if kind is Ours or shutil.which(kind.program)]
+    for kind in set(ENGINES) - set(programs):
+        missing[kind.program] = "the program is not installed"
+    for name, reason in missing.items():
+        print(f"{name} is left out: {reason}")
+
+    scratch = options.scratch / "run"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    bench = Bench(
+        scratch=scratch,
+        peers=peers,
+        programs=tuple(kind.program for kind in programs if kind is not Ours),
+        bounds=measure_bounds(scratch),
+        runs=options.runs,
+        scale=0.1 if options.small else 1,
+        full=options.full,
+        products=options.products or (2_000 if options.small else 100_000),
     )
-    parser.add_argument("--scratch", type=Path, default=ROOT / "bench-data")
-    parser.add_argument("--json", type=Path, help="where the results go")
-    options = parser.parse_args()
-    chosen = options.only or ["observation", "import", "files"]
+    found: dict[str, list[Figure]] = {}
+    print(line(HEADINGS))
+    for name in options.only or FAMILIES:
+        start = time.perf_counter()
+        found[name] = FAMILIES[name](bench)
+        for figure in found[name]:
+            print(line(cells(figure)))
+        print(f"    ({name}: {time.perf_counter() - start:.0f} s)", flush=True)
 
-    peers = [name for name in ("borg", "restic") if shutil.which(name)]
-    for name in {"borg", "restic"} - set(peers):
-        print(f"{name} is not installed: its rows are left out")
-    shutil.rmtree(options.scratch, ignore_errors=True)
-    options.scratch.mkdir(parents=True)
-
-    figures: list[Figure] = []
-    if "observation" in chosen:
-        size = 160 if options.small else 512
-        show(figures, observation_rows(options.scratch, size, options.runs))
-        show(figures, reading_rows(options.scratch, options.runs))
-    if "import" in chosen:
-        show(figures, import_rows(options.runs))
-    if "files" in chosen:
-        fraction = 0.1 if options.small else 1.0
-        show(figures, file_rows(options.scratch, fraction, peers, min(3, options.runs)))
-
-    shutil.rmtree(options.scratch)
+    versions = versions_of(peers)
+    shutil.rmtree(scratch)
+    about = {
+        **machine(),
+        "runs": str(options.runs),
+        "load before": f"{before:.1f}",
+        "load after": f"{os.getloadavg()[0]:.1f}",
+        "command": "make bench" + (" BENCH_ARGS=--full" if options.full else ""),
+    }
     target = options.json or options.scratch / "results.json"
     target.parent.mkdir(parents=True, exist_ok=True)
-    result = {"machine": machine(), "small": options.small, "figures": [asdict(f) for f in figures]}
+    result: dict[str, Any] = {
+        "about": about,
+        "versions": versions,
+        "missing": missing,
+        "notes": bench.notes,
+        "bounds": asdict(bench.bounds),
+        "figures": {name: [asdict(figure) for figure in rows] for name, rows in found.items()},
+    }
     target.write_text(json.dumps(result, indent=1) + "\n")
-    if not options.small and set(chosen) == {"observation", "import", "files"}:
-        PAGE.write_text(page(figures))
+    if bench.scale == 1 and not options.only:
+        PAGE.write_text(page(found, bench.bounds, versions, missing, bench.notes, about))
+    for note in bench.notes:
+        print(note)
     print(f"results: {os.path.relpath(target)}")
     return 0
 
 
-HEADINGS = ("work", "skypool", "peer", "peer's", "ratio", "goal")
-
-
-def show(figures: list[Figure], more: list[Figure]) -> None:
-    """Print lines of the table as they are known."""
-    if not figures:
-        print(line(*HEADINGS))
-    for figure in more:
-        print(line(*cells(figure)))
-    sys.stdout.flush()
-    figures.extend(more)
-
-
-def line(work: str, ours: str, peer_name: str, peer: str, ratio: str, goal: str) -> str:
-    """Lay one line of the table out."""
-    return f"{work:<36} {ours:>10} {peer:>10} {ratio:>6} {goal:>10}  {peer_name}"
-
-
-def cells(figure: Figure) -> tuple[str, str, str, str, str, str]:
-    """Write a figure as the cells of its line."""
-
-    def number(value: float | None) -> str:
-        return "" if value is None else f"{value:.3g} {figure.unit}"
-
-    ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}"
-    goal = "" if figure.goal is None else f"{'met' if figure.ours <= figure.goal else 'MISSED'}"
-    if goal and figure.goal != figure.peer:
-        goal += f" {figure.goal:.3g}"
-    return figure.work, number(figure.ours), figure.peer_name, number(figure.peer), ratio, goal
-
-
-def machine() -> dict[str, str]:
-    """Describe what the figures were measured on."""
-    return {
-        "cpus": str(os.cpu_count()),
-        "machine": platform.machine(),
-        "system": platform.system(),
-        "python": platform.python_version(),
-    }
-
-
-def page(figures: list[Figure]) -> str:
-    """Write the page of the documentation."""
-    about = machine()
-    rows = []
-    for work, ours, peer_name, peer, ratio, goal in map(cells, figures):
-        indented = work.replace("  ", "&nbsp;&nbsp;")
-        rows.append(f"| {indented} | {ours} | {peer_name} | {peer} | {ratio} | {goal} |")
-    return "\n".join(
-        [
-            "# Benchmarks",
-            "",
-            "Written by `make bench`; do not edit. Both sides of a line were measured in the same",
-            f"run, taking turns: medians, on {about['cpus']} cores ({about['machine']},"
-            f" {about['system']}, Python {about['python']}),",
-            "files in the page cache, everything saved by skypool durable before the clock stops.",
-            "The ratio is skypool's figure over the peer's: below 1 is better than the peer.",
-            "",
-            "| work | skypool | peer | peer's figure | ratio | goal |",
-            "|---|---|---|---|---|---|",
-            *rows,
-            "",
-            "What is measured, with its data: `benchmarks/rows.py` and `benchmarks/workload.py`.",
-            "",
-        ]
-    )
+def versions_of(peers: dict[str, Peer]) -> dict[str, str]:
+    """Give the versions of everything that ran."""
+    versions = {}
+    for peer in peers.values():
+        for package, version in peer.versions.items():
+            owner = "" if package.lower().endswith(peer.name) else f" (of {peer.title})"
+            versions[package + owner] = version
+    for kind in ENGINES:
+        if kind is not Ours and shutil.which(kind.program):
+            versions[kind.program] = kind.version()
+    return versions
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Made data for the benchmarks: one observation, and a gigabyte of files; the same every time."""
+"""Made data for the benchmarks, the same every time; numpy alone, as every peer has it."""
 
 from __future__ import annotations
 
@@ -8,44 +8,39 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import NDArray
 
 OBSID = 1342182452
 LEVELS = ("auxiliary", "calibration", "level0", "level1", "level2")
 PRODUCTS_PER_LEVEL = 8
+ARRAYS = ("image", "error", "coverage")
 BANDS = ("PSW", "PMW", "PLW")
+INSTRUMENTS = ("SPIRE", "PACS", "HIFI")
+
+# Values of key00 in the catalogue repeat with this period.
+PERIOD = 10007
 
 Arrays = dict[str, NDArray[Any]]
+Meta = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Item:
-    """A product: its level and name, 60 metadata entries, and image, error and coverage."""
-
-    level: str
-    name: str
-    meta: dict[str, Any]
-    arrays: Arrays
-
-
-def metadata(number: int, band: str, level: str) -> dict[str, Any]:
+def metadata(number: int, band: str, level: str, obsid: int = OBSID, name: str = "SPIRE") -> Meta:
     """60 entries: eight that people look for, and fillers of four types."""
-    found: dict[str, Any] = {
-        "instrument": "SPIRE",
-        "obsid": OBSID,
+    found: Meta = {
+        "instrument": name,
+        "obsid": obsid,
         "band": band,
         "level": level,
-        "object": f"NGC {6000 + OBSID % 997}",
+        "object": f"NGC {6000 + obsid % 997}",
         "aot": "Photometer",
-        "ra": float((OBSID * 0.37) % 360),
-        "dec": float((OBSID * 0.11) % 180 - 90),
+        "ra": float((obsid * 0.37) % 360),
+        "dec": float((obsid * 0.11) % 180 - 90),
     }
     for key in range(52):
         value: int | float | str | bool
         match key % 4:
             case 0:
-                value = (number * 31 + key) % 10007
+                value = (number * 31 + key) % PERIOD
             case 1:
                 value = ((number * 17 + key) % 9973) / 7.0
             case 2:
@@ -56,177 +51,101 @@ def metadata(number: int, band: str, level: str) -> dict[str, Any]:
     return found
 
 
-def observation(size: int = 512, *, reprocessed: bool = False) -> Iterator[Item]:
-    """Give 40 products of three float32 arrays; 126 MB at 512 x 512.
+# -- an observation -----------------------------------------------------------------------
 
-    Reprocessed, the eight of level 2 differ: one in a 64 x 64 corner of its image, seven in
-    image and error; their coverage maps are as they were.
+
+@dataclass(frozen=True)
+class Item:
+    """A product: its number, level and name, 60 metadata entries, image, error, coverage."""
+
+    number: int
+    level: str
+    name: str
+    meta: Meta
+    arrays: Arrays
+
+
+def prepare_observation(folder: Path, size: int = 512) -> None:
+    """Write the arrays of 40 products, and of the eight of level 2 reprocessed.
+
+    Reprocessed, one differs in a 64 x 64 corner of its image, seven in image and error; their
+    coverage maps are as they were. At 512 x 512 the 40 hold 126 MB of float32.
     """
     y, x = np.mgrid[:size, :size]
     source = 5.0 + 3 * np.exp(-((x - 0.4 * size) ** 2 + (y - 0.6 * size) ** 2) / 450.0)
-    for number in range(len(LEVELS) * PRODUCTS_PER_LEVEL):
-        level, place = LEVELS[number // PRODUCTS_PER_LEVEL], number % PRODUCTS_PER_LEVEL
+    count = len(LEVELS) * PRODUCTS_PER_LEVEL
+    first = np.empty((count, len(ARRAYS), size, size), np.float32)
+    for number in range(count):
         rng = np.random.default_rng(1000 + number)
-        image = (source + rng.normal(0, 1, (size, size))).astype(np.float32)
-        error = np.sqrt(np.abs(image))
-        coverage = rng.poisson(12, (size, size)).astype(np.float32)
+        first[number, 0] = source + rng.normal(0, 1, (size, size))
+        first[number, 1] = np.sqrt(np.abs(first[number, 0]))
+        first[number, 2] = rng.poisson(12, (size, size))
+    second = first[-PRODUCTS_PER_LEVEL:].copy()
+    second[0, 0, :64, :64] += 1.5
+    for place in range(1, PRODUCTS_PER_LEVEL):
+        rng = np.random.default_rng(9000 + place)
+        second[place, 0] = source + rng.normal(0, 1, (size, size))
+        second[place, 1] = np.sqrt(np.abs(second[place, 0]))
+    np.save(folder / "observation.npy", first)
+    np.save(folder / "reprocessed.npy", second)
+
+
+def observation(folder: Path, *, reprocessed: bool = False) -> list[Item]:
+    """Read the 40 products, or the eight of level 2 as they are when reprocessed."""
+    arrays = np.load(folder / ("reprocessed.npy" if reprocessed else "observation.npy"))
+    skipped = len(LEVELS) * PRODUCTS_PER_LEVEL - len(arrays)
+    items = []
+    for number, planes in enumerate(arrays, skipped):
+        level, place = LEVELS[number // PRODUCTS_PER_LEVEL], number % PRODUCTS_PER_LEVEL
         meta = metadata(number, BANDS[place % 3], level)
-        if reprocessed and level == "level2":
-            meta["key00"] += 1
-            if place == 0:
-                image[:64, :64] += 1.5
-            else:
-                again = np.random.default_rng(9000 + number).normal(0, 1, (size, size))
-                image = (source + again).astype(np.float32)
-                error = np.sqrt(np.abs(image))
-        arrays = {"image": image, "error": error, "coverage": coverage}
-        yield Item(level, f"{level}_{place}", meta, arrays)
+        meta["key00"] += 1 if reprocessed else 0
+        named = dict(zip(ARRAYS, planes, strict=True))
+        items.append(Item(number, level, f"{level}_{place}", meta, named))
+    return items
 
 
-def fits_file(item: Item) -> fits.HDUList:
-    """Give a product as astropy writes it: one extension for each array."""
-    header = fits.Header()
-    for key, value in item.meta.items():
-        header[key.upper()[:8]] = value
-    extensions = [fits.ImageHDU(data, name=name.upper()) for name, data in item.arrays.items()]
-    return fits.HDUList([fits.PrimaryHDU(header=header), *extensions])
+# -- a catalogue of small products --------------------------------------------------------
 
 
-# -- a gigabyte of files ------------------------------------------------------------------
+def small_metadata(number: int) -> Meta:
+    """60 entries; ten products in a row share an obsid and its instrument."""
+    group = number // 10
+    band, instrument = f"B{number % 10}", INSTRUMENTS[group % 3]
+    return metadata(number, band, "level2", 1342180000 + group, instrument)
 
 
-def write_files(folder: Path, fraction: float = 1.0) -> list[Path]:
-    """Write 100 files of 979 MB in all: maps, CCD frames, cubes, timelines, calibration.
-
-    `fraction` scales the size of each file.
-    """
-    folder.mkdir(parents=True)
-    for number in range(100):
-        _file(number, fraction).writeto(folder / f"{_kind(number)}{number:03d}.fits")
-    return sorted(folder.iterdir())
+def small_image(number: int) -> NDArray[np.float32]:
+    """1 KiB of pixels."""
+    return np.random.default_rng(number).normal(0, 1, (16, 16)).astype(np.float32)
 
 
-def change_files(folder: Path, fraction: float = 1.0) -> list[Path]:
-    """Change ten of them: 4 reprocessed, 3 headers, 2 patches of 64 x 64, 1 with rows appended."""
-    changed = []
-    for number in (2, 5, 8, 41):
-        changed.append(_replace(folder, number, _file(number, fraction, release=1)))
-    for number in (11, 45, 72):
-        hdus = _file(number, fraction)
-        hdus[0].header["CALVERS"] = "15.0"
-        changed.append(_replace(folder, number, hdus))
-    for number in (14, 17):
-        hdus = _file(number, fraction)
-        image = hdus["IMAGE"].data
-        middle = len(image) // 2
-        image[middle : middle + 64, middle : middle + 64] *= 1.1
-        changed.append(_replace(folder, number, hdus))
-    changed.append(_replace(folder, 80, _file(80, fraction, extra_rows=1000)))
-    return changed
-
-
-def _replace(folder: Path, number: int, hdus: fits.HDUList) -> Path:
-    path = folder / f"{_kind(number)}{number:03d}.fits"
-    hdus.writeto(path, overwrite=True)
-    return path
-
-
-def _kind(number: int) -> str:
-    limits = {30: "map", 60: "ccd", 70: "cube", 86: "timeline", 100: "cal"}
-    return next(kind for limit, kind in limits.items() if number < limit)
-
-
-def _file(number: int, fraction: float, release: int = 0, extra_rows: int = 0) -> fits.HDUList:
-    rng = np.random.default_rng((number, release))
-    kind, side = _kind(number), fraction**0.5
-    primary = fits.PrimaryHDU()
-    primary.header["OBJECT"] = f"field {number}"
-    primary.header["CALVERS"] = "14.2"
-    primary.header["OBSID"] = 1342180000 + number
-    hdus: list[Any]
-    match kind:
-        case "map":
-            hdus = _map(number, rng, max(96, int(972 * side)))
-        case "ccd":
-            hdus = [fits.ImageHDU(_ccd(number, rng, max(96, int(2048 * side))), name="SCI")]
-        case "cube":
-            hdus = [fits.ImageHDU(_cube(number, rng, max(16, int(96 * side))), name="FLUX")]
-        case "timeline":
-            sky = np.random.default_rng(number)
-            rows = max(2000, int(300_000 * fraction))
-            hdus = [fits.BinTableHDU(_timeline(sky, rows + extra_rows), name="TOD")]
-        case _:
-            data = np.outer(np.hanning(200), np.hanning(200)).astype(np.float32)
-            hdus = [fits.ImageHDU(data * (1 + number), name="FLAT")]
-    return fits.HDUList([primary, *hdus])
-
-
-def _map(number: int, rng: np.random.Generator, size: int) -> list[fits.ImageHDU]:
-    """A scan map: power-law sky and sources, noise of this release, NaN outside the scan."""
-    sky = np.random.default_rng(number)
-    spectrum = np.fft.rfft2(sky.standard_normal((size, size)))
-    frequency = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None, :])
-    frequency[0, 0] = np.inf
-    image = np.fft.irfft2(spectrum * frequency**-1.45, s=(size, size))
-    image = 4 + 0.5 * image / image.std()
-    for row, column in sky.integers(4, size - 5, (size, 2)):
-        beam = np.exp(-0.5 * (np.arange(-4, 5)[:, None] ** 2 + np.arange(-4, 5) ** 2) / 1.7**2)
-        image[row - 4 : row + 5, column - 4 : column + 5] += sky.pareto(1.5) * beam
-    axis = np.linspace(-1, 1, size)
-    angle = np.deg2rad(20 + number)
-    along = axis[None, :] * np.cos(angle) + axis[:, None] * np.sin(angle)
-    across = axis[:, None] * np.cos(angle) - axis[None, :] * np.sin(angle)
-    seen = (np.abs(along) < 0.85) & (np.abs(across) < 0.7)
-    hits = np.where(seen, 20 + sky.integers(-3, 4, (size, size)), 0).astype(np.float32)
-    with np.errstate(divide="ignore"):
-        error = np.where(seen, 0.2 / np.sqrt(hits), np.nan).astype(np.float32)
-    noisy = np.where(seen, image + error * rng.standard_normal((size, size)), 0.0)
-    smooth = np.fft.irfft2(np.fft.rfft2(noisy) * np.exp(-((frequency / 0.08) ** 2)), s=image.shape)
+def small_products(first: int, count: int) -> list[tuple[int, Meta, Arrays]]:
+    """Give products of the catalogue, made before a clock starts."""
     return [
-        fits.ImageHDU(np.where(seen, noisy, np.nan).astype(np.float32), name="IMAGE"),
-        fits.ImageHDU(np.where(seen, smooth, np.nan).astype(np.float32), name="SMOOTHED"),
-        fits.ImageHDU(error, name="ERROR"),
-        fits.ImageHDU(hits, name="COVERAGE"),
+        (number, small_metadata(number), {"image": small_image(number)})
+        for number in range(first, first + count)
     ]
 
 
-def _ccd(number: int, rng: np.random.Generator, size: int) -> NDArray[np.uint16]:
-    """A CCD frame: bias, sky, stars, photon noise; unsigned, so written with BZERO."""
-    sky = np.random.default_rng(number)
-    electrons = np.full((size, size), 300.0 + 10 * number)
-    for row, column in sky.integers(6, size - 7, (size // 2, 2)):
-        beam = np.exp(-0.5 * (np.arange(-6, 7)[:, None] ** 2 + np.arange(-6, 7) ** 2) / 2.0**2)
-        electrons[row - 6 : row + 7, column - 6 : column + 7] += 400 * sky.pareto(1.2) * beam
-    noise = np.sqrt(electrons) * rng.standard_normal(electrons.shape)
-    counts = 1000 + (electrons + noise) / 1.6
-    return np.asarray(np.clip(counts, 0, 65535), dtype=np.uint16)
+def numbers_with(value: int, count: int) -> list[int]:
+    """Which of the first `count` products have this value of key00: one in 10,007."""
+    start = value * pow(31, -1, PERIOD) % PERIOD
+    return list(range(start, count, PERIOD))
 
 
-def _cube(number: int, rng: np.random.Generator, size: int) -> NDArray[np.float64]:
-    """A spectral cube in float64, one line over a continuum."""
-    channels = np.arange(100)[:, None, None]
-    axis = np.linspace(-1, 1, size)
-    shape = np.exp(-2 * (axis[:, None] ** 2 + axis[None, :] ** 2))
-    line = 1 + 5 * np.exp(-0.5 * ((channels - 50 - 10 * axis[None, None, :]) / 4) ** 2)
-    cube = shape * line * (1 + number / 100) + 0.05 * rng.standard_normal((100, size, size))
-    return np.asarray(cube)
+# -- images to search by their pixels -----------------------------------------------------
 
 
-def _timeline(sky: np.random.Generator, rows: int) -> NDArray[Any]:
-    """Rows of 41 bytes; the first rows are the same however many follow."""
-    table = np.empty(
-        rows,
-        dtype=[("TIME", ">f8"), ("RA", ">f8"), ("DEC", ">f8"), ("SIGNAL", ">f8"),
-               ("COUNTS", ">i4"), ("SAMPLE", ">i4"), ("FLAG", "u1")],
-    )  # fmt: skip
-    step = np.arange(rows)
-    leg = (step % 7500) / 7500
-    noise = sky.standard_normal((rows, 2))
-    table["TIME"] = 1.629e9 + step / 18.6
-    table["RA"] = 204.2 + leg * 0.6 + 1e-7 * noise[:, 0]
-    table["DEC"] = -29.8 + (step // 7500) * 0.01
-    table["SIGNAL"] = 2.5e-3 + 1e-4 * np.sin(step / 3000) + 1e-6 * noise[:, 1]
-    table["COUNTS"] = 31000 + (25 * noise[:, 1]).astype(np.int32)
-    table["SAMPLE"] = step
-    table["FLAG"] = np.where(step % 997 == 0, 64, 0)
-    return table
+def prepare_images(folder: Path, count: int) -> None:
+    """Write images of noise, 256 x 256; every hundredth has one bright pixel."""
+    images = np.empty((count, 256, 256), np.float32)
+    for number, image in enumerate(images):
+        image[...] = np.random.default_rng(50000 + number).standard_normal(image.shape, np.float32)
+        if number % 100 == 37:
+            image[100, 100] = 50.0
+    np.save(folder / "images.npy", images)
+
+
+def images(folder: Path) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Give the images one by one."""
+    yield from enumerate(np.load(folder / "images.npy"))
