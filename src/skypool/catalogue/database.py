@@ -37,6 +37,11 @@ _CORRUPT = frozenset(
 _BROKEN = re.compile(
     "no such (table|column)|has no column|malformed|Could not decode|user-defined function raised"
 )
+# SQLite does not tell a quota, or a limit on open files, from a disk that fails.
+_HINT = (
+    "check the disk, its quota and its connection, and the limits on open files and on their"
+    " sizes (ulimit -a)"
+)
 
 
 class CatalogueVersion(StorageError):
@@ -63,13 +68,17 @@ def explained(path: str) -> Iterator[None]:
             ) from None
         if code == sqlite3.SQLITE_FULL:
             raise DiskFull(
-                f"no room left to write the catalogue {path}", hint="free some space"
+                f"no room left to write the catalogue {path}",
+                hint="free some space there, then try again: the pool is as it was",
             ) from None
         if code == sqlite3.SQLITE_READONLY:
-            raise ReadOnly(f"the catalogue {path} cannot be written to: {error}") from None
+            raise ReadOnly(
+                f"the catalogue {path} cannot be written to: {error}",
+                hint="check the permissions of the folder and its file system",
+            ) from None
         if code in _CORRUPT or (code == sqlite3.SQLITE_ERROR and _BROKEN.search(str(error))):
             raise _damaged(path, str(error)) from None
-        raise StorageError(f"the catalogue {path} cannot be used: {error}") from None
+        raise StorageError(f"the catalogue {path} cannot be used: {error}", hint=_HINT) from None
 
 
 def _damaged(path: str, why: str) -> Damaged:

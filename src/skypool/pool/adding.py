@@ -25,9 +25,7 @@ from skypool.catalogue.interface import (
 from skypool.catalogue.terms import indexed
 from skypool.codec.documents import dumps
 from skypool.errors import (
-    DiskFull,
     NameConflict,
-    ReadOnly,
     SourceChanged,
     SourceMissing,
     StorageError,
@@ -41,7 +39,7 @@ from skypool.pool.ref import Ref
 from skypool.pool.resolve import check_name
 from skypool.pool.saving import Totals
 from skypool.pool.trees import FileNode, FolderNode, Node, is_tar, scan, unpack
-from skypool.storage.inplace import FileSource
+from skypool.storage.inplace import FileSource, SourceUnreadable
 
 if TYPE_CHECKING:
     from skypool.codec.sinks import ByteSource
@@ -55,8 +53,6 @@ __all__ = ["AddOptions", "AddReport", "Adder"]
 _CLOCK_GRAIN_NS = 2 * 10**9
 _STAGE_DOCUMENTS = 1000
 _STAGE_BYTES = 512 * 1024**2
-# Errors that concern the pool rather than the file that is read end the whole work.
-_FATAL = (DiskFull, ReadOnly)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -304,9 +300,7 @@ class Adder:
         try:
             if not self._take_seen(node, version):
                 size = self._read(node, version, name)
-        except (SourceChanged, SourceMissing, StorageError) as error:
-            if isinstance(error, _FATAL):
-                raise
+        except (SourceChanged, SourceMissing, SourceUnreadable) as error:
             self._skip(node.path, error.message, name)
             return None
         self.report.bytes_in += size

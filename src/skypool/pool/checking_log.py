@@ -10,6 +10,7 @@ from skypool.codec.digest import digest
 from skypool.codec.documents import loads
 from skypool.errors import Damaged
 from skypool.storage.commit_log import START, LogPosition, pack_record
+from skypool.storage.filelayer import explained
 
 if TYPE_CHECKING:
     from skypool.pool.session import Session
@@ -84,7 +85,7 @@ def _is_torn(session: Session, end: LogPosition) -> bool:
         data = pack_record(payload, position)
         position = LogPosition(number, position.offset + len(data), digest(data))
         expected += data
-    with open(path, "rb") as file:
+    with explained("read", path), open(path, "rb") as file:
         file.seek(end.offset)
         rest = file.read(len(expected) + 1)
     torn = rest.rstrip(b"\0")

@@ -22,6 +22,7 @@ from skypool.pool.progress import OnProgress, Progress
 from skypool.pool.reaching import reached
 from skypool.pool.repacking import Repacker
 from skypool.storage.filelayer import FileLayer, Handle
+from skypool.storage.looking import list_folder, status_of
 from skypool.storage.pack_files import list_packs
 from skypool.storage.pack_layout import HEADER_SIZE
 from skypool.storage.pack_scan import PackReader, pack_name, sealed_index
@@ -180,15 +181,13 @@ class Collector:
                 entries[pack_name(entry.path)] = (entry.path, self._is_held(entry.path))
         numbers = marks.packs()
         marks.lose(number for name, number in numbers.items() if name not in entries)
-        states = {}
-        for name, (path, _) in entries.items():
-            with contextlib.suppress(FileNotFoundError):  # another gc was faster
-                states[name] = os.stat(path)
+        # None: another gc was faster.
+        states = {name: status_of(path) for name, (path, _) in entries.items()}
         uses = marks.use()
         victims = []
         limit = time.time() - self._grace
         for name, (path, held) in sorted(entries.items()):
-            state = states.get(name)
+            state = states[name]
             if state is None:
                 continue
             victim = self._victim(path, name, state, uses.get(name, PackUse()))
@@ -231,8 +230,7 @@ class Collector:
         """Remove, or only count, the temporary files of interrupted work."""
         limit = time.time() - _LEFTOVER_AGE
         for folder in (self._folder.path, self._folder.packs):
-            with os.scandir(folder) as entries:
-                found = [entry for entry in entries if entry.name.endswith(".tmp")]
+            found = [entry for entry in list_folder(folder) if entry.name.endswith(".tmp")]
             for entry in found:
                 with contextlib.suppress(FileNotFoundError):
                     state = entry.stat(follow_symlinks=False)
@@ -282,8 +280,11 @@ class Collector:
         try:
             if not self._files.lock(handle, exclusive=True):
                 raise _Busy
-            state = os.stat(victim.path)
-            if (state.st_size, state.st_mtime_ns) != (victim.size, victim.mtime_ns):
+            state = status_of(victim.path)
+            if state is None or (state.st_size, state.st_mtime_ns) != (
+                victim.size,
+                victim.mtime_ns,
+            ):
                 raise _Busy
             yield handle
         finally:

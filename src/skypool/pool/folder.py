@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import stat
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,12 +17,11 @@ from skypool.errors import (
     FormatTooNew,
     PoolExists,
     PoolNotFound,
-    ReadOnly,
-    StorageError,
     UsageError,
 )
 from skypool.storage.commit_log import CommitLog
-from skypool.storage.filelayer import FileLayer, locked
+from skypool.storage.filelayer import FileLayer, explained, locked
+from skypool.storage.looking import is_file, list_folder, status_of
 
 __all__ = ["FORMAT_VERSION", "PoolFolder", "is_pool"]
 
@@ -44,7 +44,7 @@ the folder docs/format of skypool, precisely enough to read it without skypool.
 
 def is_pool(path: str) -> bool:
     """Return whether a folder is a pool."""
-    return os.path.isfile(os.path.join(path, MARKER))
+    return is_file(os.path.join(path, MARKER))
 
 
 @dataclass(frozen=True)
@@ -105,12 +105,10 @@ class PoolFolder:
         """
         marker = os.path.join(path, MARKER)
         try:
-            with open(marker, "rb") as file:
+            with explained("read", marker), open(marker, "rb") as file:
                 text = file.read()
-        except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
             raise PoolNotFound(f"there is no pool at {path}") from None
-        except OSError as error:
-            raise StorageError(f"cannot read {marker}: {error.strerror}") from None
         try:
             obj = json.loads(text)
             version, features = int(obj["version"]), frozenset(obj["features"])
@@ -190,17 +188,15 @@ class PoolFolder:
 
 
 def _check_empty(path: str) -> None:
-    try:
-        with os.scandir(path) as entries:
-            others = [e.name for e in entries if e.name not in _OWN and not e.name.endswith(".tmp")]
-    except FileNotFoundError:
-        return
-    except NotADirectoryError:
+    if is_file(path):
         raise UsageError(
             f"{path} is a file, a pool is a folder", hint="name a folder that does not exist yet"
-        ) from None
-    except PermissionError:
-        raise ReadOnly(f"the folder {path} cannot be read") from None
+        )
+    try:
+        names = [entry.name for entry in list_folder(path)]
+    except FileNotFoundError:
+        return
+    others = [name for name in names if name not in _OWN and not name.endswith(".tmp")]
     if others:
         raise UsageError(
             f"the folder {path} is not empty ({others[0]!r} and {len(others) - 1} more)",
@@ -212,7 +208,8 @@ _OWN = frozenset({"packs", "README.txt", "lock", "commits.log", MARKER})
 
 
 def _make_folders(path: str, files: FileLayer) -> None:
-    if os.path.isdir(path):
+    found = status_of(path)
+    if found is not None and stat.S_ISDIR(found.st_mode):
         return
     parent = os.path.dirname(path)
     if parent != path:

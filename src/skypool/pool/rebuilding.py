@@ -27,6 +27,7 @@ from skypool.pool.reaching import reached
 from skypool.pool.recovery import file_identity, noted_position
 from skypool.storage.commit_log import START, LogPosition, has_record
 from skypool.storage.filelayer import publish
+from skypool.storage.looking import list_folder, status_of
 from skypool.storage.pack_files import list_packs
 from skypool.storage.pack_scan import scan_pack
 from skypool.storage.store import ChunkStore, Location
@@ -104,9 +105,9 @@ def make_catalogue(
         Path of the new file: complete, closed, not durable yet.
     """
     # Nobody else is making one: those that are there were interrupted.
-    for name in os.listdir(folder.path):
-        if name.startswith("catalogue.sqlite.") and name.endswith(".tmp"):
-            folder.files.unlink(os.path.join(folder.path, name))
+    for entry in list_folder(folder.path):
+        if entry.name.startswith("catalogue.sqlite.") and entry.name.endswith(".tmp"):
+            folder.files.unlink(entry.path)
     path = f"{folder.catalogue}.{uuid.uuid4().hex}.tmp"
     try:
         catalogue = SqliteCatalogue(path, writable=True, scratch=True)
@@ -256,7 +257,7 @@ def put_in_place(folder: PoolFolder, path: str) -> None:
     Where SQLite can still open the old file it takes the new content, so that whoever has
     it open goes on. Else the file is replaced, and they notice that it is another one.
     """
-    if os.path.exists(folder.catalogue):
+    if status_of(folder.catalogue) is not None:
         database = Database(folder.catalogue, writable=True)
         try:
             database.take_over(path)

@@ -18,6 +18,7 @@ from skypool.catalogue.database import CatalogueVersion
 from skypool.catalogue.sqlite import SqliteCatalogue
 from skypool.errors import Damaged, ReadOnly
 from skypool.storage.commit_log import START, LogPosition
+from skypool.storage.looking import size_of, status_of
 
 if TYPE_CHECKING:
     from skypool.pool.session import Session
@@ -47,11 +48,8 @@ def noted_position(position: LogPosition) -> dict[str, int | bytes]:
 
 def file_identity(path: str) -> tuple[int, int] | None:
     """Return device and inode of a file, None if there is none; it is not opened."""
-    try:
-        found = os.stat(path)
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino
+    found = status_of(path)
+    return None if found is None else (found.st_dev, found.st_ino)
 
 
 def open_catalogue(session: Session) -> SqliteCatalogue:
@@ -66,7 +64,7 @@ def open_catalogue(session: Session) -> SqliteCatalogue:
     """
     path = session.folder.catalogue
     if not session.writable:
-        if not os.path.exists(path):
+        if status_of(path) is None:
             raise ReadOnly(
                 f"the pool {session.folder.path} has no catalogue, and it is open for reading",
                 hint="`skypool reindex`, by someone who may write there, makes one",
@@ -87,7 +85,7 @@ def open_catalogue(session: Session) -> SqliteCatalogue:
 def _problem(session: Session) -> str | None:
     """Return why the catalogue cannot be used, None where it can be or where the pool is new."""
     path = session.folder.catalogue
-    if not os.path.exists(path):
+    if status_of(path) is None:
         new = not _size(session.folder.log.path)
         return None if new else f"the catalogue {path} is missing"
     try:
@@ -203,7 +201,4 @@ def _misfit(session: Session) -> str:
 
 
 def _size(path: str) -> int:
-    try:
-        return os.path.getsize(path)
-    except FileNotFoundError:
-        return 0
+    return size_of(path) or 0

@@ -25,7 +25,7 @@ from skypool.catalogue.sqlite import SqliteCatalogue
 from skypool.codec.documents import loads
 from skypool.codec.sinks import Fetch
 from skypool.config import Settings
-from skypool.errors import Damaged, Locked, ReadOnly
+from skypool.errors import Damaged, Locked, ReadOnly, StorageError
 from skypool.pool.folder import PoolFolder
 from skypool.pool.recovery import (
     bring_up_to_date,
@@ -220,8 +220,17 @@ class Session:
                 noted_position(self._log_end),
             )
             if published.commit is not None:
-                self.complete_log()
+                self._acknowledge(published.commit)
         return published
+
+    def _acknowledge(self, commit: int) -> None:
+        """Complete the log, without which nobody is told that a commit is made."""
+        try:
+            self.complete_log()
+        except StorageError as error:
+            # The catalogue has it durably: whoever opens the pool next, or commits, goes on.
+            kept = f"commit {commit} is in the catalogue, and is completed by the next change"
+            raise type(error)(error.message, hint=f"{error.hint}; {kept}") from error
 
     def adopt(
         self,

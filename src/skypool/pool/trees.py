@@ -13,6 +13,7 @@ from pathlib import Path
 from skypool.errors import NotFound, StorageError
 from skypool.formats.base import FolderFormat
 from skypool.formats.folders import folder_format
+from skypool.storage.looking import status_of
 
 __all__ = ["FileNode", "FolderNode", "Node", "is_tar", "scan", "unpack"]
 
@@ -106,12 +107,9 @@ def scan(path: str, leave_out: str | None = None) -> Node:
         If it cannot be read, or is neither file nor folder.
     """
     clean = path.rstrip("/") or "/"
-    try:
-        status = os.stat(clean)
-    except (FileNotFoundError, NotADirectoryError):
-        raise NotFound(f"there is no file or folder {path!r}") from None
-    except OSError as error:
-        raise StorageError(f"cannot read {path!r}: {error.strerror}") from None
+    status = status_of(clean)
+    if status is None:
+        raise NotFound(f"there is no file or folder {path!r}")
     name = os.path.basename(os.path.abspath(clean))
     if stat.S_ISDIR(status.st_mode):
         return _folder(clean, name, status, frozenset(_identity(leave_out)))

@@ -7,7 +7,6 @@ lock, all records that it lacks.
 from __future__ import annotations
 
 import contextlib
-import os
 import struct
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -18,6 +17,7 @@ from skypool.codec.compression import RAW, ZSTD, decode, encode
 from skypool.codec.digest import digest
 from skypool.errors import Damaged, StorageError
 from skypool.storage.filelayer import FileLayer, Handle, locked
+from skypool.storage.looking import size_of
 
 __all__ = ["START", "CommitLog", "LogPosition", "LogRecord", "has_record", "pack_record"]
 
@@ -209,12 +209,9 @@ class CommitLog:
         Damaged
             If not: a record written there would stand behind a hole that nobody reads across.
         """
-        try:
-            size = os.path.getsize(self.path)
-        except FileNotFoundError:
-            size = -1
-        if size < position.offset:
-            what = "is missing" if size < 0 else "has lost records"
+        size = size_of(self.path)
+        if size is None or size < position.offset:
+            what = "is missing" if size is None else "has lost records"
             raise Damaged(
                 f"the log {self.path} {what}: it has to reach to commit {position.number}",
                 hint="put it back from a copy of the pool; until then it can be read only",
@@ -241,7 +238,7 @@ class CommitLog:
             If a commit between the log's last and the first given is missing.
         """
         self.check(after)
-        with locked(self._files, self.path, exclusive=True) as handle:
+        with locked(self._files, self.path, exclusive=True, writing=True) as handle:
             position = after
             for record in self._scan(handle, after):
                 position = record.end

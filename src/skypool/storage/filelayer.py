@@ -25,7 +25,7 @@ from skypool.codec.buffers import Buffer
 from skypool.errors import DiskFull, Locked, ReadOnly, StorageError
 from skypool.storage.system import SystemCalls
 
-__all__ = ["FileLayer", "Handle", "LocalFiles", "locked", "publish", "replace_file"]
+__all__ = ["FileLayer", "Handle", "LocalFiles", "explained", "locked", "publish", "replace_file"]
 
 # EFBIG is what a limit on file sizes gives, EDQUOT a quota: no room, both of them.
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -136,7 +136,8 @@ class FileLayer(Protocol):
 
 
 @contextlib.contextmanager
-def _explained(doing: str, path: str) -> Iterator[None]:
+def explained(doing: str, path: str) -> Iterator[None]:
+    """Turn errors of the system into those of skypool; files missing or there pass."""
     try:
         yield
     except (FileNotFoundError, FileExistsError):
@@ -189,34 +190,34 @@ class LocalFiles:
     def create_exclusive(self, path: str) -> Handle:
         """Make a new file, open for reading and writing; fails if there is one."""
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        with _explained("create", path):
+        with explained("create", path):
             return Handle(self.system.open(path, flags, 0o666), path)
 
     def open_read(self, path: str) -> Handle:
         """Open a file for reading."""
-        with _explained("open", path):
+        with explained("open", path):
             return Handle(self.system.open(path, os.O_RDONLY | os.O_CLOEXEC), path)
 
     def open_update(self, path: str) -> Handle:
         """Open an existing file for reading and writing."""
-        with _explained("open for writing", path):
+        with explained("open for writing", path):
             return Handle(self.system.open(path, os.O_RDWR | os.O_CLOEXEC), path)
 
     def close(self, handle: Handle) -> None:
         """Close a file, and give up its lock."""
         fd, handle.fd = handle.fd, -1
         if fd >= 0:
-            with _explained("close", handle.path):
+            with explained("close", handle.path):
                 self.system.close(fd)
 
     def size(self, handle: Handle) -> int:
         """Return the bytes of an open file."""
-        with _explained("look at", handle.path):
+        with explained("look at", handle.path):
             return self.system.fstat(handle.fd).st_size
 
     def pread(self, handle: Handle, offset: int, length: int) -> bytes:
         """Return *length* bytes from *offset*; fewer only at the end of the file."""
-        with _explained("read", handle.path):
+        with explained("read", handle.path):
             data = self.system.pread(handle.fd, length, offset)
             if len(data) == length or not data:
                 return data
@@ -234,7 +235,7 @@ class LocalFiles:
         """Write the buffers one behind the other from *offset*."""
         views = [memoryview(buffer).cast("B") for buffer in buffers]
         views = [view for view in views if view.nbytes]
-        with _explained("write to", handle.path):
+        with explained("write to", handle.path):
             first, start = 0, offset
             while first < len(views):
                 done = self.system.pwritev(handle.fd, views[first : first + _MOST_BUFFERS], offset)
@@ -250,17 +251,17 @@ class LocalFiles:
 
     def truncate(self, handle: Handle, size: int) -> None:
         """Cut a file to *size* bytes."""
-        with _explained("cut", handle.path):
+        with explained("cut", handle.path):
             self.system.ftruncate(handle.fd, size)
 
     def sync(self, handle: Handle) -> None:
         """Make a file's content durable; after an error its state is unknown for good."""
-        with _explained("make durable", handle.path):
+        with explained("make durable", handle.path):
             self.system.fdatasync(handle.fd)
 
     def sync_folder(self, path: str) -> None:
         """Make the names in a folder durable."""
-        with _explained("make durable", path):
+        with explained("make durable", path):
             fd = self.system.open(path or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 self.system.fsync(fd)
@@ -273,7 +274,7 @@ class LocalFiles:
 
     def make_folder(self, path: str) -> bool:
         """Make a folder, durable in its parent; False if there is one already."""
-        with _explained("make the folder", path):
+        with explained("make the folder", path):
             try:
                 self.system.mkdir(path)
             except FileExistsError:
@@ -285,19 +286,19 @@ class LocalFiles:
 
     def link(self, source: str, target: str) -> None:
         """Give a file a second name, durably; fails if that name is taken."""
-        with _explained("link", target):
+        with explained("link", target):
             self.system.link(source, target)
         self.sync_folder(os.path.dirname(target))
 
     def replace(self, source: str, target: str) -> None:
         """Rename a file over another, durably."""
-        with _explained("rename to", target):
+        with explained("rename to", target):
             self.system.replace(source, target)
         self.sync_folder(os.path.dirname(target))
 
     def unlink(self, path: str) -> None:
         """Remove a file, durably; nothing happens if there is none."""
-        with _explained("remove", path):
+        with explained("remove", path):
             try:
                 self.system.unlink(path)
             except FileNotFoundError:
@@ -307,7 +308,7 @@ class LocalFiles:
     def lock(self, handle: Handle, *, exclusive: bool, wait: float | None = 0.0) -> bool:
         """Take an advisory lock; False if another process has it."""
         mode = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
-        with _explained("lock", handle.path):
+        with explained("lock", handle.path):
             if wait is None:
                 self.system.flock(handle.fd, mode)
                 return True
@@ -329,13 +330,18 @@ class LocalFiles:
 
     def unlock(self, handle: Handle) -> None:
         """Give up the lock."""
-        with _explained("unlock", handle.path):
+        with explained("unlock", handle.path):
             self.system.flock(handle.fd, fcntl.LOCK_UN)
 
 
 @contextlib.contextmanager
 def locked(
-    files: FileLayer, path: str, *, exclusive: bool, wait: float | None = None
+    files: FileLayer,
+    path: str,
+    *,
+    exclusive: bool,
+    wait: float | None = None,
+    writing: bool = False,
 ) -> Iterator[Handle]:
     """Hold the lock of a file.
 
@@ -349,6 +355,8 @@ def locked(
         Exclusive or shared.
     wait
         Seconds to wait for it; 0 for one try, None without end.
+    writing
+        The file itself is to be written to: one that can only be read is an error.
 
     Raises
     ------
@@ -359,6 +367,8 @@ def locked(
         # Over NFS an exclusive lock needs a file that is open for writing.
         handle = files.open_update(path)
     except ReadOnly:
+        if writing:
+            raise
         handle = files.open_read(path)
     try:
         if not files.lock(handle, exclusive=exclusive, wait=wait):

@@ -19,7 +19,11 @@ from skypool.storage.filelayer import FileLayer, Handle, LocalFiles
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["FileSource", "FileState", "state_of"]
+__all__ = ["FileSource", "FileState", "SourceUnreadable", "state_of"]
+
+
+class SourceUnreadable(StorageError):
+    """A file of the user's cannot be read; the pool has nothing to do with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +105,13 @@ class FileSource:
         self._handle: Handle | None = None
         if not stat.S_ISREG(_status(self.path).st_mode):
             # Opening a pipe or a device may wait for ever or have effects.
-            raise StorageError(f"{self.path} is not a regular file")
+            raise SourceUnreadable(f"{self.path} is not a regular file")
         try:
             self._handle = self._files.open_read(self.path)
         except (FileNotFoundError, NotADirectoryError):
             raise _missing(self.path) from None
+        except StorageError as error:
+            raise SourceUnreadable(error.message, hint=error.hint) from error
         self.bytes_read = 0
         found = _state(os.fstat(self._handle.fd), self.path)
         if expected is not None and not expected.matches(found):
@@ -126,7 +132,10 @@ class FileSource:
         if handle is None:
             raise StorageError(f"{self.path} has been closed")
         length = max(0, min(length, self.size - offset))
-        data = self._files.pread(handle, offset, length)
+        try:
+            data = self._files.pread(handle, offset, length)
+        except StorageError as error:
+            raise SourceUnreadable(error.message, hint=error.hint) from error
         self.bytes_read += len(data)
         if len(data) < length:
             raise _changed(self.path)
@@ -168,12 +177,12 @@ def _status(path: str) -> os.stat_result:
     except (FileNotFoundError, NotADirectoryError):
         raise _missing(path) from None
     except OSError as error:
-        raise StorageError(f"cannot look at {path}: {error.strerror}") from error
+        raise SourceUnreadable(f"cannot look at {path}: {error.strerror}") from error
 
 
 def _state(found: os.stat_result, path: str) -> FileState:
     if not stat.S_ISREG(found.st_mode):
-        raise StorageError(f"{path} is not a regular file")
+        raise SourceUnreadable(f"{path} is not a regular file")
     return FileState(found.st_size, found.st_mtime_ns, found.st_ino)
 
 

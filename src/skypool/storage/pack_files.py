@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from skypool.errors import StorageError
 from skypool.storage.filelayer import FileLayer, Handle
 from skypool.storage.interface import PackEnd
+from skypool.storage.looking import list_folder
 from skypool.storage.pack_layout import HEADER_SIZE
 from skypool.storage.pack_scan import pack_name
 
@@ -89,11 +90,10 @@ class PackFiles:
 
 def list_packs(folder: str) -> Iterator[os.DirEntry[str]]:
     """Yield the packs of a folder, in no order; other files are passed over."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            with contextlib.suppress(StorageError):
-                pack_name(entry.name)
-                yield entry
+    for entry in list_folder(folder):
+        with contextlib.suppress(StorageError):
+            pack_name(entry.name)
+            yield entry
 
 
 def unsealed_packs(folder: str, roll_bytes: int) -> list[PackEnd]:

@@ -104,7 +104,11 @@ class PackReader:
         self._data = b""
         self.path = path
         self._handle = files.open_read(path)
-        self.size = files.size(self._handle)
+        try:
+            self.size = files.size(self._handle)
+        except BaseException:
+            files.close(self._handle)
+            raise
 
     def __enter__(self) -> PackReader:
         return self

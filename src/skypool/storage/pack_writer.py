@@ -11,6 +11,7 @@ from skypool.codec.compression import choose
 from skypool.codec.digest import digest
 from skypool.errors import SkypoolError, StorageError
 from skypool.storage.filelayer import FileLayer, Handle
+from skypool.storage.looking import status_of
 from skypool.storage.pack_layout import (
     HEADER_SIZE,
     INDEX,
@@ -56,7 +57,7 @@ class PackWriter:
     """
 
     def __init__(
-        self, files: FileLayer, handle: Handle, name: bytes, end: int, *, new: bool, synced: bool
+        self, files: FileLayer, handle: Handle, name: bytes, end: int, *, new: bool, durable: int
     ) -> None:
         self._files = files
         self._handle = handle
@@ -64,7 +65,8 @@ class PackWriter:
         self.created = new
         self._parts: list[View] = []
         self._written = end
-        self._durable = end if synced else 0
+        # Up to here all is on disk for sure; records of dead writers may follow.
+        self._durable = durable
         self._index = bytearray()
         self._index_start = end
         self.name = name
@@ -175,9 +177,17 @@ class PackWriter:
         self._parts.clear()
         if self._handle.fd >= 0:
             # By hand, since a forked child may have inherited the open file.
+            # Nothing hangs on either call: what counts was made durable before.
             with contextlib.suppress(StorageError):
                 self._files.unlock(self._handle)
-            self._files.close(self._handle)
+            with contextlib.suppress(StorageError):
+                self._files.close(self._handle)
+
+    def __del__(self) -> None:
+        # Of a pool that nobody closed. Not unlocked by hand: this may be a forked child.
+        if self._handle.fd >= 0:
+            with contextlib.suppress(StorageError):
+                self._files.close(self._handle)
 
     def disown(self) -> None:
         """Close the file in a forked child; the lock stays with the parent."""
@@ -236,8 +246,9 @@ class PackWriter:
             self._files.truncate(self._handle, end)
 
     def _forget_unsynced(self) -> None:
-        # Best effort: the next writer of this pack then starts from what is on disk.
-        if self._durable:
+        # Best effort: what follows would be read from memory, and be gone after a crash. Of a
+        # pack taken over without knowing how much of it is durable, nothing can be cut off.
+        if self._durable or self.created:
             with contextlib.suppress(SkypoolError, OSError):
                 self._files.truncate(self._handle, self._durable)
 
@@ -262,10 +273,15 @@ def create_pack(files: FileLayer, folder: str, pool: bytes) -> PackWriter:
             continue
         # Another process may look at the pack before it is locked; it finds no header
         # and lets go again, but this try may fail for it.
-        if not files.lock(handle, exclusive=True, wait=1.0):
+        try:
+            taken = files.lock(handle, exclusive=True, wait=1.0)
+        except BaseException:
+            files.close(handle)
+            raise
+        if not taken:
             files.close(handle)
             continue
-        writer = PackWriter(files, handle, name, 0, new=True, synced=False)
+        writer = PackWriter(files, handle, name, 0, new=True, durable=0)
         writer._parts.append(make_pack_header(pool, name, time.time_ns()))
         writer.end = writer._index_start = HEADER_SIZE
         return writer
@@ -329,7 +345,7 @@ def _examined(
         files.truncate(handle, end)
     # The next record starts at a multiple of 8; a missing end of padding is a hole
     # that reads as zeros.
-    return PackWriter(files, handle, name, aligned(end), new=False, synced=False)
+    return PackWriter(files, handle, name, aligned(end), new=False, durable=committed_end or 0)
 
 
 def remove_pack(files: FileLayer, path: str) -> bool:
@@ -351,12 +367,9 @@ def remove_pack(files: FileLayer, path: str) -> bool:
 
 
 def _still_there(handle: Handle) -> bool:
-    try:
-        here = os.stat(handle.path)
-    except FileNotFoundError:
-        return False
+    here = status_of(handle.path)
     mine = os.fstat(handle.fd)
-    return (here.st_dev, here.st_ino) == (mine.st_dev, mine.st_ino)
+    return here is not None and os.path.samestat(here, mine)
 
 
 def _good_end(reader: PackReader, start: int) -> int | None:

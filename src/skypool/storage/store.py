@@ -173,12 +173,13 @@ class ChunkStore:
             pack = take_over_pack(self._files, path, self.pool_id, end)
             if pack is None:
                 continue
-            if self.is_full(pack):
+            if not self.is_full(pack):
+                return pack
+            try:
                 pack.seal()
                 pack.sync()
+            finally:
                 pack.release()
-                continue
-            return pack
         return None
 
     # -- reading

@@ -1,0 +1,62 @@
+"""Looking at files and folders: what is there, and what only cannot be seen."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from skypool.storage.filelayer import explained
+
+__all__ = ["is_file", "list_folder", "size_of", "status_of"]
+
+# There can be no file of such a name.
+_NOTHING = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
+
+
+def status_of(path: str) -> os.stat_result | None:
+    """Return what the system says of a file; None if there is none.
+
+    A file that cannot be looked at is an error, not a missing one (`os.path.exists` makes no
+    difference): what is missing may be made anew.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be told.
+    """
+    with explained("look at", path):
+        try:
+            return os.stat(path)
+        except OSError as error:
+            if error.errno not in _NOTHING:
+                raise
+        except ValueError:  # a null character
+            pass
+        return None
+
+
+def is_file(path: str) -> bool:
+    """Return whether there is a regular file."""
+    found = status_of(path)
+    return found is not None and stat.S_ISREG(found.st_mode)
+
+
+def size_of(path: str) -> int | None:
+    """Return the bytes of a file; None if there is none."""
+    found = status_of(path)
+    return None if found is None else found.st_size
+
+
+def list_folder(path: str) -> list[os.DirEntry[str]]:
+    """Return what is in a folder, in no order.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder.
+    StorageError
+        If it cannot be read.
+    """
+    with explained("read the folder", path), os.scandir(path) as entries:
+        return list(entries)
