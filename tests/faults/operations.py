@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ import numpy as np
 from astropy.io import fits
 
 import skypool as sp
+from skypool.catalogue.sqlite import SqliteCatalogue
 from skypool.pool.pool import Pool
 from skypool.pool.recovery import file_identity
 from skypool.storage.filelayer import FileLayer
@@ -130,13 +130,9 @@ def copy_base(source: Path, target: Path) -> None:
     shutil.copytree(source, target)
     catalogue = target / "pool/catalogue.sqlite"
     if catalogue.exists():
-        connection = sqlite3.connect(catalogue)
-        with connection:
-            connection.execute(
-                "UPDATE state SET value = ? WHERE key = 'file'",
-                (str(file_identity(str(catalogue))),),
-            )
-        connection.close()
+        opened = SqliteCatalogue(str(catalogue), writable=True)
+        opened.set_state({"file": str(file_identity(str(catalogue)))})
+        opened.close()
 
 
 # -- operations
