@@ -8,11 +8,15 @@ from collections.abc import Callable, Iterable, Sequence
 from skypool.catalogue.database import Database
 from skypool.catalogue.interface import ChunkPlace, ChunksGone
 
-__all__ = ["ALONE", "ChunkIndex", "chunk_key"]
+__all__ = ["ALONE", "BAD", "CONDEMNED", "ChunkIndex", "chunk_key"]
 
 # What stands for "not in a block" in a primary key, which cannot hold NULL.
 ALONE = -1
 _BATCH = 500
+_MOST = 2**62
+
+# Values of `condemned` of a row: gc is about to take the chunk; its record was found damaged.
+CONDEMNED, BAD = 1, 2
 
 
 def chunk_key(digest: bytes) -> int:
@@ -38,14 +42,17 @@ class ChunkIndex:
         self.confirm = confirm
 
     def places(self, digest: bytes) -> list[ChunkPlace]:
-        """Return the places that may hold a chunk (its key is a prefix of its digest)."""
+        """Return the places that may hold a chunk (its key is a prefix of its digest).
+
+        Those that were found damaged come last.
+        """
         return self.places_of_key(chunk_key(digest))
 
     def places_of_key(self, key: int) -> list[ChunkPlace]:
         """Return the places of all chunks that have a key."""
         rows = self._database.query(
             "SELECT p.name, c.offset, c.stored, c.member, c.length FROM chunks c"
-            " JOIN packs p ON p.id = c.pack WHERE c.key = ?",
+            f" JOIN packs p ON p.id = c.pack WHERE c.key = ? ORDER BY c.condemned = {BAD}",
             (key,),
         )
         return [_place(row) for row in rows]
@@ -60,7 +67,8 @@ class ChunkIndex:
             marks = ",".join("?" * len(part))
             rows = self._database.query(
                 "SELECT c.key, p.name, c.offset, c.stored, c.member, c.length FROM chunks c"
-                f" JOIN packs p ON p.id = c.pack WHERE c.key IN ({marks})",
+                f" JOIN packs p ON p.id = c.pack WHERE c.key IN ({marks})"
+                f" AND c.condemned != {BAD}",
                 part,
             )
             for key, *place in rows:
@@ -134,7 +142,7 @@ class ChunkIndex:
             part = keys[start : start + _BATCH]
             marks = ",".join("?" * len(part))
             for key, bad in connection.execute(
-                f"SELECT key, condemned FROM chunks WHERE key IN ({marks})",
+                f"SELECT key, condemned FROM chunks WHERE key IN ({marks}) AND condemned != {BAD}",
                 part,
             ):
                 found.add(key)
@@ -144,8 +152,50 @@ class ChunkIndex:
         if missing:
             raise ChunksGone(missing)
         connection.executemany(
-            "UPDATE chunks SET condemned = 0 WHERE key = ?", [(key,) for key in condemned]
+            f"UPDATE chunks SET condemned = 0 WHERE key = ? AND condemned = {CONDEMNED}",
+            [(key,) for key in condemned],
         )
+
+    # -- damage
+
+    def mark_bad(
+        self, connection: sqlite3.Connection, ranges: Iterable[tuple[bytes, int, int]]
+    ) -> int:
+        """Note, inside a transaction, that bytes of packs are damaged; return the rows it hurts.
+
+        Chunks there count as absent, so that adding them again heals them (storage rule 17).
+
+        Parameters
+        ----------
+        connection
+            In a transaction.
+        ranges
+            Name of a pack, start and end of the bytes.
+        """
+        count = 0
+        for pack, start, end in ranges:
+            count += connection.execute(
+                f"UPDATE chunks SET condemned = {BAD} WHERE condemned != {BAD}"
+                " AND pack = (SELECT id FROM packs WHERE name = ?)"
+                " AND offset < ? AND offset + stored > ?",
+                (pack, min(end, _MOST), start),
+            ).rowcount
+        return count
+
+    def bad_ranges(self) -> list[tuple[bytes, int, int]]:
+        """Return the records that are noted as damaged."""
+        return [
+            (pack, offset, offset + stored)
+            for pack, offset, stored in self._database.query(
+                "SELECT DISTINCT p.name, c.offset, c.stored FROM chunks c"
+                f" JOIN packs p ON p.id = c.pack WHERE c.condemned = {BAD}"
+            )
+        ]
+
+    def are_good(self, digests: Sequence[bytes]) -> bool:
+        """Return whether all of some chunks have a place that is not noted as damaged."""
+        found = self.places_of_many(digests)
+        return all(digest in found for digest in digests)
 
 
 def _place(row: Sequence[object]) -> ChunkPlace:

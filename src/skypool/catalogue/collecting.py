@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Self
 
-from skypool.catalogue.chunks import ALONE, chunk_key
+from skypool.catalogue.chunks import ALONE, BAD, chunk_key
 from skypool.catalogue.database import Database, explained
 from skypool.catalogue.interface import ChunkPlace
 from skypool.catalogue.text import from_database
@@ -36,10 +36,12 @@ CREATE TEMP TABLE mine(
 ) WITHOUT ROWID;
 """
 
-# The record of each chunk that documents reach: that with the smallest place, if several. A
+# The record of each chunk that documents reach: that with the smallest place, if several, of
+# those that were not found damaged. A
 # column beside min() is that of the same row (sqlite.org/lang_select.html, bare columns).
-_NEEDED = """
-    SELECT min((c.pack << 40) + c.offset), c.pack AS pack, c.offset AS offset, c.stored AS stored
+_NEEDED = f"""
+    SELECT min(((c.condemned = {BAD}) << 62) + (c.pack << 40) + c.offset),
+    c.pack AS pack, c.offset AS offset, c.stored AS stored
     FROM chunks c WHERE c.key IN (SELECT key FROM live)
     AND c.pack NOT IN (SELECT pack FROM lost) GROUP BY c.key
 """
@@ -217,6 +219,15 @@ class Marks:
             for key, name, offset, stored, member, length in cursor:
                 at = ChunkPlace(name, offset, stored, None if member == ALONE else member, length)
                 yield PlacedRow(key, at)
+
+    def all_marked(self, pack: int, start: int, end: int) -> bool | None:
+        """Return whether all chunks in bytes of a pack are marked; None if no row has any."""
+        ((rows, marked),) = self._all(
+            f"SELECT count(*), coalesce(sum(condemned = {BAD}), 0) FROM chunks"
+            " WHERE pack = ? AND offset < ? AND offset + stored > ?",
+            (pack, end, start),
+        )
+        return bool(rows == marked) if rows else None
 
     def unplaced(self) -> Iterator[int]:
         """Return the keys that documents reach and no good record of a row holds."""

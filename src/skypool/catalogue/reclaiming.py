@@ -10,7 +10,7 @@ import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from skypool.catalogue.chunks import ALONE, ChunkIndex, chunk_key
+from skypool.catalogue.chunks import ALONE, BAD, CONDEMNED, ChunkIndex, chunk_key
 from skypool.catalogue.collecting import Marks, PlacedRow
 from skypool.catalogue.database import Database, explained
 from skypool.catalogue.interface import ChunkPlace
@@ -38,7 +38,7 @@ class Reclaim(Marks):
     def forgive(self) -> None:
         """Clear the condemnations that an interrupted collection left."""
         with self._writing() as connection:
-            connection.execute("UPDATE chunks SET condemned = 0 WHERE condemned")
+            connection.execute(f"UPDATE chunks SET condemned = 0 WHERE condemned = {CONDEMNED}")
 
     def gather(self, packs: Iterable[int]) -> None:
         """Note the rows of packs that are to be rewritten or removed."""
@@ -54,7 +54,7 @@ class Reclaim(Marks):
         self.flush()
         with self._writing() as connection:
             connection.execute(
-                "UPDATE chunks SET condemned = 1 WHERE (key, pack, offset, member) IN"
+                f"UPDATE chunks SET condemned = {CONDEMNED} WHERE (key, pack, offset, member) IN"
                 " (SELECT key, pack, offset, member FROM mine WHERE pack = ?"
                 " AND key NOT IN (SELECT key FROM live))",
                 (pack,),
@@ -65,19 +65,26 @@ class Reclaim(Marks):
         self.flush()
         with self._writing() as connection:
             connection.execute(
-                "UPDATE chunks SET condemned = 0 WHERE (key, pack, offset, member) IN"
+                f"UPDATE chunks SET condemned = 0 WHERE condemned = {CONDEMNED}"
+                " AND (key, pack, offset, member) IN"
                 " (SELECT key, pack, offset, member FROM mine WHERE pack = ?"
                 " AND key IN (SELECT key FROM live))",
                 (pack,),
             )
 
     def survivors(self, pack: int) -> list[PlacedRow]:
-        """Return the rows of a pack that are not condemned, in the order of the pack."""
+        """Return the rows of a pack that are not condemned, in the order of the pack.
+
+        One that was found damaged is among them where nothing else holds a needed chunk: the
+        pack must not go then.
+        """
         rows = self._all(
             "SELECT c.key, p.name, c.offset, c.stored, c.member, c.length FROM mine m"
             " JOIN chunks c ON (c.key, c.pack, c.offset, c.member)"
             " = (m.key, m.pack, m.offset, m.member) JOIN packs p ON p.id = c.pack"
-            " WHERE m.pack = ? AND NOT c.condemned ORDER BY c.offset, c.member",
+            f" WHERE m.pack = ? AND (NOT c.condemned OR c.condemned = {BAD}"
+            "  AND c.key IN (SELECT key FROM live) AND NOT EXISTS (SELECT 1 FROM chunks o"
+            f" WHERE o.key = c.key AND o.condemned != {BAD})) ORDER BY c.offset, c.member",
             (pack,),
         )
         return [

@@ -47,7 +47,8 @@ CREATE TABLE packs(
 );
 
 -- `key` is the first 8 bytes of the digest as a signed number; the record in the pack
--- holds the whole digest and is compared when it is read.
+-- holds the whole digest and is compared when it is read. `condemned`: 1 if gc is about to take
+-- the chunk, 2 if its record was found damaged.
 CREATE TABLE chunks(
     key INTEGER NOT NULL,
     pack INTEGER NOT NULL,

@@ -196,6 +196,12 @@ class SqliteCatalogue(Identity):
             )
         ]
 
+    def mark_bad(self, ranges: Iterable[tuple[bytes, int, int]]) -> None:
+        """Note that bytes of packs are damaged; see `ChunkIndex.mark_bad`."""
+        with self._database.transaction() as connection:
+            if self.chunks.mark_bad(connection, ranges):
+                _set_state(connection, {"has_bad": 1})
+
     def documents_with(self, file_hash: bytes) -> list[bytes]:
         """Return the digests of the documents of a file's content."""
         rows = self._database.query(

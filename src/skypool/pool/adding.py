@@ -32,6 +32,7 @@ from skypool.errors import (
 )
 from skypool.formats.base import fixed_attributes
 from skypool.formats.registry import read_file
+from skypool.pool.damage_notes import missing_packs
 from skypool.pool.inplace import InPlaceSink
 from skypool.pool.observations import Observation, contradiction, observation_of
 from skypool.pool.progress import OnProgress, Progress
@@ -149,6 +150,9 @@ class Adder:
 
     def add(self, paths: Sequence[str]) -> list[int]:
         """Read everything and return the targets of the roots."""
+        missing = missing_packs(self._session)
+        if missing:
+            self._session.catalogue.mark_bad(missing)
         with ExitStack() as stack:
             nodes = [self._node(path, stack) for path in paths]
             files = [file for _, node in nodes for file in _files(node)]
@@ -314,7 +318,7 @@ class Adder:
             return False
         catalogue = self._session.catalogue
         digest = catalogue.document_of_seen(os.path.abspath(node.path), node.status)
-        if digest is None:
+        if digest is None or not self._session.is_whole(digest):
             return False
         found = self._indexed.get(digest) or catalogue.document_size(digest)
         if found is None:

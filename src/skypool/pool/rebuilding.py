@@ -77,12 +77,16 @@ def rebuild_catalogue(session: Session, on_progress: OnProgress | None = None) -
 
 def rebuild_from_log(session: Session, on_progress: OnProgress | None = None) -> None:
     """Make the catalogue anew from packs and log; the exclusive pool lock is held."""
-    old = session.catalogue.state("epoch")
+    old, bad = session.catalogue.state("epoch"), []
+    with contextlib.suppress(Damaged):
+        bad = session.catalogue.chunks.bad_ranges()
     path = make_catalogue(session.folder, session.store, old, on_progress)
     try:
         session.catalogue.database.take_over(path)
     finally:
         _remove(session.folder, path)
+    if bad:  # else chunks there would be counted on again
+        session.catalogue.mark_bad(bad)
 
 
 def make_catalogue(

@@ -93,6 +93,8 @@ def _problem(session: Session) -> str | None:
         try:
             catalogue.head()
             log_position(catalogue)
+            for key in ("epoch", "head_time", "next_urn", "next_track", "file"):
+                catalogue.state(key)
         finally:
             catalogue.close()
     except (CatalogueVersion, Damaged) as error:

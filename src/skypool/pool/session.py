@@ -26,7 +26,9 @@ from skypool.codec.documents import loads
 from skypool.codec.sinks import Fetch
 from skypool.config import Settings
 from skypool.errors import Damaged, Locked, ReadOnly, StorageError
+from skypool.pool.damage_notes import note, take_notes
 from skypool.pool.folder import PoolFolder
+from skypool.pool.reaching import reached
 from skypool.pool.recovery import (
     bring_up_to_date,
     file_identity,
@@ -73,6 +75,8 @@ class Session:
             relocate=self._place,
         )
         self._bad: set[bytes] = set()
+        # Damaged ranges of packs that nobody has marked in the catalogue yet.
+        self.noted: set[tuple[bytes, int, int]] = set()
         self.catalogue = open_catalogue(self)
         self.store.candidates = self._unfinished_packs
         self._file = file_identity(folder.catalogue)
@@ -117,12 +121,15 @@ class Session:
         if cached is not None:
             return cached
         problem: Damaged | None = None
-        for place in self.catalogue.places(digest):
+        places = self.catalogue.places(digest)
+        for place in places:
             try:
                 return self.store.read(Location(*place), digest)
             except Damaged as error:
                 problem = error
         self._bad.add(digest)
+        if places:
+            note(self, [(at.pack, at.offset, at.offset + at.stored) for at in places])
         if problem is not None:
             raise problem
         raise Damaged(
@@ -160,9 +167,23 @@ class Session:
                 f"the pool {self.folder.path} is open for reading",
                 hint='open it with mode="a" to change it',
             )
+        take_notes(self)
         writer = self.store.writer(self.catalogue.known)
         self._begun[writer] = self.epoch
         return writer
+
+    def is_whole(self, document: bytes) -> bool:
+        """Return whether nothing that a document needs is noted as damaged or gone."""
+        if not self.catalogue.state("has_bad"):
+            return True
+        try:
+            parts = [document, *reached(loads(self.fetch(document)), self.fetch)]
+        except Damaged:
+            return False
+        return all(
+            self.catalogue.chunks.are_good([part[at : at + 32] for at in range(0, len(part), 32)])
+            for part in parts
+        )
 
     def document(self, digest: bytes) -> dict[str, Any]:
         """Return a product document; it is shared and must not be changed."""

@@ -16,6 +16,7 @@ from skypool.codec.digest import Hasher
 from skypool.codec.documents import loads
 from skypool.errors import Damaged, SkypoolError, SourceChanged
 from skypool.pool.checking_log import check_log
+from skypool.pool.damage_notes import note
 from skypool.pool.progress import OnProgress, Progress
 from skypool.pool.reaching import content_of, datasets_of, reached
 from skypool.storage.inplace import FileSource, FileState
@@ -76,12 +77,15 @@ class VerifyReport:
     problems : list of Problem
     reclaimable : int
         Bytes behind what commits refer to, left by writers that died; `gc` takes them.
+    wasted : list of Problem
+        Damage that was healed: good copies of all of it are elsewhere, and nothing will use it.
     """
 
     checked: int = 0
     bytes: int = 0
     problems: list[Problem] = field(default_factory=list)
     reclaimable: int = 0
+    wasted: list[Problem] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -108,6 +112,8 @@ class Verifier:
         self._quick = quick
         self._on_progress = on_progress
         self._bad_ranges: dict[bytes, list[tuple[int, int, Problem]]] = {}
+        # Problems of records that could be read but for their payload.
+        self._records: set[int] = set()
         # Keys that are nowhere whole, with the problems that tell why.
         self._missing: dict[int, list[Problem]] = {}
         self._unreadable: dict[int, Problem] = {}
@@ -128,7 +134,9 @@ class Verifier:
             self._find_missing(marks)
             if self._missing or self._unreadable:
                 self._name_hurt(marks, head)
+            self._set_healed_apart(marks)
         self._tidy()
+        self._note_damage()
         return self.report
 
     def _problem(self, kind: str, what: str, where: str) -> Problem:
@@ -174,6 +182,8 @@ class Verifier:
         for bad in found.problems:
             problem = self._problem("pack", bad.what, f"{short} at {bad.offset}")
             self._bad_ranges.setdefault(pack_name(path), []).append((bad.offset, bad.end, problem))
+            if bad.record:
+                self._records.add(id(problem))
 
     def _take_stock(self, marks: Marks, path: str, number: int | None) -> None:
         """Note what the pack holds, and what of it is damaged."""
@@ -366,6 +376,31 @@ class Verifier:
             ]
         for problem in problems:
             problem.hurt.extend(name for name in names if name not in problem.hurt)
+
+    def _set_healed_apart(self, marks: Marks) -> None:
+        """Tell damage that hurts nothing and is marked so that nothing will use it."""
+        numbers = marks.packs()
+        for pack, ranges in self._bad_ranges.items():
+            for start, end, problem in ranges:
+                marked = marks.all_marked(numbers.get(pack, 0), start, end)
+                if not problem.hurt and (
+                    marked or (marked is None and id(problem) in self._records)
+                ):
+                    self.report.problems.remove(problem)
+                    self.report.wasted.append(problem)
+
+    def _note_damage(self) -> None:
+        """Remember, outside the pool, what the next writer is to mark."""
+        healed = {id(problem) for problem in self.report.wasted}
+        note(
+            self._session,
+            [
+                (pack, start, end)
+                for pack, ranges in self._bad_ranges.items()
+                for start, end, problem in ranges
+                if id(problem) not in healed
+            ],
+        )
 
     def _tidy(self) -> None:
         """Tell damage once: a document that other damage explains is no second one."""

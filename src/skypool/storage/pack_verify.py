@@ -51,11 +51,14 @@ class PackProblem:
         Which bytes.
     what : str
         What is wrong with them.
+    record : bool
+        Whether they are the payload of a record whose header is good.
     """
 
     offset: int
     end: int
     what: str
+    record: bool = False
 
 
 @dataclass(slots=True)
@@ -157,7 +160,8 @@ class _Check:
             if isinstance(item, Gap):
                 self._problem(item.offset, item.end, "no record, but bytes that are none")
             elif not item.good:
-                self._problem(item.offset, item.end, "a record's bytes do not have its CRC")
+                what = "a record's bytes do not have its CRC"
+                self._problem(item.offset, item.end, what, record=True)
             else:
                 self._check_record(item)
                 good_end, last = self._check_padding(item), item
@@ -190,8 +194,8 @@ class _Check:
             report.problems.append(PackProblem(size, self._committed, what))
         report.problems.sort(key=lambda problem: problem.offset)
 
-    def _problem(self, offset: int, end: int, what: str) -> None:
-        self._found.append(PackProblem(offset, end, what))
+    def _problem(self, offset: int, end: int, what: str, *, record: bool = False) -> None:
+        self._found.append(PackProblem(offset, end, what, record))
 
     def _check_header(self, pool: bytes | None) -> None:
         header = read_pack_header(bytes(self._reader.view(0, HEADER_SIZE)))
@@ -233,7 +237,7 @@ class _Check:
             self._under_way -= size
             for record, wrong, entries in future.result():
                 if wrong:
-                    self._problem(record.offset, record.end, wrong)
+                    self._problem(record.offset, record.end, wrong, record=True)
                 self._entries += entries
 
     def _check_index(self, sealed: tuple[Trailer, bytes | None]) -> None:
