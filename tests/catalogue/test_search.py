@@ -282,9 +282,9 @@ def test_all_versions_and_order(world):
     ]
 
 
-def test_the_sky_is_refused_at_once(world):
+def test_regions_are_refused_at_once(world):
     with pytest.raises(QueryError, match="not available yet"):
-        search(world.catalogue.database, parse("False and covers(1, 2)"), 1)
+        search(world.catalogue.database, parse("False and overlaps(1, 2, 3)"), 1)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.wcs import WCS
 
 import skypool as sp
 from skypool.errors import Damaged, Locked, ReadOnly
@@ -42,6 +43,9 @@ def pool(tmp_path: Path, tree: Path) -> Pool:
 
 def test_rebuilt_catalogue_is_equal(pool: Pool, tree: Path, tmp_path: Path) -> None:
     pool.add(tree / "notes.txt", name="in place", in_place=True)
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    pool.save(sp.Product(datasets={"image": sp.Array(np.ones((9, 9)), wcs=wcs)}), name="on the sky")
     waste(pool, seeds=range(100, 103), documents=3)
     said = answers(pool)
     path = tmp_path / "pool/catalogue.sqlite"

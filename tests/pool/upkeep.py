@@ -142,6 +142,8 @@ def _questions(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
     for table in tables:
         if table in ("chunks", "packs", "state", "seen", "keys", "units", "unlogged"):
             continue
+        if table.startswith("boxes"):
+            continue
         columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
         parts, where = [], ""
         for column in columns:
@@ -157,6 +159,11 @@ def _questions(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
             else:
                 parts.append(f"t.{column}")
         yield table, f"SELECT {', '.join(parts)} FROM {table} t{where}"
+    yield (
+        "boxes",
+        "SELECT d.digest, b.id % 4096, x0, x1, y0, y1, z0, z1 FROM boxes b"
+        f" JOIN documents d ON d.id = b.id / 4096 WHERE d.id {keep}",
+    )
     yield (
         "state",
         "SELECT key, value FROM state WHERE key IN ('head', 'head_time', 'next_urn', 'next_track')",

@@ -81,7 +81,15 @@ class Term(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class IndexedDocument:
-    """A product document as the catalogue indexes it."""
+    """A product document as the catalogue indexes it.
+
+    Attributes
+    ----------
+    on_sky : bool
+        Whether coverage can be worked out; it is when its chunks are durable.
+    coverage : bytes
+        As `sky.coverage.encode` gives it.
+    """
 
     digest: bytes
     kind: str
@@ -89,6 +97,8 @@ class IndexedDocument:
     size: int
     file_hash: bytes | None
     terms: Sequence[Term]
+    on_sky: bool = False
+    coverage: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from skypool.catalogue.chunks import ALONE, BAD, CONDEMNED, ChunkIndex, chunk_key
 from skypool.catalogue.collecting import Marks, PlacedRow
+from skypool.catalogue.coverages import delete_coverages
 from skypool.catalogue.database import Database, explained
 from skypool.catalogue.interface import ChunkPlace
 from skypool.catalogue.publish import set_state
@@ -220,6 +221,7 @@ class Reclaim(Marks):
         ]
         if gone:
             connection.executemany("DELETE FROM documents WHERE id = ?", gone)
+            delete_coverages(connection, gone)
             connection.executemany("DELETE FROM sources WHERE document = ?", gone)
             set_state(connection, {"to_sweep": 1})
 

@@ -94,6 +94,14 @@ CREATE TABLE terms(
     PRIMARY KEY(key, value, document, place)
 ) WITHOUT ROWID;
 
+-- What a product covers on the sky, as `sky.coverage.encode` writes it, and the boxes of unit
+-- vectors round its parts; the id of a box is 4096 times that of its document, plus a number.
+CREATE TABLE coverages(
+    document INTEGER PRIMARY KEY,
+    parts BLOB NOT NULL
+);
+CREATE VIRTUAL TABLE boxes USING rtree(id, x0, x1, y0, y1, z0, z1);
+
 CREATE TABLE versions(
     urn INTEGER PRIMARY KEY,
     track INTEGER NOT NULL,

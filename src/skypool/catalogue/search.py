@@ -19,7 +19,6 @@ from skypool.catalogue.search_clause import UNDECIDED, Clause
 from skypool.catalogue.search_compile import MOST_NODES, Compiler
 from skypool.catalogue.text import from_database
 from skypool.errors import QueryError
-from skypool.query.functions import FUNCTIONS
 from skypool.query.tree import Call, Literal, Node, walk
 
 __all__ = ["Candidate", "search"]
@@ -72,9 +71,9 @@ def search(
         If it asks for what this version cannot answer.
     """
     for node in walk(tree):
-        if isinstance(node, Call) and FUNCTIONS[node.function].need == "sky":
+        if isinstance(node, Call) and node.function in ("within", "overlaps", "nearest"):
             raise QueryError(
-                f"{node.function}() is not available yet: this version has no index of the sky",
+                f"{node.function}() is not available yet",
                 text=text,
                 column=node.column,
             )

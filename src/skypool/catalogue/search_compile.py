@@ -19,6 +19,7 @@ from skypool.catalogue.search_clause import (
     plain_number,
     stored_value,
 )
+from skypool.catalogue.search_sky import SKY_CALLS
 from skypool.catalogue.search_terms import (
     Part,
     compare_parts,
@@ -63,6 +64,7 @@ class Compiler:
     parameters: dict[str, Any] = field(default_factory=dict)
     tests: list[Callable[[Any], int]] = field(default_factory=list)
     parts: list[tuple[Part, bool]] = field(default_factory=list)
+    regions: list[Callable[[bytes], int]] = field(default_factory=list)
     aliases: int = 0
 
     def register(self, connection: sqlite3.Connection) -> None:
@@ -84,7 +86,12 @@ class Compiler:
             return self.tests[number](value)
 
         connection.create_function("query_term", 3, term)
+
+        def region(number: int, parts: bytes) -> int:
+            return self.regions[number](parts)
+
         connection.create_function("query_test", 2, test)
+        connection.create_function("query_region", 2, region)
 
     def parameter(self, value: Any) -> str:
         """Return the placeholder of a value."""
@@ -280,7 +287,7 @@ class Compiler:
     # functions
 
     def _call(self, node: Call, want: bool, v: str) -> Clause:
-        maker = CALLS.get(node.function)
+        maker = CALLS.get(node.function) or SKY_CALLS.get(node.function)
         if maker is not None:
             found = maker(self, node, v)
             return found if want else found.opposite

@@ -9,6 +9,7 @@ from typing import Any
 
 from skypool.catalogue.checks import DOCUMENT, sure
 from skypool.catalogue.chunks import ChunkIndex
+from skypool.catalogue.coverages import insert_coverages
 from skypool.catalogue.database import Database, explained
 from skypool.catalogue.expectations import check_expectations
 from skypool.catalogue.identity import Identity
@@ -277,6 +278,7 @@ def _insert_documents(connection: sqlite3.Connection, documents: Sequence[Indexe
     keys: dict[str, int] = {}
     units: dict[str, int] = {}
     rows: list[tuple[Any, ...]] = []
+    coverages: list[tuple[int, bytes]] = []
     for document in documents:
         cursor = connection.execute(
             "INSERT OR IGNORE INTO documents(digest, kind, type, size, file_hash, crc)"
@@ -292,6 +294,9 @@ def _insert_documents(connection: sqlite3.Connection, documents: Sequence[Indexe
         if not cursor.rowcount:
             continue  # an equal document is indexed already
         number = cursor.lastrowid
+        assert number is not None
+        if document.coverage:
+            coverages.append((number, document.coverage))
         for key, value, unit, place in document.terms:
             key_id = keys.get(key) or _number(connection, keys, "keys", key)
             unit_id = units.get(unit) or _number(connection, units, "units", unit)
@@ -304,6 +309,7 @@ def _insert_documents(connection: sqlite3.Connection, documents: Sequence[Indexe
         "INSERT OR IGNORE INTO terms(key, value, document, place, unit) VALUES (?, ?, ?, ?, ?)",
         rows,
     )
+    insert_coverages(connection, coverages)
 
 
 def _order(row: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from skypool.catalogue.coverages import may_be_on_sky
 from skypool.catalogue.interface import IndexedDocument, Term
 from skypool.catalogue.schema import TEXT_LIMIT
 from skypool.codec.documents import format_time
@@ -38,6 +39,7 @@ def indexed(digest: bytes, document: Mapping[str, Any], size: int) -> IndexedDoc
         size=size,
         file_hash=bytes.fromhex(file["hash"]) if file else None,
         terms=tuple(terms_of(document)),
+        on_sky=may_be_on_sky(document),
     )
 
 

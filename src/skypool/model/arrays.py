@@ -183,6 +183,11 @@ class Array(Immutable, Reducible):
         return header or ""
 
     @property
+    def may_have_wcs(self) -> bool:
+        """Whether there is a header for world coordinates; it is not read."""
+        return self._header is not None
+
+    @property
     def wcs(self) -> WCS | None:
         """A copy of the world coordinates, None where there are none."""
         found = self._own_wcs()

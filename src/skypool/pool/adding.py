@@ -338,6 +338,8 @@ class Adder:
             size = source.size
             state = source.state
         file = found.document["file"]
+        if isinstance(sink, InPlaceSink):
+            sink.keep_headers(found.document)
         self._describe(version, found.document, _file_size(file))
         if found.reason:
             self.report.opaque.append((name or node.name, found.reason))

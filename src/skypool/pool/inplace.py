@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["InPlaceChunks", "InPlaceSink"]
 
+_HEADER_BYTES = 256 << 10
+_KEPT_BYTES = 8 << 20
+
 
 class InPlaceSink:
     """A `ChunkSink` that only names the content of a file, which stays where it is.
@@ -37,10 +40,25 @@ class InPlaceSink:
 
     def __init__(self, sink: ChunkSink) -> None:
         self._sink = sink
+        self._named = _Named()
 
     def stream(self, itemsize: int = 1) -> ChunkStream:
         """Start a run of content."""
-        return _Named()
+        return self._named
+
+    def keep_headers(self, document: Mapping[str, Any]) -> None:
+        """Store the headers with world coordinates in the pool as well.
+
+        They are small, and with them products are found on the sky, and the index of the sky is
+        rebuilt, while the disk with the files is away.
+        """
+        file = document["file"]
+        for number in set(_wcs_headers(document["datasets"])):
+            segment = segment_from_json(file["segments"][file["hdus"][number]["header"]])
+            if isinstance(segment, Bytes):
+                for name in segment.chunks.digests(self._named.kept.__getitem__):
+                    if name in self._named.kept:
+                        self._sink.put(self._named.kept[name])
 
     def put(self, raw: Buffer, itemsize: int = 1) -> bytes:
         """Store what is not content of the file."""
@@ -48,9 +66,28 @@ class InPlaceSink:
 
 
 class _Named:
+    """Names chunks; the small ones are kept for as long as a file is read."""
+
+    def __init__(self) -> None:
+        self.kept: dict[bytes, bytes] = {}
+        self._room = _KEPT_BYTES
+
     def put(self, raw: Buffer) -> bytes:
         """Return the digest of a chunk."""
-        return digest(raw)
+        name = digest(raw)
+        size = memoryview(raw).nbytes
+        if size <= _HEADER_BYTES and size <= self._room and name not in self.kept:
+            self.kept[name] = bytes(raw)
+            self._room -= size
+        return name
+
+
+def _wcs_headers(datasets: Iterable[Any]) -> Iterator[int]:
+    for _, dataset in datasets:
+        if dataset["is"] == "composite":
+            yield from _wcs_headers(dataset["datasets"])
+        elif "hdu" in dataset.get("wcs", ()):
+            yield dataset["wcs"]["hdu"]
 
 
 class _Place(NamedTuple):

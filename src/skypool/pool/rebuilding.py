@@ -13,8 +13,10 @@ import os
 import time
 import uuid
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from skypool.catalogue.coverages import coverage_of_document
 from skypool.catalogue.database import Database
 from skypool.catalogue.interface import ChunkPlace, IndexedDocument
 from skypool.catalogue.sqlite import SqliteCatalogue
@@ -235,10 +237,20 @@ def _documents(
 def _document(
     catalogue: SqliteCatalogue, store: ChunkStore, digest: bytes, version: Mapping[str, Any]
 ) -> IndexedDocument:
-    for place in catalogue.places(digest):
-        with contextlib.suppress(Damaged):
-            document = loads(store.read(Location(*place), digest))
-            return indexed(digest, document, version["size"])
+    def fetch(name: bytes) -> bytes:
+        for place in catalogue.places(name):
+            with contextlib.suppress(Damaged):
+                return store.read(Location(*place), name)
+        raise Damaged(f"the chunk {name.hex()} is not in any pack")
+
+    try:
+        found = indexed(digest, loads(fetch(digest)), version["size"])
+    except Damaged:
+        pass
+    else:
+        if not found.on_sky:
+            return found
+        return replace(found, coverage=coverage_of_document(digest, fetch))
     # The log has enough to list it; whoever opens it is told that it is damaged.
     return IndexedDocument(digest, version["kind"], version["type"], version["size"], None, ())
 

@@ -11,9 +11,11 @@ import contextlib
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from skypool.catalogue.coverages import coverage_of_document
 from skypool.catalogue.interface import (
     ChunkPlace,
     ChunksGone,
@@ -205,7 +207,8 @@ class Session:
         """Make what was written so far durable and index it, ahead of the commit."""
         with self.folder.lock(exclusive=False):
             self._check_epoch(writer)
-            self.catalogue.stage(_places(writer.flush()), documents)
+            placed = writer.flush()
+            self.catalogue.stage(_places(placed), self._with_coverage(documents, placed))
 
     def publish(
         self, draft: Draft, writer: Writer | None, documents: Sequence[IndexedDocument] = ()
@@ -229,7 +232,9 @@ class Session:
         with self._publishing, self.folder.lock(exclusive=False):
             self._check_epoch(writer)
             self.folder.log.check(self._log_end)
-            placed = _places(writer.flush()) if writer is not None else []
+            flushed = writer.flush() if writer is not None else {}
+            placed = _places(flushed)
+            documents = self._with_coverage(documents, flushed)
             if len(documents) > _STAGE_DOCUMENTS or len(placed) > _STAGE_CHUNKS:
                 self.catalogue.stage(placed, documents)
                 placed, documents = [], ()
@@ -283,11 +288,12 @@ class Session:
         with self._publishing, self.folder.lock(exclusive=False):
             self._check_epoch(writer)
             self.folder.log.check(self._log_end)
+            placed = writer.flush()
             self.catalogue.adopt(
                 head,
                 commits,
-                _places(writer.flush()),
-                documents,
+                _places(placed),
+                self._with_coverage(documents, placed),
                 writer.reused,
                 noted_position(self._log_end),
             )
@@ -296,6 +302,22 @@ class Session:
     def log_end(self) -> LogPosition:
         """Return the end of the log as it is now."""
         return self.folder.log.end(self._log_end)
+
+    def _with_coverage(
+        self, documents: Sequence[IndexedDocument], placed: Mapping[bytes, Location]
+    ) -> Sequence[IndexedDocument]:
+        """Work out what new documents cover on the sky, from chunks that are just written."""
+
+        def fetch(name: bytes) -> bytes:
+            place = placed.get(name)
+            return self.fetch(name) if place is None else self.store.read(place, name)
+
+        return [
+            replace(document, coverage=coverage_of_document(document.digest, fetch))
+            if document.on_sky and self.catalogue.document_size(document.digest) is None
+            else document
+            for document in documents
+        ]
 
     def complete_log(self) -> None:
         """Append to the log, durably, every record of the catalogue that it lacks."""

@@ -26,6 +26,7 @@ from skypool.query.compare import (
 from skypool.query.functions import FUNCTIONS
 from skypool.query.members import Members
 from skypool.query.predicates import PREDICATES, contains_text
+from skypool.query.sky import SKY
 from skypool.query.subject import (
     Subject,
     attribute,
@@ -293,6 +294,14 @@ class Evaluator:
     def _condition(self, node: Node) -> Value:
         return self.truth(node)
 
+    def _sky(self, node: Call) -> bool:
+        function = SKY.get(node.function)
+        if function is None:
+            raise QueryError(
+                f"{node.function}() is not available yet", text=self.text, column=node.column
+            )
+        return function(self, node)
+
     def _binary(self, node: Binary) -> Value:
         return arithmetic.calculate(node.operator, self.value(node.left), self.value(node.right))
 
@@ -306,11 +315,7 @@ class Evaluator:
 
             return reduce(self, node)
         if need == "sky":
-            raise QueryError(
-                f"{node.function}() is not available yet: this version has no index of the sky",
-                text=self.text,
-                column=node.column,
-            )
+            return self._sky(node)
         function = PREDICATES.get(node.function)
         if function is not None:
             return function(self, node)

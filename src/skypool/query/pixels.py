@@ -17,9 +17,9 @@ import numpy as np
 from skypool.errors import QueryError
 from skypool.model.names import find_name
 from skypool.model.reductions import Reducible, blocks, tile_shape, tiles
-from skypool.query.compare import conversion
 from skypool.query.elements import Vector, vector
 from skypool.query.functions import FUNCTIONS
+from skypool.query.sky import split_positions
 from skypool.query.subject import dataset_called
 from skypool.query.tree import (
     And,
@@ -33,7 +33,7 @@ from skypool.query.tree import (
     Not,
     Or,
 )
-from skypool.query.values import Amount, Position, Value, convert_bound, parse_position
+from skypool.query.values import Amount, Value, convert_bound
 from skypool.query.vectors import Vectors
 
 if TYPE_CHECKING:
@@ -256,7 +256,8 @@ def _value_at(evaluator: Evaluator, node: Call) -> Value:
     """Return the pixel of an image at a place on the sky."""
     data = node.arguments[0]
     assert isinstance(data, Name | Dataset)
-    place = _position([evaluator.value(argument) for argument in node.arguments[1:]])
+    places, _ = split_positions([evaluator.value(argument) for argument in node.arguments[1:]])
+    place = places[0] if places and len(places) == 1 else None
     image = _source(evaluator, data)
     if place is None or image is None or not hasattr(image, "wcs"):
         return None
@@ -281,21 +282,3 @@ def _value_at(evaluator: Evaluator, node: Call) -> Value:
     value = convert_bound(image[(*(0 for _ in shape[:-2]), row, column)])
     unit = _unit(image)
     return Amount(value, unit) if unit and isinstance(value, int | float) else value
-
-
-def _position(values: list[Value]) -> Position | None:
-    if len(values) == 1:
-        value = values[0]
-        if isinstance(value, str):
-            return parse_position(value)
-        return value if isinstance(value, Position) else None
-    degrees: list[float] = []
-    for value in values:
-        if isinstance(value, Amount):
-            factor = conversion(value.unit, "deg")
-            value = None if factor is None else value.value * factor
-        if not isinstance(value, int | float) or not math.isfinite(value):
-            return None
-        degrees.append(float(value))
-    ra, dec = degrees
-    return Position(ra % 360.0, dec) if -90 <= dec <= 90 else None

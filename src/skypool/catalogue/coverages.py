@@ -1,0 +1,143 @@
+"""Coverage on the sky in the catalogue: what a document covers, and an index of boxes.
+
+A box of unit vectors has no seam at right ascension 0 and none at the poles; SQLite's R*Tree
+keeps it in single precision, rounded outwards.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from skypool.codec.documents import loads
+from skypool.codec.sinks import Fetch
+from skypool.errors import Damaged
+
+if TYPE_CHECKING:
+    from skypool.sky.polygons import Box
+
+__all__ = [
+    "BOXES",
+    "coverage_of_document",
+    "delete_coverages",
+    "insert_coverages",
+    "may_be_on_sky",
+]
+
+BOXES: Final = 4096
+"""Most boxes of a document; the number of a box is this times the document's, plus a place."""
+
+
+def may_be_on_sky(document: Mapping[str, Any]) -> bool:
+    """Tell whether a document has anything that coverage can be worked out from."""
+    return _any_wcs(document["datasets"])
+
+
+def _any_wcs(datasets: Iterable[Any]) -> bool:
+    return any(
+        _any_wcs(dataset["datasets"]) if dataset["is"] == "composite" else "wcs" in dataset
+        for _, dataset in datasets
+    )
+
+
+def coverage_of_document(digest: bytes, fetch: Fetch) -> bytes:
+    """Return the coverage of a product as `sky.coverage.decode` reads it; empty for none.
+
+    Parameters
+    ----------
+    digest
+        Of its document.
+    fetch
+        Gives chunks.
+
+    Raises
+    ------
+    Damaged
+        If the document cannot be read. A header or statistics that cannot be read are taken
+        as not there: a search must not keep a product from being saved.
+    """
+    from skypool.codec.stored import read_datasets  # with numpy, where there are coverages only
+    from skypool.sky.coverage import encode
+    from skypool.sky.images import coverage_of
+
+    document = loads(fetch(digest))
+
+    def unread(_: Mapping[str, Any], dataset: Mapping[str, Any]) -> Any:
+        return _Unread(dataset, fetch)
+
+    arrays = {**document, "datasets": list(_arrays(document["datasets"]))}
+    try:
+        return encode(coverage_of(read_datasets(arrays, fetch, unread, b"")))
+    except Damaged:
+        return b""
+
+
+def _arrays(datasets: Iterable[Any]) -> Iterator[list[Any]]:
+    """Yield the arrays among the datasets of a document, without metadata."""
+    for name, dataset in datasets:
+        if dataset["is"] == "composite":
+            yield [name, {**dataset, "meta": [], "datasets": list(_arrays(dataset["datasets"]))}]
+        elif dataset["is"] == "array":
+            yield [name, {**dataset, "meta": []}]
+
+
+class _Unread:
+    """Values that a format computes: shape and statistics are known without it."""
+
+    stored = None
+
+    def __init__(self, dataset: Mapping[str, Any], fetch: Fetch) -> None:
+        import numpy as np
+
+        from skypool.codec.statistics import Statistics
+
+        self.shape = tuple(dataset.get("shape", ()))
+        self.dtype = np.dtype(dataset.get("dtype", "f8"))
+        stats = dataset.get("stats")
+        self.statistics = None if stats is None else Statistics.from_json(stats, fetch)
+
+
+def insert_coverages(connection: sqlite3.Connection, found: Iterable[tuple[int, bytes]]) -> None:
+    """Index coverages.
+
+    Parameters
+    ----------
+    connection
+        In a transaction.
+    found
+        Numbers of documents, and their coverages.
+    """
+    from skypool.sky.coverage import decode
+
+    for number, parts in found:
+        connection.execute(
+            "INSERT OR REPLACE INTO coverages(document, parts) VALUES (?, ?)", (number, parts)
+        )
+        connection.executemany(
+            "INSERT INTO boxes(id, x0, x1, y0, y1, z0, z1) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                (number * BOXES + place, *box)
+                for place, box in enumerate(_boxes(part.box() for part in decode(parts)))
+            ],
+        )
+
+
+def _boxes(found: Iterable[Box]) -> list[Box]:
+    """Return at most `BOXES` boxes; the last one holds all that are too many."""
+    boxes = list(found)
+    rest = boxes[BOXES - 1 :]
+    if len(rest) < 2:
+        return boxes
+    low = [min(box[n] for box in rest) for n in (0, 2, 4)]
+    high = [max(box[n] for box in rest) for n in (1, 3, 5)]
+    return [*boxes[: BOXES - 1], (low[0], high[0], low[1], high[1], low[2], high[2])]
+
+
+def delete_coverages(connection: sqlite3.Connection, documents: Iterable[tuple[int]]) -> None:
+    """Forget the coverages of documents, given by number."""
+    for (number,) in documents:
+        connection.execute("DELETE FROM coverages WHERE document = ?", (number,))
+        connection.execute(
+            "DELETE FROM boxes WHERE id >= ? AND id < ?", (number * BOXES, (number + 1) * BOXES)
+        )

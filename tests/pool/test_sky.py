@@ -1,0 +1,128 @@
+"""What covers a place: the index against the pixels themselves."""
+
+import os
+
+import numpy as np
+import pytest
+from astropy.coordinates import SkyCoord
+from astropy.io import fits
+from astropy.wcs import WCS
+
+import skypool as sp
+from skypool.errors import QueryError
+from skypool.sky.images import covers, footprint_covers
+from skypool.sky.vectors import vector
+
+PROJECTIONS = ["TAN", "SIN", "ARC", "ZEA", "STG"]
+
+
+def wcs_at(ra, dec, turn, projection="TAN", scale=0.01, size=40):
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = [f"RA---{projection}", f"DEC--{projection}"]
+    wcs.wcs.crval, wcs.wcs.crpix = [ra, dec], [(size + 1) / 2, (size + 1) / 2]
+    c, s = scale * np.cos(turn), scale * np.sin(turn)
+    wcs.wcs.cd = [[-c, s], [s, c]]
+    return wcs
+
+
+def diamond(size=40):
+    """Pixels whose corners are blank, as those of a rotated map are."""
+    y, x = np.mgrid[:size, :size]
+    half = size / 2
+    return np.where(abs(x - half) + abs(y - half) > half, np.nan, 1.0).astype("f4")
+
+
+PLACES = [(0.0, 0.0), (359.99, 10.0), (83.6, 22.0), (10.0, 89.95), (200.0, -89.9), (201.4, -43.0)]
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory):
+    pool = sp.Pool(tmp_path_factory.mktemp("sky") / "pool")
+    with pool.commit("maps") as c:
+        for n, (ra, dec) in enumerate(PLACES * 2):
+            wcs = wcs_at(ra, dec, n, PROJECTIONS[n % 5])
+            data = diamond() if n % 2 else np.ones((40, 40), "f4")
+            c.save(sp.Product(datasets={"image": sp.Array(data, wcs=wcs)}), name=f"map{n:02}")
+        flat = sp.Array(np.ones((40, 40)), wcs=wcs_at(83.6, 22.0, 0.3))
+        seen = sp.Array((diamond() == 1).astype("i4"), wcs=wcs_at(83.6, 22.0, 0.3))
+        c.save(sp.Product(datasets={"image": flat, "coverage": seen}), name="covered")
+        blank = sp.Array(np.full((40, 40), np.nan), wcs=wcs_at(83.6, 22.0, 0.3))
+        c.save(sp.Product(datasets={"image": blank, "error": flat}), name="blank")
+        c.save(sp.Product(meta={"ra": 83.6, "dec": 22.0}), name="nowhere")
+    return pool
+
+
+def test_the_index_answers_as_the_pixels_do(pool):
+    random = np.random.default_rng(5)
+    products = {ref.name: ref.product.datasets for ref in pool.ls()}
+    hits = 0
+    for n in range(60):
+        ra, dec = PLACES[n % len(PLACES)]
+        ra = float((ra + random.normal() * 0.15 / max(0.01, np.cos(np.radians(dec)))) % 360)
+        dec = float(np.clip(dec + random.normal() * 0.15, -90, 90))
+        at = vector(ra, dec)
+        for query, truth in (("covers", covers), ("footprint_covers", footprint_covers)):
+            expected = [name for name, datasets in products.items() if truth(datasets, at)]
+            assert [ref.name for ref in pool.find(f"{query}({ra!r}, {dec!r})")] == expected
+            hits += len(expected)
+    assert hits > 50
+
+
+def test_coverage_maps_blank_images_and_products_without_images(pool):
+    def found(query):
+        return [
+            ref.name for ref in pool.find(f"name in ['covered', 'blank', 'nowhere'] and {query}")
+        ]
+
+    assert found("covers(83.6, 22.0)") == ["covered"]
+    assert found("footprint_covers(83.6, 22.0)") == ["blank", "covered"]
+    corner = WCS(wcs_at(83.6, 22.0, 0.3).to_header()).pixel_to_world(1, 1)
+    assert found(f"covers({corner.ra.deg}, {corner.dec.deg})") == []
+    assert found(f"not covers({corner.ra.deg}, {corner.dec.deg})") == [
+        "blank",
+        "covered",
+        "nowhere",
+    ]
+
+
+def test_places_as_text_and_as_coordinates(pool):
+    here = SkyCoord(201.4, -43.0, unit="deg")
+    names = [ref.name for ref in pool.find("covers(201.4, -43.0)")]
+    assert names
+    assert [ref.name for ref in pool.find("covers('13:25:36 -43:00:00')")] == names
+    assert [ref.name for ref in pool.find("covers($here)", here=here.galactic)] == names
+    several = SkyCoord([201.4, 83.6], [-43.0, 22.0], unit="deg")
+    both = [ref.name for ref in pool.find("covers($several)", several=several)]
+    assert set(names) < set(both)
+    assert "covered" in both
+    with pytest.raises(QueryError):
+        pool.find("covers('somewhere')")
+
+
+def test_old_versions_answer_for_themselves(tmp_path):
+    pool = sp.Pool(tmp_path / "pool")
+    for ra in (10.0, 20.0):
+        array = sp.Array(np.ones((40, 40)), wcs=wcs_at(ra, 5.0, 0.0))
+        pool.save(sp.Product(datasets={"image": array}), name="map")
+    assert not pool.find("covers(10, 5)")
+    assert [ref.version for ref in pool.find("covers(10, 5)", all_versions=True)] == [0]
+    assert [ref.version for ref in pool.at(1).find("covers(10, 5)")] == [0]
+    assert [ref.version for ref in pool.find("covers(20, 5)")] == [1]
+
+
+def write_image(path, ra):
+    header = wcs_at(ra, 5.0, 0.2).to_header()
+    fits.PrimaryHDU(np.ones((40, 40), "f4"), header).writeto(path)
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_files_and_a_rebuilt_catalogue(tmp_path, in_place):
+    write_image(tmp_path / "a.fits", 10.0)
+    pool = sp.Pool(tmp_path / "pool")
+    pool.add(tmp_path / "a.fits", in_place=in_place)
+    assert [ref.name for ref in pool.find("covers(10, 5)")] == ["a.fits"]
+    if in_place:  # what is known of the sky does not go away with the disk
+        os.unlink(tmp_path / "a.fits")
+    pool.reindex()
+    assert [ref.name for ref in pool.find("covers(10, 5)")] == ["a.fits"]
+    assert not pool.find("footprint_covers(11, 5)")
