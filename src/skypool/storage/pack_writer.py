@@ -52,6 +52,8 @@ class PackWriter:
         This process made the pack, it was not taken over.
     failed : bool
         A write or a sync has failed; the pack takes no more records.
+    doubtful : bool
+        A sync has failed: what of the pack will be there after a crash is unknown.
     sealed : bool
         The pack is complete and has its index.
     """
@@ -73,6 +75,7 @@ class PackWriter:
         self.path = handle.path
         self.end = end
         self.failed = False
+        self.doubtful = False
         self.sealed = False
 
     def append(
@@ -118,7 +121,8 @@ class PackWriter:
             # A torn record at the end is cut off by whoever takes the pack over.
             self.failed = True
             self._parts.clear()
-            self._cut_torn_record()
+            with contextlib.suppress(SkypoolError, OSError):
+                self._cut_torn_record()
             raise
         self._parts.clear()
         self._written = self.end
@@ -140,8 +144,9 @@ class PackWriter:
             if not self._folder_synced:
                 self._files.sync_folder(os.path.dirname(self.path))
         except BaseException:
-            self.failed = True
-            self._forget_unsynced()
+            self.failed = self.doubtful = True
+            with contextlib.suppress(SkypoolError, OSError):
+                self._forget_unsynced()
             raise
         self._folder_synced = True
         self._durable = self._written
@@ -235,22 +240,20 @@ class PackWriter:
 
     def _cut_torn_record(self) -> None:
         """Leave whole records behind after a failed write, as far as that goes."""
-        with contextlib.suppress(SkypoolError, OSError):
-            size = self._files.size(self._handle)
-            end = self._written
-            with PackReader(self._files, self.path) as reader:
-                for item in walk(reader, end, check=False):
-                    if isinstance(item, Gap) or item.end > size:
-                        break
-                    end = item.end
-            self._files.truncate(self._handle, end)
+        size = self._files.size(self._handle)
+        end = self._written
+        with PackReader(self._files, self.path) as reader:
+            for item in walk(reader, end, check=False):
+                if isinstance(item, Gap) or item.end > size:
+                    break
+                end = item.end
+        self._files.truncate(self._handle, end)
 
     def _forget_unsynced(self) -> None:
-        # Best effort: what follows would be read from memory, and be gone after a crash. Of a
-        # pack taken over without knowing how much of it is durable, nothing can be cut off.
+        # What follows would be read from memory, and be gone after a crash. Of a pack taken
+        # over without knowing how much of it is durable, nothing can be cut off.
         if self._durable or self.created:
-            with contextlib.suppress(SkypoolError, OSError):
-                self._files.truncate(self._handle, self._durable)
+            self._files.truncate(self._handle, self._durable)
 
 
 def create_pack(files: FileLayer, folder: str, pool: bytes) -> PackWriter:

@@ -24,6 +24,7 @@ from skypool.storage.pack_layout import (
     read_record_header,
 )
 from skypool.storage.pack_writer import ROLL_BYTES, PackWriter, create_pack, take_over_pack
+from skypool.storage.threads import submitted
 from skypool.storage.writer import StoreWriter
 
 if TYPE_CHECKING:
@@ -135,10 +136,10 @@ class ChunkStore:
         with self._lock:
             if pack in self._lent:
                 self._lent.remove(pack)
-            if pack.failed:
+            if pack.doubtful:
                 # Locked as long as this process lives, so that nobody goes on with it.
                 self._failed.append(pack)
-            elif pack.sealed:
+            elif pack.failed or pack.sealed:
                 pack.release()
             else:
                 self._idle.append(pack)
@@ -223,8 +224,8 @@ class ChunkStore:
         groups = _grouped(wanted)
         if len(groups) < 2:
             return self._read_group(wanted)
-        found = self.threads().map(self._read_group, groups)
-        return [chunk for group in found for chunk in group]
+        jobs = [submitted(self.threads(), self._read_group, group) for group in groups]
+        return [chunk for job in jobs for chunk in job.result()]
 
     def _read_group(self, wanted: Sequence[tuple[Location, bytes]]) -> list[bytes]:
         return [self.read(location, digest) for location, digest in wanted]

@@ -17,6 +17,7 @@ from skypool.storage.interface import Known
 from skypool.storage.pack_layout import CHUNK_LIMIT, HEADER_SIZE, SMALL, Location, View
 from skypool.storage.pack_writer import PackWriter
 from skypool.storage.pieces import Encoded, Piece, StreamCodec, block_piece, encode_pieces, flat
+from skypool.storage.threads import submitted
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
@@ -277,12 +278,12 @@ class StoreWriter:
             job.append(piece)
             size += len(piece.raw)
             if size >= _JOB_BYTES:
-                self._running.append((threads.submit(encode_pieces, job), size))
+                self._running.append((submitted(threads, encode_pieces, job), size))
                 self._running_bytes += size
                 job, size = [], 0
         self._waiting, self._waiting_bytes = job, size
         if job:
-            self._running.append((threads.submit(encode_pieces, job), size))
+            self._running.append((submitted(threads, encode_pieces, job), size))
             self._running_bytes += size
             self._waiting, self._waiting_bytes = [], 0
 
