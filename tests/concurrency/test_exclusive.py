@@ -189,7 +189,7 @@ def test_add_can_be_exclusive(tmp_path, pool):
     )
     assert done.returncode == 5
     error = json.loads(done.stdout)["error"]
-    assert (error["code"], error["expected"], error["commit"]) == ("edit_conflict", None, 4)
+    assert (error["code"], error["expected"], error["commit"]) == ("edit_conflict", None, 3)
     assert error["name"].startswith("old")
     assert pool.history()[0].number == head
 
