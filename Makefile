@@ -3,6 +3,7 @@
 #   make test       all tests, in parallel
 #   make lint       style, types, import layers
 #   make campaign   the long runs that `make test` samples
+#   make kill       1,000 times kill -9 at random moments over mixed work, with a summary
 #   make bench      the benchmarks beside other programs, writes docs/benchmarks.md
 #   make clean      removes the environment and everything that was made
 
@@ -13,8 +14,9 @@ STAMP := $(VENV)/.installed
 JOBS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); [ $$n -gt 8 ] && n=8; echo $$n)
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+KILL_ARGS ?=
 
-.PHONY: help setup demo test lint format campaign bench clean
+.PHONY: help setup demo test lint format campaign kill bench clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -46,6 +48,9 @@ format: $(STAMP)
 campaign: $(STAMP)
 	@sh scripts/debian.sh fitsverify
 	@HYPOTHESIS_PROFILE=campaign $(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
+
+kill: $(STAMP)
+	@$(BIN)/python scripts/kill.py $(KILL_ARGS)
 
 bench: $(STAMP)
 	@sh scripts/debian.sh borg:borgbackup restic git-annex git

@@ -51,6 +51,49 @@ def test_processes_that_create_and_fill_one_pool(tmp_path, same):
     assert pool.verify().ok
 
 
+@pytest.mark.campaign
+@pytest.mark.parametrize("same", [False, True])
+def test_four_processes_save_a_thousand_products(tmp_path, same):
+    path = tmp_path / "pool"
+    workers = [SPAWN.Process(target=save_many, args=(path, w, 250, same)) for w in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0] * 4
+    pool = sp.Pool(path, "r")
+    versions = [version.meta for ref in pool.ls() for version in ref.versions]
+    found = {(meta["worker"].value, meta["n"].value) for meta in versions}
+    assert len(found) == len(versions) == len(pool.history()) == 1000
+    assert len(pool) == (250 if same else 1000)
+    assert pool.verify().ok
+
+
+def test_a_thread_reads_on_while_another_rebuilds_the_catalogue(tmp_path):
+    pool = sp.Pool(tmp_path / "pool")
+    pool.save(sp.Product(meta={"n": 0}), name="a")
+    reading, rebuilt = threading.Event(), threading.Event()
+    found = []
+
+    def read():
+        session = pool.view.session
+        with session.catalogue.database.reading():
+            found.append(session.catalogue.head())
+            reading.set()
+            rebuilt.wait(60)
+            found.append(session.catalogue.head())
+        pool.save(sp.Product(meta={"n": 1}), name="b")
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    reading.wait(60)
+    pool.reindex()
+    rebuilt.set()
+    thread.join()
+    assert found == [1, 1]
+    assert sorted(ref.name for ref in pool.ls()) == ["a", "b"]
+
+
 def test_threads_of_one_process(tmp_path):
     pool = sp.Pool(tmp_path / "pool")
     failures = []

@@ -334,13 +334,8 @@ class Pool(InStep):
         """Rebuild the catalogue from the packs and the log."""
         from skypool.pool.maintenance import rebuild
 
-        self._changing()
-        session = self._session
-        assert session is not None
-        rebuild(session, progress)
-        session.close()
-        self._session = None
-        self._open()
+        # It stays open: other threads may be in the midst of reading.
+        rebuild(self._changing().session, progress)
 
 
 def _retried(work: Callable[[], AddReport]) -> AddReport:
