@@ -25,7 +25,7 @@ Weights = Mapping[str, float]
 MIXED: Weights = {
     "save": 6, "edit": 6, "exclusive": 2, "tree": 3, "file": 3, "folder_again": 2, "many": 2,
     "tag": 4, "untag": 1, "rename": 2, "remove": 2, "restore": 2,
-    "read": 2, "look": 1, "gc": 0.6, "verify": 0.3, "reindex": 0.2,
+    "read": 2, "look": 1, "gc": 0.5, "verify": 0.15, "reindex": 0.15,
 }  # fmt: skip
 WRITE: Weights = {key: value for key, value in MIXED.items() if key not in
                   ("read", "look", "gc", "verify", "reindex")}  # fmt: skip
