@@ -281,7 +281,7 @@ def create_pack(files: FileLayer, folder: str, pool: bytes) -> PackWriter:
         except BaseException:
             files.close(handle)
             raise
-        if not taken:
+        if not taken or not _still_there(handle):  # gc without grace removes an empty pack
             files.close(handle)
             continue
         writer = PackWriter(files, handle, name, 0, new=True, durable=0)
