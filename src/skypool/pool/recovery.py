@@ -19,6 +19,7 @@ from skypool.catalogue.sqlite import SqliteCatalogue
 from skypool.errors import Damaged, ReadOnly
 from skypool.storage.commit_log import START, LogPosition
 from skypool.storage.looking import size_of, status_of
+from skypool.storage.pack_layout import aligned
 
 if TYPE_CHECKING:
     from skypool.pool.session import Session
@@ -195,7 +196,7 @@ def _misfit(session: Session) -> str:
     with Marks(session.catalogue.database) as marks:
         for name, end in marks.ends().items():
             path = os.path.join(session.folder.packs, f"{name.hex()}.pack")
-            if _size(path) < end:
+            if aligned(_size(path)) < end:
                 problems.append(f"{name.hex()}.pack is older")
         problems += marks.integrity(quick=False)
     check_log(session, lambda kind, what, where: problems.append(f"{where}: {what}"))
