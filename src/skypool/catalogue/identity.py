@@ -282,6 +282,14 @@ class Identity:
         )
         return rows[0][0] if rows else None
 
+    def origins(self, key: str, at: int) -> Iterator[tuple[int, str]]:
+        """Return number and origin (JSON text) of the versions whose origin has a key."""
+        rows = self._database.query(
+            "SELECT urn, origin FROM versions WHERE since <= ? AND instr(origin, ?)",
+            (at, f'"{key}":'),
+        )
+        return ((urn, text) for urn, text in rows)
+
     def sources(self, digest: bytes) -> list[SourceRow]:
         """Return the files outside the pool that hold the content of a document."""
         rows = self._database.query(

@@ -28,7 +28,7 @@ from skypool.catalogue.text import from_database, to_database
 from skypool.codec.documents import dumps, format_time, loads
 from skypool.errors import Damaged, NameConflict
 
-__all__ = ["Resolver", "apply", "set_state", "state", "time_of"]
+__all__ = ["Resolver", "apply", "microseconds", "set_state", "state", "time_of"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -63,6 +63,11 @@ def set_state(connection: sqlite3.Connection, values: Mapping[str, Any]) -> None
 def time_of(microseconds: int) -> datetime:
     """Return the UTC time of microseconds since 1970."""
     return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def microseconds(moment: str) -> int:
+    """Return the microseconds since 1970 of a time as records have it."""
+    return (datetime.fromisoformat(moment) - _EPOCH) // timedelta(microseconds=1)
 
 
 class Resolver:
@@ -115,6 +120,10 @@ class Resolver:
         head = state(self._connection, "head")
         last = state(self._connection, "head_time")
         now = max(time.time_ns() // 1000, last + 1)
+        # Later than all that was taken from pools whose clocks are ahead of this one's.
+        clock = state(self._connection, "head_clock", 0) + 1
+        if clock > now:
+            lists["clock"] = clock
         return {
             "commit": head + 1,
             "parent": head,
@@ -457,7 +466,7 @@ def _change_names(connection: sqlite3.Connection, number: int, record: Mapping[s
 def _note_commit(connection: sqlite3.Connection, record: Mapping[str, Any]) -> None:
     number = record["commit"]
     moment = record["time"]
-    time_us = (datetime.fromisoformat(moment) - _EPOCH) // timedelta(microseconds=1)
+    time_us = microseconds(moment)
     changes = {
         key: len(record[key])
         for key in ("versions", "names", "hidden", "tags", "sources")
@@ -476,6 +485,8 @@ def _note_commit(connection: sqlite3.Connection, record: Mapping[str, Any]) -> N
     )
     versions = record.get("versions", ())
     values = {"head": number, "head_time": time_us}
+    if "clock" in record:
+        values["head_clock"] = record["clock"]
     if versions:
         values["next_urn"] = max(v["urn"] for v in versions) + 1
         top = max(v["track"] for v in versions) + 1

@@ -186,6 +186,23 @@ class CommitLog:
         finally:
             self._files.close(handle)
 
+    def digests(self, until: LogPosition) -> Iterator[bytes]:
+        """Return the digests of the records up to a position, in order; only headers are read."""
+        if not until.number:
+            return
+        handle = self._files.open_read(self.path)
+        try:
+            offset = 0
+            for number in range(until.number):
+                header = self._files.pread(handle, offset, HEADER_SIZE)
+                _, _, _, _, stored, previous, _ = _HEADER.unpack_from(header)
+                if number:
+                    yield previous
+                offset += HEADER_SIZE + stored
+            yield until.previous
+        finally:
+            self._files.close(handle)
+
     def common(self, other: CommitLog) -> int:
         """Return how many bytes at the start of two logs are the same."""
         done = 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from skypool.catalogue.interface import ChunksGone, HeadMoved
-from skypool.errors import Conflict, PoolExists, StorageError, UsageError
+from skypool.errors import PoolExists, StorageError, UsageError
 from skypool.pool.folder import PoolFolder, is_pool
 from skypool.pool.named import locate
 from skypool.pool.sync.forward import follow
@@ -95,17 +95,10 @@ def _step(source: Session, target: Session, report: SyncReport, options: SyncOpt
         counter = Counter(options.progress, what)
         follow(source, target, found, report, counter, skip_damaged=options.skip_damaged)
         return True
-    if found.standing is Standing.UNRELATED and not options.unrelated:
-        raise Conflict(
-            f"{source.folder.path} and {target.folder.path} have no commit in common:"
-            " neither is a clone of the other",
-            hint="to take in all that the other one has all the same: --unrelated",
-        )
-    raise Conflict(
-        f"{source.folder.path} and {target.folder.path} were both changed since commit"
-        f" {found.base.number}",
-        hint="only a pool without commits of its own can follow another one",
-    )
+    from skypool.pool.sync.merging import merge
+
+    merge(source, target, found, report, options)
+    return True
 
 
 def make_clone(

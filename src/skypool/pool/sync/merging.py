@@ -1,0 +1,240 @@
+"""Merging: what was done in another pool since the logs went apart is made one commit here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from skypool.catalogue.publish import time_of
+from skypool.codec.documents import dumps, format_time
+from skypool.errors import Conflict
+from skypool.pool.sync.changes import Changes
+from skypool.pool.sync.report import Resolved, TrackMerge
+from skypool.pool.sync.sides import Side
+from skypool.pool.sync.transfer import Counter, Transfer
+from skypool.pool.sync.versions import Incoming
+
+if TYPE_CHECKING:
+    from skypool.pool.session import Session
+    from skypool.pool.sync.pulling import SyncOptions
+    from skypool.pool.sync.relation import Relation
+    from skypool.pool.sync.report import SyncReport
+
+__all__ = ["merge"]
+
+
+def merge(
+    source: Session, target: Session, found: Relation, report: SyncReport, options: SyncOptions
+) -> None:
+    """Take in what the source has and the target lacks, as a commit of the target.
+
+    Raises
+    ------
+    Conflict
+        If the pools have nothing in common, and that was not asked for.
+    HeadMoved
+        If somebody else made a commit in the target meanwhile.
+    ChunksGone
+        If chunks in the target were reclaimed meanwhile.
+    """
+    ours = Side(target, found.base, found.ours)
+    theirs = Side(source, found.base, found.theirs)
+    if not (found.base.number or options.unrelated or _met(ours, theirs)):
+        raise Conflict(
+            f"{source.folder.path} and {target.folder.path} have no commit in common:"
+            " neither is a clone of the other",
+            hint="to take in all that the other one has all the same: --unrelated",
+        )
+    merged = _Merge(ours, theirs)
+    records = merged.records(target.settings.author)
+    if not records:
+        report.how = "same" if _has_all(theirs, ours) else "ahead"
+        return
+    _bring(merged, records, report, options)
+    merged.tell(report)
+
+
+def _met(ours: Side, theirs: Side) -> bool:
+    """Return whether pools without a common beginning were merged before."""
+    return bool(ours.merged & theirs.digests or theirs.merged & ours.digests)
+
+
+def _has_all(side: Side, other: Side) -> bool:
+    return all(side.urn(entry.key) is not None for entry in other.entries)
+
+
+def _bring(
+    merged: _Merge, records: list[dict[str, Any]], report: SyncReport, options: SyncOptions
+) -> None:
+    source, target = merged.theirs.session, merged.ours.session
+    writer = target.writer()
+    counter = Counter(options.progress, "pulling")
+    counter.total_versions = len(merged.incoming.versions)
+    transfer = Transfer(source, target, writer, report, counter, skip_damaged=options.skip_damaged)
+    try:
+        documents = transfer.bring(merged.incoming.versions)
+        commits = [(record, dumps(record)) for record in records]
+        target.adopt(merged.ours.head, commits, writer, documents)
+    except BaseException:
+        transfer.keep()
+        writer.abandon()
+        raise
+    writer.close()
+    report.how = "merged"
+    report.commit = records[-1]["commit"]
+    report.bytes_added += writer.bytes_written
+
+
+class _Merge:
+    """One merge, planned for the pools as they were looked at."""
+
+    def __init__(self, ours: Side, theirs: Side) -> None:
+        self.ours = ours
+        self.theirs = theirs
+        self.incoming = Incoming(ours, theirs)
+        self.incoming.plan()
+        self.changes = Changes(self.incoming)
+        self.changes.plan()
+
+    def records(self, author: str) -> list[dict[str, Any]]:
+        """Return the records of the commits that it takes; none where nothing changes."""
+        # What is new and removed at once is removed in a second commit: within one, a
+        # name would stand against its removal.
+        late = {
+            track: change
+            for track, change in self.changes.hidden.items()
+            if change[0] and track in self.incoming.made
+        }
+        hidden = {t: change for t, change in self.changes.hidden.items() if t not in late}
+        first = self._lists(hidden, self.changes.names, self.changes.tags)
+        first |= {"versions": self.incoming.versions, "sources": self._sources()}
+        first["purged"] = self._purged()
+        same = self.incoming.same
+        if not same and not any(first.values()):
+            return []
+        message = f"merge {self.theirs.session.folder.name}: {len(self.incoming.versions)} versions"
+        records = [self._record(self.ours.head, author, message, first, same)]
+        if late:
+            records.append(self._record(self.ours.head + 1, author, message, self._lists(late)))
+        self._stamp(records)
+        return records
+
+    def _lists(
+        self,
+        hidden: Mapping[int, tuple[bool, int | None]],
+        names: Mapping[int, tuple[str, int | None]] | None = None,
+        tags: Mapping[tuple[str, int], tuple[bool, int | None]] | None = None,
+    ) -> dict[str, Any]:
+        """Return lists of changes, and beside them the clocks of those that were taken."""
+        names, tags = names or {}, tags or {}
+        return {
+            "names": [[track, name] for track, (name, _) in names.items()],
+            "hidden": [[track, gone] for track, (gone, _) in hidden.items()],
+            "tags": [[tag, urn, on] for (tag, urn), (on, _) in tags.items()],
+            "_names": [clock for _, clock in names.values()],
+            "_hidden": [clock for _, clock in hidden.values()],
+            "_tags": [clock for _, clock in tags.values()],
+        }
+
+    def _record(
+        self,
+        parent: int,
+        author: str,
+        message: str,
+        lists: Mapping[str, Any],
+        same: list[list[Any]] | None = None,
+    ) -> dict[str, Any]:
+        folder = self.theirs.session.folder
+        merged: dict[str, Any] = {
+            "pool": folder.id.hex(),
+            "name": folder.name,
+            "commit": self.theirs.end.number,
+            "digest": self.theirs.end.previous.hex(),
+        }
+        merged |= {key[1:]: value for key, value in lists.items() if key[0] == "_" and value}
+        if same:
+            merged["same"] = same
+        plain = {key: value for key, value in lists.items() if key[0] != "_" and value}
+        return {
+            "commit": parent + 1,
+            "parent": parent,
+            "author": author,
+            "message": message,
+            "merged": merged,
+            **plain,
+        }
+
+    def _stamp(self, records: list[dict[str, Any]]) -> None:
+        state = self.ours.session.catalogue.state
+        now = max(time.time_ns() // 1000, state("head_time", 0) + 1)
+        clock = max(state("head_clock", 0), self.theirs.clock) + 1
+        for count, record in enumerate(records):
+            record["time"] = format_time(time_of(now + count))
+            if clock + count > now + count:
+                record["clock"] = clock + count
+
+    def _sources(self) -> list[Mapping[str, Any]]:
+        """Return the files in place of what comes, and new places of what both have."""
+        coming = {version["document"] for version in self.incoming.versions}
+        catalogue = self.ours.session.catalogue
+        found = []
+        for source in self.theirs.sources:
+            name = bytes.fromhex(source["document"])
+            known = {(s.path, s.size, s.mtime_ns, s.inode) for s in catalogue.sources(name)}
+            this = (source["path"], source["size"], source["mtime_ns"], source["inode"])
+            # Of what both have, only a product that is in place here has use for another file.
+            if this not in known and (known or source["document"] in coming):
+                found.append(source)
+        return found
+
+    def _purged(self) -> list[int]:
+        """Return the versions that come without content."""
+        coming = {version["urn"] for version in self.incoming.versions}
+        urns = (self.incoming.urn(number) for number in sorted(self.theirs.purged))
+        return [urn for urn in urns if urn is not None and urn in coming]
+
+    # -- the report
+
+    def tell(self, report: SyncReport) -> None:
+        """Say what was done."""
+        report.commits += self.theirs.commits
+        report.versions += len(
+            [v for v in self.incoming.versions if not v["origin"]["made"].get("again")]
+        )
+        report.unchanged += len(self.incoming.same)
+        report.resolved += self.changes.resolved
+        report.renamed += self.changes.renamed
+        report.tracks += self._tracks()
+        for number in sorted(self.theirs.purged - self.ours.purged):
+            urn = self.incoming.urn(number)
+            if urn is not None and urn < self.incoming.first:
+                self._tell_purged(urn, report)
+
+    def _tell_purged(self, urn: int, report: SyncReport) -> None:
+        row = self.ours.session.catalogue.version(urn, self.ours.head)
+        if row is not None:
+            name = f"{self.ours.last_name(row.track)}@{row.version}"
+            report.resolved.append(Resolved("purged", name, "kept", "purged", "kept"))
+
+    def _tracks(self) -> list[TrackMerge]:
+        """Return the products of which both sides have versions that the other had not."""
+        came: dict[int, list[int]] = {}
+        current: dict[int, int] = {}
+        for version in self.incoming.versions:
+            current[version["track"]] = version["version"]
+            if not version["origin"]["made"].get("again"):
+                came.setdefault(version["track"], []).append(version["version"])
+        found = []
+        for track, numbers in came.items():
+            own = [e for e in self.ours.by_track.get(track, ()) if self.theirs.urn(e.key) is None]
+            if own:
+                found.append(
+                    TrackMerge(
+                        self.ours.session.catalogue.last_name(track, self.ours.head + 1),
+                        int(own[-1].raw["version"]),
+                        tuple(numbers),
+                        current[track],
+                    )
+                )
+        return found
