@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import skypool as sp
+from skypool.codec.documents import loads
 from skypool.errors import NameConflict, NotFound
 from skypool.pool.pool import Pool
 
@@ -29,6 +30,7 @@ POOLS = st.integers(0, 2)
 
 OPERATIONS = st.one_of(
     st.tuples(st.just("save"), POOLS, NAMES),
+    st.tuples(st.just("file"), POOLS, NAMES, st.integers(0, 1)),
     st.tuples(st.just("context"), POOLS, NAMES, NAMES),
     st.tuples(st.just("rename"), POOLS, NAMES, NAMES),
     st.tuples(st.just("remove"), POOLS, NAMES),
@@ -46,6 +48,7 @@ class Clones:
         self.skews = skews
         self.seeds: set[int] = set()
         self.tried = 0
+        self.folder = folder
         first = sp.Pool(folder / "p0", mode="x")
         self.pools: list[Pool] = [first]
         self.save(0, "a")
@@ -81,6 +84,11 @@ class Clones:
         with self.clock(number), contextlib.suppress(NotFound, NameConflict):
             if what == "save":
                 self.save(number, words[0])
+            elif what == "file":
+                # The same on all sides: what was added twice is no conflict.
+                path = self.folder / f"file{words[1]}"
+                path.write_bytes(b"some bytes" * words[1])
+                pool.add(path, name=words[0])
             elif what == "context":
                 self.save(number, words[0], {"child": pool[f"name:{words[1]}"]})
             elif what == "rename":
@@ -118,29 +126,36 @@ class Clones:
             pool.close()
 
 
+def content(ref: sp.Ref) -> Any:
+    """Return what a version holds, checked to its last bit."""
+    if "seed" not in ref.meta:
+        assert Path(ref.path).read_bytes() in (b"", b"some bytes")
+        return ref.file_hash
+    seed = ref.meta["seed"].value
+    if ref.kind == "SimpleImage":
+        assert np.array_equal(ref.product["image"], image(seed, 12))
+    return seed, tuple(content(child) for child in ref.refs.values())
+
+
 def versions_of(pool: Pool) -> dict[tuple[str, int], Any]:
-    """Return what each version of a pool says, by what it is known as everywhere."""
+    """Return what each version of a pool holds, by what it is known as everywhere."""
     found = {}
-    identity = pool.view.identity
-    log = pool.view.session.folder.log
-    digests = dict(enumerate(log.digests(log.end()), 1))
-    for urn in range(1, pool.view.session.catalogue.state("next_urn", 1)):
-        ref = pool.view.number(urn)
-        made = ref.origin.get("made")
-        key = (made["commit"], made["urn"]) if made else (digests[ref.commit].hex(), urn)
-        refs = tuple(child.meta["seed"].value for child in ref.refs.values())
-        found[key] = (ref.meta["seed"].value, ref.kind, refs)
-        if ref.kind == "SimpleImage":
-            seed = ref.meta["seed"].value
-            assert np.array_equal(ref.product["image"], image(seed, 12))
-    assert identity.head() == len(digests)
+    for record in pool.view.session.folder.log.records():
+        commit = loads(record.payload)
+        for version in commit.get("versions", ()):
+            made = version.get("origin", {}).get("made")
+            digest = record.end.previous.hex()
+            key = (made["commit"], made["urn"]) if made else (digest, version["urn"])
+            found[key] = content(pool.view.number(version["urn"]))
+        for digest, number, urn, _ in commit.get("merged", {}).get("same", ()):
+            found[digest, number] = content(pool.view.number(urn))
     return found
 
 
 def seen(pool: Pool) -> dict[str, Any]:
     """Return what a pool shows: names, what they hold, and all tags."""
-    names = {ref.name: ref.meta["seed"].value for ref in pool.ls()}
-    tags = {tag: {ref.meta["seed"].value for ref in pool.tagged(tag)} for tag in ("good", "bad")}
+    names = {ref.name: content(ref) for ref in pool.ls()}
+    tags = {tag: {content(ref) for ref in pool.tagged(tag)} for tag in ("good", "bad")}
     return {"names": names, "tags": tags}
 
 
@@ -158,7 +173,8 @@ def test_clones_converge(operations: list[Any], skews: tuple[int, int, int]) -> 
         clones.settle()
         all_versions = [versions_of(pool) for pool in clones.pools]
         assert all_versions[0] == all_versions[1] == all_versions[2]
-        assert {said[0] for said in all_versions[0].values()} == clones.seeds
+        saved = {said[0] for said in all_versions[0].values() if isinstance(said, tuple)}
+        assert saved == clones.seeds
         states = [seen(pool) for pool in clones.pools]
         assert states[0] == states[1] == states[2]
         for pool in clones.pools:

@@ -66,11 +66,15 @@ class Incoming:
         self._match_tracks()
         for entry in self.theirs.entries:
             known = self._known.get(entry.key) or self.ours.urn(entry.key)
-            if known is None:
-                self._take(entry)
-                self._known[entry.key] = self.urns[entry.urn]
-            else:
+            if known is not None:
                 self.urns[entry.urn] = known
+                continue
+            met = self._here(entry)
+            if met is None:
+                self._take(entry)
+            else:
+                self._equate(entry, met)
+            self._known[entry.key] = self.urns[entry.urn]
         for track in list(self._in_track):
             self._put_newest_last(track)
 
@@ -96,12 +100,17 @@ class Incoming:
         for track, entries in self.theirs.by_track.items():
             if track < self.theirs.first_track:
                 continue
-            shared = [urn for e in entries if (urn := self.ours.urn(e.key)) is not None]
+            shared = [urn for e in entries if (urn := self._here(e)) is not None]
             if shared:
                 self.tracks[track] = self._track_of(shared[0])
             else:
                 new.append(track)
         self._match_names(new)
+
+    def _here(self, entry: Entry) -> int | None:
+        """Return our number of a version of theirs, or of one that it was found equal to."""
+        keys = self.theirs.keys(entry.urn)
+        return next((urn for key in keys if (urn := self.ours.urn(key)) is not None), None)
 
     def _track_of(self, urn: int) -> int:
         row = self.ours.session.catalogue.version(urn, self.ours.head)
@@ -148,15 +157,19 @@ class Incoming:
         ]
         equal = self._equal(track, entry, refs)
         if equal is not None:
-            self.urns[entry.urn] = equal
-            made = entry.made
-            self.same.append([made["commit"], made["urn"], equal, made["clock"]])
-            self._note(track, equal, entry.stamp)
+            self._equate(entry, equal)
             return
         origin = {**entry.raw.get("origin", {}), "made": dict(entry.made)}
         urn = self._append(track, {**entry.raw, "refs": refs, "origin": origin})
         self.urns[entry.urn] = urn
         self._note(track, urn, entry.stamp)
+
+    def _equate(self, entry: Entry, urn: int) -> None:
+        """Note that a version of theirs is one of ours."""
+        self.urns[entry.urn] = urn
+        made = entry.made
+        self.same.append([made["commit"], made["urn"], urn, made["clock"]])
+        self._note(self._track_of(urn), urn, entry.stamp)
 
     def _child(self, theirs: int) -> int:
         urn = self.urn(theirs)
