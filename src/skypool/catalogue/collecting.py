@@ -209,12 +209,17 @@ class Marks:
 
     def misplaced(self) -> Iterator[PlacedRow]:
         """Return the rows of chunks that no good record holds."""
+        self.flush()
         with explained(self._database.path):
             cursor = self._connection.execute(
                 "SELECT c.key, p.name, c.offset, c.stored, c.member, c.length FROM chunks c"
                 " JOIN packs p ON p.id = c.pack LEFT JOIN found f ON f.pack = c.pack"
                 " AND f.offset = c.offset AND f.member = c.member AND f.key = c.key"
-                " WHERE f.key IS NULL OR f.bad ORDER BY p.name, c.offset"
+                " WHERE (f.key IS NULL OR f.bad)"
+                # What is marked and was healed, or nothing needs, hurts nothing.
+                f" AND NOT (c.condemned = {BAD} AND (c.key NOT IN (SELECT key FROM live)"
+                " OR EXISTS (SELECT 1 FROM chunks o WHERE o.key = c.key"
+                f" AND o.condemned != {BAD}))) ORDER BY p.name, c.offset"
             )
             for key, name, offset, stored, member, length in cursor:
                 at = ChunkPlace(name, offset, stored, None if member == ALONE else member, length)

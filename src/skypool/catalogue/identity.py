@@ -340,6 +340,36 @@ class Identity:
         """Return the versions that a commit made."""
         return self._versions("WHERE v.since = :number ORDER BY v.urn", number, number=number)
 
+    # -- what a commit did, for verification
+
+    def was_named(self, track: int, name: str, commit: int) -> bool:
+        """Return whether a track got a name in a commit."""
+        return bool(
+            self._database.query(
+                f"SELECT {sure(NAME, '1')} FROM names n WHERE name = ? AND since = ? AND track = ?",
+                (to_database(name), commit, track),
+            )
+        )
+
+    def was_shown(self, track: int, commit: int) -> bool:
+        """Return whether a track was brought back into view in a commit."""
+        return bool(
+            self._database.query(
+                f"SELECT {sure(NAME, '1')} FROM names n WHERE track = ? AND since = ?",
+                (track, commit),
+            )
+        )
+
+    def was_tagged(self, tag: str, urn: int, commit: int, *, begun: bool) -> bool:
+        """Return whether a version got a tag in a commit, or lost it."""
+        column = "since" if begun else "until"
+        return bool(
+            self._database.query(
+                f"SELECT {sure(TAG, '1')} FROM tags t WHERE tag = ? AND urn = ? AND {column} = ?",
+                (to_database(tag), urn, commit),
+            )
+        )
+
     def counts(self, at: int) -> tuple[int, int, int]:
         """Return the number of visible products, of versions, and the bytes of all versions."""
         ((products,),) = self._database.query(

@@ -15,7 +15,7 @@ from skypool.storage.filelayer import explained
 if TYPE_CHECKING:
     from skypool.pool.session import Session
 
-__all__ = ["check_log"]
+__all__ = ["check_log", "difference"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LOG = "commits.log"
@@ -50,7 +50,7 @@ def check_log(session: Session, report: Report) -> int:
             report("log", error.message, f"{_LOG}, commit {end.number}")
             continue
         try:
-            wrong = _difference(session, commit, end.number)
+            wrong = difference(session, commit, end.number)
         except Damaged as error:
             report("catalogue", error.message, f"commit {end.number}")
             continue
@@ -92,7 +92,7 @@ def _is_torn(session: Session, end: LogPosition) -> bool:
     return len(rest) < len(expected) + 1 and expected.startswith(torn)
 
 
-def _difference(session: Session, commit: Mapping[str, Any], number: int) -> str:
+def difference(session: Session, commit: Mapping[str, Any], number: int) -> str:
     """Return in what the catalogue differs from a record of the log; empty if in nothing."""
     row = session.catalogue.commit(number)
     if row is None:
@@ -111,4 +111,28 @@ def _difference(session: Session, commit: Mapping[str, Any], number: int) -> str
         (v.urn, v.track, v.version, v.document.hex(), v.kind, v.type, v.total)
         for v in session.catalogue.changes(number)
     ]
-    return "" if logged == found else "its versions"
+    if logged != found:
+        return "its versions"
+    for version in commit.get("versions", ()):
+        refs = [
+            [ref.role, ref.child if ref.external is None else {"external": ref.external}]
+            for ref in session.catalogue.refs(version["urn"])
+        ]
+        if refs != version["refs"]:
+            return f"the references of version {version['urn']}"
+    return _difference_of_names(session, commit, number)
+
+
+def _difference_of_names(session: Session, commit: Mapping[str, Any], number: int) -> str:
+    """Return whether names or tags are not as a record of the log says."""
+    catalogue = session.catalogue
+    for track, name in dict(commit.get("names", ())).items():
+        if name is not None and not catalogue.was_named(track, name, number):
+            return f"the name {name!r}"
+    for track, removed in commit.get("hidden", ()):
+        if not removed and not catalogue.was_shown(track, number):
+            return f"that the track {track} is in view again"
+    for tag, urn, wanted in commit.get("tags", ()):
+        if not catalogue.was_tagged(tag, urn, number, begun=wanted):
+            return f"the tag {tag!r}"
+    return ""

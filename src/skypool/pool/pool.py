@@ -17,6 +17,7 @@ from skypool.pool.view import View
 
 if TYPE_CHECKING:
     from skypool.pool.adding import AddReport
+    from skypool.pool.healing import RepairReport
     from skypool.pool.maintenance import GcReport
     from skypool.pool.progress import OnProgress
 
@@ -329,6 +330,33 @@ class Pool(InStep):
 
         view = self.view if dry_run else self._changing()
         return collect(view, dry_run=dry_run, grace=grace, on_progress=progress)
+
+    def repair(
+        self,
+        from_: Iterable[str | os.PathLike[str]] = (),
+        *,
+        quick: bool = False,
+        progress: OnProgress | None = None,
+    ) -> RepairReport:
+        """Heal what is damaged or missing.
+
+        The log is written again from the catalogue, the catalogue made again from the log, and
+        damaged chunks are fetched from elsewhere; each is checked when it arrives.
+
+        Parameters
+        ----------
+        from_
+            Pools that have the same chunks (copies, clones, any others), and folders or files
+            that were added.
+        quick
+            Look for damage by check sums only, without decoding.
+        progress
+            Told how far the work is.
+        """
+        from skypool.pool.healing import repair
+
+        sources = [os.fspath(source) for source in from_]
+        return repair(self._changing(), sources, quick=quick, on_progress=progress)
 
     def reindex(self, *, progress: OnProgress | None = None) -> None:
         """Rebuild the catalogue from the packs and the log."""

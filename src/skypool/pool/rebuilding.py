@@ -70,7 +70,7 @@ def rebuild_catalogue(session: Session, on_progress: OnProgress | None = None) -
             raise Damaged(
                 f"the log {session.folder.log.path} is damaged behind commit {end.number}, the "
                 f"catalogue has {head} commits: nothing was rebuilt",
-                hint="put the log back from a copy of the pool",
+                hint="`skypool verify --repair` writes the log again from the catalogue",
             )
         rebuild_from_log(session, on_progress)
         session.catalogue.set_state({"file": str(file_identity(session.folder.catalogue))})

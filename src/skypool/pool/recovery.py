@@ -172,6 +172,7 @@ def _check_copy(session: Session, *, behind: bool) -> None:
 
     with session.folder.lock(exclusive=True):
         if _is_copy(session):
+            _mend_damaged_log(session)
             problem = "the log is newer" if behind else _misfit(session)
             if problem:
                 _logger.warning(
@@ -185,6 +186,21 @@ def _check_copy(session: Session, *, behind: bool) -> None:
     session.renew()
     with session.committing():
         session.complete_log()
+
+
+def _mend_damaged_log(session: Session) -> None:
+    """Write a damaged log again from the catalogue, rather than give up what it has lost.
+
+    A log that is as long as the catalogue noted is no older copy of it.
+    """
+    from skypool.pool.mending_log import is_log_damaged, mend_log_locked
+
+    long = _size(session.folder.log.path) >= session.catalogue.state("log_offset")
+    if long and is_log_damaged(session):
+        try:
+            mend_log_locked(session)
+        except Damaged as error:
+            _logger.warning("%s", error.message)
 
 
 def _misfit(session: Session) -> str:

@@ -5,6 +5,7 @@ Nothing in the pool is changed. What is wrong is told with the products that it 
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,11 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from skypool.catalogue.chunks import chunk_key
 from skypool.catalogue.collecting import Marks, PlacedRow
+from skypool.catalogue.comparing import TermSums
+from skypool.catalogue.terms import terms_of
 from skypool.codec.digest import Hasher
 from skypool.codec.documents import loads
 from skypool.errors import Damaged, SkypoolError, SourceChanged
+from skypool.pool.checking_catalogue import check_rows
 from skypool.pool.checking_log import check_log
-from skypool.pool.damage_notes import note
+from skypool.pool.damage_notes import Range, note
 from skypool.pool.progress import OnProgress, Progress
 from skypool.pool.reaching import content_of, datasets_of, reached
 from skypool.storage.inplace import FileSource, FileState
@@ -112,6 +116,9 @@ class Verifier:
         self._quick = quick
         self._on_progress = on_progress
         self._bad_ranges: dict[bytes, list[tuple[int, int, Problem]]] = {}
+        self._gone: list[bytes] = []
+        # Digests of the chunks and documents that are nowhere whole.
+        self.lost: set[bytes] = set()
         # Problems of records that could be read but for their payload.
         self._records: set[int] = set()
         # Keys that are nowhere whole, with the problems that tell why.
@@ -121,23 +128,30 @@ class Verifier:
 
     def run(self) -> VerifyReport:
         """Check everything."""
-        catalogue = self._session.catalogue
-        with Marks(catalogue.database) as marks:
-            for text in marks.integrity(self._quick):
-                self._problem("catalogue", text, "catalogue.sqlite")
-            # In this order what commits add meanwhile is looked at as a whole or not at all.
-            self.report.checked += check_log(self._session, self._problem)
-            head = catalogue.head()
-            self._check_packs(marks)
-            self._check_documents(marks, head)
-            self._check_rows(marks)
-            self._find_missing(marks)
-            if self._missing or self._unreadable:
-                self._name_hurt(marks, head)
-            self._set_healed_apart(marks)
+        try:
+            with Marks(self._session.catalogue.database) as marks:
+                self._check(marks)
+        except Damaged as error:  # what stops here is of the catalogue alone
+            self._problem("catalogue", error.message, "catalogue.sqlite")
         self._tidy()
         self._note_damage()
         return self.report
+
+    def _check(self, marks: Marks) -> None:
+        catalogue = self._session.catalogue
+        for text in marks.integrity(self._quick):
+            self._problem("catalogue", text, "catalogue.sqlite")
+        check_rows(self._session, self._problem)
+        # In this order what commits add meanwhile is looked at as a whole or not at all.
+        self.report.checked += check_log(self._session, self._problem)
+        head = catalogue.head()
+        self._check_packs(marks)
+        self._check_documents(marks, head)
+        self._check_rows(marks)
+        self._find_missing(marks)
+        if self._missing or self._unreadable:
+            self._name_hurt(marks, head)
+        self._set_healed_apart(marks)
 
     def _problem(self, kind: str, what: str, where: str) -> Problem:
         problem = Problem(kind, what, where)
@@ -197,6 +211,13 @@ class Verifier:
     # -- documents
 
     def _check_documents(self, marks: Marks, head: int) -> None:
+        with contextlib.ExitStack() as stack:
+            sums = None
+            if not self._quick:
+                sums = stack.enter_context(TermSums(self._session.catalogue.database))
+            self._check_each_document(marks, head, sums)
+
+    def _check_each_document(self, marks: Marks, head: int, sums: TermSums | None) -> None:
         total = marks.count_documents(head)
         for count, (number, digest) in enumerate(marks.documents(0, head)):
             if count % 256 == 0:
@@ -206,6 +227,10 @@ class Verifier:
             document = self._document(number, digest)
             if document is None:
                 continue
+            if sums is not None and not sums.fits(number, terms_of(document)):
+                what = "the catalogue has other searchable values than the document"
+                problem = self._problem("catalogue", what, f"document {digest.hex()[:16]}")
+                problem.hurt = [f"{name}@{version}" for name, version in marks.holders(number)]
             sources = self._session.catalogue.sources(digest)
             if sources:
                 self._check_in_place(marks, number, document, sources)
@@ -221,6 +246,7 @@ class Verifier:
         except Damaged as error:
             where = f"document {digest.hex()[:16]}"
             self._unreadable[number] = self._problem("document", error.message, where)
+            self.lost.add(digest)
             return None
         return document
 
@@ -300,6 +326,7 @@ class Verifier:
                 problem = self._problem("catalogue", what, name)
             else:
                 what = f"the pack is missing, with {len(keys)} chunks"
+                self._gone.append(pack)
                 problem = self._problem("pack", what, name)
             for key in keys:
                 self._missing.setdefault(key, []).append(problem)
@@ -348,6 +375,7 @@ class Verifier:
                 continue
             document = loads(self._session.fetch(digest))
             if chunk_key(digest) in self._missing:  # it was read from memory
+                self.lost.add(digest)
                 self._blame(chunk_key(digest), names)
             named = set()
             for path, parts in datasets_of(document):
@@ -364,6 +392,7 @@ class Verifier:
                 for at in range(0, len(digests), 32):
                     key = chunk_key(digests[at : at + 32])
                     if key in self._missing:
+                        self.lost.add(digests[at : at + 32])
                         yield key
         except Damaged:
             return
@@ -389,18 +418,23 @@ class Verifier:
                     self.report.problems.remove(problem)
                     self.report.wasted.append(problem)
 
+    def damage(self) -> list[Range]:
+        """Return the damaged bytes of packs that were not healed."""
+        healed = {id(problem) for problem in self.report.wasted}
+        return [
+            (pack, start, end)
+            for pack, ranges in self._bad_ranges.items()
+            for start, end, problem in ranges
+            if id(problem) not in healed
+        ]
+
+    def damaged_packs(self) -> list[bytes]:
+        """Return the packs that have damaged bytes, healed or not, and those that are gone."""
+        return [*self._bad_ranges, *self._gone]
+
     def _note_damage(self) -> None:
         """Remember, outside the pool, what the next writer is to mark."""
-        healed = {id(problem) for problem in self.report.wasted}
-        note(
-            self._session,
-            [
-                (pack, start, end)
-                for pack, ranges in self._bad_ranges.items()
-                for start, end, problem in ranges
-                if id(problem) not in healed
-            ],
-        )
+        note(self._session, self.damage())
 
     def _tidy(self) -> None:
         """Tell damage once: a document that other damage explains is no second one."""

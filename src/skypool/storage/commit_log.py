@@ -19,7 +19,15 @@ from skypool.errors import Damaged, StorageError
 from skypool.storage.filelayer import FileLayer, Handle, locked
 from skypool.storage.looking import size_of
 
-__all__ = ["START", "CommitLog", "LogPosition", "LogRecord", "has_record", "pack_record"]
+__all__ = [
+    "START",
+    "CommitLog",
+    "LogPosition",
+    "LogRecord",
+    "has_record",
+    "pack_record",
+    "whole_records",
+]
 
 MAGIC = b"\x8bSKC"
 _HEADER = struct.Struct("<4sB3xQQQ32sI")
@@ -45,6 +53,11 @@ class LogPosition(NamedTuple):
     number: int
     offset: int
     previous: bytes
+
+    @classmethod
+    def behind(cls, before: LogPosition, record: bytes) -> LogPosition:
+        """Return the position behind a record that starts at a position."""
+        return cls(before.number + 1, before.offset + len(record), digest(record))
 
 
 START = LogPosition(0, 0, bytes(32))
@@ -93,21 +106,28 @@ def pack_record(payload: bytes, before: LogPosition) -> bytes:
     return header + _CRC.pack(google_crc32c.value(header)) + stored
 
 
-def has_record(data: bytes) -> bool:
-    """Return whether a whole record starts somewhere in bytes behind the end of a log."""
+def whole_records(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Return number and payload of all whole records in some bytes of a log, chained or not."""
     at = data.find(MAGIC)
     while at >= 0:
         head = data[at : at + HEADER_SIZE]
+        step = 1
         if len(head) == HEADER_SIZE:
-            stored, crc = _HEADER.unpack_from(head)[4], _HEADER.unpack_from(head)[6]
+            _, codec, number, length, stored, _, crc = _HEADER.unpack_from(head)
             fits = _CRC.unpack_from(head, _HEADER.size)[0] == google_crc32c.value(
                 head[: _HEADER.size]
             )
-            payload = data[at + HEADER_SIZE : at + HEADER_SIZE + stored]
+            payload = data[at + HEADER_SIZE : at + HEADER_SIZE + stored] if fits else b""
             if fits and len(payload) == stored and google_crc32c.value(payload) == crc:
-                return True
-        at = data.find(MAGIC, at + 1)
-    return False
+                with contextlib.suppress(Damaged):
+                    yield number, decode(payload, codec, 1, length)
+                    step = HEADER_SIZE + stored
+        at = data.find(MAGIC, at + step)
+
+
+def has_record(data: bytes) -> bool:
+    """Return whether a whole record starts somewhere in bytes behind the end of a log."""
+    return next(whole_records(data), None) is not None
 
 
 def _same(mine: bytes, others: bytes) -> int:
