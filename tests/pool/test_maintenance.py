@@ -249,8 +249,16 @@ def test_torn_tail_of_the_log_is_no_problem(pool: Pool, tmp_path: Path) -> None:
 
 def test_catalogue_that_differs_from_the_log_is_found(pool: Pool) -> None:
     with pool.view.session.catalogue.database.transaction() as connection:
-        connection.execute("UPDATE versions SET total = total + 1 WHERE urn = 2")
-        connection.execute("UPDATE commits SET author = 'nobody' WHERE number = 3")
+        # With check sums that fit: a writer was wrong, not the disk.
+        connection.execute(
+            "UPDATE versions SET total = total + 1, crc = crc_of_row(urn, track, version,"
+            " (SELECT digest FROM documents WHERE id = document), total + 1, since, until, origin,"
+            " children) WHERE urn = 2"
+        )
+        connection.execute(
+            "UPDATE commits SET author = 'nobody',"
+            " crc = crc_of_row(number, time_us, 'nobody', message, changes) WHERE number = 3"
+        )
     kinds = [(p.kind, p.where) for p in pool.verify().problems]
     assert kinds == [("catalogue", "commit 1"), ("catalogue", "commit 3")]
 

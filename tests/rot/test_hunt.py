@@ -200,7 +200,7 @@ def test_files_of_another_pool_and_of_each_other(subject: Subject, tmp_path: Pat
                     path.write_bytes(data)
 
 
-@pytest.mark.parametrize("part", ["pack", "skypool.json", "catalogue.sqlite"])
+@pytest.mark.parametrize("part", PARTS)
 def test_opening_for_writing_recovers_or_says_why(
     subject: Subject, part: str, tmp_path: Path
 ) -> None:
