@@ -15,8 +15,10 @@ from skypool.codec.chunking import Physical, write_array
 from skypool.codec.parameters import encode_meta
 from skypool.codec.reading import boxes
 from skypool.codec.scaling import physical, stored
-from skypool.codec.sinks import ChunkSink, MemorySource
+from skypool.codec.segments import ArraySegment
+from skypool.codec.sinks import ChunkSink
 from skypool.codec.stored import Token
+from skypool.codec.values import write_values
 from skypool.model.arrays import Array
 from skypool.model.composite import Composite, Dataset
 from skypool.model.metadata import MetaData
@@ -110,19 +112,12 @@ class _Encoder:
 
     def _values(self, source: ArraySource) -> dict[str, Any]:
         shape, dtype = tuple(source.shape), np.dtype(source.dtype)
-        sample, zero = stored(np.zeros(0, dtype))
         nbytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
         if nbytes <= _AT_ONCE:
             whole = source.read(tuple(slice(0, n, 1) for n in shape))
-            data: Any = MemorySource(stored(whole)[0].reshape(-1).view(np.uint8))
+            segment, stats, zero = write_values(np.asarray(whole, dtype), self._sink)
         else:
-            data = _Bytes(source, shape, dtype)
-
-        def values(raw: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-            return physical(raw, dtype, zero)
-
-        function: Physical | None = None if dtype.kind == "c" else values
-        segment, stats = write_array(data, 0, sample.dtype.str, shape, self._sink, None, function)
+            segment, stats, zero = self._in_pieces(source, shape, dtype)
         self.size += segment.size
         obj: dict[str, Any] = {
             "is": "array",
@@ -135,6 +130,21 @@ class _Encoder:
         if stats:
             obj["stats"] = stats
         return obj
+
+    def _in_pieces(
+        self, source: ArraySource, shape: tuple[int, ...], dtype: np.dtype[Any]
+    ) -> tuple[ArraySegment, dict[str, Any] | None, int]:
+        sample, zero = stored(np.zeros(0, dtype))
+
+        def values(raw: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+            return physical(raw, dtype, zero)
+
+        data = _Bytes(source, shape, dtype)
+        function: Physical | None = None if dtype.kind == "c" else values
+        return (
+            *write_array(data, 0, sample.dtype.str, shape, self._sink, None, function),
+            zero,
+        )
 
     def _table(self, item: Any) -> dict[str, Any]:
         from skypool.codec.stored_tables import encode_table
