@@ -53,7 +53,7 @@ kill: $(STAMP)
 	@$(BIN)/python scripts/kill.py $(KILL_ARGS)
 
 bench: $(STAMP)
-	@sh scripts/debian.sh borg:borgbackup restic git-annex git
+	@sh scripts/debian.sh borg:borgbackup restic git-annex git rsync
 	@$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
 
 clean:

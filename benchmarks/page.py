@@ -18,6 +18,7 @@ TITLES = {
     "small": "Many small products",
     "search": "Opening and finding",
     "files": "A gigabyte of files",
+    "clone": "Clones",
     "concurrent": "Several processes at once",
     "kill": "Killed while saving",
     "memory": "Memory",

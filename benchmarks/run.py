@@ -24,6 +24,7 @@ from environments import REQUIREMENTS, Peer, python_peers
 from measure import Figure
 from page import HEADINGS, cells, line, machine, page
 from rows import Bench
+from rows.clone import clone_rows
 from rows.concurrent import concurrent_rows, kill_rows
 from rows.files import file_rows
 from rows.memory import memory_rows
@@ -42,6 +43,7 @@ FAMILIES: dict[str, Callable[[Bench], list[Figure]]] = {
     "small": small_rows,
     "search": search_rows,
     "files": file_rows,
+    "clone": clone_rows,
     "concurrent": concurrent_rows,
     "kill": kill_rows,
     "memory": memory_rows,

@@ -20,6 +20,8 @@ class Files:
     def __init__(self, scratch: Path, fraction: float) -> None:
         self.first, self.folder = scratch / "original", scratch / "files"
         self.changed = scratch / "changed"
+        if self.changed.exists():
+            return
         write_files(self.first, fraction)
         shutil.copytree(self.first, self.changed)
         kept = {path.name for path in change_files(self.changed, fraction)}
@@ -38,6 +40,11 @@ class Files:
         for path in self.changed.iterdir():
             shutil.copyfile(path, self.folder / path.name)
         time.sleep(2.5)
+
+
+def files_of(bench: Bench) -> Files:
+    """Give the files; they are made once in a run."""
+    return Files(bench.scratch / "hundred-files", bench.scale)
 
 
 def engines_of(bench: Bench) -> list[type[Engine]]:
@@ -84,7 +91,7 @@ def _read_in_process(engine: Engine) -> float:
 
 def file_rows(bench: Bench) -> list[Figure]:
     """Measure all programs in turn."""
-    files = Files(bench.folder("files"), bench.scale)
+    files = files_of(bench)
     kinds = engines_of(bench)
     results: dict[str, list[dict[str, float]]] = {kind.name: [] for kind in kinds}
     for run in range(min(3, bench.runs)):
@@ -94,7 +101,6 @@ def file_rows(bench: Bench) -> list[Figure]:
             engine.close()
     found = {name: middle(one) for name, one in results.items()}
     size, changed = folder_bytes(files.first), folder_bytes(files.changed)
-    shutil.rmtree(files.first.parent)
     ours = found.pop(Ours.name)
     if GitAnnex.name in found:
         bench.notes.append(
