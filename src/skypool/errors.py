@@ -208,7 +208,7 @@ class PoolNotFound(NotFound):
 
 
 class Purged(NotFound):
-    """The version was there; its content was given up on request."""
+    """The version was there; its content was given up."""
 
     code = "purged"
 

@@ -612,7 +612,7 @@ def test_writer_that_reuses_what_gc_condemns_keeps_it(
     other = sp.Pool(folder)
     file = tmp_path / "data.bin"
     file.write_bytes(noise(205, 100_000))
-    real = Reclaim.replace_pack
+    real = Reclaim.replace
     done = []
 
     def late(self: Reclaim, *args: object) -> object:
@@ -620,7 +620,7 @@ def test_writer_that_reuses_what_gc_condemns_keeps_it(
             done.append(other.add(file, name="late"))
         return real(self, *args)
 
-    monkeypatch.setattr(Reclaim, "replace_pack", late)
+    monkeypatch.setattr(Reclaim, "replace", late)
     pool.gc(grace=0)
     assert done
     assert pool.verify().ok

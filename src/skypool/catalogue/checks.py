@@ -14,7 +14,10 @@ from typing import Any
 
 __all__ = [
     "COMMIT",
+    "CRC_OF_BARE",
+    "CRC_OF_FILLED",
     "CRC_OF_NAME",
+    "CRC_OF_PURGED",
     "CRC_OF_REMOVED",
     "CRC_OF_TAG",
     "CRC_OF_VERSION",
@@ -79,20 +82,31 @@ NAME = "checked('names', n.crc, n.track, n.name, n.since, n.until, n.removed)"
 TAG = "checked('tags', t.crc, t.tag, t.urn, t.since, t.until)"
 REF = "checked('refs', r.crc, r.parent, r.position, r.role, r.child, r.external)"
 COMMIT = "checked('commits', c.crc, c.number, c.time_us, c.author, c.message, c.changes)"
-DOCUMENT = "checked('documents', d.crc, d.digest, d.kind, d.type, d.size, d.file_hash)"
+DOCUMENT = "checked('documents', d.crc, d.digest, d.kind, d.type, d.size, d.file_hash, d.bare)"
 # Which document a version has is part of its check sum.
 VERSION = (
     "checked('versions', v.crc, v.urn, v.track, v.version, d.digest, v.total, v.since, v.until,"
-    f" v.origin, v.children) AND {DOCUMENT}"
+    f" v.origin, v.children, v.purged) AND {DOCUMENT}"
 )
 
 # For statements that end the range of a row: its check sum with the new end, `?1`.
 _DIGEST = "(SELECT digest FROM documents WHERE id = document)"
-CRC_OF_VERSION = sure(
+_VERSION = (
     f"checked('versions', crc, urn, track, version, {_DIGEST}, total, since, until, origin,"
-    " children)",
-    f"crc_of_row(urn, track, version, {_DIGEST}, total, since, ?1, origin, children)",
+    " children, purged)"
 )
+CRC_OF_VERSION = sure(
+    _VERSION,
+    f"crc_of_row(urn, track, version, {_DIGEST}, total, since, ?1, origin, children, purged)",
+)
+CRC_OF_PURGED = sure(
+    _VERSION,
+    f"crc_of_row(urn, track, version, {_DIGEST}, total, since, until, origin, children, ?1)",
+)
+_DOCUMENT = "checked('documents', crc, digest, kind, type, size, file_hash, bare)"
+CRC_OF_BARE = sure(_DOCUMENT, "crc_of_row(digest, kind, type, size, NULL, 1)")
+# With its file's digest again, `?1`.
+CRC_OF_FILLED = sure(_DOCUMENT, "crc_of_row(digest, kind, type, size, ?1, 0)")
 _NAME = "checked('names', crc, track, name, since, until, removed)"
 CRC_OF_NAME = sure(_NAME, "crc_of_row(track, name, since, ?1, removed)")
 CRC_OF_REMOVED = sure(_NAME, "crc_of_row(track, name, since, ?1, 1)")

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Self
 from skypool.catalogue.chunks import ALONE, BAD, chunk_key
 from skypool.catalogue.database import Database, explained
 from skypool.catalogue.interface import ChunkPlace
+from skypool.catalogue.purging import DOOMED, RemovedVersions
 from skypool.catalogue.text import from_database
 
 __all__ = ["Marks", "PackUse", "PlacedRow"]
@@ -25,14 +26,9 @@ _PAGE = 1000
 _TABLES = """
 CREATE TEMP TABLE live(key INTEGER PRIMARY KEY);
 CREATE TEMP TABLE lost(pack INTEGER PRIMARY KEY);
-CREATE TEMP TABLE wanted(pack INTEGER PRIMARY KEY);
 CREATE TEMP TABLE found(
     pack INTEGER, offset INTEGER, member INTEGER, key INTEGER, bad INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY(pack, offset, member, key)
-) WITHOUT ROWID;
-CREATE TEMP TABLE mine(
-    pack INTEGER, key INTEGER, offset INTEGER, member INTEGER, stored INTEGER, length INTEGER,
-    PRIMARY KEY(pack, key, offset, member)
 ) WITHOUT ROWID;
 """
 
@@ -92,7 +88,7 @@ class Marks:
         with explained(database.path):
             self._connection = database.separate()
             self._connection.execute("PRAGMA temp_store=FILE")
-            for statement in _TABLES.split(";"):
+            for statement in (*_TABLES.split(";"), DOOMED):
                 self._connection.execute(statement)
         self._buffer: list[int] = []
 
@@ -112,14 +108,31 @@ class Marks:
 
     # -- what documents reach
 
+    def removed(self, before: int) -> RemovedVersions:
+        """Return the versions of products removed up to a time; they count as given up."""
+        return RemovedVersions(self._connection, self._database.path, before)
+
+    def purged_by(self, commit: int) -> tuple[int, int]:
+        """Return the number of versions that a commit gave up, and the size of their products."""
+        ((count, size),) = self._all(
+            "SELECT count(*), coalesce(sum(d.size), 0) FROM versions v"
+            " JOIN documents d ON d.id = v.document WHERE v.purged > 0 AND v.purged = ?",
+            (commit,),
+        )
+        return count, size
+
     def documents(self, after: int, up_to: int) -> Iterator[tuple[int, bytes]]:
-        """Return number and digest of the documents of versions of a range of commits."""
+        """Return number and digest of the documents of versions of a range of commits.
+
+        Versions that were given up are left out.
+        """
         last = 0
         while True:
             rows = self._all(
                 "SELECT d.id, d.digest FROM documents d WHERE d.id > ? AND EXISTS"
                 " (SELECT 1 FROM versions v WHERE v.document = d.id"
-                " AND v.since > ? AND v.since <= ?) ORDER BY d.id LIMIT ?",
+                " AND v.since > ? AND v.since <= ? AND v.purged = 0"
+                " AND v.urn NOT IN (SELECT urn FROM doomed)) ORDER BY d.id LIMIT ?",
                 (last, after, up_to, _PAGE),
             )
             yield from rows
@@ -130,7 +143,9 @@ class Marks:
     def count_documents(self, up_to: int) -> int:
         """Return the number of documents of versions up to a commit."""
         ((count,),) = self._all(
-            "SELECT count(DISTINCT document) FROM versions WHERE since <= ?", (up_to,)
+            "SELECT count(DISTINCT document) FROM versions WHERE since <= ? AND purged = 0"
+            " AND urn NOT IN (SELECT urn FROM doomed)",
+            (up_to,),
         )
         return int(count)
 
@@ -258,7 +273,8 @@ class Marks:
         """Return name and number of the versions that a document is of."""
         rows = self._all(
             "SELECT (SELECT n.name FROM names n WHERE n.track = v.track ORDER BY n.since DESC"
-            " LIMIT 1), v.version, v.track FROM versions v WHERE v.document = ? ORDER BY v.urn",
+            " LIMIT 1), v.version, v.track FROM versions v WHERE v.document = ? AND v.purged = 0"
+            " ORDER BY v.urn",
             (document,),
         )
         return [

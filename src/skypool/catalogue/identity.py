@@ -22,7 +22,7 @@ __all__ = ["Identity"]
 _VERSION = (
     f"SELECT {sure(VERSION, 'v.urn')}, v.track, v.version, d.digest, d.kind, d.type, d.size,"
     f" v.total, v.since, (SELECT {sure(NAME, 'n.name')} FROM names n WHERE n.track = v.track"
-    " AND n.since <= :at AND n.until > :at ORDER BY n.since DESC LIMIT 1), :at"
+    " AND n.since <= :at AND n.until > :at ORDER BY n.since DESC LIMIT 1), :at, v.purged"
     " FROM versions v JOIN documents d ON d.id = v.document"
 )
 
@@ -157,7 +157,8 @@ class Identity:
             values = {"low": to_database(below) + "/", "high": to_database(below) + "0"}
         rows = self._database.query(
             f"SELECT {sure(VERSION, 'v.urn')}, v.track, v.version, d.digest, d.kind, d.type,"
-            f" d.size, v.total, v.since, {sure(NAME, 'n.name')}, :at FROM names n"
+            f" d.size, v.total, v.since, {sure(NAME, 'n.name')}, "
+            " :at, v.purged FROM names n"
             " JOIN versions v ON v.track = n.track JOIN documents d ON d.id = v.document"
             " WHERE n.since <= :at AND n.until > :at AND v.since <= :at AND v.until > :at"
             f"{where} ORDER BY n.name",
@@ -371,12 +372,12 @@ class Identity:
         )
 
     def counts(self, at: int) -> tuple[int, int, int]:
-        """Return the number of visible products, of versions, and the bytes of all versions."""
+        """Return the number of visible products, of versions, and the bytes of those not purged."""
         ((products,),) = self._database.query(
             "SELECT count(*) FROM names WHERE since <= ? AND until > ?", (at, at)
         )
         ((versions, size),) = self._database.query(
-            "SELECT count(*), coalesce(sum(d.size), 0) FROM versions v"
+            "SELECT count(*), coalesce(sum(d.size) FILTER (WHERE v.purged = 0), 0) FROM versions v"
             " JOIN documents d ON d.id = v.document WHERE v.since <= ?",
             (at,),
         )

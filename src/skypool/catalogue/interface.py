@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
@@ -22,6 +22,7 @@ __all__ = [
     "HeadMoved",
     "IndexedDocument",
     "Published",
+    "Purge",
     "RefRow",
     "SourceRow",
     "Term",
@@ -99,6 +100,8 @@ class IndexedDocument:
     terms: Sequence[Term]
     on_sky: bool = False
     coverage: bytes = b""
+    # Whether it cannot be read, so that no more is known than the log says.
+    bare: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,9 @@ class DraftVersion:
         Track to continue, whatever its name.
     keep_same : bool
         Reuse the track's last version where document and references are the same.
+    taken : collection of bytes
+        Documents of versions of the pool of which content was not written again: the commit
+        makes sure that it was not given up meanwhile.
     """
 
     document: bytes
@@ -141,6 +147,7 @@ class DraftVersion:
     track: int | None = None
     keep_same: bool = False
     origin: Mapping[str, Any] | None = None
+    taken: Collection[bytes] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +184,23 @@ class Expectation:
 
 
 @dataclass(slots=True)
+class Purge:
+    """Versions whose content may be given up; see `skypool.catalogue.purging`.
+
+    Attributes
+    ----------
+    versions : list of int
+        Their numbers. Those that are protected when the commit is made are left out.
+    removed_before : int or None
+        Only those of products that were removed before that time (us since 1970) and are
+        removed still.
+    """
+
+    versions: list[int]
+    removed_before: int | None = None
+
+
+@dataclass(slots=True)
 class Draft:
     """One commit before it has a number.
 
@@ -199,11 +223,14 @@ class Draft:
     sources: list[SourceRow] = field(default_factory=list)
     plans: list[Callable[[Draft], None]] = field(default_factory=list)
     expected: list[Expectation] = field(default_factory=list)
+    purge: Purge | None = None
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to commit."""
-        return not (self.versions or self.tags or self.renames or self.hidden or self.plans)
+        return not (
+            self.versions or self.tags or self.renames or self.hidden or self.plans or self.purge
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +253,10 @@ class Published:
 
 
 class VersionRow(NamedTuple):
-    """A version, with the name of its track; *at* is the commit as of which it was asked for."""
+    """A version.
+
+    *at* is the commit as of which it was asked for, *purged* the one that gave it up, or 0.
+    """
 
     urn: int
     track: int
@@ -239,6 +269,7 @@ class VersionRow(NamedTuple):
     commit: int
     name: str | None
     at: int
+    purged: int = 0
 
 
 class RefRow(NamedTuple):

@@ -14,6 +14,7 @@ from typing import Any
 
 from skypool.catalogue.checks import (
     CRC_OF_NAME,
+    CRC_OF_PURGED,
     CRC_OF_REMOVED,
     CRC_OF_TAG,
     CRC_OF_VERSION,
@@ -23,14 +24,23 @@ from skypool.catalogue.checks import (
     crc_of_row,
     sure,
 )
-from skypool.catalogue.interface import FOREVER, PLACEHOLDER, Draft, DraftVersion, External
+from skypool.catalogue.interface import (
+    FOREVER,
+    PLACEHOLDER,
+    ChunksGone,
+    Draft,
+    DraftVersion,
+    External,
+)
+from skypool.catalogue.purging import still_to_purge
 from skypool.catalogue.text import from_database, to_database
 from skypool.codec.documents import dumps, format_time, loads
-from skypool.errors import Damaged, NameConflict
+from skypool.errors import Damaged, NameConflict, Purged
 
 __all__ = ["Resolver", "apply", "microseconds", "set_state", "state", "time_of"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UNLESS_PURGED = "CASE WHEN v.purged THEN x'' ELSE d.digest END"
 
 
 def state(connection: sqlite3.Connection, key: str, default: Any = 0) -> Any:
@@ -86,7 +96,10 @@ class Resolver:
         self._next_track = state(connection, "next_track", 1)
         self._stems = [f"{stem}-{_free_number(connection, stem)}" for stem in draft.stems]
         self._tracks: dict[str, int] = {}
+        # Number, version and document of the last version; the latter empty if purged.
         self._last: dict[int, tuple[int, int, bytes]] = {}
+        self._there: set[int] = set()
+        self._kept: set[bytes] = set()
         self.urns: list[int] = []
         self.new: list[bool] = []
         self._versions: list[dict[str, Any]] = []
@@ -100,6 +113,10 @@ class Resolver:
         ------
         NameConflict
             If a track should get a name that another one has.
+        Purged
+            If a version that a reference, tag or restoration needs was given up.
+        ChunksGone
+            If the content of a document that was taken over was given up.
         """
         for version in self._draft.versions:
             self._resolve(version)
@@ -114,6 +131,8 @@ class Resolver:
             "tags": tags,
         }
         lists["sources"] = self._sources()
+        if self._draft.purge is not None:
+            lists["purged"] = still_to_purge(self._connection, self._draft.purge)
         lists = {key: value for key, value in lists.items() if value}
         if not lists:
             return None
@@ -181,7 +200,32 @@ class Resolver:
         return found
 
     def _target(self, target: int) -> int:
-        return target if target > 0 else self.urns[-1 - target]
+        if target <= 0:
+            return self.urns[-1 - target]
+        if target not in self._there:
+            row = self._connection.execute(
+                "SELECT purged FROM versions WHERE urn = ?", (target,)
+            ).fetchone()
+            if row is not None and row[0]:
+                raise Purged(
+                    f"the content of version {target} was given up by commit {row[0]}: nothing "
+                    "can refer to it any more",
+                    hint="add the same files again, and use that version",
+                )
+            self._there.add(target)
+        return target
+
+    def _check_taken(self, document: bytes) -> None:
+        if document in self._kept:
+            return
+        row = self._connection.execute(
+            "SELECT 1 FROM documents d JOIN versions v ON v.document = d.id"
+            " WHERE d.digest = ? AND v.purged = 0 LIMIT 1",
+            (document,),
+        ).fetchone()
+        if row is None:
+            raise ChunksGone([document])
+        self._kept.add(document)
 
     def _resolve(self, draft: DraftVersion) -> None:
         refs = [
@@ -189,6 +233,8 @@ class Resolver:
              self._target(target)]
             for role, target in draft.refs
         ]  # fmt: skip
+        for document in draft.taken:
+            self._check_taken(document)
         name = self._filled(draft.name)
         track = draft.track if draft.track is not None else self._track_of_name(name)
         if track is not None:
@@ -252,7 +298,7 @@ class Resolver:
     def _last_version(self, track: int) -> tuple[int, int, bytes]:
         if track not in self._last:
             row = self._connection.execute(
-                f"SELECT v.urn, v.version, {sure(VERSION, 'd.digest')} FROM versions v"
+                f"SELECT v.urn, v.version, {sure(VERSION, _UNLESS_PURGED)} FROM versions v"
                 " JOIN documents d ON d.id = v.document"
                 " WHERE v.track = ? ORDER BY v.version DESC LIMIT 1",
                 (track,),
@@ -315,6 +361,11 @@ class Resolver:
         ).fetchone()
         if row is None or row[1] == FOREVER:
             return
+        if not self._last_version(track)[2]:
+            raise Purged(
+                f"{from_database(row[0])!r} cannot come back: its content was given up",
+                hint="add the same files again: they continue it as a new version",
+            )
         taken = self._connection.execute(
             "SELECT 1 FROM names WHERE name = ? AND until = ?", (row[0], FOREVER)
         ).fetchone()
@@ -329,7 +380,7 @@ class Resolver:
     def _tags(self) -> list[tuple[str, int, bool]]:
         changes = []
         for tag, target, wanted in self._draft.tags:
-            urn = self._target(target)
+            urn = self._target(target) if wanted or target <= 0 else target
             has = self._connection.execute(
                 "SELECT 1 FROM tags WHERE tag = ? AND urn = ? AND until = ?",
                 (to_database(tag), urn, FOREVER),
@@ -373,6 +424,10 @@ def apply(connection: sqlite3.Connection, record: Mapping[str, Any]) -> None:
                 " WHERE tag = ?2 AND urn = ?3 AND until = ?4",
                 (number, to_database(tag), urn, FOREVER),
             )
+    connection.executemany(
+        f"UPDATE versions SET purged = ?1, crc = {CRC_OF_PURGED} WHERE urn = ?2 AND purged = 0",
+        [(number, urn) for urn in record.get("purged", ())],
+    )
     for source in record.get("sources", ()):
         connection.execute(
             "INSERT OR REPLACE INTO sources(document, path, size, mtime_ns, inode)"
@@ -421,7 +476,7 @@ def _insert_versions(connection: sqlite3.Connection, number: int, versions: Any)
     connection.executemany(
         "INSERT INTO versions(urn, track, version, document, total, since, until, origin, children,"
         " crc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,"
-        " crc_of_row(?1, ?2, ?3, ?10, ?5, ?6, ?7, ?8, ?9))",
+        " crc_of_row(?1, ?2, ?3, ?10, ?5, ?6, ?7, ?8, ?9, 0))",
         rows,
     )
     connection.executemany(
@@ -469,7 +524,7 @@ def _note_commit(connection: sqlite3.Connection, record: Mapping[str, Any]) -> N
     time_us = microseconds(moment)
     changes = {
         key: len(record[key])
-        for key in ("versions", "names", "hidden", "tags", "sources")
+        for key in ("versions", "names", "hidden", "tags", "purged", "sources")
         if key in record
     }
     connection.execute(

@@ -1,23 +1,54 @@
 """What garbage collection changes in the catalogue.
 
 Chunks are condemned first, so that nobody reuses them unasked; what is still condemned when
-their pack goes is forgotten together with it, in one transaction (storage rule 3).
+it is its turn is forgotten, range by range of a pack, in short transactions (storage rule 3).
 """
 
 from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
+from skypool.catalogue.checks import CRC_OF_BARE, NAME, REF, TAG, VERSION, sure
 from skypool.catalogue.chunks import ALONE, BAD, CONDEMNED, ChunkIndex, chunk_key
 from skypool.catalogue.collecting import Marks, PlacedRow
 from skypool.catalogue.coverages import delete_coverages
 from skypool.catalogue.database import Database, explained
 from skypool.catalogue.interface import ChunkPlace
-from skypool.catalogue.publish import set_state
+from skypool.catalogue.publish import set_state, state
 
-__all__ = ["Reclaim"]
+__all__ = ["Range", "Reclaim"]
+
+_TABLES = """
+CREATE TEMP TABLE wanted(pack INTEGER PRIMARY KEY);
+CREATE TEMP TABLE mine(
+    pack INTEGER, offset INTEGER, member INTEGER, key INTEGER, stored INTEGER,
+    PRIMARY KEY(pack, offset, member, key)
+) WITHOUT ROWID;
+CREATE TEMP TABLE dead(key INTEGER, document INTEGER, PRIMARY KEY(key, document)) WITHOUT ROWID;
+"""
+
+# What one transaction takes: the locks of others wait for no more than that.
+_RANGE_ROWS = 5000
+_RANGE_BYTES = 32 << 20
+_SWEPT_AT_ONCE = 2000
+
+_IN_RANGE = (
+    " (key, pack, offset, member) IN (SELECT key, pack, offset, member FROM mine"
+    " WHERE pack = ? AND offset >= ? AND offset < ?"
+)
+# Terms of documents that are gone, or whose content is.
+_STALE = "NOT EXISTS (SELECT 1 FROM documents d WHERE d.id = {} AND NOT d.bare)"
+
+
+class Range(NamedTuple):
+    """A part of a pack: the records that start from *start* on and before *end*."""
+
+    pack: int
+    start: int
+    end: int
 
 
 class Reclaim(Marks):
@@ -31,69 +62,108 @@ class Reclaim(Marks):
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
-        # Number of each document of no version, by its key.
-        self._orphans: dict[int, int] = {}
+        with explained(database.path):
+            for statement in _TABLES.split(";"):
+                self._connection.execute(statement)
+
+    def check(self, *, all_tables: bool) -> None:
+        """Make sure that the rows by which is decided what goes are as they were written.
+
+        Parameters
+        ----------
+        all_tables
+            Not of the versions alone, but also of what protects them.
+
+        Raises
+        ------
+        Damaged
+            If one is not.
+        """
+        self._all(
+            f"SELECT count({sure(VERSION, '1')}) FROM versions v"
+            " JOIN documents d ON d.id = v.document"
+        )
+        if all_tables:
+            for check, table in ((NAME, "names n"), (TAG, "tags t"), (REF, "refs r")):
+                self._all(f"SELECT count({sure(check, '1')}) FROM {table}")
 
     # -- giving back
 
     def forgive(self) -> None:
         """Clear the condemnations that an interrupted collection left."""
-        with self._writing() as connection:
-            connection.execute(f"UPDATE chunks SET condemned = 0 WHERE condemned = {CONDEMNED}")
+        mine = f"condemned > 0 AND condemned = {CONDEMNED}"
+        if self._all(f"SELECT 1 FROM chunks WHERE {mine} LIMIT 1"):
+            with self._writing() as connection:
+                connection.execute(f"UPDATE chunks SET condemned = 0 WHERE {mine}")
 
     def gather(self, packs: Iterable[int]) -> None:
         """Note the rows of packs that are to be rewritten or removed."""
         self._insert("INSERT OR IGNORE INTO wanted(pack) VALUES (?)", ((pack,) for pack in packs))
         with explained(self._database.path):
             self._connection.execute(
-                "INSERT OR IGNORE INTO mine SELECT pack, key, offset, member, stored, length"
+                "INSERT OR IGNORE INTO mine SELECT pack, offset, member, key, stored"
                 " FROM chunks WHERE pack IN (SELECT pack FROM wanted)"
+                " ORDER BY pack, offset, member, key"
             )
 
-    def condemn(self, pack: int) -> None:
-        """Condemn the chunks of a pack that no document reaches: nobody reuses them unasked."""
+    def ranges(self, pack: int) -> Iterator[Range]:
+        """Cut a pack into parts that are dealt with one at a time, each of whole records."""
+        start = -1
+        while True:
+            rows = self._all(
+                "SELECT offset, stored FROM mine WHERE pack = ? AND offset > ?"
+                " ORDER BY offset, member LIMIT ?",
+                (pack, start, _RANGE_ROWS),
+            )
+            if not rows:
+                return
+            first = last = rows[0][0]
+            for offset, stored in rows:
+                if offset + stored - first > _RANGE_BYTES and offset != first:
+                    break
+                last = offset
+            yield Range(pack, first, last + 1)
+            start = last
+
+    def condemn(self, part: Range) -> None:
+        """Condemn the chunks that no document reaches: nobody reuses them unasked."""
         self.flush()
         with self._writing() as connection:
             connection.execute(
-                f"UPDATE chunks SET condemned = {CONDEMNED} WHERE (key, pack, offset, member) IN"
-                " (SELECT key, pack, offset, member FROM mine WHERE pack = ?"
+                f"UPDATE chunks SET condemned = {CONDEMNED} WHERE{_IN_RANGE}"
                 " AND key NOT IN (SELECT key FROM live))",
-                (pack,),
+                part,
             )
 
-    def absolve(self, pack: int) -> None:
+    def absolve(self, part: Range) -> None:
         """Clear the condemnation of what was marked since."""
         self.flush()
         with self._writing() as connection:
             connection.execute(
-                f"UPDATE chunks SET condemned = 0 WHERE condemned = {CONDEMNED}"
-                " AND (key, pack, offset, member) IN"
-                " (SELECT key, pack, offset, member FROM mine WHERE pack = ?"
-                " AND key IN (SELECT key FROM live))",
-                (pack,),
+                f"UPDATE chunks SET condemned = 0 WHERE{_IN_RANGE}"
+                f" AND key IN (SELECT key FROM live)) AND condemned = {CONDEMNED}",
+                part,
             )
 
-    def survivors(self, pack: int) -> list[PlacedRow]:
-        """Return the rows of a pack that are not condemned, in the order of the pack.
+    def survivors(self, part: Range) -> dict[PlacedRow, bool]:
+        """Return the rows that are not condemned, in the order of the pack.
 
-        One that was found damaged is among them where nothing else holds a needed chunk: the
-        pack must not go then.
+        Each with whether its chunk may be in another place too. One that was found damaged
+        is among them where nothing else holds a needed chunk: the pack must not go then.
         """
         rows = self._all(
-            "SELECT c.key, p.name, c.offset, c.stored, c.member, c.length FROM mine m"
-            " JOIN chunks c ON (c.key, c.pack, c.offset, c.member)"
+            "SELECT c.key, p.name, c.offset, c.stored, c.member, c.length,"
+            " EXISTS (SELECT 1 FROM chunks o WHERE o.key = c.key AND NOT o.condemned"
+            " AND (o.pack, o.offset, o.member) != (c.pack, c.offset, c.member))"
+            " FROM mine m JOIN chunks c ON (c.key, c.pack, c.offset, c.member)"
             " = (m.key, m.pack, m.offset, m.member) JOIN packs p ON p.id = c.pack"
-            f" WHERE m.pack = ? AND (NOT c.condemned OR c.condemned = {BAD}"
+            " WHERE m.pack = ? AND m.offset >= ? AND m.offset < ?"
+            f" AND (NOT c.condemned OR c.condemned = {BAD}"
             "  AND c.key IN (SELECT key FROM live) AND NOT EXISTS (SELECT 1 FROM chunks o"
-            f" WHERE o.key = c.key AND o.condemned != {BAD})) ORDER BY c.offset, c.member",
-            (pack,),
+            f" WHERE o.key = c.key AND o.condemned != {BAD})) ORDER BY m.offset, m.member",
+            part,
         )
-        return [
-            PlacedRow(
-                key, ChunkPlace(name, offset, stored, None if member == ALONE else member, length)
-            )
-            for key, name, offset, stored, member, length in rows
-        ]
+        return {PlacedRow(row[0], _place(row[1:6])): bool(row[6]) for row in rows}
 
     def others(self, row: PlacedRow) -> list[ChunkPlace]:
         """Return the places outside its pack that a chunk can be read from."""
@@ -102,28 +172,25 @@ class Reclaim(Marks):
             " JOIN packs p ON p.id = c.pack WHERE c.key = ? AND p.name != ? AND NOT c.condemned",
             (row.key, row.place.pack),
         )
-        return [
-            ChunkPlace(name, offset, stored, None if member == ALONE else member, length)
-            for name, offset, stored, member, length in rows
-        ]
+        return [_place(found) for found in rows]
 
-    def replace_pack(
+    def replace(
         self,
-        pack: int,
+        part: Range,
         moved: Mapping[PlacedRow, ChunkPlace],
         doubled: Mapping[PlacedRow, ChunkPlace | PlacedRow],
     ) -> list[PlacedRow] | None:
-        """Forget a pack in one transaction, giving what it held its new places.
+        """Forget a part of a pack in one transaction, giving what it held its new places.
 
         Parameters
         ----------
-        pack
-            Its number.
+        part
+            Of which pack, and which part.
         moved
             The new place of each chunk that was copied; durable.
         doubled
             Chunks that were not copied, since they are at that other place too, or are the
-            same as another row of this pack.
+            same as another row of this part.
 
         Returns
         -------
@@ -134,7 +201,7 @@ class Reclaim(Marks):
         with self._writing() as connection:
             missing = [
                 row
-                for row in self.survivors(pack)
+                for row in self.survivors(part)
                 if row not in moved and not self._is_double(row, moved, doubled)
             ]
             if missing:
@@ -144,15 +211,15 @@ class Reclaim(Marks):
                 connection,
                 [(row.key.to_bytes(8, "big", signed=True), place) for row, place in moved.items()],
             )
-            dead = self._dead_documents(pack)
-            connection.execute(
-                "DELETE FROM chunks WHERE (key, pack, offset, member) IN"
-                " (SELECT key, pack, offset, member FROM mine WHERE pack = ?)",
-                (pack,),
-            )
-            connection.execute("DELETE FROM packs WHERE id = ?", (pack,))
+            dead = self._dead_documents(part)
+            connection.execute(f"DELETE FROM chunks WHERE{_IN_RANGE})", part)
             self._forget_documents(connection, dead)
         return None
+
+    def forget_pack(self, pack: int) -> None:
+        """Forget a pack all of whose rows are gone."""
+        with self._writing() as connection:
+            connection.execute("DELETE FROM packs WHERE id = ?", (pack,))
 
     def _is_double(
         self,
@@ -176,68 +243,110 @@ class Reclaim(Marks):
             )
         )
 
-    # -- documents that no version is of
-
-    def _dead_documents(self, pack: int) -> list[tuple[int, int]]:
-        """Return number and key of the documents of no version that are in a pack."""
-        if not self._orphans:
-            return []
-        found = self._all("SELECT DISTINCT key FROM mine WHERE pack = ?", (pack,))
-        return [(self._orphans[key], key) for (key,) in found if key in self._orphans]
+    # -- documents that no version is of, or only such as were given up
 
     def find_orphans(self) -> int:
-        """Look for documents that no version is of; return how many there are."""
-        rows = self._all(
-            "SELECT id, digest FROM documents d WHERE NOT EXISTS"
-            " (SELECT 1 FROM versions v WHERE v.document = d.id)"
+        """Look for documents that nobody needs; return how many no version is of."""
+        with explained(self._database.path):
+            cursor = self._connection.execute(
+                "SELECT id, digest FROM documents d WHERE NOT bare AND NOT EXISTS"
+                " (SELECT 1 FROM versions v WHERE v.document = d.id AND v.purged = 0)"
+            )
+            while rows := cursor.fetchmany(1000):
+                self._connection.executemany(
+                    "INSERT OR IGNORE INTO dead(key, document) VALUES (?, ?)",
+                    [(chunk_key(digest), number) for number, digest in rows],
+                )
+        ((count,),) = self._all(
+            "SELECT count(*) FROM dead WHERE NOT EXISTS"
+            " (SELECT 1 FROM versions v WHERE v.document = dead.document)"
         )
-        self._orphans = {chunk_key(digest): number for number, digest in rows}
-        return len(self._orphans)
+        return int(count)
+
+    def _dead_documents(self, part: Range) -> list[tuple[int, int]]:
+        """Return number and key of the documents nobody needs that are in a part of a pack."""
+        return self._all(
+            "SELECT DISTINCT d.document, d.key FROM mine m JOIN dead d ON d.key = m.key"
+            " WHERE m.pack = ? AND m.offset >= ? AND m.offset < ?",
+            part,
+        )
 
     def forget_lost_documents(self) -> None:
-        """Forget documents of no version whose chunk is in no pack any more."""
-        with self._writing() as connection:
-            self._forget_documents(connection, [(n, key) for key, n in self._orphans.items()])
+        """Forget documents nobody needs whose chunk is in no pack any more."""
+        last = (-(2**63), 0)
+        while True:
+            rows = self._all(
+                "SELECT key, document FROM dead WHERE (key, document) > (?, ?)"
+                " ORDER BY key, document LIMIT ?",
+                (*last, _RANGE_ROWS),
+            )
+            if not rows:
+                return
+            with self._writing() as connection:
+                self._forget_documents(connection, ((number, key) for key, number in rows))
+            last = rows[-1]
 
     def _forget_documents(
-        self, connection: sqlite3.Connection, documents: Sequence[tuple[int, int]]
+        self, connection: sqlite3.Connection, documents: Iterable[tuple[int, int]]
     ) -> None:
         """Forget documents, inside a transaction, unless they are in use again.
 
-        The one with the largest number stays, so that no number is ever given twice: values
-        of documents that are gone can then be swept out afterwards, in short transactions.
+        Of those of versions that were given up, what the log says stays. The one with the
+        largest number stays too, so that no number is ever given twice: values of documents
+        that are gone can then be swept out afterwards, in short transactions.
         """
         ((last,),) = connection.execute("SELECT coalesce(max(id), 0) FROM documents").fetchall()
-        gone = [
-            (number,)
-            for number, key in documents
-            if number != last
-            and not connection.execute(
-                "SELECT 1 FROM chunks WHERE key = ? LIMIT 1", (key,)
+        gone, bare = [], []
+        for number, key in documents:
+            if connection.execute("SELECT 1 FROM chunks WHERE key = ?", (key,)).fetchone():
+                continue
+            row = connection.execute(
+                "SELECT max(purged = 0) FROM versions WHERE document = ?", (number,)
             ).fetchone()
-            and not connection.execute(
-                "SELECT 1 FROM versions WHERE document = ? LIMIT 1", (number,)
-            ).fetchone()
-        ]
-        if gone:
+            if row[0] is None and number != last:
+                gone.append((number,))
+            elif row[0] == 0:
+                bare.append((number,))
+        if gone or bare:
             connection.executemany("DELETE FROM documents WHERE id = ?", gone)
-            delete_coverages(connection, gone)
+            delete_coverages(connection, [*gone, *bare])
+            connection.executemany(
+                f"UPDATE documents SET bare = 1, file_hash = NULL, crc = {CRC_OF_BARE}"
+                " WHERE id = ?1",
+                bare,
+            )
             connection.executemany("DELETE FROM sources WHERE document = ?", gone)
             set_state(connection, {"to_sweep": 1})
 
     def sweep(self) -> None:
-        """Remove the values of documents that are gone, key by key."""
-        if not self._all("SELECT 1 FROM state WHERE key = 'to_sweep' AND value = 1"):
+        """Remove the values of documents that are gone, some at a time."""
+        if not self._all("SELECT 1 FROM state WHERE key = 'to_sweep' AND value > 0"):
             return
-        for (key,) in self._all("SELECT id FROM keys"):
-            with self._writing() as connection:
-                connection.execute(
-                    "DELETE FROM terms WHERE key = ? AND document NOT IN"
-                    " (SELECT id FROM documents)",
-                    (key,),
-                )
         with self._writing() as connection:
-            set_state(connection, {"to_sweep": 0})
+            # What goes from now on is for another sweep.
+            set_state(connection, {"to_sweep": 2})
+        for (key,) in self._all("SELECT id FROM keys"):
+            self._sweep_key(key)
+        with self._writing() as connection:
+            if state(connection, "to_sweep") == 2:
+                set_state(connection, {"to_sweep": 0})
+
+    def _sweep_key(self, key: int) -> None:
+        stale, still = _STALE.format("t.document"), _STALE.format("terms.document")
+        while True:
+            rows = self._all(
+                f"SELECT value, document, place FROM terms t WHERE key = ? AND {stale} LIMIT ?",
+                (key, _SWEPT_AT_ONCE),
+            )
+            if rows:
+                with self._writing() as connection:
+                    connection.executemany(
+                        "DELETE FROM terms WHERE key = ? AND value = ? AND document = ?"
+                        f" AND place = ? AND {still}",
+                        ((key, *row) for row in rows),
+                    )
+            if len(rows) < _SWEPT_AT_ONCE:
+                return
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -251,3 +360,8 @@ class Reclaim(Marks):
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
+
+
+def _place(row: tuple[object, ...]) -> ChunkPlace:
+    pack, offset, stored, member, length = row
+    return ChunkPlace(pack, offset, stored, None if member == ALONE else member, length)  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from __future__ import annotations
 __all__ = ["SCHEMA", "SCHEMA_VERSION", "TEXT_LIMIT"]
 
 # Raised with every change: a catalogue of another number is rebuilt from the log.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 # Longer text is searchable by its start; the whole stands in the document.
 TEXT_LIMIT = 200
@@ -59,7 +59,9 @@ CREATE TABLE chunks(
     condemned INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY(key, pack, offset, member)
 ) WITHOUT ROWID;
+CREATE INDEX chunks_condemned ON chunks(condemned) WHERE condemned > 0;
 
+-- Of a `bare` document no more is known than the log says: its content is gone.
 CREATE TABLE documents(
     id INTEGER PRIMARY KEY,
     digest BLOB NOT NULL UNIQUE,
@@ -67,6 +69,7 @@ CREATE TABLE documents(
     type TEXT NOT NULL,
     size INTEGER NOT NULL,
     file_hash BLOB,
+    bare INTEGER NOT NULL DEFAULT 0,
     crc INTEGER
 );
 CREATE INDEX documents_file ON documents(file_hash);
@@ -102,6 +105,7 @@ CREATE TABLE coverages(
 );
 CREATE VIRTUAL TABLE boxes USING rtree(id, x0, x1, y0, y1, z0, z1);
 
+-- `purged` is the commit that gave up the content, 0 where it is there.
 CREATE TABLE versions(
     urn INTEGER PRIMARY KEY,
     track INTEGER NOT NULL,
@@ -111,11 +115,13 @@ CREATE TABLE versions(
     since INTEGER NOT NULL,
     until INTEGER NOT NULL,
     origin TEXT,
+    purged INTEGER NOT NULL DEFAULT 0,
     children INTEGER NOT NULL,
     crc INTEGER
 );
 CREATE UNIQUE INDEX versions_track ON versions(track, version);
 CREATE INDEX versions_document ON versions(document);
+CREATE INDEX versions_purged ON versions(purged) WHERE purged > 0;
 
 CREATE TABLE names(
     track INTEGER NOT NULL,
@@ -127,6 +133,7 @@ CREATE TABLE names(
     PRIMARY KEY(name, since, track)
 ) WITHOUT ROWID;
 CREATE INDEX names_track ON names(track, since);
+CREATE INDEX names_removed ON names(track, until) WHERE removed;
 
 CREATE TABLE tags(
     tag TEXT NOT NULL,

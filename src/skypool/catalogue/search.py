@@ -102,7 +102,8 @@ def _rows(
         f" {'1' if clause.sure == clause.maybe else clause.sure}"
         " FROM versions v JOIN documents d ON d.id = v.document JOIN names n ON n.track = v.track"
         " AND n.since <= :at AND n.until > :at"
-        f" WHERE v.since <= :at{newest} AND ({clause.maybe}) ORDER BY n.name, v.version"
+        f" WHERE v.since <= :at{newest} AND v.purged = 0 AND ({clause.maybe})"
+        " ORDER BY n.name, v.version"
     )
     compiler.register(connection)
     return connection.execute(sql, {"at": compiler.at, **compiler.parameters}).fetchall()

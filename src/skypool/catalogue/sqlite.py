@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from skypool.catalogue.checks import DOCUMENT, sure
+from skypool.catalogue.checks import CRC_OF_FILLED, DOCUMENT, sure
 from skypool.catalogue.chunks import ChunkIndex
 from skypool.catalogue.coverages import insert_coverages
 from skypool.catalogue.database import Database, explained
@@ -206,15 +206,19 @@ class SqliteCatalogue(Identity):
     def documents_with(self, file_hash: bytes) -> list[bytes]:
         """Return the digests of the documents of a file's content."""
         rows = self._database.query(
-            "SELECT digest FROM documents WHERE file_hash = ?", (file_hash,)
+            "SELECT digest FROM documents d WHERE file_hash = ? AND EXISTS"
+            " (SELECT 1 FROM versions v WHERE v.document = d.id AND v.purged = 0)",
+            (file_hash,),
         )
         return [digest for (digest,) in rows]
 
     def document_of_seen(self, path: str, stat: os.stat_result) -> bytes | None:
         """Return the document that a file with these figures became, if it was seen."""
         rows = self._database.query(
-            "SELECT document FROM seen WHERE path = ? AND size = ? AND mtime_ns = ?"
-            " AND ctime_ns = ? AND inode = ? AND device = ?",
+            "SELECT s.document FROM seen s JOIN documents d ON d.digest = s.document"
+            " WHERE path = ? AND s.size = ? AND mtime_ns = ?"
+            " AND ctime_ns = ? AND inode = ? AND device = ? AND EXISTS"
+            " (SELECT 1 FROM versions v WHERE v.document = d.id AND v.purged = 0)",
             (
                 to_database(path),
                 stat.st_size,
@@ -246,6 +250,16 @@ class SqliteCatalogue(Identity):
                     for path, stat, document in found
                 ],
             )
+
+    def keeps(self, document: bytes) -> bool:
+        """Return whether a document is that of a version that was not given up."""
+        return bool(
+            self._database.query(
+                "SELECT 1 FROM documents d JOIN versions v ON v.document = d.id"
+                " WHERE d.digest = ? AND v.purged = 0 LIMIT 1",
+                (document,),
+            )
+        )
 
     def document_size(self, digest: bytes) -> tuple[str, str, int] | None:
         """Return kind, type and size of an indexed document."""
@@ -281,20 +295,20 @@ def _insert_documents(connection: sqlite3.Connection, documents: Sequence[Indexe
     coverages: list[tuple[int, bytes]] = []
     for document in documents:
         cursor = connection.execute(
-            "INSERT OR IGNORE INTO documents(digest, kind, type, size, file_hash, crc)"
-            " VALUES (?1, ?2, ?3, ?4, ?5, crc_of_row(?1, ?2, ?3, ?4, ?5))",
+            "INSERT OR IGNORE INTO documents(digest, kind, type, size, file_hash, bare, crc)"
+            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, crc_of_row(?1, ?2, ?3, ?4, ?5, ?6))",
             (
                 document.digest,
                 document.kind,
                 to_database(document.type),
                 document.size,
                 document.file_hash,
+                document.bare,
             ),
         )
-        if not cursor.rowcount:
+        number = cursor.lastrowid if cursor.rowcount else _complete(connection, document)
+        if number is None:
             continue  # an equal document is indexed already
-        number = cursor.lastrowid
-        assert number is not None
         if document.coverage:
             coverages.append((number, document.coverage))
         for key, value, unit, place in document.terms:
@@ -310,6 +324,20 @@ def _insert_documents(connection: sqlite3.Connection, documents: Sequence[Indexe
         rows,
     )
     insert_coverages(connection, coverages)
+
+
+def _complete(connection: sqlite3.Connection, document: IndexedDocument) -> int | None:
+    """Fill in what a document whose content was gone has again; return its number then."""
+    row = connection.execute(
+        "SELECT id, bare FROM documents WHERE digest = ?", (document.digest,)
+    ).fetchone()
+    if not row[1] or document.bare:
+        return None
+    connection.execute(
+        f"UPDATE documents SET file_hash = ?1, bare = 0, crc = {CRC_OF_FILLED} WHERE id = ?2",
+        (document.file_hash, row[0]),
+    )
+    return int(row[0])
 
 
 def _order(row: tuple[Any, ...]) -> tuple[Any, ...]:

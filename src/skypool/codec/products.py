@@ -31,7 +31,9 @@ __all__ = ["encode_product"]
 _AT_ONCE = 32 * 1024**2
 
 
-def encode_product(product: Product, sink: ChunkSink, pool: bytes) -> tuple[dict[str, Any], int]:
+def encode_product(
+    product: Product, sink: ChunkSink, pool: bytes, taken: set[bytes] | None = None
+) -> tuple[dict[str, Any], int]:
     """Store the datasets of a product and describe it.
 
     Parameters
@@ -42,6 +44,9 @@ def encode_product(product: Product, sink: ChunkSink, pool: bytes) -> tuple[dict
         Takes the chunks.
     pool
         Identifier of the pool that the sink belongs to.
+    taken
+        Takes the digests of the documents of which datasets were taken over: neither read
+        nor written again.
 
     Returns
     -------
@@ -50,7 +55,7 @@ def encode_product(product: Product, sink: ChunkSink, pool: bytes) -> tuple[dict
     size : int
         Bytes of the datasets.
     """
-    encoder = _Encoder(sink, pool)
+    encoder = _Encoder(sink, pool, set() if taken is None else taken)
     document: dict[str, Any] = {
         "skypool": 1,
         "kind": product.kind,
@@ -63,8 +68,9 @@ def encode_product(product: Product, sink: ChunkSink, pool: bytes) -> tuple[dict
 
 
 class _Encoder:
-    def __init__(self, sink: ChunkSink, pool: bytes) -> None:
+    def __init__(self, sink: ChunkSink, pool: bytes, taken: set[bytes]) -> None:
         self._sink = sink
+        self._taken = taken
         self._pool = pool
         self.size = 0
 
@@ -92,7 +98,10 @@ class _Encoder:
 
     def _token(self, source: Any) -> Token | None:
         token = source.stored
-        return token if isinstance(token, Token) and token.pool == self._pool else None
+        if not isinstance(token, Token) or token.pool != self._pool:
+            return None
+        self._taken.add(token.document)
+        return token
 
     def _array(self, item: Array) -> dict[str, Any]:
         token = self._token(item.source)

@@ -37,10 +37,14 @@ class Token:
         Identifier of the pool that holds the chunks.
     dataset : dict
         The dataset with its segments written out, as for a product made in memory.
+    document : bytes
+        Digest of the product document that it is from: as long as the pool keeps that, it
+        keeps the chunks.
     """
 
     pool: bytes
     dataset: Mapping[str, Any]
+    document: bytes
 
 
 class StoredArray:
@@ -102,7 +106,11 @@ class StoredArray:
 
 
 def read_datasets(
-    document: Mapping[str, Any], fetch: Fetch, open_reader: OpenReader, pool: bytes
+    document: Mapping[str, Any],
+    fetch: Fetch,
+    open_reader: OpenReader,
+    pool: bytes,
+    name: bytes = b"",
 ) -> Datasets:
     """Return the datasets of a product document; no chunk is read.
 
@@ -116,20 +124,28 @@ def read_datasets(
         Opens datasets that are computed from the file.
     pool
         Identifier of the pool.
+    name
+        Digest of the document.
     """
-    reader = _Reader(document, fetch, open_reader, pool)
+    reader = _Reader(document, fetch, open_reader, pool, name)
     return Datasets({name: reader.dataset(obj) for name, obj in document["datasets"]})
 
 
 class _Reader:
     def __init__(
-        self, document: Mapping[str, Any], fetch: Fetch, open_reader: OpenReader, pool: bytes
+        self,
+        document: Mapping[str, Any],
+        fetch: Fetch,
+        open_reader: OpenReader,
+        pool: bytes,
+        name: bytes,
     ) -> None:
         self._document = document
         self._file: Mapping[str, Any] = document.get("file") or {}
         self._fetch = fetch
         self._open_reader = open_reader
         self._pool = pool
+        self._name = name
 
     @cached_property
     def _product_meta(self) -> MetaData:
@@ -165,7 +181,7 @@ class _Reader:
         segment = segment_from_json(written)
         if not isinstance(segment, ArraySegment):
             raise Damaged("the values of an array are not an array segment")
-        token = Token(self._pool, {**obj, "data": written})
+        token = Token(self._pool, {**obj, "data": written}, self._name)
         return StoredArray(obj, segment, self._fetch, token)
 
     def _table(self, obj: Mapping[str, Any], meta: MetaData, description: str) -> Dataset:
@@ -183,7 +199,9 @@ class _Reader:
         segment = segment_from_json(written["data"])
         if not isinstance(segment, TableSegment):
             raise Damaged("the rows of a table are not a table segment")
-        source = StoredTable(obj, segment, heap, self._fetch, Token(self._pool, written))
+        source = StoredTable(
+            obj, segment, heap, self._fetch, Token(self._pool, written, self._name)
+        )
         return Table(source, meta=meta, description=description)
 
     def _wcs(self, obj: Mapping[str, Any]) -> str | Callable[[], str] | None:

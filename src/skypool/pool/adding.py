@@ -323,7 +323,7 @@ class Adder:
         found = self._indexed.get(digest) or catalogue.document_size(digest)
         if found is None:
             return False
-        version.document = digest
+        version.document, version.taken = digest, (digest,)
         version.kind, version.type, version.size = found
         self._metas[len(self._draft.versions)] = digest
         return True

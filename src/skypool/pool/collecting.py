@@ -7,73 +7,42 @@ and other collections, and after a crash at any point.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from skypool.catalogue.collecting import PackUse, PlacedRow
-from skypool.catalogue.interface import ChunkPlace
-from skypool.catalogue.reclaiming import Reclaim
+from skypool.catalogue.interface import ChunkPlace, Draft, Purge
+from skypool.catalogue.publish import time_of
+from skypool.catalogue.reclaiming import Range, Reclaim
 from skypool.codec.documents import loads
 from skypool.errors import Damaged, Locked
+from skypool.pool.gc_report import GcOptions, GcReport
 from skypool.pool.progress import OnProgress, Progress
 from skypool.pool.reaching import reached
 from skypool.pool.repacking import Repacker
 from skypool.storage.filelayer import FileLayer, Handle
 from skypool.storage.looking import list_folder, status_of
 from skypool.storage.pack_files import list_packs
-from skypool.storage.pack_layout import HEADER_SIZE
-from skypool.storage.pack_scan import PackReader, pack_name, sealed_index
+from skypool.storage.pack_layout import HEADER_SIZE, TRAILER_SIZE, Trailer, read_trailer
+from skypool.storage.pack_scan import PackReader, pack_name
 
 if TYPE_CHECKING:
+    from skypool.catalogue.purging import RemovedVersions
     from skypool.pool.view import View
 
-__all__ = ["GRACE", "Collector", "GcReport"]
+__all__ = ["Collector"]
 
-GRACE = 3600.0
 _LEFTOVER_AGE = 86400.0
 # Rewriting a pack pays where more than this share of it is of no use.
 _WASTE = 0.25
 _TRIES = 10
-
-
-@dataclass(slots=True)
-class GcReport:
-    """What garbage collection found, and gave back.
-
-    Attributes
-    ----------
-    reclaimable : int
-        Bytes that could be given back, as found at the start.
-    reclaimed : int
-        Bytes that were given back; 0 in a dry run.
-    chunks : int
-        Chunks in those packs that nothing needs.
-    packs : int
-        Packs removed or rewritten, or to be.
-    leftovers : int
-        Temporary files of interrupted work.
-    documents : int
-        Documents of commits that never happened, in the catalogue.
-    busy : int
-        Packs left alone because a writer has them.
-    young : int
-        Packs left alone because they were written to within the grace time.
-    damaged : int
-        Packs left alone because what is needed of them is damaged.
-    """
-
-    reclaimable: int = 0
-    reclaimed: int = 0
-    chunks: int = 0
-    packs: int = 0
-    leftovers: int = 0
-    documents: int = 0
-    busy: int = 0
-    young: int = 0
-    damaged: int = 0
+_PURGED_AT_ONCE = 5000
+_clock = time.monotonic
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,24 +69,27 @@ class Collector:
     ----------
     view
         The pool.
-    dry_run
-        Only look.
-    grace
-        Seconds for which a pack is left alone after it was written to.
+    options
+        How to.
     on_progress
         Told how far the work is.
     """
 
     def __init__(
-        self, view: View, *, dry_run: bool, grace: float, on_progress: OnProgress | None
+        self, view: View, options: GcOptions, on_progress: OnProgress | None = None
     ) -> None:
         self._session = view.session
         self._folder = view.session.folder
         self._files: FileLayer = view.session.folder.files
-        self._dry_run = dry_run
-        self._grace = grace
+        self._options = options
+        self._now = time.time() if options.now is None else options.now
+        # What was removed up to then, us since 1970, is given up.
+        keep = options.removed_after
+        self._limit = round((self._now - keep) * 1e6) if math.isfinite(keep) else -1
+        self._end = _clock() + options.max_seconds
         self._on_progress = on_progress
         self._marked = 0
+        self._place = (0, 0, 0, 0)
         self._epoch = view.session.epoch
         self.report = GcReport()
 
@@ -132,9 +104,13 @@ class Collector:
         session = self._session
         session.store.let_go()
         with Reclaim(session.catalogue.database) as marks:
-            if not self._dry_run:
+            removed = marks.removed(self._limit)
+            self._note_removed(removed)
+            marks.check(all_tables=removed.due.versions > 0)
+            if not self._options.dry_run:
                 with session.committing():
                     marks.forgive()
+                self._purge(marks, removed)
             self._mark(marks)
             victims = self._choose(marks)
             self.report.documents = marks.find_orphans()
@@ -142,18 +118,46 @@ class Collector:
             self.report.packs = len(victims)
             self.report.reclaimable += sum(_waste(victim) for victim in victims)
             self.report.chunks = sum(v.use.dead for v in victims if v.cut is None)
-            if not self._dry_run:
+            if not self._options.dry_run:
                 self._give_back(marks, victims)
         return self.report
 
+    # -- what was removed long ago
+
+    def _note_removed(self, removed: RemovedVersions) -> None:
+        report = self.report
+        report.purged, report.purged_bytes, _ = removed.due
+        report.waiting, report.waiting_bytes, first = removed.waiting
+        if report.waiting and math.isfinite(self._options.removed_after):
+            report.due = time_of(first) + timedelta(seconds=self._options.removed_after)
+
+    def _purge(self, marks: Reclaim, removed: RemovedVersions) -> None:
+        """Give up what was removed long ago, in commits of bounded size."""
+        session, report, total = self._session, self.report, removed.due.versions
+        # What is protected by now is not counted.
+        report.purged = report.purged_bytes = 0
+        done = 0
+        for batch in removed.batches(_PURGED_AT_ONCE):
+            self._tell("giving up removed versions", done, total)
+            draft = Draft(session.settings.author, "gc: give up what was removed")
+            draft.purge = Purge(batch, self._limit)
+            commit = session.publish(draft, None).commit
+            if commit is not None:
+                given, size = marks.purged_by(commit)
+                report.purged += given
+                report.purged_bytes += size
+            done += len(batch)
+        # What a commit protected meanwhile stays, like all that is not given up now.
+        removed.clear()
+
     # -- looking
 
-    def _mark(self, marks: Reclaim) -> None:
-        """Mark all chunks that the documents of versions reach, since the last time."""
+    def _mark(self, marks: Reclaim) -> bool:
+        """Mark all chunks that the documents of versions reach; False if no commit is new."""
         catalogue = self._session.catalogue
         head = catalogue.head()
         if head == self._marked:
-            return
+            return False
         first = self._marked == 0
         total = marks.count_documents(head) if first else 0
         for count, (_, digest) in enumerate(marks.documents(self._marked, head)):
@@ -171,6 +175,7 @@ class Collector:
                 ) from None
         marks.flush()
         self._marked = head
+        return True
 
     def _choose(self, marks: Reclaim) -> list[_Victim]:
         entries = {}
@@ -185,7 +190,7 @@ class Collector:
         states = {name: status_of(path) for name, (path, _) in entries.items()}
         uses = marks.use()
         victims = []
-        limit = time.time() - self._grace
+        limit = self._now - self._options.grace
         for name, (path, held) in sorted(entries.items()):
             state = states[name]
             if state is None:
@@ -195,7 +200,7 @@ class Collector:
                 continue
             if held:
                 self.report.busy += 1
-            elif state.st_mtime > limit and self._grace > 0:
+            elif state.st_mtime > limit and self._options.grace > 0:
                 self.report.young += 1
             else:
                 victims.append(victim)
@@ -207,14 +212,20 @@ class Collector:
         size, mtime_ns = state.st_size, state.st_mtime_ns
         if use.needed == 0:
             return _Victim(path, name, size, mtime_ns, use)
-        with PackReader(self._files, path) as reader:
-            sealed = sealed_index(reader)
-        index = size - sealed[0].offset if sealed is not None else 0
+        sealed = self._trailer(path)
+        index = size - sealed.offset if sealed is not None else 0
         if size - HEADER_SIZE - index - use.needed > _WASTE * size:
             return _Victim(path, name, size, mtime_ns, use)
         if sealed is None and size > use.end:
             return _Victim(path, name, size, mtime_ns, use, cut=use.end)
         return None
+
+    def _trailer(self, path: str) -> Trailer | None:
+        """Return the trailer of a sealed pack, None of another; the index is not read."""
+        with PackReader(self._files, path, TRAILER_SIZE) as reader:
+            if reader.size < HEADER_SIZE + TRAILER_SIZE:
+                return None
+            return read_trailer(bytes(reader.view(reader.size - TRAILER_SIZE, TRAILER_SIZE)))
 
     def _is_held(self, path: str) -> bool:
         handle = self._files.open_read(path)
@@ -228,7 +239,7 @@ class Collector:
 
     def _leftovers(self) -> None:
         """Remove, or only count, the temporary files of interrupted work."""
-        limit = time.time() - _LEFTOVER_AGE
+        limit = self._now - _LEFTOVER_AGE
         for folder in (self._folder.path, self._folder.packs):
             found = [entry for entry in list_folder(folder) if entry.name.endswith(".tmp")]
             for entry in found:
@@ -238,7 +249,7 @@ class Collector:
                         continue
                     self.report.leftovers += 1
                     self.report.reclaimable += state.st_size
-                    if not self._dry_run:
+                    if not self._options.dry_run:
                         self._files.unlink(entry.path)
                         self.report.reclaimed += state.st_size
 
@@ -248,9 +259,14 @@ class Collector:
         marks.gather(victim.use.number for victim in victims if victim.cut is None)
         total = sum(victim.size for victim in victims)
         done = 0
+        # What gives back most for the least copying first: the time may be up, or the user.
+        victims.sort(key=_cost)
         with contextlib.closing(Repacker(self._session)) as repacker:
             for count, victim in enumerate(victims):
-                self._tell("giving back", count, len(victims), done, total, victim.path)
+                if _clock() > self._end:
+                    self.report.stopped = True
+                    return
+                self._place = (count, len(victims), done, total)
                 self._take(marks, victim, repacker)
                 done += victim.size
         with self._session.committing():
@@ -291,30 +307,51 @@ class Collector:
             self._files.close(handle)
 
     def _replace(self, marks: Reclaim, victim: _Victim, repacker: Repacker) -> None:
-        """Copy what is needed of a pack, give it its new place, and remove the pack."""
+        """Copy what is needed of a pack, give it its new place, and remove the pack.
+
+        What is done of it stays done if this is interrupted.
+        """
         number = victim.use.number
-        marks.condemn(number)
-        # Commits up to here knew nothing of it; later ones clear what they reuse.
-        self._mark(marks)
-        marks.absolve(number)
-        moved: dict[PlacedRow, ChunkPlace] = {}
-        doubled: dict[PlacedRow, ChunkPlace | PlacedRow] = {}
-        wanted = marks.survivors(number)
+        for part in marks.ranges(number):
+            self._step(victim, part.start // 2)
+            marks.condemn(part)
+        if self._mark(marks):
+            # Commits up to here knew nothing of it; later ones clear what they reuse.
+            for part in marks.ranges(number):
+                marks.absolve(part)
         written = 0
-        for _ in range(_TRIES):
-            single = repacker.without_doubles(marks, wanted, doubled)
-            try:
-                written += repacker.copy(victim.path, single, moved)
-            except Damaged:
+        for part in marks.ranges(number):
+            self._step(victim, (victim.size + part.start) // 2)
+            grown = self._replace_part(marks, victim.path, part, repacker)
+            if grown is None:
                 self.report.damaged += 1
                 marks.forgive()
                 return
-            missing = marks.replace_pack(number, moved, doubled)
+            written += grown
+        if number:
+            marks.forget_pack(number)
+        self._files.unlink(victim.path)
+        self.report.reclaimed += victim.size - written
+
+    def _replace_part(
+        self, marks: Reclaim, path: str, part: Range, repacker: Repacker
+    ) -> int | None:
+        """Deal with a part of a pack; return the bytes written, None if it is damaged."""
+        moved: dict[PlacedRow, ChunkPlace] = {}
+        doubled: dict[PlacedRow, ChunkPlace | PlacedRow] = {}
+        found = marks.survivors(part)
+        wanted = repacker.without_doubles(marks, (row for row in found if found[row]), doubled)
+        wanted += [row for row in found if not found[row]]
+        written = 0
+        for _ in range(_TRIES):
+            try:
+                written += repacker.copy(path, wanted, moved)
+            except Damaged:
+                return None
+            missing = marks.replace(part, moved, doubled)
             if missing is None:
-                self._files.unlink(victim.path)
-                self.report.reclaimed += victim.size - written
-                return
-            wanted = missing
+                return written
+            wanted = repacker.without_doubles(marks, missing, doubled)
         raise _Busy
 
     def _check_epoch(self) -> None:
@@ -324,11 +361,21 @@ class Collector:
                 hint="what was given back so far is; run gc again for the rest",
             )
 
+    def _step(self, victim: _Victim, done: int) -> None:
+        """Tell how far the work on a pack is."""
+        count, packs, before, total = self._place
+        self._tell("giving back", count, packs, before + done, total, victim.path)
+
     def _tell(
         self, stage: str, items: int, total: int, done: int = 0, size: int = 0, name: str = ""
     ) -> None:
         if self._on_progress is not None:
             self._on_progress(Progress(stage, items, total, done, size, name))
+
+
+def _cost(victim: _Victim) -> float:
+    """Return how much has to be copied for each byte that is given back."""
+    return 0.0 if victim.cut is not None else victim.use.needed / max(1, _waste(victim))
 
 
 def _waste(victim: _Victim) -> int:

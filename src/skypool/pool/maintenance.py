@@ -6,7 +6,9 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from skypool.pool.collecting import GRACE, Collector, GcReport
+from skypool.catalogue.collecting import Marks
+from skypool.pool.collecting import Collector
+from skypool.pool.gc_report import GcOptions, GcReport
 from skypool.pool.verifying import Problem, Verifier, VerifyReport, list_packs_of
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from skypool.pool.view import View
 
 __all__ = [
+    "GcOptions",
     "GcReport",
     "PoolInfo",
     "Problem",
@@ -46,6 +49,8 @@ class PoolInfo:
     bytes_index : int
         Size of catalogue and log.
     packs : int
+    waiting, waiting_bytes : int
+        Versions of removed products that `gc` gives up in time, and the size of their products.
     """
 
     path: str
@@ -60,6 +65,8 @@ class PoolInfo:
     bytes_stored: int
     bytes_index: int
     packs: int
+    waiting: int
+    waiting_bytes: int
 
 
 def info(view: View) -> PoolInfo:
@@ -67,6 +74,8 @@ def info(view: View) -> PoolInfo:
     folder, identity, at = view.session.folder, view.identity, view.at
     products, versions, size = identity.counts(at)
     packs = [entry.stat().st_size for entry in list_packs_of(folder)]
+    with Marks(view.session.catalogue.database) as marks:
+        waiting = marks.removed(-1).waiting
     index = (folder.catalogue, folder.catalogue + "-wal", folder.log.path)
     return PoolInfo(
         path=folder.path,
@@ -81,6 +90,8 @@ def info(view: View) -> PoolInfo:
         bytes_stored=sum(packs),
         bytes_index=sum(os.path.getsize(path) for path in index if os.path.exists(path)),
         packs=len(packs),
+        waiting=waiting.versions,
+        waiting_bytes=waiting.size,
     )
 
 
@@ -100,10 +111,7 @@ def verify(view: View, quick: bool = False, on_progress: OnProgress | None = Non
 
 
 def collect(
-    view: View,
-    dry_run: bool = False,
-    grace: float | None = None,
-    on_progress: OnProgress | None = None,
+    view: View, options: GcOptions | None = None, on_progress: OnProgress | None = None
 ) -> GcReport:
     """Give back the space of what no version reaches.
 
@@ -111,15 +119,12 @@ def collect(
     ----------
     view
         The pool.
-    dry_run
-        Only tell what would be given back.
-    grace
-        Seconds for which a pack is left alone after it was written to; an hour if None.
+    options
+        How to; by default what `GcOptions` says.
     on_progress
         Told how far the work is.
     """
-    seconds = GRACE if grace is None else grace
-    return Collector(view, dry_run=dry_run, grace=seconds, on_progress=on_progress).run()
+    return Collector(view, options or GcOptions(), on_progress).run()
 
 
 def rebuild(session: Session, on_progress: OnProgress | None = None) -> None:

@@ -30,6 +30,8 @@ def cached_path(ref: Ref) -> str:
         If the file cannot be written.
     """
     session = ref.view.session
+    if ref.purged:
+        ref.view.check_there(ref.row)
     for source in session.catalogue.sources(ref.row.document):
         # A file that is gone may have a copy in the packs, or in another place.
         with contextlib.suppress(StorageError):

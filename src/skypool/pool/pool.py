@@ -313,23 +313,39 @@ class Pool(InStep):
         *,
         dry_run: bool = False,
         grace: float | None = None,
+        removed_after: float | None = None,
+        max_seconds: float | None = None,
         progress: OnProgress | None = None,
     ) -> GcReport:
         """Give back the space of chunks that no version reaches.
+
+        Every version stays, but those of products that were removed 30 days ago or earlier:
+        they are given up for good, unless they carry a tag or a version that stays refers to
+        them. Reading one raises `Purged`.
+
+        It may be stopped at any moment: what was done so far stays done.
 
         Parameters
         ----------
         dry_run
             Only tell what would be given back.
         grace
-            Seconds for which unreferenced chunks are kept.
+            Seconds for which unreferenced chunks are kept; an hour by default.
+        removed_after
+            Seconds for which removed products can be restored; 30 days by default,
+            `math.inf` for ever.
+        max_seconds
+            No pack is begun later than that; the next run goes on.
         progress
             Told how far the work is.
         """
-        from skypool.pool.maintenance import collect
+        from skypool.pool.maintenance import GcOptions, collect
 
-        view = self.view if dry_run else self._changing()
-        return collect(view, dry_run=dry_run, grace=grace, on_progress=progress)
+        given = {"grace": grace, "removed_after": removed_after, "max_seconds": max_seconds}
+        options = GcOptions(
+            dry_run=dry_run, **{key: value for key, value in given.items() if value is not None}
+        )
+        return collect(self.view if dry_run else self._changing(), options, progress)
 
     def repair(
         self,

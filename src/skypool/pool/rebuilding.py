@@ -252,7 +252,9 @@ def _document(
             return found
         return replace(found, coverage=coverage_of_document(digest, fetch))
     # The log has enough to list it; whoever opens it is told that it is damaged.
-    return IndexedDocument(digest, version["kind"], version["type"], version["size"], None, ())
+    return IndexedDocument(
+        digest, version["kind"], version["type"], version["size"], None, (), bare=True
+    )
 
 
 def _tell(
@@ -338,10 +340,15 @@ def _end_of_whole(
     """Return where the last commits begin that lack chunks; None if the last one is whole."""
     before = START
     cut: LogPosition | None = None
+    purged: set[int] = set()
+    for record in folder.log.records():
+        purged.update(loads(record.payload).get("purged", ()))
     for record in folder.log.records():
         commit = loads(record.payload)
-        if commit.get("versions"):
-            if _is_whole(catalogue, store, commit):
+        # What was given up need not be there.
+        left = [v for v in commit.get("versions", ()) if v["urn"] not in purged]
+        if left:
+            if _is_whole(catalogue, store, {**commit, "versions": left}):
                 cut = None
             elif cut is None:
                 cut = before

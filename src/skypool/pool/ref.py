@@ -122,6 +122,11 @@ class Ref:
         return self._row.commit
 
     @property
+    def purged(self) -> bool:
+        """Whether the content was given up: reading it raises `Purged`."""
+        return bool(self._row.purged)
+
+    @property
     def origin(self) -> dict[str, Any]:
         """Where it came from: path of the file, or URN in another pool."""
         text = self._view.identity.origin(self._row.urn)
@@ -132,7 +137,7 @@ class Ref:
     def document(self) -> dict[str, Any]:
         """The product document (docs/format/documents.md); must not be changed."""
         try:
-            return self._view.session.document(self._row.document)
+            return self._view.document(self._row)
         except Damaged as error:
             from skypool.pool.blaming import of_document
 

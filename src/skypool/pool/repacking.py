@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from skypool.catalogue.chunks import chunk_key
@@ -50,10 +50,25 @@ class Repacker:
     def without_doubles(
         self,
         marks: Reclaim,
-        wanted: list[PlacedRow],
+        wanted: Iterable[PlacedRow],
         doubled: dict[PlacedRow, ChunkPlace | PlacedRow],
     ) -> list[PlacedRow]:
-        """Set aside the chunks that can be read from another place too."""
+        """Set aside the chunks that can be read from another place too.
+
+        Parameters
+        ----------
+        marks
+            The catalogue's rows.
+        wanted
+            The chunks.
+        doubled
+            Takes those set aside, with their other place.
+
+        Returns
+        -------
+        list of PlacedRow
+            The others.
+        """
         single: dict[int, PlacedRow] = {}
         more = []
         for row in wanted:
@@ -114,7 +129,7 @@ class Repacker:
         grown = 0
         copied: dict[PlacedRow, ChunkPlace] = {}
         with PackReader(self._files, path) as reader:
-            for record in _records(reader, set(rows)):
+            for record in _records(reader, rows):
                 head = bytes(reader.view(record.offset, HEADER_SIZE))
                 names = [
                     (digest, at.member, at.length)
@@ -158,10 +173,11 @@ class Repacker:
                 target.release()
 
 
-def _records(reader: PackReader, offsets: set[int]) -> Iterator[Record]:
+def _records(reader: PackReader, offsets: Iterable[int]) -> Iterator[Record]:
     """Return the good records at some offsets."""
-    for item in walk(reader):
-        if isinstance(item, Gap) or item.offset not in offsets:
+    for offset in sorted(offsets):
+        item = next(walk(reader, offset), None)
+        if item is None or isinstance(item, Gap) or item.offset != offset:
             continue
         if item.good and item.header.kind != INDEX:
             yield item

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from skypool.catalogue.interface import (
@@ -145,8 +145,13 @@ class Saver:
     ) -> int:
         base = name if name is not None else (own.name if own is not None else "")
         refs = [(role, self._child(role, item, base)) for role, item in product.refs.items()]
-        document, size = encode_product(product, self._writer, self._session.folder.key)
-        return self._add(document, size, refs, name=name, track=track)
+        taken: set[bytes] = set()
+        document, size = encode_product(product, self._writer, self._session.folder.key, taken)
+        if not all(self._session.catalogue.keeps(name) for name in taken):
+            # What was loaded has been given up since: it is read, as far as it is there.
+            taken.clear()
+            document, size = encode_product(product, self._writer, b"")
+        return self._add(document, size, refs, name=name, track=track, taken=taken)
 
     def _child(self, role: str, item: object, base: str) -> RefTarget:
         if isinstance(item, ExternalRef):
@@ -172,8 +177,16 @@ class Saver:
             (ref.role, External(ref.external or "") if ref.child is None else ref.child)
             for ref in self._session.catalogue.refs(own.number)
         ]
+        own.view.check_there(own.row)
         version = DraftVersion(
-            own.row.document, own.kind, own.type, own.size, own.total_size, refs, name
+            own.row.document,
+            own.kind,
+            own.type,
+            own.size,
+            own.total_size,
+            refs,
+            name,
+            taken=(own.row.document,),
         )
         return self._append(version)
 
@@ -185,7 +198,7 @@ class Saver:
         base = name or ""
         refs = [(role, self._child(role, item, base)) for role, item in ref.refs.items()]
         document = ref.document
-        fetch = ref.view.session.fetch_for(ref.row.document)
+        fetch = ref.view.fetch_for(ref)
         for chunk, itemsize in _chunks(document, fetch):
             self._writer.put(fetch(chunk), itemsize)
         origin = {
@@ -211,6 +224,7 @@ class Saver:
         name: str | None,
         track: int | None,
         origin: Mapping[str, Any] | None = None,
+        taken: Collection[bytes] = (),
     ) -> int:
         data = dumps(document)
         name_of = self._writer.put(data)
@@ -218,7 +232,16 @@ class Saver:
         entry = indexed(name_of, document, size)
         self.documents.append(entry)
         version = DraftVersion(
-            name_of, entry.kind, entry.type, size, 0, refs, name, track, origin=origin
+            name_of,
+            entry.kind,
+            entry.type,
+            size,
+            0,
+            refs,
+            name,
+            track,
+            origin=origin,
+            taken=taken,
         )
         return self._append(version)
 

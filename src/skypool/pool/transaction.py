@@ -218,7 +218,12 @@ class Transaction:
 
     def _restore(self, track: int, draft: Draft) -> None:
         draft.hidden.append((track, False))
-        draft.hidden.extend((other, False) for other in self._view.identity.removed_with(track))
+        identity = self._view.identity
+        for other in identity.removed_with(track):
+            newest = identity.latest(other, identity.head())
+            # What was given up stays away; the product itself is refused by the commit.
+            if newest is not None and not newest.purged:
+                draft.hidden.append((other, False))
 
     # -- what was seen
 

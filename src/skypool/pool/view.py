@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from skypool.catalogue.interface import RefRow, VersionRow
+from skypool.catalogue.publish import time_of
 from skypool.codec.parameters import read_meta
 from skypool.codec.segments import segment_from_json
 from skypool.codec.sinks import ByteSource, Fetch
-from skypool.errors import NotFound
+from skypool.errors import Damaged, NotFound, Purged
 from skypool.model.references import ExternalRef, Refs
 from skypool.pool.blaming import naming
 from skypool.pool.ref import Ref
@@ -72,6 +73,56 @@ class View:
             raise NotFound(f"there is no version {urn} in {self.session.folder.path}")
         return Ref(self, row)
 
+    def document(self, row: VersionRow) -> dict[str, Any]:
+        """Return the product document of a version; it must not be changed.
+
+        Raises
+        ------
+        Purged
+            If the version was given up.
+        """
+        if row.purged:
+            raise self._gone(row, row.purged)
+        try:
+            return self.session.document(row.document)
+        except Damaged:
+            self.check_there(row)
+            raise
+
+    def _fetch_or_purged(self, row: VersionRow) -> Fetch:
+        fetch = self.session.fetch_for(row.document)
+
+        def checked(digest: bytes) -> bytes:
+            try:
+                return fetch(digest)
+            except Damaged:
+                # The version may have been given up since the row was read.
+                self.check_there(row)
+                raise
+
+        return checked
+
+    def check_there(self, row: VersionRow) -> None:
+        """Ask the newest catalogue whether a version was given up.
+
+        Raises
+        ------
+        Purged
+            If it was.
+        """
+        newest = self.identity.version(row.urn, self.identity.head())
+        if newest is not None and newest.purged:
+            raise self._gone(row, newest.purged)
+
+    def _gone(self, row: VersionRow, number: int) -> Purged:
+        commit = self.identity.commit(number)
+        when = f" on {time_of(commit.time_us):%Y-%m-%d %H:%M} UTC" if commit else ""
+        name = row.name or self.identity.last_name(row.track, self.identity.head())
+        return Purged(
+            f"{name or f'track {row.track}'}@{row.version} was given up by commit {number}{when}",
+            hint="its content is gone; adding the same files again makes a new version of it",
+        )
+
     def last_name(self, track: int) -> str:
         """Return the last name of a removed track, empty where it never had one."""
         return self.identity.last_name(track, self.at)
@@ -93,8 +144,11 @@ class View:
         return found
 
     def fetch_for(self, ref: Ref) -> Fetch:
-        """Return what gives the chunks of a version; its errors name what they hurt."""
-        return naming(ref, self.session.fetch_for(ref.row.document))
+        """Return what gives the chunks of a version; its errors name what they hurt.
+
+        Once the version is given up, they say that (`Purged`).
+        """
+        return naming(ref, self._fetch_or_purged(ref.row))
 
     def load(self, ref: Ref) -> Product:
         """Return the product of a ref; no data are read."""
@@ -106,7 +160,7 @@ class View:
         # Chunks in the user's own files are none that another product may count on.
         in_place = bool(self.identity.sources(ref.row.document))
         holder = b"" if in_place else self.session.folder.key
-        datasets = read_datasets(document, fetch, self._reader(ref), holder)
+        datasets = read_datasets(document, fetch, self._reader(ref), holder, ref.row.document)
         return Product.assemble(
             document["kind"],
             read_meta(document["meta"]),

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 
+from skypool.cli.durations import Duration
 from skypool.cli.failure import Interrupted
 from skypool.cli.progress import Reporter
 from skypool.cli.state import State
 from skypool.cli.text import count_text, shown, size_text, to_json
 from skypool.cli.verb import at_option, verb
+
+if TYPE_CHECKING:
+    from skypool.pool.maintenance import GcReport
 
 __all__ = ["gc_verb", "info_verb", "reindex_verb", "verify_verb"]
 
@@ -34,6 +40,8 @@ def info_verb(state: State, at: str | None) -> None:
                     "packs": facts.packs,
                     "bytes_index": facts.bytes_index,
                     "tags": facts.tags,
+                    "waiting": facts.waiting,
+                    "waiting_bytes": facts.waiting_bytes,
                     "created": facts.created,
                     "path": str(facts.path),
                     "id": facts.id,
@@ -54,6 +62,9 @@ def info_verb(state: State, at: str | None) -> None:
         ("index", size_text(facts.bytes_index)),
     ):
         click.echo(f"{head:<10}{text}")
+    if facts.waiting:
+        waiting = count_text(facts.waiting, "version")
+        click.echo(f"{'removed':<10}{waiting}, {size_text(facts.waiting_bytes)}, until gc")
 
 
 @verb(
@@ -95,39 +106,92 @@ def verify_verb(state: State, quick: bool) -> int:
     examples=[
         ("gc --dry-run", "how much would come back"),
         ("gc", "give it back"),
+        ("gc --max-time 10m", "stop in time; the next run goes on"),
+        ("gc --removed-after never", "keep what was removed"),
     ],
 )
 @click.option("-n", "--dry-run", is_flag=True, help="Only say what would be done.")
 @click.option(
     "--grace",
-    metavar="SECONDS",
-    type=click.FloatRange(min=0),
+    metavar="TIME",
+    type=Duration(),
     default=None,
-    help="Leave alone what was written so recently [default: 3600].",
+    help="Leave alone what was written so recently [default: 1h].",
 )
-def gc_verb(state: State, dry_run: bool, grace: float | None) -> None:
-    """Give back space that nothing uses: what interrupted work left behind.
+@click.option(
+    "--removed-after",
+    metavar="TIME",
+    type=Duration(never=True),
+    default=None,
+    help="Give up products that were removed so long ago, or `never` [default: 30d].",
+)
+@click.option(
+    "--max-time",
+    metavar="TIME",
+    type=Duration(),
+    default=None,
+    help="Begin nothing more after that; the next run goes on.",
+)
+def gc_verb(
+    state: State,
+    dry_run: bool,
+    grace: float | None,
+    removed_after: float | None,
+    max_time: float | None,
+) -> None:
+    """Give back space: of interrupted work, and of products removed 30 days ago.
 
-    Every version stays, those of removed products too.
+    All other versions stay. Of removed products those stay that carry a tag, or that another
+    one refers to. It can be stopped at any time: what was given back stays given back.
     """
     pool = state.open(write=not dry_run)
     with Reporter() as reporter:
-        report = pool.gc(dry_run=dry_run, grace=grace, progress=reporter)
+        try:
+            report = pool.gc(
+                dry_run=dry_run,
+                grace=grace,
+                removed_after=removed_after,
+                max_seconds=max_time,
+                progress=reporter,
+            )
+        except KeyboardInterrupt:
+            raise Interrupted(
+                "interrupted; what was done stays done, the next gc goes on"
+            ) from None
     if state.json:
         click.echo(to_json({"dry_run": dry_run} | dataclasses.asdict(report)))
         return
+    for line in _gc_lines(report, dry_run=dry_run):
+        click.echo(line)
+
+
+def _gc_lines(report: GcReport, *, dry_run: bool) -> Iterator[str]:
     what = f"{count_text(report.chunks, 'chunk')}, {count_text(report.packs, 'pack')}"
     if dry_run:
-        click.echo(f"{size_text(report.reclaimable)} could be given back: {what}")
+        yield f"{size_text(report.reclaimable)} could be given back: {what}"
     else:
-        click.echo(f"{size_text(report.reclaimed)} given back: {what}")
+        yield f"{size_text(report.reclaimed)} given back: {what}"
+    if report.purged:
+        given = "would be given up" if dry_run else "given up"
+        yield (
+            f"{count_text(report.purged, 'version')} of removed products {given}"
+            f" ({size_text(report.purged_bytes)})"
+        )
+    if report.waiting:
+        until = f", the first until {report.due:%Y-%m-%d}" if report.due else ""
+        yield (
+            f"{count_text(report.waiting, 'version')} of removed products"
+            f" ({size_text(report.waiting_bytes)}) can still be restored{until}"
+        )
     for count, why in (
         (report.busy, "in use"),
         (report.young, "written to just now (--grace)"),
         (report.damaged, "damaged: see `verify`"),
     ):
         if count:
-            click.echo(f"{count_text(count, 'pack')} left alone: {why}")
+            yield f"{count_text(count, 'pack')} left alone: {why}"
+    if report.stopped:
+        yield "the time was up: the next gc goes on"
 
 
 @verb("reindex", examples=[("reindex", "the catalogue anew from the stored data")])
