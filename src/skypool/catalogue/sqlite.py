@@ -72,6 +72,14 @@ class SqliteCatalogue(Identity):
         with explained(self._database.path):
             return state(self._database.connection(), key, default)
 
+    def states(self, *keys: str) -> tuple[Any, ...]:
+        """Return several of these values as they are at one time; None where there is none."""
+        marks = ", ".join("?" * len(keys))
+        rows = dict(
+            self._database.query(f"SELECT key, value FROM state WHERE key IN ({marks})", keys)
+        )
+        return tuple(rows.get(key) for key in keys)
+
     def set_state(self, values: Mapping[str, Any]) -> None:
         """Set values that belong to the catalogue as a whole."""
         with self._database.transaction() as connection:

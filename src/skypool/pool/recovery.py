@@ -31,11 +31,9 @@ _logger = logging.getLogger("skypool")
 
 def log_position(catalogue: SqliteCatalogue) -> LogPosition:
     """Return the end of the log as the catalogue last noted it."""
-    return LogPosition(
-        catalogue.state("log_number", 0),
-        catalogue.state("log_offset", 0),
-        catalogue.state("log_previous", bytes(32)),
-    )
+    # By one question: another process may note a later position between two.
+    found = catalogue.states("log_number", "log_offset", "log_previous")
+    return LogPosition(*found) if None not in found else START
 
 
 def noted_position(position: LogPosition) -> dict[str, int | bytes]:
