@@ -53,7 +53,11 @@ class SqliteCatalogue(Identity):
         scratch: bool = False,
     ) -> None:
         super().__init__(Database(path, writable=writable, scratch=scratch))
-        self._database.prepare()
+        try:
+            self._database.prepare()
+        except BaseException:
+            self._database.close()
+            raise
         self.chunks = ChunkIndex(self._database, confirm)
         self.places = self.chunks.places
         self.known = self.chunks.known

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from skypool.catalogue.database import CatalogueVersion
 from skypool.catalogue.sqlite import SqliteCatalogue
-from skypool.errors import Damaged, ReadOnly
+from skypool.errors import Damaged, PoolNotFound, ReadOnly
 from skypool.storage.commit_log import START, LogPosition
 from skypool.storage.looking import size_of, status_of
 from skypool.storage.pack_layout import aligned
@@ -56,19 +56,15 @@ def open_catalogue(session: Session) -> SqliteCatalogue:
 
     Raises
     ------
+    PoolNotFound
+        If nothing was ever saved in the pool, and it is open for reading.
     ReadOnly
         If there is none, and the pool is open for reading.
     Damaged
         If it cannot be read, and the pool is open for reading.
     """
-    path = session.folder.catalogue
     if not session.writable:
-        if status_of(path) is None:
-            raise ReadOnly(
-                f"the pool {session.folder.path} has no catalogue, and it is open for reading",
-                hint="`skypool reindex`, by someone who may write there, makes one",
-            )
-        return session.make_catalogue()
+        return _open_for_reading(session)
     problem = _problem(session)
     if problem is None:
         return session.make_catalogue()
@@ -79,6 +75,23 @@ def open_catalogue(session: Session) -> SqliteCatalogue:
             _logger.warning("%s: it is rebuilt from the packs and the log", problem)
             put_in_place(session.folder, make_catalogue(session.folder, session.store, 0))
     return session.make_catalogue()
+
+
+def _open_for_reading(session: Session) -> SqliteCatalogue:
+    path = session.folder.catalogue
+    new = not _size(session.folder.log.path)
+    try:
+        if status_of(path) is not None:
+            return session.make_catalogue()
+    except CatalogueVersion:
+        if not new:
+            raise
+    if new:  # whoever makes the pool is not done with it, or died
+        raise PoolNotFound(f"the pool {session.folder.path} is empty: nothing was saved in it yet")
+    raise ReadOnly(
+        f"the pool {session.folder.path} has no catalogue, and it is open for reading",
+        hint="`skypool reindex`, by someone who may write there, makes one",
+    )
 
 
 def _problem(session: Session) -> str | None:

@@ -39,6 +39,7 @@ __all__ = ["PackProblem", "PackReport", "verify_pack"]
 _IN_FLIGHT_BYTES = 64 << 20
 _MOST_THREADS = 8
 _JOB_BYTES = 256 << 10
+_SECTOR = 512  # bytes that a disk writes all or none of
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,12 +254,15 @@ class _Check:
         """Tell an unfinished seal from a damaged one; return where the good bytes end.
 
         A writer that died leaves the beginning of the trailer, and zeros or nothing
-        behind. Anything else was a trailer once.
+        behind; a power cut may leave only what is in the second of two sectors. Anything
+        else was a trailer once.
         """
         end = aligned(index.end)
         expected = make_trailer(index.offset, index.header.raw // INDEX_ENTRY.size)
-        found = bytes(self._reader.view(end, TRAILER_SIZE)).rstrip(b"\0")
-        if expected.startswith(found) and self._reader.size <= end + TRAILER_SIZE:
+        found = bytes(self._reader.view(end, TRAILER_SIZE))
+        second = bytes(-end % _SECTOR) + expected[-end % _SECTOR :]
+        begun = expected.startswith(found.rstrip(b"\0")) or found == second
+        if begun and self._reader.size <= end + TRAILER_SIZE:
             return index.offset
         self._found = [problem for problem in self._found if problem.offset < end]
         self._problem(end, self._reader.size, "the trailer is damaged")

@@ -154,15 +154,18 @@ class PackWriter:
     def seal(self) -> None:
         """Write the index and the trailer; the pack takes no more records.
 
-        What earlier writers left in the pack is scanned for the index. Not durable
+        What earlier writers left in the pack is scanned for the index. Records are made
+        durable before the index, and the index before the trailer: whoever finds a
+        trailer counts on both, after a power cut too. The trailer is not durable
         before `sync`.
         """
         self._check_usable()
-        self.write_out()
+        self.sync()
         raw = bytes(self._earlier_entries() + self._index)
         codec, payload = choose(raw, 1)
         header = make_record_header(INDEX, codec, 1, len(raw), payload, digest(raw))
         offset = self.append(header, payload, ())
+        self.sync()
         self._parts.append(make_trailer(offset, len(raw) // INDEX_ENTRY.size))
         self.end += TRAILER_SIZE
         self.write_out()
