@@ -79,17 +79,21 @@ class Session:
         self._bad: set[bytes] = set()
         # Damaged ranges of packs that nobody has marked in the catalogue yet.
         self.noted: set[tuple[bytes, int, int]] = set()
-        self.catalogue = open_catalogue(self)
-        self.store.candidates = self._unfinished_packs
-        self._file = file_identity(folder.catalogue)
-        self.epoch = self.catalogue.state("epoch")
         # The epoch in which each commit in progress began.
         self._begun: WeakKeyDictionary[Writer, Any] = WeakKeyDictionary()
         self._documents: OrderedDict[bytes, dict[str, Any]] = OrderedDict()
         self._lock = threading.Lock()
         self._publishing = threading.RLock()
-        self._log_end = log_position(self.catalogue)
-        bring_up_to_date(self)
+        self.catalogue = open_catalogue(self)
+        self.store.candidates = self._unfinished_packs
+        try:
+            self._file = file_identity(folder.catalogue)
+            self.epoch = self.catalogue.state("epoch")
+            self._log_end = log_position(self.catalogue)
+            bring_up_to_date(self)
+        except BaseException:
+            self.close()
+            raise
 
     def make_catalogue(self) -> SqliteCatalogue:
         """Return a new connection to the catalogue."""

@@ -42,9 +42,9 @@ class Site:
     def build(self, state: State) -> None:
         """Make the folder what a state says."""
         shutil.rmtree(self.root, ignore_errors=True)
-        os.mkdir(self.root)
+        os.mkdir(self.root)  # noqa: PTH102
         for folder in sorted(state.tree.folders):
-            os.mkdir(os.path.join(self.root, folder))
+            os.mkdir(os.path.join(self.root, folder))  # noqa: PTH102
         made: dict[int, str] = {}
         for name, file in state.tree.names.items():
             path = os.path.join(self.root, name)
@@ -141,7 +141,6 @@ def _save_again(pool: sp.Pool, found: Model, allowed: Sequence[Model]) -> Model:
         for name, entry in model.live.items():
             if len(entry.contents) > len(found.live.get(name, Entry()).contents):
                 lost[name] = entry.contents[-1]
-    after = found
     with pool.commit("after the crash") as commit:
         contents = {}
         for name, content in lost.items():
@@ -150,8 +149,7 @@ def _save_again(pool: sp.Pool, found: Model, allowed: Sequence[Model]) -> Model:
             data = content if isinstance(content, np.ndarray) else np.frombuffer(content, np.uint8)
             commit.save(product(data), name=f"after/{name}", tags=["after"])
             contents[f"after/{name}"] = data
-        after = found.added(contents, {name: ["after"] for name in contents})
-    return after
+    return found.added(contents, {name: ["after"] for name in contents})
 
 
 def product(data: np.ndarray[Any, Any]) -> sp.Product:

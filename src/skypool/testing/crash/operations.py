@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -98,7 +99,7 @@ def record(operation: Operation, folder: str, wrap: Wrap | None = None) -> Trace
     """
     work = Work(folder)
     for name in ("disk", "pins"):
-        os.mkdir(os.path.join(folder, name))
+        os.mkdir(os.path.join(folder, name))  # noqa: PTH102
     model = operation.prepare(work)
     with Recorder(os.path.join(folder, "disk"), os.path.join(folder, "pins"), model) as recorder:
         work.recorder = recorder
@@ -220,14 +221,13 @@ def _add_tree(work: Work) -> None:
     with work.open() as pool:
         for tree in (_tree(), _tree(changed=True)):
             path = _write_tree(work, tree)
-            # A folder is a new version where something in it is.
             work.commit(
-                lambda model, tree=tree: _with_folders(model, tree),
-                lambda path=path: pool.add(path, name="obs", force_read=True),
+                partial(_with_tree, tree=tree), partial(pool.add, path, name="obs", force_read=True)
             )
 
 
-def _with_folders(model: Model, tree: Mapping[str, bytes | None]) -> Model:
+def _with_tree(model: Model, tree: Mapping[str, bytes | None]) -> Model:
+    """Return a model with a tree added: a folder is a new version where something in it is."""
     after = model.added(tree)
     changed = [name for name in tree if after.live[name] is not model.live.get(name)]
     folders = [n for n, data in tree.items() if data is None and n in model.live]
@@ -345,9 +345,7 @@ OPERATIONS: Mapping[str, Operation] = {
         Operation("roll of a pack", _roll, _filled),
         Operation("two threads", _threads, _filled),
         Operation("rebuild a lost catalogue", _open_and_save, _without_catalogue, False),
-        Operation(
-            "rebuild a damaged catalogue", _open_and_save, _with_damaged_catalogue, False
-        ),
+        Operation("rebuild a damaged catalogue", _open_and_save, _with_damaged_catalogue, False),
     )
 }
 
@@ -365,7 +363,7 @@ def record_recovery(trace: Trace, state: State, folder: str) -> Trace:
         An empty folder on the same file system.
     """
     disk, pins = os.path.join(folder, "disk"), os.path.join(folder, "pins")
-    os.mkdir(pins)
+    os.mkdir(pins)  # noqa: PTH102
     Site(disk, trace.pins).build(state)
     work = Work(folder)
     with Recorder(disk, pins, state.allowed[0], state.allowed[1:]) as recorder:

@@ -1,22 +1,24 @@
-"""Recording what is done to a folder: through the file layer, and by SQLite."""
+"""Recording what is done to a folder: below the file layer, and below SQLite."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Self
 
 from skypool.codec.buffers import Buffer
-from skypool.storage.filelayer import Handle, LocalFiles
+from skypool.storage.filelayer import LocalFiles
+from skypool.storage.system import SystemCalls
 from skypool.testing.crash.model import Model
 from skypool.testing.crash.replay import final_tree
 from skypool.testing.crash.sqlite import SqliteTracer
 from skypool.testing.crash.trace import Do, Mark, Step, Trace, Tree
 
-__all__ = ["Recorder", "RecordingFiles", "read_tree"]
+__all__ = ["Recorder", "RecordingCalls", "read_tree", "scratch_folder"]
 
 
 class Tape:
@@ -81,11 +83,8 @@ class Tape:
             self.trace.shared.append((len(self.trace.steps), path, f.read()))
 
 
-class RecordingFiles(LocalFiles):
-    """The local file layer, each step of which is noted.
-
-    Names are noted before the system is asked, and syncs afterwards: what `LocalFiles` does
-    by several steps is noted as these.
+class RecordingCalls(SystemCalls):
+    """The calls of the system below the file layer; each is done and noted.
 
     Parameters
     ----------
@@ -94,114 +93,87 @@ class RecordingFiles(LocalFiles):
     """
 
     def __init__(self, tape: Tape) -> None:
-        super().__init__()
         self._tape = tape
+        # Path and number of the files that are open, by descriptor.
         self._files: dict[int, tuple[str, int]] = {}
 
-    def create_exclusive(self, path: str) -> Handle:
-        """Make a new file."""
+    def open(self, path: str, flags: int, mode: int = 0o777) -> int:  # type: ignore[override]
+        """Open a file or a folder."""
         with self._tape.lock:
-            handle = super().create_exclusive(path)
+            new = not os.path.lexists(path)
+            fd = os.open(path, flags, mode)
             inside = self._tape.relative(path)
             if inside is not None:
-                self._files[handle.fd] = (inside, self._tape.created(inside))
-            return handle
+                number = self._tape.created(inside) if new else self._tape.file(inside)
+                self._files[fd] = inside, number
+            return fd
 
-    def open_read(self, path: str) -> Handle:
-        """Open a file for reading."""
+    def close(self, fd: int) -> None:
+        """Close it."""
         with self._tape.lock:
-            return self._opened(super().open_read(path))
+            self._files.pop(fd, None)
+            os.close(fd)
 
-    def open_update(self, path: str) -> Handle:
-        """Open an existing file for reading and writing."""
+    def pwritev(self, fd: int, buffers: Sequence[Buffer], offset: int) -> int:  # type: ignore[override]
+        """Write, perhaps not all."""
         with self._tape.lock:
-            return self._opened(super().open_update(path))
+            done = os.pwritev(fd, buffers, offset)
+            data = b"".join(bytes(buffer) for buffer in buffers)[:done]
+            self._note(Do.WRITE, fd, offset, data)
+            return done
 
-    def close(self, handle: Handle) -> None:
-        """Close a file."""
-        with self._tape.lock:
-            self._files.pop(handle.fd, None)
-            super().close(handle)
-
-    def write(self, handle: Handle, offset: int, buffers: Sequence[Buffer]) -> None:
-        """Write the buffers one behind the other."""
-        with self._tape.lock:
-            super().write(handle, offset, buffers)
-            data = b"".join(bytes(memoryview(buffer).cast("B")) for buffer in buffers)
-            if data:
-                self._note(Do.WRITE, handle, offset, data)
-
-    def truncate(self, handle: Handle, size: int) -> None:
+    def ftruncate(self, fd: int, size: int) -> None:
         """Cut a file."""
         with self._tape.lock:
-            super().truncate(handle, size)
-            self._note(Do.TRUNCATE, handle, size)
+            os.ftruncate(fd, size)
+            self._note(Do.TRUNCATE, fd, size)
 
-    def sync(self, handle: Handle) -> None:
+    def fdatasync(self, fd: int) -> None:
         """Make a file's content durable."""
         with self._tape.lock:
-            super().sync(handle)
-            self._note(Do.SYNC, handle)
+            SystemCalls.fdatasync(fd)
+            self._note(Do.SYNC, fd)
 
-    def sync_folder(self, path: str) -> None:
-        """Make the names in a folder durable."""
+    def fsync(self, fd: int) -> None:  # type: ignore[override]
+        """Make a file's content, or the names in a folder, durable."""
         with self._tape.lock:
-            super().sync_folder(path)
-            inside = self._tape.relative(path)
-            if inside is not None:
-                self._tape.note(Step(Do.SYNC_FOLDER, inside))
+            os.fsync(fd)
+            folder = stat.S_ISDIR(os.fstat(fd).st_mode)
+            self._note(Do.SYNC_FOLDER if folder else Do.SYNC, fd)
 
-    def make_folder(self, path: str) -> bool:
+    def mkdir(self, path: str) -> None:  # type: ignore[override]
         """Make a folder."""
-        inside = self._tape.relative(path)
-        if inside is None or os.path.isdir(path):
-            return super().make_folder(path)
-        with self._noted(Step(Do.FOLDER, inside)):
-            return super().make_folder(path)
+        with self._tape.lock:
+            os.mkdir(path)  # noqa: PTH102
+            self._note_name(Do.FOLDER, path)
 
-    def link(self, source: str, target: str) -> None:
+    def link(self, source: str, target: str) -> None:  # type: ignore[override]
         """Give a file a second name."""
-        old, new = self._tape.relative(source), self._tape.relative(target)
-        if old is None or new is None or os.path.lexists(target):
-            super().link(source, target)
-            return
-        with self._noted(Step(Do.LINK, old, self._tape.file(old), new)):
-            super().link(source, target)
+        with self._tape.lock:
+            os.link(source, target)
+            self._note_name(Do.LINK, source, target)
 
-    def replace(self, source: str, target: str) -> None:
-        """Rename a file over another."""
-        old, new = self._tape.relative(source), self._tape.relative(target)
-        if old is None or new is None:
-            super().replace(source, target)
-            return
-        with self._noted(Step(Do.RENAME, old, self._tape.file(old), new)):
-            super().replace(source, target)
+    def replace(self, source: str, target: str) -> None:  # type: ignore[override]
+        """Rename a file."""
+        with self._tape.lock:
+            os.replace(source, target)
+            self._note_name(Do.RENAME, source, target)
 
-    def unlink(self, path: str) -> None:
-        """Remove a file."""
-        inside = self._tape.relative(path)
-        if inside is None or not self._tape.file(inside):
-            super().unlink(path)
-            return
-        with self._noted(Step(Do.UNLINK, inside, self._tape.file(inside))):
-            super().unlink(path)
+    def unlink(self, path: str) -> None:  # type: ignore[override]
+        """Remove a name."""
+        with self._tape.lock:
+            os.unlink(path)
+            self._note_name(Do.UNLINK, path)
 
-    def _opened(self, handle: Handle) -> Handle:
-        inside = self._tape.relative(handle.path)
-        if inside is not None:
-            self._files[handle.fd] = (inside, self._tape.file(inside))
-        return handle
-
-    def _note(self, do: Do, handle: Handle, offset: int = 0, data: bytes = b"") -> None:
-        if handle.fd in self._files:
-            path, file = self._files[handle.fd]
+    def _note(self, do: Do, fd: int, offset: int = 0, data: bytes = b"") -> None:
+        if fd in self._files:
+            path, file = self._files[fd]
             self._tape.note(Step(do, path, file, "", offset, data))
 
-    @contextlib.contextmanager
-    def _noted(self, step: Step) -> Iterator[None]:
-        with self._tape.lock:
-            self._tape.note(step)
-            yield
+    def _note_name(self, do: Do, path: str, target: str = "") -> None:
+        old, new = self._tape.relative(path), self._tape.relative(target) if target else ""
+        if old is not None and new is not None:
+            self._tape.note(Step(do, old, self._tape.file(old), new))
 
 
 class Recorder:
@@ -220,7 +192,7 @@ class Recorder:
 
     Attributes
     ----------
-    files : RecordingFiles
+    files : LocalFiles
         The file layer to open pools with.
     trace : Trace
         The recording.
@@ -229,7 +201,7 @@ class Recorder:
     def __init__(self, root: str, pins: str, model: Model, also: Sequence[Model] = ()) -> None:
         self._tape = Tape(root, pins)
         self._sqlite = SqliteTracer(self._tape)
-        self.files = RecordingFiles(self._tape)
+        self.files = LocalFiles(RecordingCalls(self._tape))
         self.trace = self._tape.trace
         self.model = model
         self.mark(len(self.trace.steps), model, *also)

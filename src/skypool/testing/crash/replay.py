@@ -145,8 +145,10 @@ class Disk:
 
 
 def _above(path: str) -> list[str]:
-    parts = path.split(os.sep)[:-1]
-    return [os.sep.join(parts[: n + 1]) for n in range(len(parts))]
+    found = []
+    while path := os.path.dirname(path):
+        found.append(path)
+    return found
 
 
 def _apply_entry(step: Step, folders: set[str], names: dict[str, int]) -> None:

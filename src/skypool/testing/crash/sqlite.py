@@ -25,27 +25,28 @@ __all__ = ["SqliteTracer", "can_trace"]
 _OK = 0
 _CREATE, _MAIN, _JOURNAL, _SUPER, _WAL = 0x4, 0x100, 0x800, 0x4000, 0x80000
 
-_METHODS = (
-    "xClose xRead xWrite xTruncate xSync xFileSize xLock xUnlock xCheckReservedLock"
-    " xFileControl xSectorSize xDeviceCharacteristics xShmMap xShmLock xShmBarrier xShmUnmap"
-    " xFetch xUnfetch"
-).split()
-_CALLS = (
-    "xOpen xDelete xAccess xFullPathname xDlOpen xDlError xDlSym xDlClose xRandomness xSleep"
-    " xCurrentTime xGetLastError xCurrentTimeInt64 xSetSystemCall xGetSystemCall xNextSystemCall"
-).split()
+_METHODS = [
+    "xClose", "xRead", "xWrite", "xTruncate", "xSync", "xFileSize", "xLock", "xUnlock",
+    "xCheckReservedLock", "xFileControl", "xSectorSize", "xDeviceCharacteristics", "xShmMap",
+    "xShmLock", "xShmBarrier", "xShmUnmap", "xFetch", "xUnfetch",
+]  # fmt: skip
+_CALLS = [
+    "xOpen", "xDelete", "xAccess", "xFullPathname", "xDlOpen", "xDlError", "xDlSym", "xDlClose",
+    "xRandomness", "xSleep", "xCurrentTime", "xGetLastError", "xCurrentTimeInt64", "xSetSystemCall",
+    "xGetSystemCall", "xNextSystemCall",
+]  # fmt: skip
 
 
 class _Methods(ctypes.Structure):
     """`sqlite3_io_methods`."""
 
-    _fields_ = [("iVersion", c_int), *((name, c_void_p) for name in _METHODS)]  # noqa: RUF012
+    _fields_ = [("iVersion", c_int), *((name, c_void_p) for name in _METHODS)]
 
 
 class _Vfs(ctypes.Structure):
     """`sqlite3_vfs`."""
 
-    _fields_ = [  # noqa: RUF012
+    _fields_ = [
         ("iVersion", c_int),
         ("szOsFile", c_int),
         ("mxPathname", c_int),
@@ -128,6 +129,7 @@ class SqliteTracer:
 
     def remove(self) -> None:
         """Give SQLite its own VFS back for connections opened from now on."""
+        assert self._own is not None
         self._library.sqlite3_vfs_unregister(ctypes.byref(self._own))
         self._library.sqlite3_vfs_register(self._real, 1)
 
