@@ -234,7 +234,8 @@ class PackWriter:
     def _earlier_entries(self) -> bytearray:
         entries = bytearray()
         if self._index_start > HEADER_SIZE:
-            for name, place in scan_pack(self.path, self._files, check=False, use_index=False):
+            # Checked: a rebuild of the catalogue believes the index.
+            for name, place in scan_pack(self.path, self._files, use_index=False):
                 if place.offset >= self._index_start:
                     break
                 member = NOT_A_MEMBER if place.member is None else place.member

@@ -20,10 +20,11 @@ from skypool.testing.crash.operations import (
     record,
     record_recovery,
 )
+from skypool.testing.crash.recording import scratch_folder
 from skypool.testing.crash.states import Kind, Recipe, State, recipes, states
 from skypool.testing.crash.trace import Trace
 
-__all__ = ["Tally", "check_operation", "check_recoveries", "sample", "table"]
+__all__ = ["Tally", "check_operation", "check_recoveries", "run", "sample", "table"]
 
 # Some states are equal to others: so many more are drawn than are wanted.
 _SPARE = 1.6
@@ -247,17 +248,20 @@ def table(tallies: Mapping[str, Tally]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def run(count: int, crashes: int) -> dict[str, Tally]:
-    """Check *count* states of each operation, and of recoveries from *crashes* of each."""
-    from skypool.testing.crash.recording import scratch_folder
+def run(count: int, crashes: int) -> Iterator[tuple[str, Tally]]:
+    """Check states of each operation, and of recoveries from it.
 
-    tallies = {}
+    Parameters
+    ----------
+    count
+        States of each operation.
+    crashes
+        Crashes of each that are recovered from; a quarter of *count* is checked of these.
+    """
     for name, operation in OPERATIONS.items():
         with scratch_folder() as folder:
-            tallies[name] = check_operation(operation, folder, count)
-    if crashes:
-        for name, operation in OPERATIONS.items():
+            yield name, check_operation(operation, folder, count)
+        if crashes:
             with scratch_folder() as folder:
                 found = check_recoveries(operation, folder, crashes, count // 4)
-                tallies[f"recovery from: {name}"] = found
-    return tallies
+                yield f"recovery from: {name}", found
