@@ -117,6 +117,24 @@ class ChunkIndex:
             ),
         )
 
+    def delete(
+        self, connection: sqlite3.Connection, places: Sequence[tuple[bytes, ChunkPlace]]
+    ) -> None:
+        """Take places away, inside a transaction."""
+        connection.executemany(
+            "DELETE FROM chunks WHERE key = ? AND offset = ? AND member = ?"
+            " AND pack = (SELECT id FROM packs WHERE name = ?)",
+            [
+                (chunk_key(digest), at.offset, ALONE if at.member is None else at.member, at.pack)
+                for digest, at in places
+            ],
+        )
+        connection.executemany(
+            "UPDATE packs SET end = (SELECT coalesce(max(c.offset + c.stored), 0)"
+            " FROM chunks c WHERE c.pack = packs.id) WHERE name = ?",
+            sorted({(at.pack,) for _, at in places}),
+        )
+
     def last_packs(self, count: int) -> list[tuple[bytes, int]]:
         """Return name and indexed end of the newest packs, newest first."""
         return [

@@ -178,16 +178,6 @@ class Marks:
         """Return for every pack the offset behind the last record that has a row."""
         return {name: (end + 7) & ~7 for name, end in self._all("SELECT name, end FROM packs")}
 
-    def covers(self, pack: int, start: int, end: int) -> bool:
-        """Return whether a range of a pack is part of a record that has a row."""
-        return bool(
-            self._all(
-                "SELECT 1 FROM chunks WHERE pack = ? AND offset < ?"
-                " AND ((offset + stored + 7) & ~7) > ? LIMIT 1",
-                (pack, end, start),
-            )
-        )
-
     def lose(self, packs: Iterable[int]) -> None:
         """Note packs that are not on disk."""
         self._insert("INSERT OR IGNORE INTO lost(pack) VALUES (?)", ((pack,) for pack in packs))

@@ -101,6 +101,11 @@ class SqliteCatalogue(Identity):
             with self._database.transaction() as connection:
                 _insert_documents(connection, documents[start : start + _STAGED_DOCUMENTS])
 
+    def unstage(self, places: Sequence[tuple[bytes, ChunkPlace]]) -> None:
+        """Forget places of chunks."""
+        with self._database.transaction() as connection:
+            self.chunks.delete(connection, places)
+
     def publish(
         self,
         draft: Draft,

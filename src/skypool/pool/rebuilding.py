@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from skypool.catalogue.coverages import coverage_of_document
 from skypool.catalogue.database import Database
-from skypool.catalogue.interface import ChunkPlace, IndexedDocument
+from skypool.catalogue.interface import IndexedDocument
 from skypool.catalogue.sqlite import SqliteCatalogue
 from skypool.catalogue.terms import indexed
 from skypool.codec.documents import loads
 from skypool.errors import Damaged, StorageError
+from skypool.pool.doubtful import Placed, drop_unneeded, scanned
 from skypool.pool.folder import PoolFolder
 from skypool.pool.progress import OnProgress, Progress
 from skypool.pool.reaching import reached
@@ -31,7 +32,6 @@ from skypool.storage.commit_log import START, LogPosition, has_record
 from skypool.storage.filelayer import publish
 from skypool.storage.looking import list_folder, status_of
 from skypool.storage.pack_files import list_packs
-from skypool.storage.pack_scan import scan_pack
 from skypool.storage.store import ChunkStore, Location
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def fill(
     on_progress: OnProgress | None = None,
 ) -> None:
     """Take in the places of all chunks, and the commits of the log that are not there yet."""
-    _take_places(catalogue, folder, on_progress)
+    doubtful = _take_places(catalogue, folder, on_progress)
     head = catalogue.head()
     end = START
     batch: list[tuple[Mapping[str, Any], list[IndexedDocument]]] = []
@@ -159,6 +159,7 @@ def fill(
             batch, count = [], 0
             _tell(on_progress, "replaying the log", end.number)
     catalogue.replay_all(batch)
+    drop_unneeded(catalogue, store, doubtful)
     catalogue.set_state(noted_position(end))
     _save_rest(folder, end)
 
@@ -188,22 +189,28 @@ def _save_rest(folder: PoolFolder, end: LogPosition) -> None:
 
 def _take_places(
     catalogue: SqliteCatalogue, folder: PoolFolder, on_progress: OnProgress | None
-) -> None:
-    batch: list[tuple[bytes, ChunkPlace]] = []
+) -> list[Placed]:
+    """Give places to all good records; return the doubtful ones."""
+    batch: list[Placed] = []
+    doubtful: list[Placed] = []
     entries = sorted(list_packs(folder.packs), key=_age)
     total = sum(entry.stat().st_size for entry in entries)
     done = 0
     for count, entry in enumerate(entries):
         _tell(on_progress, "scanning", count, len(entries), done, total)
         _make_durable(folder, entry.path)
-        for digest, at in scan_pack(entry.path, folder.files):
-            batch.append((digest, ChunkPlace(at.pack, at.offset, at.stored, at.member, at.length)))
+        size = entry.stat().st_size
+        for digest, place, doubt in scanned(entry.path, size, folder.files):
+            batch.append((digest, place))
+            if doubt:
+                doubtful.append((digest, place))
             if len(batch) >= _CHUNKS_AT_ONCE:
                 catalogue.stage(batch, ())
                 batch = []
-        done += entry.stat().st_size
+        done += size
     catalogue.stage(batch, ())
     _tell(on_progress, "scanning", len(entries), len(entries), total, total)
+    return doubtful
 
 
 def _age(entry: os.DirEntry[str]) -> tuple[int, str]:

@@ -25,9 +25,8 @@ from skypool.pool.progress import OnProgress, Progress
 from skypool.pool.reaching import content_of, datasets_of, reached
 from skypool.storage.inplace import FileSource, FileState
 from skypool.storage.pack_files import list_packs
-from skypool.storage.pack_layout import HEADER_SIZE
 from skypool.storage.pack_scan import pack_name, scan_pack
-from skypool.storage.pack_verify import PackReport, verify_pack
+from skypool.storage.pack_verify import verify_pack
 
 if TYPE_CHECKING:
     from skypool.catalogue.interface import SourceRow
@@ -81,7 +80,7 @@ class VerifyReport:
         Bytes read of packs and of files kept in place.
     problems : list of Problem
     reclaimable : int
-        Bytes that no commit refers to, left by writers that died.
+        Bytes behind what commits refer to, left by writers that died; `gc` takes them.
     wasted : list of Problem
         Damage that was healed: good copies of all of it are elsewhere, and nothing will use it.
     """
@@ -176,30 +175,25 @@ class Verifier:
 
             tell(0)
             try:
-                found = verify_pack(
-                    path,
-                    not self._quick,
-                    files=self._folder.files,
-                    pool=self._folder.id,
-                    committed_end=ends.get(name, 0),
-                    progress=tell,
-                )
-                self._note_pack(marks, path, found, ends.get(name, 0), numbers.get(name, 0))
+                self._check_pack(path, ends.get(name, 0), tell)
                 self._take_stock(marks, path, numbers.get(name))
             except FileNotFoundError:
                 self.report.bytes = start  # gc has rewritten it meanwhile
         self._tell("verifying", len(packs), len(packs), total, total)
 
-    def _note_pack(self, marks: Marks, path: str, found: PackReport, end: int, number: int) -> None:
+    def _check_pack(self, path: str, committed: int, tell: Any) -> None:
+        found = verify_pack(
+            path,
+            not self._quick,
+            files=self._folder.files,
+            pool=self._folder.id,
+            committed_end=committed,
+            progress=tell,
+        )
         self.report.checked += found.records
         self.report.reclaimable += found.reclaimable
         short = f"packs/{os.path.basename(path)}"
         for bad in found.problems:
-            hole = not bad.record and bad.offset >= HEADER_SIZE and bad.end <= end
-            if hole and not marks.covers(number, bad.offset, bad.end):
-                # A power cut leaves holes before good records, which a rebuild then found.
-                self.report.reclaimable += bad.end - bad.offset
-                continue
             problem = self._problem("pack", bad.what, f"{short} at {bad.offset}")
             self._bad_ranges.setdefault(pack_name(path), []).append((bad.offset, bad.end, problem))
             if bad.record:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import skypool as sp
+from skypool.config import from_environment
 from skypool.errors import PoolNotFound, ReadOnly, SkypoolError
 from skypool.testing.crash.model import Entry, Model
 from skypool.testing.crash.states import State
@@ -88,7 +91,7 @@ def check(
     try:
         if read_only:
             _check_read_only(path, allowed)
-        with sp.Pool(path) as pool:
+        with _opened(path) as pool:
             found = identify(pool, allowed)
             if pool.exists:
                 compare(pool, found)
@@ -99,7 +102,7 @@ def check(
                     then(pool)
                     compare(pool, found)
             after = _save_again(pool, found, allowed)
-        with sp.Pool(path) as pool:
+        with _opened(path) as pool:
             compare(pool, after)
             _verify(pool, "after the next save", quick=True)
     except SkypoolError as error:
@@ -107,10 +110,16 @@ def check(
     return after
 
 
+def _opened(path: str, mode: str = "a") -> sp.Pool:
+    """Open a pool with a cache of its own: what it notes is about this state alone."""
+    cache = Path(os.path.dirname(path), "cache")
+    return sp.Pool(path, mode, settings=replace(from_environment(), cache=cache))
+
+
 def _check_read_only(path: str, allowed: Sequence[Model]) -> None:
     """Open for reading: it shows one of the states, or says that there is nothing to show."""
     try:
-        pool = sp.Pool(path, mode="r")
+        pool = _opened(path, "r")
     except (PoolNotFound, ReadOnly) as error:
         if allowed[0].commit:
             raise CrashFailure(f"cannot be opened for reading: {error}") from error
