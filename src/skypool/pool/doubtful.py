@@ -1,10 +1,9 @@
-"""Good records beside bad bytes of a pack, as a rebuild of the catalogue finds them.
+"""Good records behind bad bytes of a pack, as a rebuild of the catalogue finds them.
 
 A power cut may take any part of what was not synced. What is left of a commit that never
-happened can be a hole with good records behind it, or a record without all of its padding; no
-writer goes on there. Were these records given places, later commits could reuse them, and what
-is missing beside them would be damage for ever. So they keep places only if a version needs
-them: then the bytes beside them were good once.
+happened can be a hole with good records behind it; no writer goes on there. Were these records
+given places, later commits could reuse them, and the hole would be damage for ever. So they
+keep places only if a version needs them: then the bytes before them were good once.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ from skypool.codec.documents import loads
 from skypool.errors import Damaged
 from skypool.pool.reaching import reached
 from skypool.storage.filelayer import FileLayer
-from skypool.storage.pack_layout import aligned
 from skypool.storage.pack_scan import scan_pack
 from skypool.storage.store import ChunkStore, Location
 
@@ -27,15 +25,13 @@ __all__ = ["Placed", "drop_unneeded", "scanned"]
 Placed = tuple[bytes, ChunkPlace]
 
 
-def scanned(path: str, size: int, files: FileLayer) -> Iterator[tuple[bytes, ChunkPlace, bool]]:
+def scanned(path: str, files: FileLayer) -> Iterator[tuple[bytes, ChunkPlace, bool]]:
     """Yield the good records of a pack.
 
     Parameters
     ----------
     path
         The pack.
-    size
-        Its bytes.
     files
         The file layer.
 
@@ -44,12 +40,12 @@ def scanned(path: str, size: int, files: FileLayer) -> Iterator[tuple[bytes, Chu
     digest : bytes
     place : ChunkPlace
     doubtful : bool
-        Whether bytes before it are bad, or its padding is cut.
+        Whether bytes before it are bad.
     """
     bad: list[int] = []
     for digest, at in scan_pack(path, files, damaged=lambda start, _: bad.append(start)):
         place = ChunkPlace(at.pack, at.offset, at.stored, at.member, at.length)
-        yield digest, place, bool(bad) or aligned(at.offset + at.stored) > size
+        yield digest, place, bool(bad)
 
 
 def drop_unneeded(catalogue: SqliteCatalogue, store: ChunkStore, found: Sequence[Placed]) -> None:

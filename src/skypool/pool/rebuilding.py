@@ -199,15 +199,14 @@ def _take_places(
     for count, entry in enumerate(entries):
         _tell(on_progress, "scanning", count, len(entries), done, total)
         _make_durable(folder, entry.path)
-        size = entry.stat().st_size
-        for digest, place, doubt in scanned(entry.path, size, folder.files):
+        for digest, place, doubt in scanned(entry.path, folder.files):
             batch.append((digest, place))
             if doubt:
                 doubtful.append((digest, place))
             if len(batch) >= _CHUNKS_AT_ONCE:
                 catalogue.stage(batch, ())
                 batch = []
-        done += size
+        done += entry.stat().st_size
     catalogue.stage(batch, ())
     _tell(on_progress, "scanning", len(entries), len(entries), total, total)
     return doubtful
