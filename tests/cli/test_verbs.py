@@ -483,7 +483,7 @@ def test_ctrl_c_exits_130(
 
 def test_verify_and_damage(sky: Sky, pool: Path) -> None:
     found = sky("verify", "--json").json
-    assert set(found) == {"ok", "checked", "problems"}
+    assert set(found) == {"ok", "checked", "problems", "wasted"}
     assert found["ok"] is True
     assert found["checked"] > 0
     assert sky("verify", "--quick").out.startswith("sound: ")

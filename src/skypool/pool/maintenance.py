@@ -95,7 +95,13 @@ def info(view: View) -> PoolInfo:
     )
 
 
-def verify(view: View, quick: bool = False, on_progress: OnProgress | None = None) -> VerifyReport:
+def verify(
+    view: View,
+    quick: bool = False,
+    on_progress: OnProgress | None = None,
+    *,
+    resume: bool = False,
+) -> VerifyReport:
     """Check every committed byte of a pool; nothing is changed.
 
     Parameters
@@ -106,8 +112,10 @@ def verify(view: View, quick: bool = False, on_progress: OnProgress | None = Non
         Check sums only: records are not decoded, files kept in place not read.
     on_progress
         Told how far the work is.
+    resume
+        Go on where an interrupted verification stopped.
     """
-    return Verifier(view, quick, on_progress).run()
+    return Verifier(view, quick, on_progress, resume=resume).run()
 
 
 def collect(

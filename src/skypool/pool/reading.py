@@ -240,19 +240,24 @@ class Reading(Opened):
 
         return info(self.view)
 
-    def verify(self, *, quick: bool = False, progress: OnProgress | None = None) -> VerifyReport:
+    def verify(
+        self, *, quick: bool = False, resume: bool = False, progress: OnProgress | None = None
+    ) -> VerifyReport:
         """Check every byte of every pack, the log and the catalogue; nothing is changed.
 
         Parameters
         ----------
         quick
             Check the records' check sums only, without decoding.
+        resume
+            Go on where an interrupted verification stopped: packs that it found sound, and
+            that did not change since, are not read again.
         progress
             Told how far the work is.
         """
         from skypool.pool.maintenance import verify
 
-        return verify(self.view, quick=quick, on_progress=progress)
+        return verify(self.view, quick=quick, on_progress=progress, resume=resume)
 
 
 def _text(ref: Ref, key: str) -> str:

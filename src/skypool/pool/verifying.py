@@ -23,6 +23,7 @@ from skypool.pool.checking_log import check_log
 from skypool.pool.damage_notes import Range, note
 from skypool.pool.progress import OnProgress, Progress
 from skypool.pool.reaching import content_of, datasets_of, reached
+from skypool.pool.verified import Verified
 from skypool.storage.inplace import FileSource, FileState
 from skypool.storage.pack_files import list_packs
 from skypool.storage.pack_scan import pack_name, scan_pack
@@ -108,13 +109,19 @@ class Verifier:
         Check sums only: records are not decoded, files kept in place not read.
     on_progress
         Told how far the work is.
+    resume
+        Go on where an interrupted verification stopped: packs that it found sound, and that
+        did not change since, are not read again.
     """
 
-    def __init__(self, view: View, quick: bool, on_progress: OnProgress | None) -> None:
+    def __init__(
+        self, view: View, quick: bool, on_progress: OnProgress | None, *, resume: bool = False
+    ) -> None:
         self._session = view.session
         self._folder = view.session.folder
         self._quick = quick
         self._on_progress = on_progress
+        self._verified = Verified(view.session, quick=quick, resume=resume)
         self._bad_ranges: dict[bytes, list[tuple[int, int, Problem]]] = {}
         self._gone: list[bytes] = []
         # Digests of the chunks and documents that are nowhere whole.
@@ -133,6 +140,10 @@ class Verifier:
                 self._check(marks)
         except Damaged as error:  # what stops here is of the catalogue alone
             self._problem("catalogue", error.message, "catalogue.sqlite")
+        except BaseException:
+            self._verified.save()
+            raise
+        self._verified.finish()
         self._tidy()
         self._note_damage()
         return self.report
@@ -182,6 +193,13 @@ class Verifier:
         self._tell("verifying", len(packs), len(packs), total, total)
 
     def _check_pack(self, path: str, committed: int, tell: Any) -> None:
+        state = os.stat(path)
+        before = self._verified.sound(pack_name(path), state, committed)
+        if before is not None:
+            self.report.checked += before[0]
+            self.report.reclaimable += before[1]
+            tell(state.st_size)
+            return
         found = verify_pack(
             path,
             not self._quick,
@@ -190,6 +208,7 @@ class Verifier:
             committed_end=committed,
             progress=tell,
         )
+        self._verified.note(pack_name(path), state, committed, found)
         self.report.checked += found.records
         self.report.reclaimable += found.reclaimable
         short = f"packs/{os.path.basename(path)}"

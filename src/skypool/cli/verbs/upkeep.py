@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,9 +14,12 @@ from skypool.cli.progress import Reporter
 from skypool.cli.state import State
 from skypool.cli.text import count_text, shown, size_text, to_json
 from skypool.cli.verb import at_option, verb
+from skypool.errors import UsageError
 
 if TYPE_CHECKING:
+    from skypool.pool.healing import RepairReport
     from skypool.pool.maintenance import GcReport
+    from skypool.pool.verifying import VerifyReport
 
 __all__ = ["gc_verb", "info_verb", "reindex_verb", "verify_verb"]
 
@@ -72,33 +75,118 @@ def info_verb(state: State, at: str | None) -> None:
     examples=[
         ("verify", "read and check every byte"),
         ("verify --quick", "check sums only, without unpacking"),
+        ("verify --resume", "go on after Ctrl-C"),
+        ("verify --repair-from ../copy", "heal, with good data from another pool"),
     ],
 )
 @click.option("--quick", is_flag=True, help="Check the stored bytes without unpacking them.")
-def verify_verb(state: State, quick: bool) -> int:
-    """Check every stored byte; nothing is changed. Damage gives exit code 12."""
-    pool = state.open()
+@click.option("--resume", is_flag=True, help="Go on where an interrupted `verify` stopped.")
+@click.option("--repair", is_flag=True, help="Heal what can be healed from the pool itself.")
+@click.option(
+    "--repair-from",
+    "sources",
+    metavar="POOL|PATH",
+    multiple=True,
+    help="Heal with what another pool, or the files that were added, have; repeatable.",
+)
+def verify_verb(
+    state: State, quick: bool, resume: bool, repair: bool, sources: tuple[str, ...]
+) -> int:
+    """Check every stored byte; nothing is changed. Damage gives exit code 12.
+
+    With --repair or --repair-from, damage is healed: from the pool itself, other pools, or files.
+    """
+    healing = repair or bool(sources)
+    if healing and resume:
+        raise UsageError("--resume does not go together with --repair")
+    pool = state.open(write=healing)
     with Reporter() as reporter:
         try:
-            report = pool.verify(quick=quick, progress=reporter)
+            if healing:
+                healed: RepairReport | None = pool.repair(sources, quick=quick, progress=reporter)
+                assert healed is not None
+                report = healed.verified
+            else:
+                healed = None
+                report = pool.verify(quick=quick, resume=resume, progress=reporter)
         except KeyboardInterrupt:
-            raise Interrupted("interrupted; what was checked so far was sound") from None
+            raise Interrupted(
+                f"interrupted{_how_far(reporter)}",
+                hint="what was done so far is done"
+                if healing
+                else "`skypool verify --resume` goes on from there",
+            ) from None
     if state.json:
-        problems = [
+        click.echo(to_json(_verify_object(report, healed)))
+    else:
+        _print_report(report, healed, reporter)
+    return 0 if report.ok else _CORRUPT
+
+
+def _how_far(reporter: Reporter) -> str:
+    last = reporter.last
+    if last is None:
+        return " before anything was read"
+    if last.total_bytes:
+        share = f"{size_text(last.bytes)} of {size_text(last.total_bytes)}"
+        return f" while {last.stage}: {share} in {last.items} of {last.total_items} packs"
+    return f" while {last.stage}: {last.items:,} of {last.total_items:,}"
+
+
+def _verify_object(report: VerifyReport, healed: RepairReport | None) -> dict[str, Any]:
+    problems, wasted = (
+        [
             {"kind": item.kind, "where": item.where, "what": item.what, "hurt": item.hurt}
-            for item in report.problems
+            for item in listed
         ]
-        click.echo(to_json({"ok": report.ok, "checked": report.checked, "problems": problems}))
-        return 0 if report.ok else _CORRUPT
+        for listed in (report.problems, report.wasted)
+    )
+    found = {"ok": report.ok, "checked": report.checked, "problems": problems, "wasted": wasted}
+    if healed is not None:
+        found["repair"] = {
+            "healed": healed.healed,
+            "missing": healed.missing,
+            "commits": healed.commits,
+            "rebuilt": healed.rebuilt,
+            "packs": healed.packs,
+        }
+    return found
+
+
+def _print_report(report: VerifyReport, healed: RepairReport | None, reporter: Reporter) -> None:
+    if healed is not None:
+        for count, what in (
+            (healed.healed, "chunk"),
+            (len(healed.commits), "record"),
+            (healed.packs, "pack"),
+        ):
+            if count:
+                click.echo(f"healed: {count_text(count, what)}{_OF[what]}")
+        if healed.rebuilt:
+            click.echo("healed: the catalogue, made anew from the log")
     for item in report.problems:
         click.echo(f"damaged: {shown(str(item))}")
     found = "sound" if report.ok else count_text(len(report.problems), "problem")
     click.echo(
         f"{found}: {report.checked:,} checked, {size_text(report.bytes)}, {reporter.seconds:.1f} s"
     )
+    if report.wasted:
+        what = count_text(len(report.wasted), "damaged place")
+        click.echo(f"{what} healed before: good copies are elsewhere (`--repair` clears them away)")
     if report.reclaimable:
         click.echo(f"{size_text(report.reclaimable)} left by interrupted work; `gc` takes them")
-    return 0 if report.ok else _CORRUPT
+    if not report.ok and healed is None:
+        click.echo(
+            "add the same files again, or name a pool that has them: verify --repair-from POOL",
+            err=True,
+        )
+
+
+_OF = {
+    "chunk": ", good again",
+    "record": " of the log, written again",
+    "pack": " with damaged bytes, replaced",
+}
 
 
 @verb(
