@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Self
 
-from skypool.catalogue.checks import COMMIT, DOCUMENT, NAME, REF, TAG, crc_of_row
+from skypool.catalogue.checks import COMMIT, DOCUMENT, NAME, REF, TAG, VERSION, crc_of_row
 from skypool.catalogue.database import Database, explained
 from skypool.catalogue.interface import Term
 from skypool.catalogue.text import to_database
@@ -30,8 +30,8 @@ _TABLES = (
     (
         "versions",
         "v.urn",
-        "versions v LEFT JOIN documents d ON d.id = v.document WHERE v.crc IS NOT crc_of_row("
-        "v.urn, v.track, v.version, d.digest, v.total, v.since, v.until, v.origin, v.children)",
+        "versions v LEFT JOIN documents d ON d.id = v.document"
+        f" WHERE {_right(VERSION.partition(' AND ')[0])}",
     ),
     ("state", "key", "state WHERE crc IS NOT crc_of_row(key, value)"),
     (

@@ -38,6 +38,7 @@ def record_of(database: Database, number: int) -> dict[str, Any] | None:
         "names": names,
         "hidden": hidden,
         "tags": _tags(database, number),
+        "purged": _purged(database, number),
         "sources": _sources(database, number),
     }
     return {
@@ -122,6 +123,15 @@ def _tags(database: Database, number: int) -> list[list[Any]]:
             (number, number, number),
         )
     ]
+
+
+def _purged(database: Database, number: int) -> list[int]:
+    rows = database.query(
+        f"SELECT {sure(VERSION, 'v.urn')} FROM versions v JOIN documents d ON d.id = v.document"
+        " WHERE v.purged = ? ORDER BY v.urn",
+        (number,),
+    )
+    return [urn for (urn,) in rows]
 
 
 def _sources(database: Database, number: int) -> list[dict[str, Any]]:

@@ -135,4 +135,8 @@ def _difference_of_names(session: Session, commit: Mapping[str, Any], number: in
     for tag, urn, wanted in commit.get("tags", ()):
         if not catalogue.was_tagged(tag, urn, number, begun=wanted):
             return f"the tag {tag!r}"
+    for urn in commit.get("purged", ()):
+        row = catalogue.version(urn, catalogue.head())
+        if row is None or not row.purged:
+            return f"that the content of version {urn} was given up"
     return ""
