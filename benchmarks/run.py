@@ -137,7 +137,8 @@ def versions_of(peers: dict[str, Peer]) -> dict[str, str]:
     versions = {}
     for peer in peers.values():
         for package, version in peer.versions.items():
-            owner = "" if package.lower().endswith(peer.name) else f" (of {peer.title})"
+            own = peer.python == Path(sys.executable) or package.lower().endswith(peer.name)
+            owner = "" if own else f" (of {peer.title})"
             versions[package + owner] = version
     for kind in ENGINES:
         if kind is not Ours and shutil.which(kind.program):

@@ -36,6 +36,8 @@ def clone_rows(bench: Bench) -> list[Figure]:
             with timed() as pulling:
                 command([*again, source] if name == "ours" else [*again, f"{source}/", target])
             added = folder_bytes(target) - before
+            if added <= 0:
+                raise RuntimeError(f"{name} brought nothing")
             if name == "ours":
                 command([SKYPOOL, "-p", target, "verify"])
             shutil.rmtree(source)
@@ -47,7 +49,7 @@ def clone_rows(bench: Bench) -> list[Figure]:
     target = bench.scratch / "clone-target-ours"
     works = {
         "ours": keep("ours", [SKYPOOL, "clone"], [SKYPOOL, "-p", target, "pull"]),
-        "cp": keep("cp", ["cp", "-r"], ["cp", "-ru", "--no-target-directory"]),
+        "cp": keep("cp", ["cp", "-r"], ["cp", "-rT"]),
     }
     if shutil.which("rsync"):
         # A slash behind the source: its content, as `cp -r` to a new folder does.
@@ -59,8 +61,7 @@ def clone_rows(bench: Bench) -> list[Figure]:
         engine.close()
     bench.notes.append(
         "A clone checks every byte on arrival and is on disk when it ends; cp and rsync check"
-        " and sync nothing, and their copy is whole only while nobody writes or because the"
-        " pool completes itself."
+        " and sync nothing, and cp copies everything again."
     )
     ours = found.pop("ours")
     rows = []
