@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -95,20 +96,35 @@ def _checked(peer: Peer, folder: Path, size: int = 16) -> dict[str, Any]:
 def kill_rows(bench: Bench) -> list[Figure]:
     """Kill a process that saves, in twenty pools, at random moments."""
     pools = max(2, int(20 * bench.scale))
-    found: dict[str, dict[str, int]] = {}
     peers = bench.present("skypool", "astropy", "butler", "fdi")
+    # The Butler takes seconds to make a repository, and allows copies of it.
+    empty = bench.folder("killed-butler")
+    for peer in bench.present("butler"):
+        peer.call("make", folder=empty)
     chance = random.Random(7)
-    for number in range(pools):
-        delay = chance.uniform(0.0, 0.6)
-        for peer in peers:
-            folder = bench.folder(f"killed-{peer.name}-{number}")
-            one = _killed(peer, folder, delay)
-            total = found.setdefault(peer.name, dict.fromkeys(("pools", "lost", "torn", "all"), 0))
-            total["pools"] += not (one["opens"] and one["saves"])
-            total["lost"] += one["acknowledged"] - one["right"]
-            total["torn"] += one["torn"]
-            total["all"] += one["acknowledged"]
-            shutil.rmtree(folder)
+    rounds = [(peer, n, chance.uniform(0.0, 0.6)) for n in range(pools) for peer in peers]
+
+    def one_round(peer: Peer, number: int, delay: float) -> dict[str, Any]:
+        folder = bench.scratch / f"killed-{peer.name}-{number}"
+        if peer.name == "butler":
+            shutil.copytree(empty, folder)
+        else:
+            folder.mkdir()
+            peer.call("make", folder=folder)
+        found = _killed(peer, folder, delay)
+        shutil.rmtree(folder)
+        return found
+
+    # Nothing is timed, so every core has one to kill.
+    with ThreadPoolExecutor(bench.bounds.cores) as threads:
+        results = list(threads.map(lambda given: one_round(*given), rounds))
+    found = {peer.name: dict.fromkeys(("pools", "lost", "torn", "all"), 0) for peer in peers}
+    for (peer, _, _), one in zip(rounds, results, strict=True):
+        total = found[peer.name]
+        total["pools"] += not (one["opens"] and one["saves"])
+        total["lost"] += one["acknowledged"] - one["right"]
+        total["torn"] += one["torn"]
+        total["all"] += one["acknowledged"]
     bench.notes.append(
         f"Killed while saving, {pools} pools each; saves acknowledged in them: "
         + ", ".join(f"{bench.peers[name].title} {one['all']}" for name, one in found.items())
@@ -130,7 +146,6 @@ def kill_rows(bench: Bench) -> list[Figure]:
 
 def _killed(peer: Peer, folder: Path, delay: float) -> dict[str, Any]:
     """Kill a worker some time after its fifth save."""
-    peer.call("make", folder=folder)
     worker = _start(peer, folder=folder, worker=0, count=0, start=0.0, size=128)
     noted = folder / "acknowledged-0"
     while worker.poll() is None and not (noted.exists() and noted.read_bytes().count(b"\n") >= 5):
