@@ -180,6 +180,15 @@ class PoolFolder:
             files.unlink(temporary)
         return cls.open(path, files)
 
+    def complete(self) -> None:
+        """Make what of the folder is missing and holds nothing: the lock, and a place for packs."""
+        if not os.path.isdir(self.packs):
+            self.files.make_folder(self.packs)
+        lock = os.path.join(self.path, "lock")
+        if not os.path.exists(lock):
+            _write_new(lock, b"", self.files)
+            self.files.sync_folder(self.path)
+
     @contextlib.contextmanager
     def lock(self, *, exclusive: bool, wait: float | None = None) -> Iterator[None]:
         """Hold the pool lock."""

@@ -51,6 +51,8 @@ class Opened:
     def _open(self) -> None:
         folder = PoolFolder.open(self.path, self._files)
         writable = self.mode != "r" and os.access(self.path, os.W_OK)
+        if writable:
+            folder.complete()
         self._session = Session(folder, self._settings, writable=writable)
 
     def _create(self, *, exclusive: bool = False) -> Session:

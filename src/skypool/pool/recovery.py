@@ -20,11 +20,19 @@ from skypool.errors import Damaged, PoolNotFound, ReadOnly
 from skypool.storage.commit_log import START, LogPosition
 from skypool.storage.looking import size_of, status_of
 from skypool.storage.pack_layout import aligned
+from skypool.storage.pack_scan import pool_of_pack
 
 if TYPE_CHECKING:
     from skypool.pool.session import Session
 
-__all__ = ["bring_up_to_date", "file_identity", "log_position", "noted_position", "open_catalogue"]
+__all__ = [
+    "bring_up_to_date",
+    "check_marker",
+    "file_identity",
+    "log_position",
+    "noted_position",
+    "open_catalogue",
+]
 
 _logger = logging.getLogger("skypool")
 
@@ -112,6 +120,25 @@ def _problem(session: Session) -> str | None:
     except (CatalogueVersion, Damaged) as error:
         return error.message
     return None
+
+
+def check_marker(session: Session) -> None:
+    """Refuse to write where the marker is that of another pool than the packs.
+
+    Raises
+    ------
+    Damaged
+        If it is: new packs would carry the wrong identifier too.
+    """
+    folder = session.folder
+    for name, _ in session.catalogue.chunks.last_packs(1):
+        owner = pool_of_pack(os.path.join(folder.packs, f"{name.hex()}.pack"), folder.files)
+        if owner is not None and owner != folder.id:
+            raise Damaged(
+                f"the marker of {folder.path} does not fit its packs: it says that this is the"
+                f" pool {folder.id.hex()}, they are of {owner.hex()}",
+                hint="`skypool reindex` makes the marker anew from the packs",
+            )
 
 
 def bring_up_to_date(session: Session) -> None:

@@ -33,6 +33,7 @@ from skypool.pool.folder import PoolFolder
 from skypool.pool.reaching import reached
 from skypool.pool.recovery import (
     bring_up_to_date,
+    check_marker,
     file_identity,
     log_position,
     noted_position,
@@ -91,6 +92,8 @@ class Session:
             self.epoch = self.catalogue.state("epoch")
             self._log_end = log_position(self.catalogue)
             bring_up_to_date(self)
+            if writable:
+                check_marker(self)
         except BaseException:
             self.close()
             raise

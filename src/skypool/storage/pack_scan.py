@@ -39,6 +39,7 @@ __all__ = [
     "decoded",
     "entries_of",
     "pack_name",
+    "pool_of_pack",
     "scan_pack",
     "sealed_index",
     "walk",
@@ -145,6 +146,16 @@ def pack_name(path: str) -> bytes:
         if suffix == ".pack" and len(name) == 16 and stem == name.hex():
             return name
     raise StorageError(f"{path} is not the name of a pack", hint="packs are <32 hex digits>.pack")
+
+
+def pool_of_pack(path: str, files: FileLayer) -> bytes | None:
+    """Return the identifier of the pool that a pack says it is of; None if it cannot be read."""
+    try:
+        with PackReader(files, path, HEADER_SIZE) as reader:
+            header = read_pack_header(bytes(reader.view(0, HEADER_SIZE)))
+    except FileNotFoundError:
+        return None
+    return None if header is None else header.pool
 
 
 def walk(

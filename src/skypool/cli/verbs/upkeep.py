@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -282,9 +283,24 @@ def _gc_lines(report: GcReport, *, dry_run: bool) -> Iterator[str]:
         yield "the time was up: the next gc goes on"
 
 
+def _restore_marker(state: State) -> None:
+    from skypool.pool.restoring import restore_marker
+    from skypool.storage.filelayer import LocalFiles
+
+    place = state.place()
+    if place is None or not os.path.isdir(os.path.join(place.folder, "packs")):
+        return
+    if restore_marker(place.folder, LocalFiles()):
+        state.note(f"the marker of {shown(place.folder)} was made anew from its packs")
+
+
 @verb("reindex", examples=[("reindex", "the catalogue anew from the stored data")])
 def reindex_verb(state: State) -> None:
-    """Rebuild the catalogue from the stored data; it may be deleted before."""
+    """Rebuild the catalogue from the stored data; it may be deleted before.
+
+    A marker (skypool.json) that is damaged or missing is made anew as well.
+    """
+    _restore_marker(state)
     pool = state.open(write=True)
     with Reporter() as reporter:
         pool.reindex(progress=reporter)
