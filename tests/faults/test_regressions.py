@@ -258,6 +258,44 @@ def test_commit_that_the_log_did_not_take_is_told_of(
         assert pool.verify().ok
 
 
+@pytest.mark.parametrize("other", [False, True])
+def test_record_of_the_log_whose_sync_failed_is_written_again(
+    path: Path, faults: Faults, other: bool
+) -> None:
+    """It could not be cut off either: later syncs say nothing of it, and it is lost in a crash."""
+    calls = FaultyCalls(faults)
+    files = LocalFiles(calls)
+    with sp.Pool(path, files=files) as pool, sp.Pool(path, files=files) as more:
+        with faults.armed("EIO", 1, call="fdatasync"):
+            calls.ftruncate = failing(errno.EIO)  # type: ignore[method-assign]
+            with pytest.raises(StorageError):
+                pool.tag("maps/a", "first")
+        calls.ftruncate = os.ftruncate  # type: ignore[method-assign]
+        (more if other else pool).tag("maps/a", "second")
+    assert calls.lose(str(path)) == 0
+    (path / "catalogue.sqlite").unlink()
+    with sp.Pool(path) as pool:
+        assert pool["maps/a"].tags == ("first", "second")
+        assert pool.verify().ok
+
+
+def test_failure_cuts_off_no_record_of_others(
+    path: Path, faults: Faults, files: LocalFiles
+) -> None:
+    with sp.Pool(path, files=files) as pool, sp.Pool(path) as more:
+        for number in range(5):
+            more.tag("maps/a", f"tag {number}")
+        size = (path / "commits.log").stat().st_size
+        with faults.armed("EIO", 1, call="fdatasync"), pytest.raises(StorageError):
+            pool.tag("maps/a", "failed")
+        assert (path / "commits.log").stat().st_size == size
+        pool.tag("maps/a", "last")
+    (path / "catalogue.sqlite").unlink()
+    with sp.Pool(path) as pool:
+        assert len(pool["maps/a"].tags) == 7
+        assert pool.verify().ok
+
+
 def test_marker_that_fails_leaves_no_temporary_file(tmp_path: Path) -> None:
     system = SystemCalls()
     system.link = failing(errno.EIO)  # type: ignore[method-assign]

@@ -1,17 +1,22 @@
-"""Write the pool that later releases must be able to read: tests/data/pools/v1.
+"""Write a pool that this and all later releases must be able to read: tests/data/pools/NAME.
 
-Run once for a release (``python -m tests.format.make_fixture``); what is committed is never
-written again. Beside the pool a JSON file tells what a reader must find in it.
+Run once for a release (``python -m tests.format.make_fixture 0.2.0``); a fixture that is
+there is never written again. Beside the pool, and the user's files that it keeps in place, a
+JSON file tells what a reader must find. CONTRIBUTING.md says when to make one.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
+import lzma
+import math
 import os
 import sys
 import tarfile
 import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +24,15 @@ import numpy as np
 from astropy.io import fits
 
 import skypool as sp
+from skypool.model.references import ExternalRef
 
 from . import made
 from .reader import digest
 
-TARGET = Path(__file__).resolve().parents[1] / "data" / "pools" / "v1"
+POOLS = Path(__file__).resolve().parents[1] / "data" / "pools"
+MOST_BYTES = 300_000
+# So small that the first pack is sealed.
+ROLL_BYTES = 40_000
 
 
 def smooth(shape: tuple[int, ...], dtype: str) -> np.ndarray[Any, Any]:
@@ -46,6 +55,22 @@ def write_files(folder: Path) -> None:
     (folder / "notes.txt").write_text("notes\n" * 300, encoding="utf-8")
     (folder / "größe.bin").write_bytes(bytes(5000))
     made.write_zarr(folder / "grid.zarr")
+
+
+def write_more_files(folder: Path) -> None:
+    """Files that stay where they are, and formats that other packages read."""
+    placed = folder / "placed"
+    placed.mkdir()
+    data = np.random.default_rng(3).normal(size=(40, 30)).astype("f4")
+    fits.PrimaryHDU(data).writeto(placed / "map.fits")
+    wrapped = gzip.compress((placed / "map.fits").read_bytes(), 6, mtime=9)
+    (placed / "map.fits.gz").write_bytes(wrapped)
+    (placed / "notes.txt").write_bytes(b"in place\n" * 400)
+    (folder / "table.ecsv").write_text(
+        "# %ECSV 1.0\n# ---\n# datatype:\n# - {name: a, unit: Jy, datatype: float64}\n"
+        "# - {name: b, datatype: string}\n# schema: astropy-2.0\na b\n1.5 one\nnan two\n",
+        encoding="ascii",
+    )
 
 
 def fill(pool: sp.Pool, folder: Path) -> None:
@@ -72,6 +97,39 @@ def fill(pool: sp.Pool, folder: Path) -> None:
     pool.restore("kept/memory")
 
 
+def fill_more(pool: sp.Pool, base: Path) -> None:
+    """Go on with what the first fixture had not."""
+    pool.view.session.store._roll_bytes = ROLL_BYTES
+    noise = np.random.default_rng(4).integers(0, 256, (170, 256), dtype="u1")
+    inner = sp.Composite({"deep": sp.Array(noise[:9, :7], unit="K"), "rows": sp.Table({"a": [1]})})
+    product = sp.Product(
+        kind="SimpleImage",
+        type="MORE",
+        meta={"nan": math.nan, "when": datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)},
+        datasets={"image": sp.Array(noise, unit="Jy"), "parts": sp.Composite({"inner": inner})},
+        refs={
+            "outside": ExternalRef("urn:elsewhere:herschel.ia.dataset.Product:7"),
+            "inside": pool["kept/memory@0"],
+        },
+    )
+    saved = pool.save(product, name="more/image", message="rolls the pack")
+    pool.add(base / "more" / "placed", in_place=True, message="in place")
+    pool.add(base / "more" / "table.ecsv", name="table.ecsv")
+    wrapped = base / "more" / "placed" / "map.fits.gz"
+    pool.add(wrapped, name="content only.fits.gz", gzip="content")
+    with pool.commit("many at once") as commit:
+        child = commit.save(product.replace(meta={"n": 1}), name="more/child")
+        parent = sp.Product(kind="MapContext", refs={"child": child, "image": saved})
+        commit.tag(commit.save(parent, name=os.fsdecode(b"no text \xff")), "parent")
+    with sp.Pool(base / "other", mode="x") as other:
+        first = other.save(sp.Product(type="OTHER", meta={"a": 1}), name="theirs", tags=["t"])
+        second = other.save(first.product.replace(meta={"a": 2}))
+        pool.save(second.product, name="copied", message="from another pool")
+    pool.tag("more/image", "tagged later", "and untagged")
+    pool.untag("more/image", "and untagged")
+    pool.remove("more/child")
+
+
 def expected(pool: sp.Pool) -> list[dict[str, Any]]:
     """Names, versions, tags and digests of files as of every commit."""
     found = []
@@ -94,24 +152,70 @@ def expected(pool: sp.Pool) -> list[dict[str, Any]]:
     return found
 
 
-def main(target: Path = TARGET) -> None:
+def datasets(pool: sp.Pool) -> dict[str, dict[str, str]]:
+    """Digests of the values of all arrays and columns of all products in view, by name."""
+    found = {}
+    for ref in pool:
+        found[ref.name] = dict(_values(ref.product.datasets, ""))
+    return {name: values for name, values in found.items() if values}
+
+
+def _values(items: Any, above: str) -> Iterator[tuple[str, str]]:
+    for name, item in items.items():
+        place = f"{above}{name}"
+        if isinstance(item, sp.Composite):
+            yield from _values(item, f"{place}/")
+        elif isinstance(item, sp.Table):
+            for column in item.colnames:
+                yield f"{place}/{column}", _digest(np.asarray(item[column][:]))
+        else:
+            yield place, _digest(np.asarray(item[:]))
+
+
+def _digest(values: np.ndarray[Any, Any]) -> str:
+    if values.dtype.kind in "OU":
+        text = json.dumps([str(value) for value in values.ravel().tolist()])
+        return f"text {values.shape} {digest(text.encode()).hex()[:32]}"
+    little = np.ascontiguousarray(values).astype(values.dtype.newbyteorder("<"), copy=False)
+    return f"{little.dtype.str} {values.shape} {digest(little.tobytes()).hex()[:32]}"
+
+
+def main(name: str, pools: Path = POOLS) -> None:
+    target = pools / name
     os.environ["SKYPOOL_AUTHOR"] = "tester"
-    with tempfile.TemporaryDirectory() as base:
-        folder = Path(base) / "obs"
+    with tempfile.TemporaryDirectory() as text:
+        base = Path(text)
+        folder = base / "obs"
         write_files(folder)
+        (base / "more").mkdir()
+        write_more_files(base / "more")
         files = {p.relative_to(base).as_posix(): p for p in folder.rglob("*") if p.is_file()}
         first = {name: digest(path.read_bytes()).hex() for name, path in sorted(files.items())}
-        with sp.Pool(Path(base) / "pool", mode="x") as pool:
+        with sp.Pool(base / "pool", mode="x") as pool:
             fill(pool, folder)
-            told = {"first": first, "commits": expected(pool)}
-        target.mkdir(parents=True, exist_ok=True)
-        with tarfile.open(target / "pool.tar", "x") as archive:
-            for path in sorted((Path(base) / "pool").rglob("*")):
+            fill_more(pool, base)
+            told: dict[str, Any] = {"first": first, "commits": expected(pool)}
+            told |= {"datasets": datasets(pool), "base": text}
+            problems = pool.verify().problems
+        # The last pack stays open for writers.
+        with sp.Pool(base / "pool") as pool:
+            pool.view.session.store.candidates = lambda: ()
+            pool.save(sp.Product(type="LAST", meta={"a": 1}), name="last")
+            told |= {"commits": expected(pool)}
+        assert not problems, problems
+        placed = sorted((base / "more" / "placed").iterdir())
+        told["placed"] = {path.name: path.stat().st_mtime_ns for path in placed}
+        target.mkdir(parents=True)
+        with tarfile.open(target / "pool.tar.xz", "x:xz") as archive:
+            for path in [*sorted((base / "pool").rglob("*")), *placed]:
                 # The catalogue is no part of the format: it is rebuilt.
                 if path.is_file() and not path.name.startswith("catalogue"):
                     archive.add(path, path.relative_to(base), filter=_anonymous)
-        text = json.dumps(told, indent=1, sort_keys=True) + "\n"
-        (target / "expected.json").write_text(text, encoding="ascii")
+        line = json.dumps(told, sort_keys=True) + "\n"
+        with lzma.open(target / "expected.json.xz", "xt", encoding="ascii") as file:
+            file.write(line)
+    size = sum(path.stat().st_size for path in target.iterdir())
+    assert size < MOST_BYTES, f"{size} bytes are too many for the repository"
 
 
 def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
@@ -121,4 +225,4 @@ def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    main(sys.argv[1])

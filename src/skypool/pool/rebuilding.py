@@ -160,6 +160,8 @@ def fill(
             _tell(on_progress, "replaying the log", end.number)
     catalogue.replay_all(batch)
     drop_unneeded(catalogue, store, doubtful)
+    if end.number:
+        _make_durable(folder, folder.log.path)
     catalogue.set_state(noted_position(end))
     _save_rest(folder, end)
 

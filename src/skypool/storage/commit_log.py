@@ -295,18 +295,21 @@ class CommitLog:
                 position = LogPosition(number, position.offset + len(data), digest(data))
             if buffers and self._files.size(handle) > start:
                 self._files.truncate(handle, start)  # the torn tail of a dead writer
-            self._write(handle, start, buffers)
+            # What others have appended since is written once more, as it is: their sync may
+            # have failed, and a sync tells nothing of bytes that the system takes for clean.
+            doubtful = self._files.pread(handle, after.offset, start - after.offset)
+            self._write(handle, start, doubtful, buffers)
             return position
 
-    def _write(self, handle: Handle, start: int, buffers: list[bytes]) -> None:
+    def _write(self, handle: Handle, start: int, doubtful: bytes, buffers: list[bytes]) -> None:
         """Write records and make the log durable up to its end.
 
         It is made durable even where nothing is written: the writer of the last records may
-        have died before it could. After a failure what was written is cut off, or the next
-        commit would take records for durable that may never reach the disk.
+        have died before it could. After a failure what was written is cut off: the next commit
+        has less to repeat, and a crash leaves no more than it must.
         """
         try:
-            self._files.write(handle, start, buffers)
+            self._files.write(handle, start - len(doubtful), [doubtful, *buffers])
             self._files.sync(handle)
         except BaseException:
             with contextlib.suppress(StorageError):

@@ -204,10 +204,14 @@ class LocalFiles:
             return Handle(self.system.open(path, os.O_RDWR | os.O_CLOEXEC), path)
 
     def close(self, handle: Handle) -> None:
-        """Close a file, and give up its lock."""
+        """Close a file, and give up its lock.
+
+        Errors are passed over: the file is closed all the same, and what was written and
+        counts was made durable by `sync`, which is where it is known.
+        """
         fd, handle.fd = handle.fd, -1
         if fd >= 0:
-            with explained("close", handle.path):
+            with contextlib.suppress(OSError):
                 self.system.close(fd)
 
     def size(self, handle: Handle) -> int:
@@ -379,12 +383,11 @@ def locked(
         yield handle
     finally:
         if handle.fd >= 0:
-            # Unlocked by hand: a forked child may still have the file open. Nothing hangs on
-            # either call: what was written is durable, and closing ends the lock as well.
+            # Unlocked by hand: a forked child may still have the file open. Where that fails,
+            # closing ends the lock.
             with contextlib.suppress(StorageError):
                 files.unlock(handle)
-            with contextlib.suppress(StorageError):
-                files.close(handle)
+            files.close(handle)
 
 
 def publish(files: FileLayer, path: str, data: Buffer) -> bool:

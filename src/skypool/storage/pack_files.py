@@ -32,8 +32,7 @@ class _OpenPack:
         # The handle is missing where opening failed.
         handle = getattr(self, "handle", None)
         if handle is not None:
-            with contextlib.suppress(StorageError):
-                self.files.close(handle)
+            self.files.close(handle)
 
 
 class PackFiles:

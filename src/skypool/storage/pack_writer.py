@@ -185,17 +185,14 @@ class PackWriter:
         self._parts.clear()
         if self._handle.fd >= 0:
             # By hand, since a forked child may have inherited the open file.
-            # Nothing hangs on either call: what counts was made durable before.
+            # Where that fails, closing ends the lock.
             with contextlib.suppress(StorageError):
                 self._files.unlock(self._handle)
-            with contextlib.suppress(StorageError):
-                self._files.close(self._handle)
+            self._files.close(self._handle)
 
     def __del__(self) -> None:
         # Of a pool that nobody closed. Not unlocked by hand: this may be a forked child.
-        if self._handle.fd >= 0:
-            with contextlib.suppress(StorageError):
-                self._files.close(self._handle)
+        self._files.close(self._handle)
 
     def disown(self) -> None:
         """Close the file in a forked child; the lock stays with the parent."""
@@ -257,7 +254,12 @@ class PackWriter:
         # What follows would be read from memory, and be gone after a crash. Of a pack taken
         # over without knowing how much of it is durable, nothing can be cut off.
         if self._durable or self.created:
-            self._files.truncate(self._handle, self._durable)
+            try:
+                self._files.truncate(self._handle, self._durable)
+            except StorageError:
+                if self._durable:
+                    raise
+                self._files.unlink(self.path)
 
 
 def create_pack(files: FileLayer, folder: str, pool: bytes) -> PackWriter:
@@ -282,10 +284,12 @@ def create_pack(files: FileLayer, folder: str, pool: bytes) -> PackWriter:
         # and lets go again, but this try may fail for it.
         try:
             taken = files.lock(handle, exclusive=True, wait=1.0)
+            # gc without grace removes an empty pack
+            taken = taken and _still_there(handle)
         except BaseException:
             files.close(handle)
             raise
-        if not taken or not _still_there(handle):  # gc without grace removes an empty pack
+        if not taken:
             files.close(handle)
             continue
         writer = PackWriter(files, handle, name, 0, new=True, durable=0)
