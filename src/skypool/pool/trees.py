@@ -120,8 +120,8 @@ def scan(path: str, leave_out: str | None = None) -> Node:
 
 def _identity(folder: str | None) -> Iterator[tuple[int, int]]:
     """Return device and inode of a folder, where it exists."""
-    if folder is not None and os.path.isdir(folder):
-        status = os.stat(folder)
+    status = status_of(folder) if folder is not None else None
+    if status is not None:
         yield status.st_dev, status.st_ino
 
 
