@@ -129,7 +129,10 @@ class Trials:
                 self._check(fresh, failed)
                 self._found = state(fresh)
                 if failed and self.operation.again:
-                    fresh.reindex()  # it must not believe what only memory holds
+                    # It must not believe what only memory holds. Where that could not be cut off
+                    # either, it does (the limit that the design note tells of).
+                    if not {"fdatasync", "ftruncate"} <= set(faults.fired):
+                        fresh.reindex()
                     self.operation.act(fresh, self._folder, files)
                 self._go_on(fresh, "fresh")
             if pool is not None:
