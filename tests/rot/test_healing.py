@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.pool.upkeep import answers, noise, packs_of, state_of
+from tests.pool.upkeep import answers, noise, old, packs_of, state_of, waste
 
 import skypool as sp
 from skypool.errors import Damaged
@@ -163,6 +163,29 @@ def test_copies_do_not_share_what_is_noted(pool: Path, tmp_path: Path) -> None:
         copy.save(product(9), name="x")
         assert not copy.view.session.catalogue.state("has_bad")
     small_pool(tmp_path / "third", tmp_path / "tree3")
+
+
+def test_gc_keeps_the_good_one_of_two_records(pool: Path, tmp_path: Path) -> None:
+    """The damaged one is the older, which gc would keep of two good ones."""
+    waste_seeds = range(60, 80)
+    with sp.Pool(pool) as writing:
+        waste(writing, seeds=waste_seeds)
+    spoil(pool, "map")
+    with sp.Pool(pool, "r") as reading:
+        assert not reading.verify().ok
+    with sp.Pool(pool) as writing:
+        writing.view.session.store.candidates = lambda: ()  # the good one is in another pack
+        writing.save(product(1, 60), name="again")
+    for pack in packs_of(pool):
+        old(pack)
+    with sp.Pool(pool) as writing:
+        report = writing.gc(grace=0)
+        assert report.reclaimed
+        assert report.damaged == 0
+        assert np.array_equal(writing["map@0"].product["image"], product(1, 60)["image"])
+        found = writing.verify()
+        assert found.ok
+        assert not found.wasted
 
 
 # -- repair
