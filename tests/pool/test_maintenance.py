@@ -253,7 +253,7 @@ def test_catalogue_that_differs_from_the_log_is_found(pool: Pool) -> None:
         connection.execute(
             "UPDATE versions SET total = total + 1, crc = crc_of_row(urn, track, version,"
             " (SELECT digest FROM documents WHERE id = document), total + 1, since, until, origin,"
-            " children) WHERE urn = 2"
+            " children, purged) WHERE urn = 2"
         )
         connection.execute(
             "UPDATE commits SET author = 'nobody',"

@@ -125,6 +125,13 @@ def logical(catalogue: str | Path) -> dict[str, list[Any]]:
     return found
 
 
+# Asked for apart, or the catalogue's own affair.
+_OWN = {
+    *("chunks", "packs", "state", "seen", "keys", "units", "unlogged"),
+    *("runs", "slots", "postings"),
+}
+
+
 def _questions(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
     yield (
         "chunks",
@@ -136,11 +143,12 @@ def _questions(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
     tables = [
         name
         for (name,) in connection.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+            "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')"
+            " AND name NOT LIKE 'sqlite_%'"
         )
     ]
     for table in tables:
-        if table in ("chunks", "packs", "state", "seen", "keys", "units", "unlogged"):
+        if table in _OWN:
             continue
         if table.startswith("boxes"):
             continue

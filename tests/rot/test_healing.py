@@ -289,8 +289,8 @@ def test_catalogue_that_differs_is_made_again(tmp_path: Path) -> None:
     small_pool(pool, tmp_path / "tree2")
     before = whole_state(pool)
     for sql in (
-        "UPDATE terms SET value = 12345 WHERE value = 11",
-        "DELETE FROM terms WHERE value = 250.0 + 1",
+        "UPDATE postings SET value = 12345 WHERE value = 11",
+        "DELETE FROM postings WHERE value = 250.0 + 1",
         "UPDATE keys SET folded = 'sead' WHERE name = 'seed'",
         "UPDATE units SET text = 'mm' WHERE text = 'um'",
         "DELETE FROM names WHERE name = 'maps/c'",

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,7 +50,7 @@ def check_whole(folder, placed, wanted):
 def test_counters(folder, make_store):
     store = make_store()
     chunks = [os.urandom(10_000) for _ in range(5)]
-    writer = store.writer(known=lambda name: name == digest(chunks[0]))
+    writer = store.writer(known=lambda names: {digest(chunks[0])}.intersection(names))
     placed = put_all(writer, chunks + chunks[:3] + [b"small"] * 3)
     assert writer.duplicates == 5
     assert writer.reused == {digest(chunks[0])}
@@ -686,3 +688,30 @@ def test_other_files_in_the_folder_are_left_alone(folder, make_store):
     fill(store, [b"x"])
     assert (folder / "notes.txt").read_text() == "mine"
     assert (folder / "x.pack").read_text() == "not a pack"
+
+
+def test_short_chunks_are_asked_for_together(tmp_path: Path) -> None:
+    raw = [bytes([n]) * 500 for n in range(40)]
+    known = {digest(raw[n]) for n in (3, 17)}
+    asked: list[int] = []
+
+    def among(names: Sequence[bytes]) -> set[bytes]:
+        asked.append(len(names))
+        return known.intersection(names)
+
+    with ChunkStore(str(tmp_path), POOL, writable=True) as store:
+        writer = store.writer(among)
+        names = [writer.put(chunk) for chunk in raw]
+        placed = writer.flush()
+        assert writer.reused == known
+        assert set(placed) == set(names) - known
+        assert asked == [40]
+        assert [store.read(placed[n], n) for n in placed] == [
+            chunk for chunk, name in zip(raw, names, strict=True) if name not in known
+        ]
+        # Gone meanwhile: written at the next put.
+        writer.forget([names[3]])
+        known.clear()
+        writer.put(raw[3])
+        assert set(writer.flush()) == {names[3]}
+        writer.close()

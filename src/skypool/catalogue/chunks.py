@@ -75,16 +75,26 @@ class ChunkIndex:
                 found.setdefault(keys[key], []).append(_place(place))
         return found
 
-    def known(self, digest: bytes) -> bool:
-        """Return whether a chunk is there to be reused: not condemned, and really this one."""
-        rows = self._database.query(
-            "SELECT p.name, c.offset, c.stored, c.member, c.length FROM chunks c"
-            " JOIN packs p ON p.id = c.pack WHERE c.key = ? AND c.condemned = 0",
-            (chunk_key(digest),),
-        )
-        if self.confirm is None:
-            return bool(rows)
-        return any(self.confirm(_place(row), digest) for row in rows)
+    def known(self, digests: Sequence[bytes]) -> set[bytes]:
+        """Return the chunks that are there to be reused: not condemned, and really these."""
+        by_key = {chunk_key(digest): digest for digest in digests}
+        keys = list(by_key)
+        found: set[bytes] = set()
+        for start in range(0, len(keys), _BATCH):
+            part = keys[start : start + _BATCH]
+            rows = self._database.query(
+                "SELECT c.key, p.name, c.offset, c.stored, c.member, c.length FROM chunks c"
+                f" JOIN packs p ON p.id = c.pack WHERE c.key IN ({','.join('?' * len(part))})"
+                " AND c.condemned = 0",
+                part,
+            )
+            for key, *place in rows:
+                digest = by_key[key]
+                if digest in found:
+                    continue
+                if self.confirm is None or self.confirm(_place(place), digest):
+                    found.add(digest)
+        return found
 
     def insert(
         self, connection: sqlite3.Connection, places: Sequence[tuple[bytes, ChunkPlace]]

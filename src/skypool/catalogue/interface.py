@@ -21,6 +21,7 @@ __all__ = [
     "External",
     "HeadMoved",
     "IndexedDocument",
+    "Listed",
     "Published",
     "Purge",
     "RefRow",
@@ -66,8 +67,8 @@ class Term(NamedTuple):
     ----------
     key : str
         Name of the parameter.
-    value : int, float or str
-        Times as text; booleans as 0 and 1; text cut at `TEXT_LIMIT`.
+    value : int, float, str or bytes
+        Times as text; booleans as 0 and 1; text cut at `TEXT_LIMIT`; NaN as no bytes.
     unit : str
         Unit as text, empty where there is none.
     place : int
@@ -80,12 +81,18 @@ class Term(NamedTuple):
     place: int
 
 
+# Parameters as documents list them: name, value, and where there are unit and description.
+Listed: TypeAlias = Sequence[Sequence[Any]]
+
+
 @dataclass(frozen=True, slots=True)
 class IndexedDocument:
     """A product document as the catalogue indexes it.
 
     Attributes
     ----------
+    metas : list of (place, parameters)
+        Metadata of the product (place 0) and of its datasets (by their numbers, from 1).
     on_sky : bool
         Whether coverage can be worked out; it is when its chunks are durable.
     coverage : bytes
@@ -97,7 +104,7 @@ class IndexedDocument:
     type: str
     size: int
     file_hash: bytes | None
-    terms: Sequence[Term]
+    metas: Sequence[tuple[int, Listed]]
     on_sky: bool = False
     coverage: bytes = b""
     # Whether it cannot be read, so that no more is known than the log says.
@@ -320,8 +327,8 @@ class Catalogue(Protocol):
         """Return where a chunk is; several places where it was written more than once."""
         ...
 
-    def known(self, digest: bytes) -> bool:
-        """Return whether a chunk is there to be reused."""
+    def known(self, digests: Sequence[bytes]) -> Iterable[bytes]:
+        """Return those of these chunks that are there to be reused."""
         ...
 
     def stage(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,6 +24,7 @@ from skypool.catalogue.checks import (
     crc_of_row,
     sure,
 )
+from skypool.catalogue.indexing import document_numbers
 from skypool.catalogue.interface import (
     FOREVER,
     PLACEHOLDER,
@@ -39,6 +40,7 @@ from skypool.errors import Damaged, NameConflict, Purged
 
 __all__ = ["Resolver", "apply", "microseconds", "set_state", "state", "time_of"]
 
+_BATCH = 500
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNLESS_PURGED = "CASE WHEN v.purged THEN x'' ELSE d.digest END"
 
@@ -96,6 +98,7 @@ class Resolver:
         self._next_track = state(connection, "next_track", 1)
         self._stems = [f"{stem}-{_free_number(connection, stem)}" for stem in draft.stems]
         self._tracks: dict[str, int] = {}
+        self._known = _known_tracks(connection, draft)
         # Number, version and document of the last version; the latter empty if purged.
         self._last: dict[int, tuple[int, int, bytes]] = {}
         self._there: set[int] = set()
@@ -104,7 +107,9 @@ class Resolver:
         self.new: list[bool] = []
         self._versions: list[dict[str, Any]] = []
         self._names: list[list[Any]] = []
-        self._hidden: list[list[Any]] = []
+        self._refs: dict[int, list[list[Any]]] = {}
+        # By track, whether it is removed from view or brought back.
+        self._hidden: dict[tuple[int, bool], None] = {}
 
     def record(self) -> dict[str, Any] | None:
         """Return the commit record, None where nothing changes.
@@ -123,11 +128,11 @@ class Resolver:
         self._check_together()
         self._rename()
         self._hide()
-        tags = [tag for tag in map(list, self._tags()) if tag]
+        tags = [list(change) for change in self._tags()]
         lists = {
             "versions": self._versions,
             "names": self._names,
-            "hidden": self._hidden,
+            "hidden": [list(change) for change in self._hidden],
             "tags": tags,
         }
         lists["sources"] = self._sources()
@@ -267,6 +272,7 @@ class Resolver:
         if draft.origin:
             entry["origin"] = dict(draft.origin)
         self._versions.append(entry)
+        self._refs[urn] = refs
         self._last[track] = (urn, number, draft.document)
         self.urns.append(urn)
         self.new.append(True)
@@ -283,17 +289,10 @@ class Resolver:
             return None
         if name in self._tracks:
             return self._tracks[name]
-        # A live name continues its track; else a removed one does. A renamed one does not.
-        row = self._connection.execute(
-            f"SELECT {sure(NAME, 'n.track')} FROM names n WHERE n.name = ? AND (n.until = ?"
-            " OR (n.removed AND NOT EXISTS (SELECT 1 FROM names m WHERE m.track = n.track"
-            " AND m.since >= n.until))) ORDER BY n.until DESC, n.since DESC LIMIT 1",
-            (to_database(name), FOREVER),
-        ).fetchone()
-        if row is None:
-            return None
-        self._tracks[name] = row[0]
-        return int(row[0])
+        track = self._known.get(name)
+        if track is not None:
+            self._tracks[name] = track
+        return track
 
     def _last_version(self, track: int) -> tuple[int, int, bytes]:
         if track not in self._last:
@@ -307,9 +306,8 @@ class Resolver:
         return self._last[track]
 
     def _refs_of(self, urn: int) -> list[list[Any]]:
-        for version in self._versions:
-            if version["urn"] == urn:
-                return list(version["refs"])
+        if urn in self._refs:
+            return self._refs[urn]
         return [
             [from_database(role), child if external is None else
              {"external": from_database(external)}]
@@ -328,9 +326,7 @@ class Resolver:
             (track,),
         ).fetchone()
         if row is not None and row[0] != FOREVER and row[1]:
-            entry = [track, False]
-            if entry not in self._hidden:
-                self._hidden.append(entry)
+            self._hidden[track, False] = None
 
     def _rename(self) -> None:
         moving = {track for track, _ in self._draft.renames}
@@ -350,8 +346,8 @@ class Resolver:
         for track, removed in self._draft.hidden:
             if not removed:
                 self._restore(track)
-            elif [track, True] not in self._hidden:
-                self._hidden.append([track, True])
+            else:
+                self._hidden[track, True] = None
 
     def _restore(self, track: int) -> None:
         row = self._connection.execute(
@@ -374,21 +370,44 @@ class Resolver:
                 f"the name {from_database(row[0])!r} has been taken meanwhile",
                 hint="rename the product that has it now, then restore again",
             )
-        if [track, False] not in self._hidden:
-            self._hidden.append([track, False])
+        self._hidden[track, False] = None
 
-    def _tags(self) -> list[tuple[str, int, bool]]:
-        changes = []
+    def _tags(self) -> Iterable[tuple[str, int, bool]]:
+        changes: dict[tuple[str, int, bool], None] = {}
         for tag, target, wanted in self._draft.tags:
             urn = self._target(target) if wanted or target <= 0 else target
             has = self._connection.execute(
                 "SELECT 1 FROM tags WHERE tag = ? AND urn = ? AND until = ?",
                 (to_database(tag), urn, FOREVER),
             ).fetchone()
-            change = (tag, urn, wanted)
-            if (has is not None) != wanted and change not in changes:
-                changes.append(change)
+            if (has is not None) != wanted:
+                changes[tag, urn, wanted] = None
         return changes
+
+
+def _known_tracks(connection: sqlite3.Connection, draft: Draft) -> dict[str, int]:
+    """Return the tracks that the names of a draft continue."""
+    names = {
+        to_database(version.name): version.name
+        for version in draft.versions
+        if version.track is None
+        and version.name is not None
+        and not version.name.startswith(PLACEHOLDER)
+    }
+    texts = list(names)
+    found: dict[str, int] = {}
+    for start in range(0, len(texts), _BATCH):
+        part = texts[start : start + _BATCH]
+        # A live name continues its track; else a removed one does. A renamed one does not.
+        rows = connection.execute(
+            f"SELECT n.name, {sure(NAME, 'n.track')} FROM names n"
+            f" WHERE n.name IN ({','.join('?' * len(part))})"
+            " AND (n.until = ? OR (n.removed AND NOT EXISTS (SELECT 1 FROM names m"
+            " WHERE m.track = n.track AND m.since >= n.until))) ORDER BY n.until, n.since",
+            (*part, FOREVER),
+        )
+        found.update((names[text], track) for text, track in rows)
+    return found
 
 
 def _free_number(connection: sqlite3.Connection, stem: str) -> int:
@@ -445,10 +464,12 @@ def apply(connection: sqlite3.Connection, record: Mapping[str, Any]) -> None:
 
 def _insert_versions(connection: sqlite3.Connection, number: int, versions: Any) -> None:
     rows, refs, tracks = [], [], []
+    digests = {bytes.fromhex(version["document"]) for version in versions}
+    documents = document_numbers(connection, list(digests))
     for version in versions:
         digest = bytes.fromhex(version["document"])
-        row = connection.execute("SELECT id FROM documents WHERE digest = ?", (digest,)).fetchone()
-        if row is None:
+        document = documents.get(digest)
+        if document is None:
             raise Damaged(f"the document {version['document']} of commit {number} is not there")
         origin = dumps(version["origin"]).decode() if "origin" in version else None
         rows.append(
@@ -456,7 +477,7 @@ def _insert_versions(connection: sqlite3.Connection, number: int, versions: Any)
                 version["urn"],
                 version["track"],
                 version["version"],
-                row[0],
+                document,
                 version["total"],
                 number,
                 FOREVER,

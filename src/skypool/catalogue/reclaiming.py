@@ -332,18 +332,19 @@ class Reclaim(Marks):
                 set_state(connection, {"to_sweep": 0})
 
     def _sweep_key(self, key: int) -> None:
-        stale, still = _STALE.format("t.document"), _STALE.format("terms.document")
+        stale, still = _STALE.format("p.document"), _STALE.format("postings.document")
         while True:
             rows = self._all(
-                f"SELECT value, document, place FROM terms t WHERE key = ? AND {stale} LIMIT ?",
+                "SELECT p.slot, p.value, p.document, p.place FROM slots s"
+                f" JOIN postings p ON p.slot = s.id WHERE s.key = ? AND {stale} LIMIT ?",
                 (key, _SWEPT_AT_ONCE),
             )
             if rows:
                 with self._writing() as connection:
                     connection.executemany(
-                        "DELETE FROM terms WHERE key = ? AND value = ? AND document = ?"
+                        "DELETE FROM postings WHERE slot = ? AND value = ? AND document = ?"
                         f" AND place = ? AND {still}",
-                        ((key, *row) for row in rows),
+                        rows,
                     )
             if len(rows) < _SWEPT_AT_ONCE:
                 return

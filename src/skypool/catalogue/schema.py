@@ -11,7 +11,7 @@ from __future__ import annotations
 __all__ = ["SCHEMA", "SCHEMA_VERSION", "TEXT_LIMIT"]
 
 # Raised with every change: a catalogue of another number is rebuilt from the log.
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 # Longer text is searchable by its start; the whole stands in the document.
 TEXT_LIMIT = 200
@@ -86,16 +86,36 @@ CREATE TABLE units(
     text TEXT NOT NULL UNIQUE
 );
 
+-- The inverted table of metadata grows by runs (docs/design/011-bulk-speed.md): a run holds
+-- the rows of some documents, sorted, under numbers of their keys that no other run has.
+CREATE TABLE runs(
+    id INTEGER PRIMARY KEY,
+    documents INTEGER NOT NULL
+);
+
+CREATE TABLE slots(
+    id INTEGER PRIMARY KEY,
+    key INTEGER NOT NULL,
+    run INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX slots_key ON slots(key, run);
+
 -- One row per value of any key of a product (place 0) or of a dataset (place 1, 2 ...).
 -- A value that SQL cannot compare (NaN) is the blob x''.
-CREATE TABLE terms(
-    key INTEGER NOT NULL,
+CREATE TABLE postings(
+    slot INTEGER NOT NULL,
     value NOT NULL,
     document INTEGER NOT NULL,
     place INTEGER NOT NULL,
     unit INTEGER NOT NULL,
-    PRIMARY KEY(key, value, document, place)
+    PRIMARY KEY(slot, value, document, place)
 ) WITHOUT ROWID;
+
+-- What questions are asked of: the rows of a key, whatever run they are in.
+CREATE VIEW terms AS
+    SELECT s.key AS key, p.value AS value, p.document AS document, p.place AS place,
+        p.unit AS unit
+    FROM slots s JOIN postings p ON p.slot = s.id;
 
 -- What a product covers on the sky, as `sky.coverage.encode` writes it, and the boxes of unit
 -- vectors round its parts; the id of a box is 4096 times that of its document, plus a number.

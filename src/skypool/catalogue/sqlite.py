@@ -7,12 +7,12 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from skypool.catalogue.checks import CRC_OF_FILLED, DOCUMENT, sure
+from skypool.catalogue.checks import DOCUMENT, sure
 from skypool.catalogue.chunks import ChunkIndex
-from skypool.catalogue.coverages import insert_coverages
 from skypool.catalogue.database import Database, explained
 from skypool.catalogue.expectations import check_expectations
 from skypool.catalogue.identity import Identity
+from skypool.catalogue.indexing import RUN_DOCUMENTS, index_documents
 from skypool.catalogue.interface import (
     ChunkPlace,
     Draft,
@@ -26,7 +26,8 @@ from skypool.codec.documents import dumps
 
 __all__ = ["SqliteCatalogue"]
 
-_STAGED_DOCUMENTS = 1000
+# Rows of chunks in one short transaction.
+_STAGED_CHUNKS = 20_000
 
 
 class SqliteCatalogue(Identity):
@@ -95,11 +96,12 @@ class SqliteCatalogue(Identity):
         documents: Sequence[IndexedDocument],
     ) -> None:
         """Index chunks and documents ahead of a commit, in short transactions."""
-        with self._database.transaction() as connection:
-            self.chunks.insert(connection, places)
-        for start in range(0, len(documents), _STAGED_DOCUMENTS):
+        for start in range(0, len(places), _STAGED_CHUNKS):
             with self._database.transaction() as connection:
-                _insert_documents(connection, documents[start : start + _STAGED_DOCUMENTS])
+                self.chunks.insert(connection, places[start : start + _STAGED_CHUNKS])
+        for start in range(0, len(documents), RUN_DOCUMENTS):
+            with self._database.transaction() as connection:
+                index_documents(connection, documents[start : start + RUN_DOCUMENTS])
 
     def unstage(self, places: Sequence[tuple[bytes, ChunkPlace]]) -> None:
         """Forget places of chunks."""
@@ -131,7 +133,7 @@ class SqliteCatalogue(Identity):
         with self._database.transaction() as connection:
             self.chunks.keep(connection, reused)
             self.chunks.insert(connection, places)
-            _insert_documents(connection, documents)
+            index_documents(connection, documents)
             self._prepare(connection, draft)
             resolver = Resolver(connection, draft)
             record = resolver.record()
@@ -182,7 +184,7 @@ class SqliteCatalogue(Identity):
                 raise HeadMoved(f"commit {found} was made meanwhile")
             self.chunks.keep(connection, reused)
             self.chunks.insert(connection, places)
-            _insert_documents(connection, documents)
+            index_documents(connection, documents)
             for record, data in commits:
                 apply(connection, record)
                 connection.execute(
@@ -202,7 +204,7 @@ class SqliteCatalogue(Identity):
         """Take in records of the log, with the documents of their versions, all or nothing."""
         with self._database.transaction() as connection:
             for record, documents in commits:
-                _insert_documents(connection, documents)
+                index_documents(connection, documents)
                 apply(connection, record)
 
     def unlogged(self, above: int = 0) -> list[tuple[int, bytes]]:
@@ -303,83 +305,3 @@ def _set_state(connection: sqlite3.Connection, values: Mapping[str, Any]) -> Non
     set_state(connection, values)
     if "log_number" in values:
         connection.execute("DELETE FROM unlogged WHERE number <= ?", (values["log_number"],))
-
-
-def _insert_documents(connection: sqlite3.Connection, documents: Sequence[IndexedDocument]) -> None:
-    keys: dict[str, int] = {}
-    units: dict[str, int] = {}
-    rows: list[tuple[Any, ...]] = []
-    coverages: list[tuple[int, bytes]] = []
-    for document in documents:
-        cursor = connection.execute(
-            "INSERT OR IGNORE INTO documents(digest, kind, type, size, file_hash, bare, crc)"
-            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, crc_of_row(?1, ?2, ?3, ?4, ?5, ?6))",
-            (
-                document.digest,
-                document.kind,
-                to_database(document.type),
-                document.size,
-                document.file_hash,
-                document.bare,
-            ),
-        )
-        number = cursor.lastrowid if cursor.rowcount else _complete(connection, document)
-        if number is None:
-            continue  # an equal document is indexed already
-        if document.coverage:
-            coverages.append((number, document.coverage))
-        for key, value, unit, place in document.terms:
-            key_id = keys.get(key) or _number(connection, keys, "keys", key)
-            unit_id = units.get(unit) or _number(connection, units, "units", unit)
-            if type(value) is str:
-                value = to_database(value)
-            rows.append((key_id, value, number, place, unit_id))
-    # Sorted rows go to neighbouring pages: several times faster for many documents.
-    rows.sort(key=_order)
-    connection.executemany(
-        "INSERT OR IGNORE INTO terms(key, value, document, place, unit) VALUES (?, ?, ?, ?, ?)",
-        rows,
-    )
-    insert_coverages(connection, coverages)
-
-
-def _complete(connection: sqlite3.Connection, document: IndexedDocument) -> int | None:
-    """Fill in what a document whose content was gone has again; return its number then."""
-    row = connection.execute(
-        "SELECT id, bare FROM documents WHERE digest = ?", (document.digest,)
-    ).fetchone()
-    if not row[1] or document.bare:
-        return None
-    connection.execute(
-        f"UPDATE documents SET file_hash = ?1, bare = 0, crc = {CRC_OF_FILLED} WHERE id = ?2",
-        (document.file_hash, row[0]),
-    )
-    return int(row[0])
-
-
-def _order(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the place of a term in the order of SQLite: numbers, text, blobs."""
-    value = row[1]
-    rank = 1 if type(value) is str else 2 if type(value) is bytes else 0
-    return (row[0], rank, value, row[2], row[3])
-
-
-def _number(connection: sqlite3.Connection, known: dict[str, int], table: str, text: str) -> int:
-    """Return the number of a key or unit, giving it one where it is new."""
-    column = "name" if table == "keys" else "text"
-    row = connection.execute(
-        f"SELECT id FROM {table} WHERE {column} = ?",
-        (to_database(text),),
-    ).fetchone()
-    if row is None:
-        if table == "keys":
-            cursor = connection.execute(
-                "INSERT INTO keys(name, folded) VALUES (?, ?)",
-                (to_database(text), to_database(text.casefold())),
-            )
-        else:
-            cursor = connection.execute("INSERT INTO units(text) VALUES (?)", (to_database(text),))
-        known[text] = cursor.lastrowid or 0
-    else:
-        known[text] = row[0]
-    return known[text]

@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from skypool.catalogue.coverages import may_be_on_sky
-from skypool.catalogue.interface import IndexedDocument, Term
+from skypool.catalogue.interface import IndexedDocument, Listed, Term
 from skypool.catalogue.schema import TEXT_LIMIT
 from skypool.codec.documents import format_time
 
-__all__ = ["NOT_COMPARABLE", "indexed", "terms_of"]
+__all__ = ["NOT_COMPARABLE", "indexed", "searchable", "terms_of"]
 
 # What stands for a value that SQL cannot compare: NaN.
 NOT_COMPARABLE = b""
@@ -38,43 +38,45 @@ def indexed(digest: bytes, document: Mapping[str, Any], size: int) -> IndexedDoc
         type=str(found),
         size=size,
         file_hash=bytes.fromhex(file["hash"]) if file else None,
-        terms=tuple(terms_of(document)),
+        metas=list(_metas(document)),
         on_sky=may_be_on_sky(document),
     )
 
 
 def terms_of(document: Mapping[str, Any]) -> Iterator[Term]:
     """Return the values of all keys of a product and of its datasets."""
-    yield from _of_list(document["meta"], 0)
-    for place, (_, dataset) in enumerate(_all_datasets(document["datasets"]), 1):
+    for place, listed in _metas(document):
+        for parameter in listed:
+            unit = parameter[2] if len(parameter) > 2 else ""
+            yield Term(parameter[0], searchable(parameter[1]), unit, place)
+
+
+def _metas(document: Mapping[str, Any]) -> Iterator[tuple[int, Listed]]:
+    """Return the metadata of a product and of its datasets."""
+    yield 0, document["meta"]
+    for place, dataset in enumerate(_all_datasets(document["datasets"]), 1):
         meta = dataset.get("meta")
         if isinstance(meta, list):
-            yield from _of_list(meta, place)
+            yield place, meta
 
 
-def _all_datasets(datasets: Sequence[Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for name, dataset in datasets:
-        yield name, dataset
+def _all_datasets(datasets: Sequence[Any]) -> Iterator[Mapping[str, Any]]:
+    for _, dataset in datasets:
+        yield dataset
         if dataset["is"] == "composite":
             yield from _all_datasets(dataset["datasets"])
 
 
-def _of_list(meta: Sequence[Sequence[Any]], place: int) -> Iterator[Term]:
-    for parameter in meta:
-        unit = parameter[2] if len(parameter) > 2 else ""
-        yield Term(parameter[0], searchable(parameter[1]), unit, place)
-
-
 def searchable(value: Any) -> Any:
-    """Return a value as SQL compares it."""
-    if isinstance(value, str):
-        return value[:TEXT_LIMIT]
-    if isinstance(value, bool):
-        return int(value)
-    if isinstance(value, datetime):
-        return format_time(value)
+    """Return a value as SQL compares it: times as text, long text cut, NaN as a blob."""
     if isinstance(value, float):
         return NOT_COMPARABLE if math.isnan(value) else value
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, str):
+        return value[:TEXT_LIMIT]
+    if isinstance(value, datetime):
+        return format_time(value)
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         try:
             return float(value)

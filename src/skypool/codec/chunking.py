@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -49,6 +50,11 @@ def tile_shape(shape: Sequence[int], itemsize: int) -> tuple[int, ...]:
     Images are cut into 256 x 256 tiles (longer ones where an axis is shorter), spectra
     every 32,768 values, cubes and beyond into blocks of nearly equal sides of 1 MiB.
     """
+    return _tile_shape(tuple(shape), itemsize)
+
+
+@lru_cache(maxsize=1024)
+def _tile_shape(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
     if len(shape) <= 1:
         return tuple(min(n, ROW_ELEMENTS) for n in shape)
     budget = TILE_ELEMENTS if len(shape) == 2 else max(1, CUBE_BYTES // itemsize)

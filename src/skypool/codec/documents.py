@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,11 +14,16 @@ __all__ = ["dumps", "format_time", "loads", "parse_time"]
 
 _SAFE = 2**53
 _TAGS = frozenset({"$int", "$float", "$time"})
+_LEAVES = frozenset({str, float, bool, type(None), datetime})
+_NEGATIVE_ZERO = re.compile(r"-0\.0(?![0-9])")
 
 
 def format_time(time: datetime) -> str:
     """Return a UTC time as `YYYY-MM-DDThh:mm:ss.ffffffZ`."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
+    if time.tzinfo is not UTC:
+        time = time.astimezone(UTC)
+    # Without the offset `+00:00`.
+    return time.isoformat(timespec="microseconds")[:26] + "Z"
 
 
 def parse_time(text: str) -> datetime:
@@ -44,6 +50,44 @@ def _tagged(value: Any) -> Any:
     raise TypeError(f"a document cannot hold a {kind.__name__}")
 
 
+def _is_plain(value: Any) -> bool:
+    """Return whether a value holds only what the encoder writes as `_tagged` would.
+
+    Floats are left out: those that need a tag show in what is written.
+    """
+    found = [value]
+    for item in found:  # grows meanwhile
+        kind = type(item)
+        if kind in _LEAVES:
+            continue
+        if kind is list or kind is tuple:
+            found += item
+        elif kind is int:
+            if not -_SAFE <= item <= _SAFE:
+                return False
+        elif kind is dict:
+            found += item.values()
+        else:
+            return False
+    return True
+
+
+def _as_time(value: Any) -> dict[str, str]:
+    """Return what the encoder writes for a value that it does not know."""
+    if isinstance(value, datetime):
+        return {"$time": format_time(value)}
+    raise TypeError(f"a document cannot hold a {type(value).__name__}")
+
+
+_encode = json.JSONEncoder(
+    sort_keys=True,
+    separators=(",", ":"),
+    allow_nan=False,
+    check_circular=False,
+    default=_as_time,
+).encode
+
+
 def dumps(value: Any) -> bytes:
     """Return a value as canonical JSON.
 
@@ -53,9 +97,15 @@ def dumps(value: Any) -> bytes:
         Dictionaries with text keys, lists, tuples, text, numbers, booleans, None
         and aware `datetime` values.
     """
-    return json.dumps(
-        _tagged(value), sort_keys=True, separators=(",", ":"), allow_nan=False
-    ).encode("ascii")
+    # Values that need a tag are rare: what has none goes to the encoder as it is.
+    if _is_plain(value):
+        try:
+            text = _encode(value)
+        except ValueError:  # NaN or an infinity
+            text = "-0.0"
+        if "-0.0" not in text or not _NEGATIVE_ZERO.search(text):
+            return text.encode("ascii")
+    return _encode(_tagged(value)).encode("ascii")
 
 
 def _untag(value: dict[str, Any]) -> Any:

@@ -15,15 +15,20 @@ def read_meta(listed: Sequence[Sequence[Any]]) -> MetaData:
     return MetaData({entry[0]: Parameter(*entry[1:]) for entry in listed})
 
 
-def encode_meta(meta: Mapping[str, Parameter]) -> list[list[Any]]:
-    """Return parameters as a document lists them."""
-    return [_parameter(name, parameter) for name, parameter in meta.items()]
+def encode_meta(meta: Mapping[str, Parameter]) -> list[tuple[Any, ...]]:
+    """Return parameters as a document lists them.
+
+    As tuples: the many of a large commit are no work for Python's garbage collector.
+    """
+    return [
+        _described(name, parameter)
+        if parameter.unit or parameter.description
+        else (name, parameter.value)
+        for name, parameter in meta.items()
+    ]
 
 
-def _parameter(name: str, parameter: Parameter) -> list[Any]:
-    entry: list[Any] = [name, parameter.value]
-    if parameter.unit or parameter.description:
-        entry.append(parameter.unit)
+def _described(name: str, parameter: Parameter) -> tuple[Any, ...]:
     if parameter.description:
-        entry.append(parameter.description)
-    return entry
+        return (name, parameter.value, parameter.unit, parameter.description)
+    return (name, parameter.value, parameter.unit)

@@ -7,6 +7,8 @@ mean other numbers. Minima and maxima are exact in the type of the values.
 from __future__ import annotations
 
 import base64
+import math
+import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +20,7 @@ from skypool.codec.sinks import ChunkSink, Fetch
 __all__ = ["ENTRY_SIZE", "Statistics", "encode_statistics", "statistics_type", "tile_statistics"]
 
 ENTRY_SIZE = 48
+_FINITE = struct.Struct("<4Q2d")
 _LIST_LIMIT = 32
 
 
@@ -47,6 +50,11 @@ def tile_statistics(values: np.ndarray[Any, Any]) -> bytes:
         48 bytes: counts of finite, NaN, +inf and -inf; minimum, maximum.
     """
     kind = statistics_type(values.dtype)
+    if kind == "f8" and values.size:
+        with np.errstate(invalid="ignore"):
+            low, high = float(values.min()), float(values.max())
+        if math.isfinite(low) and math.isfinite(high):  # else NaN and infinities show in either
+            return _FINITE.pack(values.size, 0, 0, 0, low, high)
     counts = np.zeros(4, "<u8")
     limits = np.zeros(2, f"<{kind}")
     if values.size:
@@ -62,12 +70,6 @@ def tile_statistics(values: np.ndarray[Any, Any]) -> bytes:
 def _float_entry(
     values: np.ndarray[Any, Any], counts: np.ndarray[Any, Any], limits: np.ndarray[Any, Any]
 ) -> None:
-    with np.errstate(invalid="ignore"):
-        low, high = values.min(), values.max()
-    if np.isfinite(low) and np.isfinite(high):  # NaN and infinities would show in either
-        counts[0] = values.size
-        limits[:] = low, high
-        return
     nan = np.isnan(values)
     counts[1] = np.count_nonzero(nan)
     counts[2] = np.count_nonzero(values == np.inf)

@@ -6,6 +6,7 @@ cache: a copy of the whole array in that order costs more than hashing it.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,13 @@ from skypool.codec.sinks import ChunkSink
 from skypool.codec.statistics import encode_statistics, statistics_type, tile_statistics
 
 __all__ = ["write_values"]
+
+
+@lru_cache(maxsize=256)
+def _form(dtype: np.dtype[Any]) -> tuple[str, int, int]:
+    """Return the type, its size and the zero with which values of a type are stored."""
+    sample, zero = stored(np.zeros(0, dtype))
+    return sample.dtype.str, sample.dtype.itemsize, zero
 
 
 def write_values(
@@ -39,13 +47,17 @@ def write_values(
     zero : int
         What was taken off the values for storage.
     """
-    sample, zero = stored(np.zeros(0, values.dtype))
-    tile = tile_shape(values.shape, sample.dtype.itemsize)
+    dtype, itemsize, zero = _form(values.dtype)
+    tile = tile_shape(values.shape, itemsize)
     kind = statistics_type(values.dtype)
-    stream = sink.stream(sample.dtype.itemsize)
+    stream = sink.stream(itemsize)
     digests: list[bytes] = []
     entries: list[bytes] = []
-    if values.size:
+    if values.size and tile == values.shape:
+        digests.append(stream.put(stored(values)[0].tobytes()))
+        if kind:
+            entries.append(tile_statistics(values))
+    elif values.size:
         for place in np.ndindex(*(-(-n // t) for n, t in zip(values.shape, tile, strict=True))):
             box: tuple[Any, ...] = (
                 *(slice(p * t, (p + 1) * t) for p, t in zip(place, tile, strict=True)),
@@ -57,4 +69,4 @@ def write_values(
                 entries.append(tile_statistics(part))
     chunks = ChunkList.write(digests, sink)
     stats = encode_statistics(kind, entries, sink) if kind and entries else None
-    return ArraySegment(sample.dtype.str, values.shape, tile, chunks), stats, zero
+    return ArraySegment(dtype, values.shape, tile, chunks), stats, zero

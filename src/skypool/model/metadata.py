@@ -21,13 +21,14 @@ from skypool.model.validate import Problems
 if TYPE_CHECKING:
     from astropy.units import Quantity
 
-__all__ = ["MetaData", "Parameter", "Value", "parameter_of"]
+__all__ = ["MetaData", "Parameter", "Value", "parameter_of", "parameters_of"]
 
 Value: TypeAlias = int | float | str | bool | datetime
 
 _PLAIN = frozenset({float, str, bool})
 # Python refuses to print longer integers; no header or database holds them either.
 _INTEGER_BITS = 4096
+_SHORT = 2**63
 
 
 class Parameter(Immutable):
@@ -79,9 +80,9 @@ class Parameter(Immutable):
                 problems.raise_all()
         if type(description) is not str:
             description = str(description or "")
-        object.__setattr__(self, "value", value)
-        object.__setattr__(self, "unit", unit)
-        object.__setattr__(self, "description", description)
+        _set_value(self, value)
+        _set_unit(self, unit)
+        _set_description(self, description)
 
     @property
     def quantity(self) -> Quantity:
@@ -134,6 +135,12 @@ class Parameter(Immutable):
         if self.description:
             parts.append(repr(self.description))
         return f"Parameter({', '.join(parts)})"
+
+
+# The slots themselves: attributes of what is immutable cannot be set.
+_set_value = Parameter.__dict__["value"].__set__
+_set_unit = Parameter.__dict__["unit"].__set__
+_set_description = Parameter.__dict__["description"].__set__
 
 
 def _shown(value: Value) -> str:
@@ -228,11 +235,7 @@ class MetaData(NameMap[Parameter]):
     ) -> None:
         pairs = parameters.items() if isinstance(parameters, Mapping) else parameters or ()
         problems = Problems()
-        values: dict[str, Parameter] = {}
-        for name, value in pairs:
-            found = parameter_of(name, value, problems)
-            if found is not None:
-                values[name] = found
+        values = parameters_of(pairs, problems)
         problems.raise_all()
         self._set(_values=values)
 
@@ -289,6 +292,27 @@ class MetaData(NameMap[Parameter]):
             text = f"{name:<{width}} = {parameter}"
             lines.append(f"{text}  # {parameter.description}" if parameter.description else text)
         return "\n".join(lines)
+
+
+def parameters_of(pairs: Iterable[tuple[object, Any]], problems: Problems) -> dict[str, Parameter]:
+    """Return the parameters for values; those that cannot be kept are noted and left out."""
+    values: dict[str, Parameter] = {}
+    new = Parameter.__new__
+    for name, value in pairs:
+        kind = type(value)
+        # What most are is made without the checks that it does not need.
+        plain = kind in _PLAIN or (kind is int and -_SHORT < value < _SHORT)
+        if plain and name and type(name) is str:
+            made = new(Parameter)
+            _set_value(made, value)
+            _set_unit(made, "")
+            _set_description(made, "")
+            values[name] = made
+            continue
+        found = parameter_of(name, value, problems)
+        if found is not None:
+            values[str(name)] = found
+    return values
 
 
 def parameter_of(name: object, value: Any, problems: Problems) -> Parameter | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
 from typing import Any, TypeVar
 
 from skypool.errors import MissingName
@@ -83,6 +83,15 @@ class NameMap(Immutable, Mapping[str, T]):
 
     def __len__(self) -> int:
         return len(self._values)
+
+    # Those of `Mapping` look every name up.
+    def items(self) -> ItemsView[str, T]:
+        """Return names and values, in order."""
+        return self._values.items()
+
+    def values(self) -> ValuesView[T]:
+        """Return the values, in order."""
+        return self._values.values()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(self._values)})"

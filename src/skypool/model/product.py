@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from skypool.errors import InvalidProduct
 from skypool.model.immutable import Immutable
 from skypool.model.kinds import KIND_PATTERN, is_context, is_kind
-from skypool.model.metadata import MetaData, Parameter, parameter_of
+from skypool.model.metadata import MetaData, parameters_of
 from skypool.model.references import Refs
 from skypool.model.validate import Problems
 
@@ -360,12 +360,7 @@ def _checked_meta(
         if value is not None:
             merged[name] = value
     # One by one, so that what is right is checked further.
-    parameters: dict[str, Parameter] = {}
-    place = problems.at("meta")
-    for name, value in (merged | given).items():
-        parameter = parameter_of(name, value, place)
-        if parameter is not None:
-            parameters[name] = parameter
+    parameters = parameters_of((merged | given).items(), problems.at("meta"))
     made = MetaData.of_parameters(parameters)
     _check_attributes(made, problems)
     return made

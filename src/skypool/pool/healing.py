@@ -188,7 +188,7 @@ class _Repair:
             self._session.stage(writer, [])
 
     def _is_good(self, digest: bytes) -> bool:
-        return self._session.catalogue.known(digest)
+        return digest in self._session.catalogue.known([digest])
 
     # -- packs
 

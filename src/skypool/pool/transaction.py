@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -9,57 +11,21 @@ from typing import TYPE_CHECKING, Any
 from skypool.catalogue.interface import ChunksGone, Draft, Expectation, Published
 from skypool.errors import NotFound, StorageError, UsageError
 from skypool.model.product import Product
+from skypool.pool.pending import Pending, Save, Storing, number_of
 from skypool.pool.ref import Ref, seen
 from skypool.pool.resolve import check_name, check_tag
 
 if TYPE_CHECKING:
-    from skypool.pool.saving import Saver
     from skypool.pool.view import View
 
 __all__ = ["Pending", "RemoveReport", "Transaction"]
 
 _TRIES = 5
-
-
-class Pending:
-    """A product that becomes a version when its commit ends.
-
-    Attributes
-    ----------
-    ref : Ref
-        The version, once the commit is made.
-    """
-
-    def __init__(self, product: Product, name: str | None) -> None:
-        self._product = product
-        self.name = name
-        self._ref: Ref | None = None
-
-    @property
-    def ref(self) -> Ref:
-        """The version.
-
-        Raises
-        ------
-        UsageError
-            As long as the commit is not made.
-        """
-        if self._ref is None:
-            raise UsageError("the commit is not made yet; use the ref behind its `with` block")
-        return self._ref
-
-    @property
-    def product(self) -> Product:
-        """The product, as it is to be saved."""
-        return self._product
-
-    @property
-    def urn(self) -> str | None:
-        """The version's URN, None as long as the commit is not made."""
-        return None if self._ref is None else self._ref.urn
-
-    def __repr__(self) -> str:
-        return f"<Pending {self.product!r}>" if self._ref is None else repr(self._ref)
+# Products of one commit that wait in memory for its end: so many, or of so many bytes. Up to
+# this size a commit can be written once more where chunks that it reuses were reclaimed; a
+# larger one is stored product by product.
+_WAITING = 500
+_WAITING_BYTES = 128 * 1024**2
 
 
 class RemoveReport(Sequence[str]):
@@ -93,7 +59,10 @@ class Transaction:
         self._make_view = view
         self._exclusive = exclusive
         self._draft = Draft(author, message)
-        self._saves: list[tuple[Pending, str | None, tuple[str, ...]]] = []
+        self._saves: list[Save] = []
+        self._waiting_bytes = 0
+        self._storing: Storing | None = None
+        self._failed = False
         self._tags: list[tuple[Any, str, bool]] = []
         self.published: Published | None = None
 
@@ -108,6 +77,8 @@ class Transaction:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             self.finish()
+        else:
+            self._undo()
 
     # -- changes
 
@@ -121,7 +92,14 @@ class Transaction:
         if name is not None:
             check_name(name)
         pending = Pending(product, name)
-        self._saves.append((pending, name, tuple(check_tag(tag) for tag in _texts(tags))))
+        self._saves.append(Save(pending, name, tuple(check_tag(tag) for tag in _texts(tags))))
+        if self._storing is not None:
+            self._store_now()
+            return pending
+        self._waiting_bytes += sum(map(_bytes_in_memory, product.datasets.values()))
+        many = len(self._saves) > 1 and self._waiting_bytes > _WAITING_BYTES
+        if many or len(self._saves) >= _WAITING:
+            self._store_now()
         return pending
 
     def tag(self, target: Any, *tags: str) -> None:
@@ -246,70 +224,96 @@ class Transaction:
         """Make the commit; called at the end of a `with` block."""
         if self.published is not None:
             raise StorageError("this commit is made already")
+        if self._failed:
+            raise StorageError("this commit has failed", hint="start a new one")
+        if self._storing is not None:
+            self._finish_large(self._storing)
+            return
         session = self._view.session
         if not self._saves:
-            self._draft.tags = [(tag, self._number(ref), on) for ref, tag, on in self._tags]
+            self._draft.tags = [(tag, number_of(ref), on) for ref, tag, on in self._tags]
             self.published = session.publish(self._draft, None)
             return
         for _ in range(_TRIES):
-            writer = session.writer()
+            storing = self._store()
             try:
-                self.published = self._save_all(writer)
+                storing.take(self._saves)
+                self.published = storing.publish(self._view, self._tags)
             except ChunksGone:
                 # gc took chunks that were to be reused: everything is written once more.
-                writer.abandon()
+                storing.writer.abandon()
                 continue
             except BaseException:
-                writer.abandon()
+                storing.writer.abandon()
                 raise
-            writer.close()
+            storing.writer.close()
             return
         raise StorageError("chunks were reclaimed again and again while saving", hint="try again")
 
-    def _save_all(self, writer: Any) -> Published:
-        from skypool.pool.saving import Saver
-
-        session = self._view.session
+    def _store(self) -> Storing:
         draft = Draft(
             self._draft.author,
             self._draft.message,
             plans=list(self._draft.plans),
             expected=list(self._draft.expected),
         )
-        saver = Saver(session, draft, writer, exclusive=self._exclusive)
-        targets: dict[int, int] = {}
-        for pending, name, tags in self._saves:
-            product = self._with_targets(pending.product, saver, targets)
-            target = saver.save(product, name)
-            targets[id(pending)] = target
-            draft.tags.extend((tag, target, True) for tag in tags)
-        for item, tag, wanted in self._tags:
-            number = targets[id(item)] if isinstance(item, Pending) else self._number(item)
-            draft.tags.append((tag, number, wanted))
-        published = session.publish(draft, writer, saver.documents)
-        for pending, _, _ in self._saves:
-            target = targets[id(pending)]
-            urn = target if target > 0 else published.urns[-1 - target]
-            pending._ref = self._view.number(urn, published.commit)
-        return published
+        return Storing(self._view.session, draft, exclusive=self._exclusive)
 
-    @staticmethod
-    def _with_targets(product: Product, saver: Saver, targets: dict[int, int]) -> Product:
-        """Note the references to products that are saved in the same commit."""
-        for ref in product.refs.values():
-            if isinstance(ref, Pending):
-                if id(ref) not in targets:
-                    raise UsageError("a reference to a product of another commit that is not made")
-                saver.note_pending(ref, targets[id(ref)])
-        return product
+    # -- large commits
 
-    @staticmethod
-    def _number(item: Any) -> int:
-        if isinstance(item, Pending):
-            return item.ref.number
-        if not isinstance(item, Ref):
-            raise UsageError(f"a {type(item).__name__} is no ref of a version")
-        return item.number
+    def _store_now(self) -> None:
+        """Store what waits, so that memory does not grow with the commit."""
+        if self._storing is None:
+            draft = Draft(self._draft.author, self._draft.message)
+            self._storing = Storing(self._view.session, draft, exclusive=self._exclusive)
+            # A commit that is neither made nor undone must not keep its pack.
+            weakref.finalize(self, self._storing.writer.abandon)
+        saves, self._saves, self._waiting_bytes = self._saves, [], 0
+        try:
+            self._storing.take(saves)
+            self._storing.stage_when_large()
+        except BaseException:
+            self._undo()
+            raise
+        for save in saves:
+            save.pending.forget()
+
+    def _finish_large(self, storing: Storing) -> None:
+        self._store_now()
+        storing.draft.plans += self._draft.plans
+        storing.draft.expected += self._draft.expected
+        try:
+            self.published = storing.publish(self._view, self._tags)
+        except ChunksGone:
+            self._undo()
+            raise StorageError(
+                "chunks were reclaimed while this large commit was made; nothing was committed",
+                hint="make it again; `gc` and `reindex` can wait until it is done",
+            ) from None
+        except BaseException:
+            self._undo()
+            raise
+        storing.writer.close()
+
+    def _undo(self) -> None:
+        self._failed = True
+        if self._storing is not None:
+            self._storing.writer.abandon()
+
+
+def _bytes_in_memory(dataset: Any) -> int:
+    """Return about how much memory a dataset takes that is not in a pool."""
+    from skypool.model.arrays import Array
+
+    source = getattr(dataset, "source", None)
+    if source is None:
+        return sum(map(_bytes_in_memory, dataset.values()))
+    if source.stored is not None:
+        return 0
+    if isinstance(dataset, Array):
+        return int(math.prod(source.shape) * source.dtype.itemsize)
+    columns = (source.info(name) for name in source.colnames)
+    return int(source.nrows * sum(math.prod(c.shape) * c.dtype.itemsize for c in columns))
 
 
 def _texts(tags: Iterable[str] | str) -> tuple[str, ...]:

@@ -11,8 +11,8 @@ from skypool.storage.pack_layout import Location, View
 
 __all__ = ["Candidates", "Known", "Location", "PackEnd", "Relocate", "Store", "Writer"]
 
-Known: TypeAlias = Callable[[bytes], bool]
-"""Whether the catalogue has a good chunk of that digest."""
+Known: TypeAlias = Callable[[Sequence[bytes]], Iterable[bytes]]
+"""Those of these digests of which the catalogue has a good chunk."""
 
 Relocate: TypeAlias = Callable[[bytes], "Location | None"]
 """The place of a chunk by the newest catalogue (storage rule 4)."""

@@ -106,7 +106,7 @@ class MemoryWriter:
             if name in self._seen:
                 self.duplicates += 1
                 return name
-            if self._known is not None and self._known(name):
+            if self._known is not None and name in self._known([name]):
                 self.reused.add(name)
             else:
                 self._fresh[name] = data
@@ -120,7 +120,7 @@ class MemoryWriter:
             self._check_open()
             if name in self._seen:
                 return True
-            if self._known is None or not self._known(name):
+            if self._known is None or name not in self._known([name]):
                 return False
             self.reused.add(name)
             self._seen.add(name)

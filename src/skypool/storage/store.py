@@ -111,7 +111,7 @@ class ChunkStore:
         Parameters
         ----------
         known
-            Whether the catalogue has a good chunk of a digest.
+            Which digests the catalogue has good chunks of.
 
         Raises
         ------

@@ -74,12 +74,13 @@ class StoreWriter:
     source
         Gives packs.
     known
-        Whether the catalogue has a good chunk of a digest.
+        Which digests the catalogue has good chunks of.
 
     Attributes
     ----------
     reused : set of bytes
-        Digests that *known* affirmed: the commit has to check them again.
+        Digests that *known* affirmed, of short chunks after `flush`: the commit has to check
+        them again.
     duplicates : int
         Chunks that came more than once.
     bytes_written : int
@@ -93,6 +94,10 @@ class StoreWriter:
         self._pid = os.getpid()
         self._seen: set[bytes] = set()
         self._placed: dict[bytes, Location] = {}
+        # Short chunks: those of which the catalogue was not asked yet, and those of the
+        # next block.
+        self._unasked: dict[bytes, bytes] = {}
+        self._unasked_bytes = 0
         self._small: list[tuple[bytes, bytes]] = []
         self._small_bytes = 0
         self._waiting: list[Piece] = []
@@ -136,17 +141,16 @@ class StoreWriter:
                 return name
             if len(view) > CHUNK_LIMIT:
                 raise UsageError(f"a chunk of {len(view)} bytes is longer than 64 MiB")
-            if self._known is not None and self._known(name):
+            if len(view) < SMALL:
+                self._add_small(name, view if isinstance(view, bytes) else bytes(view))
+            elif self._known is not None and name in self._known([name]):
                 self.reused.add(name)
             else:
                 data = view if isinstance(view, bytes) else bytes(view)
-                if len(data) < SMALL:
-                    self._add_small(name, data)
-                else:
-                    piece = Piece([(name, None, len(data))], data, itemsize=codec.itemsize)
-                    piece.codec = codec.pick(memoryview(data))
-                    with self._all_or_nothing():
-                        self._add(piece)
+                piece = Piece([(name, None, len(data))], data, itemsize=codec.itemsize)
+                piece.codec = codec.pick(memoryview(data))
+                with self._all_or_nothing():
+                    self._add(piece)
             self._seen.add(name)
         return name
 
@@ -156,7 +160,7 @@ class StoreWriter:
             self._check_open()
             if name in self._seen:
                 return True
-            if self._known is None or not self._known(name):
+            if self._known is None or name not in self._known([name]):
                 return False
             self.reused.add(name)
             self._seen.add(name)
@@ -209,6 +213,7 @@ class StoreWriter:
         with self._lock:
             self._check_open()
             with self._all_or_nothing():
+                self._ask()
                 self._close_block()
                 if self._threaded:
                     self._hand_over()
@@ -249,12 +254,28 @@ class StoreWriter:
             self.abandon()
 
     def _add_small(self, name: bytes, data: bytes) -> None:
-        size = len(data) + _MEMBER_OVERHEAD
-        if self._small_bytes + size > _BLOCK_BYTES:
+        self._unasked[name] = data
+        self._unasked_bytes += len(data)
+        if self._unasked_bytes > _BLOCK_BYTES:
             with self._all_or_nothing():
+                self._ask()
+
+    def _ask(self) -> None:
+        """Put short chunks into blocks, but for those that the catalogue has.
+
+        It is asked for many at once.
+        """
+        chunks, self._unasked, self._unasked_bytes = self._unasked, {}, 0
+        if chunks and self._known is not None:
+            for name in self._known(list(chunks)):
+                self.reused.add(name)
+                del chunks[name]
+        for name, data in chunks.items():
+            size = len(data) + _MEMBER_OVERHEAD
+            if self._small_bytes + size > _BLOCK_BYTES:
                 self._close_block()
-        self._small.append((name, data))
-        self._small_bytes += size
+            self._small.append((name, data))
+            self._small_bytes += size
 
     def _close_block(self) -> None:
         if self._small:
@@ -351,6 +372,7 @@ class StoreWriter:
                 future.cancel()
             self._running.clear()
             self._waiting.clear()
+            self._unasked.clear()
             self._small.clear()
             self._placed.clear()
             packs = self._full if self._pack is None else [*self._full, self._pack]
