@@ -24,13 +24,19 @@ from hypothesis.stateful import (
 )
 
 import skypool as sp
+from skypool.catalogue.invariants import broken
 from skypool.errors import NameConflict
+from skypool.testing.dying import Died, DyingFiles
 
 __all__ = ["PoolMachine"]
 
 _NAMES = st.sampled_from(["a", "b", "c", "d/e", "d/f", "g.fits", "g.fit"])
 _TAGS = st.sampled_from(["good", "bad", "using cal v1"])
 _VALUES = st.integers(0, 5)
+
+
+def _text(value: int) -> bytes:
+    return f"value {value}\n".encode() * 100
 
 
 @dataclass
@@ -69,7 +75,8 @@ class PoolMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="skypool-state-"))
-        self.pool = sp.Pool(self.folder / "pool")
+        self.where = "pool"
+        self.pool = sp.Pool(self.folder / self.where)
         self.state = _State()
         self.commits: list[_State] = []
 
@@ -99,6 +106,21 @@ class PoolMachine(RuleBasedStateMachine):
 
     def _live(self) -> list[str]:
         return sorted(track.name for track in self.state.tracks if track.name is not None)
+
+    def _settle(self, name: str, content: tuple[Any, ...], at: int) -> None:
+        """Take in a save of which nobody knows whether it was made, once the pool tells."""
+        if at > len(self.commits):
+            self._new_version(name, content)
+            self._committed()
+
+    def _number(self, name: str) -> int:
+        number = self.state.named(name)
+        assert number is not None
+        return number
+
+    def _newest(self, name: str) -> tuple[int, int]:
+        number = self._number(name)
+        return number, len(self.state.tracks[number].contents) - 1
 
     # -- rules
 
@@ -144,6 +166,71 @@ class PoolMachine(RuleBasedStateMachine):
         self.pool.save(product, name=name)
         self._new_version(name, ("context", number, version))
         self._committed()
+
+    @rule(name=_NAMES, value=_VALUES)
+    def add_file(self, name: str, value: int) -> None:
+        """Add a file; the same content again is no new version."""
+        path = self.folder / "a file"
+        path.write_bytes(_text(value))
+        number = self.state.continued(name)
+        content = ("file", value)
+        live = number is not None and self.state.tracks[number].name == name
+        same = number is not None and self.state.tracks[number].contents[-1] == content
+        self.pool.add(path, name=name)
+        if live and same:
+            return
+        if same:
+            assert number is not None
+            self.state.tracks[number].name, self.state.tracks[number].removed = name, None
+        else:
+            self._new_version(name, content)
+        self._committed()
+
+    @rule(value=_VALUES)
+    def save_tree(self, value: int) -> None:
+        """Save a context with two products that are new."""
+        leaves = {"e": self._product(value), "f": self._product(value + 1)}
+        self.pool.save(sp.Product(kind="MapContext", refs=leaves), name="d")
+        places = [
+            self._new_version(f"d/{role}", ("leaf", value + n)) for n, role in enumerate(leaves)
+        ]
+        self._new_version("d", ("tree", *places))
+        self._committed()
+
+    @rule(value=_VALUES)
+    def edit_tree(self, value: int) -> None:
+        """Change one product of a tree that was loaded: the other stays as it is."""
+        number = self.state.named("d")
+        if number is None or self.state.tracks[number].contents[-1][0] != "tree":
+            return
+        _, first, second = self.state.tracks[number].contents[-1]
+        if any(self.state.tracks[n].name is None for n, _ in (first, second)):
+            return  # a child that was removed meanwhile is a story of its own
+        tree = self.pool["name:d"].product
+        child = tree.refs["e"].product
+        shown = self.state.tracks[first[0]].contents[first[1]]
+        child = child.replace(meta={"value": value, "edited": True})
+        self.pool.save(tree.replace(refs={"e": child}))
+        track = self.state.tracks[first[0]]
+        track.contents.append(("leaf", value, shown[-1]))
+        place = first[0], len(track.contents) - 1
+        self._new_version("d", ("tree", place, second))
+        self._committed()
+
+    @rule(name=_NAMES, value=_VALUES, after=st.integers(0, 12))
+    def crash(self, name: str, value: int, after: int) -> None:
+        """Die in the middle of a save: it is made, or it is not."""
+        self.pool.close()
+        self.pool = sp.Pool(self.folder / self.where, files=DyingFiles(after))
+        try:
+            self.pool.save(self._product(value), name=name)
+        except Died:
+            pass
+        else:
+            self._new_version(name, ("leaf", value))
+            self._committed()
+        self.pool = sp.Pool(self.folder / self.where)
+        self._settle(name, ("leaf", value), len(self.pool.history()))
 
     @rule(data=st.data(), tag=_TAGS)
     def tag(self, data: st.DataObject, tag: str) -> None:
@@ -216,7 +303,7 @@ class PoolMachine(RuleBasedStateMachine):
     def reopen(self) -> None:
         """Close the pool and open it again."""
         self.pool.close()
-        self.pool = sp.Pool(self.folder / "pool")
+        self.pool = sp.Pool(self.folder / self.where)
 
     @rule()
     def collect(self) -> None:
@@ -232,9 +319,18 @@ class PoolMachine(RuleBasedStateMachine):
     def lose_the_catalogue(self) -> None:
         """Delete the catalogue; opening the pool makes it again."""
         self.pool.close()
-        for path in (self.folder / "pool").glob("catalogue.sqlite*"):
+        for path in (self.folder / self.where).glob("catalogue.sqlite*"):
             path.unlink()
-        self.pool = sp.Pool(self.folder / "pool")
+        self.pool = sp.Pool(self.folder / self.where)
+
+    @rule()
+    def clone(self) -> None:
+        """Clone the pool and go on with the clone."""
+        old, self.where = self.where, f"{self.where}x"
+        clone = self.pool.clone(self.folder / self.where)
+        self.pool.close()
+        shutil.rmtree(self.folder / old)
+        self.pool = clone
 
     def _draw(self, data: st.DataObject) -> str | None:
         names = self._live()
@@ -261,6 +357,12 @@ class PoolMachine(RuleBasedStateMachine):
         numbers = [commit.number for commit in self.pool.history()]
         assert numbers == list(range(len(self.commits), 0, -1))
 
+    @invariant()
+    def nothing_is_broken(self) -> None:
+        """Ask what `verify` asks of the catalogue."""
+        if self.commits:
+            assert list(broken(self.pool.view.session.catalogue.database)) == []
+
     def _compare(self, pool: sp.Pool, state: _State) -> None:
         found = {ref.name: ref for ref in pool.ls()}
         names = [track.name for track in state.tracks if track.name is not None]
@@ -280,6 +382,14 @@ class PoolMachine(RuleBasedStateMachine):
         if content[0] == "context":
             child = ref.product.refs["child"]
             assert (child.track, child.version) == (content[1] + 1, content[2])
+            return
+        if content[0] == "tree":
+            for role, place in zip("ef", content[1:], strict=True):
+                child = ref.product.refs[role]
+                assert (child.track, child.version) == (place[0] + 1, place[1])
+            return
+        if content[0] == "file":
+            assert Path(ref.path).read_bytes() == _text(content[1])
             return
         shown = content[-1]  # an edit changes the metadata and leaves the data
         assert ref.meta["value"].value == content[1]
