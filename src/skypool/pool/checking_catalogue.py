@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from skypool.catalogue.comparing import damaged_rows
+from skypool.catalogue.invariants import broken
 from skypool.errors import Damaged
 
 if TYPE_CHECKING:
@@ -17,10 +18,12 @@ Report = Callable[[str, str, str], Any]
 
 
 def check_rows(session: Session, report: Report) -> None:
-    """Tell of rows of the catalogue that are not what was written."""
+    """Tell of rows of the catalogue that are not what was written, or contradict each other."""
     try:
         for table, key in damaged_rows(session.catalogue.database):
             what = f"a row of the table {table} ({key}) is not what was written"
             report("catalogue", f"{what}; `skypool reindex` makes it anew", "catalogue.sqlite")
+        for name, what in broken(session.catalogue.database):
+            report("catalogue", f"{what}, but {name}", "catalogue.sqlite")
     except Damaged as error:
         report("catalogue", error.message, "catalogue.sqlite")

@@ -39,6 +39,13 @@ def _text(value: int) -> bytes:
     return f"value {value}\n".encode() * 100
 
 
+def _children(content: tuple[Any, ...]) -> list[int]:
+    """Return the tracks that a version refers to."""
+    if content[0] == "context":
+        return [content[1]]
+    return [track for track, _ in content[1:]] if content[0] == "tree" else []
+
+
 @dataclass
 class _Track:
     """One line of versions: their contents, oldest first, and what each version refers to."""
@@ -263,41 +270,82 @@ class PoolMachine(RuleBasedStateMachine):
         name = self._draw(data)
         if name is None or name == new:
             return
-        taken = self.state.named(new) is not None
+        moved = {track: new + old[len(name) :] for old, track in self._below(name)}
+        taken = any(self.state.named(to) not in (None, *moved) for to in moved.values())
         try:
             self.pool.rename(f"name:{name}", new)
         except NameConflict:
             assert taken
             return
         assert not taken
-        number = self.state.named(name)
-        assert number is not None
-        self.state.tracks[number].name = new
+        for number, to in moved.items():
+            self.state.tracks[number].name = to
         self._committed()
 
     @rule(data=st.data())
     def remove(self, data: st.DataObject) -> None:
-        """Remove a product from view."""
+        """Remove a product from view, with what is below it and no other refers to."""
         name = self._draw(data)
         if name is None:
             return
-        self.pool.remove(f"name:{name}")
-        number = self.state.named(name)
-        assert number is not None
-        track = self.state.tracks[number]
-        track.name, track.removed, track.removed_at = None, name, len(self.commits)
+        own = self._without_others(name)
+        report = self.pool.remove(f"name:{name}")
+        assert sorted(report) == sorted(own.values())
+        for number, old in own.items():
+            track = self.state.tracks[number]
+            track.name, track.removed, track.removed_at = None, old, len(self.commits)
         self._committed()
 
     @rule(name=_NAMES)
     def restore(self, name: str) -> None:
-        """Bring a removed product back."""
+        """Bring a removed product back, with what went with it."""
         number = self.state.continued(name)
         if number is None or self.state.tracks[number].removed != name:
             return
-        self.pool.restore(name)
-        track = self.state.tracks[number]
-        track.name, track.removed = name, None
+        at = self.state.tracks[number].removed_at
+        back = {
+            n: track.removed
+            for n, track in enumerate(self.state.tracks)
+            if track.removed is not None
+            and track.removed_at == at
+            and (n == number or track.removed.startswith(f"{name}/"))
+        }
+        taken = any(self.state.named(old) is not None for old in back.values())
+        try:
+            self.pool.restore(name)
+        except NameConflict:
+            assert taken
+            return
+        assert not taken
+        for n, old in back.items():
+            self.state.tracks[n].name, self.state.tracks[n].removed = old, None
         self._committed()
+
+    def _below(self, name: str) -> list[tuple[str, int]]:
+        """Return names and tracks of a live product and of all that is named below it."""
+        return [
+            (track.name, number)
+            for number, track in enumerate(self.state.tracks)
+            if track.name is not None and (track.name + "/").startswith(name + "/")
+        ]
+
+    def _without_others(self, name: str) -> dict[int, str]:
+        """Return what goes away with a product: others may refer to the rest."""
+        root = self._number(name)
+        own = {number: old for old, number in self._below(name)}
+        while True:
+            kept = [n for n in own if n != root and any(p not in own for p in self._parents(n))]
+            if not kept:
+                return own
+            for number in kept:
+                del own[number]
+
+    def _parents(self, child: int) -> list[int]:
+        return [
+            number
+            for number, track in enumerate(self.state.tracks)
+            if track.name is not None and child in _children(track.contents[-1])
+        ]
 
     @rule()
     def reopen(self) -> None:
