@@ -9,6 +9,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 import skypool as sp
+from skypool.catalogue.coverages import _arrays
 from skypool.errors import QueryError
 from skypool.sky.images import covers, footprint_covers
 from skypool.sky.vectors import vector
@@ -126,3 +127,25 @@ def test_files_and_a_rebuilt_catalogue(tmp_path, in_place):
     pool.reindex()
     assert [ref.name for ref in pool.find("covers(10, 5)")] == ["a.fits"]
     assert not pool.find("footprint_covers(11, 5)")
+
+
+def test_tile_compressed_images(tmp_path):
+    data = diamond()
+    hdu = fits.CompImageHDU(data, wcs_at(10.0, 5.0, 0.0).to_header(), compression_type="GZIP_2")
+    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(tmp_path / "a.fits")
+    pool = sp.Pool(tmp_path / "pool")
+    pool.add(tmp_path / "a.fits")
+    assert len(pool.find("covers(10, 5)")) == 1
+    corner = wcs_at(10.0, 5.0, 0.0).pixel_to_world(1, 1)
+    assert len(pool.find("footprint_covers($corner)", corner=corner)) == 1
+    assert len(pool.find("covers($corner)", corner=corner)) == 0
+
+
+def test_arrays_that_are_no_numbers_are_left_out():
+    image = {"is": "array", "dtype": "float32", "shape": [2, 2]}
+    odd = {"is": "array", "dtype": "object", "shape": [2]}
+    text = {"is": "array", "dtype": "U7", "shape": [2]}
+    inner = {"is": "composite", "datasets": [["image", image], ["odd", odd]]}
+    (found,) = _arrays([["inner", inner], ["odd", odd], ["text", text]])
+    assert found[0] == "inner"
+    assert [name for name, _ in found[1]["datasets"]] == ["image"]

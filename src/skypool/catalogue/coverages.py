@@ -6,6 +6,7 @@ keeps it in single precision, rounded outwards.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -24,6 +25,9 @@ __all__ = [
     "insert_coverages",
     "may_be_on_sky",
 ]
+
+# Text and objects, which some formats have, are no pixels.
+_NUMBERS: Final = re.compile(r"(?:bool|u?int|float|complex)\d*")
 
 BOXES: Final = 4096
 """Most boxes of a document; the number of a box is this times the document's, plus a place."""
@@ -74,11 +78,11 @@ def coverage_of_document(digest: bytes, fetch: Fetch) -> bytes:
 
 
 def _arrays(datasets: Iterable[Any]) -> Iterator[list[Any]]:
-    """Yield the arrays among the datasets of a document, without metadata."""
+    """Yield the arrays of numbers among the datasets of a document, without metadata."""
     for name, dataset in datasets:
         if dataset["is"] == "composite":
             yield [name, {**dataset, "meta": [], "datasets": list(_arrays(dataset["datasets"]))}]
-        elif dataset["is"] == "array":
+        elif dataset["is"] == "array" and _NUMBERS.fullmatch(dataset["dtype"]):
             yield [name, {**dataset, "meta": []}]
 
 
@@ -96,6 +100,10 @@ class _Unread:
         self.dtype = np.dtype(dataset.get("dtype", "f8"))
         stats = dataset.get("stats")
         self.statistics = None if stats is None else Statistics.from_json(stats, fetch)
+
+    def read(self, index: tuple[slice, ...]) -> Any:
+        """Refuse: coverage is worked out without reading pixels."""
+        raise Damaged(f"the values at {index} are not read for the coverage")
 
 
 def insert_coverages(connection: sqlite3.Connection, found: Iterable[tuple[int, bytes]]) -> None:
