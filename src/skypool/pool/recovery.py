@@ -195,6 +195,9 @@ def _is_copy(session: Session) -> bool:
     noted = session.catalogue.state("file", None)
     here = _place(session)
     if noted is None:
+        # A catalogue that was copied before SQLite had written to it is an empty file.
+        if not session.catalogue.head() and _size(session.folder.log.path):
+            return True
         session.catalogue.set_state({"file": here})
         return False
     return bool(noted != here)
@@ -246,6 +249,10 @@ def _misfit(session: Session) -> str:
     from skypool.catalogue.collecting import Marks
     from skypool.pool.checking_log import check_log
 
+    # A part of the database that belongs to another state of it than the rest: after a second
+    # run of rsync, it may even be left from the first.
+    if _size(session.folder.catalogue + "-wal"):
+        return "it has pages in a -wal file"
     problems: list[str] = []
     with Marks(session.catalogue.database) as marks:
         for name, end in marks.ends().items():
