@@ -283,6 +283,20 @@ class Identity:
         )
         return rows[0][0] if rows else None
 
+    def purged_versions(self) -> frozenset[int]:
+        """Return the numbers of the versions whose content was given up."""
+        rows = self._database.query("SELECT urn FROM versions WHERE purged > 0")
+        return frozenset(urn for (urn,) in rows)
+
+    def given_up(self) -> frozenset[bytes]:
+        """Return the documents of which every version was purged: they may be gone."""
+        rows = self._database.query(
+            "SELECT d.digest FROM versions v JOIN documents d ON d.id = v.document"
+            " WHERE v.purged > 0 AND NOT EXISTS"
+            " (SELECT 1 FROM versions w WHERE w.document = d.id AND w.purged = 0)"
+        )
+        return frozenset(digest for (digest,) in rows)
+
     def origins(self, key: str, at: int) -> Iterator[tuple[int, str]]:
         """Return number and origin (JSON text) of the versions whose origin has a key."""
         rows = self._database.query(

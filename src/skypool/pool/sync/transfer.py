@@ -96,7 +96,7 @@ class Transfer:
         self._chunks = PoolChunks(source)
         self._unstaged = 0
         self._in_place = bool(source.catalogue.database.query("SELECT 1 FROM sources LIMIT 1"))
-        self._purged: frozenset[bytes] | None = None
+        self._given_up = source.catalogue.given_up()
 
     def bring(self, versions: Iterable[Mapping[str, Any]]) -> list[IndexedDocument]:
         """Copy what version entries need; return the documents that are not staged yet.
@@ -141,13 +141,16 @@ class Transfer:
     ) -> Iterator[bytes]:
         """Return all chunks of the documents, and note what the catalogue has to know."""
         for name, version in group.items():
+            if name in self._given_up:
+                self._report.purged += 1
+                found.append(_bare(name, version))
+                continue
             yield name
             try:
                 document = loads(self._read(name))
             except Damaged:
                 lacking.add(name)
-                kind, type_, size = version["kind"], version["type"], version["size"]
-                found.append(IndexedDocument(name, kind, type_, size, None, ()))
+                found.append(_bare(name, version))
                 continue
             found.append(indexed(name, document, version["size"]))
             for digests in self._reached(name, document, lacking):
@@ -203,9 +206,11 @@ class Transfer:
             If there are any, and they are not to be skipped.
         """
         hurt = []
+        # Some may have been given up since the transfer began.
+        self._given_up = self._source.catalogue.given_up()
         for name, version in group.items():
             if self._lacks(name, lacking):
-                if name in self._given_up():
+                if name in self._given_up:
                     self._report.purged += 1
                 else:
                     hurt.append(self._label(version))
@@ -238,23 +243,11 @@ class Transfer:
         name = row.name or self._source.catalogue.last_name(row.track, row.commit)
         return f"{name or f'track {row.track}'}@{row.version}"
 
-    def _given_up(self) -> frozenset[bytes]:
-        """Return the documents of the source whose versions are all purged."""
-        if self._purged is None:
-            self._purged = purged_documents(self._source)
-        return self._purged
 
-
-def purged_documents(session: Session) -> frozenset[bytes]:
-    """Return the documents of which every version was purged: their content may be gone."""
-    purged: set[int] = set()
-    urns: dict[str, set[int]] = {}
-    for record in session.folder.log.records():
-        commit = loads(record.payload)
-        purged.update(commit.get("purged", ()))
-        for version in commit.get("versions", ()):
-            urns.setdefault(version["document"], set()).add(version["urn"])
-    return frozenset(bytes.fromhex(name) for name, found in urns.items() if found <= purged)
+def _bare(name: bytes, version: Mapping[str, Any]) -> IndexedDocument:
+    """Return what the log alone says of a document."""
+    kind, type_, size = version["kind"], version["type"], version["size"]
+    return IndexedDocument(name, kind, type_, size, None, (), bare=True)
 
 
 def _groups(

@@ -50,6 +50,8 @@ class Incoming:
     versions: list[dict[str, Any]] = field(default_factory=list)
     same: list[list[Any]] = field(default_factory=list)
     first: int = 0
+    _gone: frozenset[int] = frozenset()
+    _revived: dict[int, int] = field(default_factory=dict)
     _known: dict[Key, int] = field(default_factory=dict)
     _next_urn: int = 0
     _next_track: int = 0
@@ -63,6 +65,7 @@ class Incoming:
         state = self.ours.session.catalogue.state
         self._next_urn, self._next_track = state("next_urn", 1), state("next_track", 1)
         self.first = self._next_urn
+        self._gone = self.ours.session.catalogue.purged_versions()
         self._match_tracks()
         for entry in self.theirs.entries:
             known = self._known.get(entry.key) or self.ours.urn(entry.key)
@@ -151,10 +154,7 @@ class Incoming:
 
     def _take(self, entry: Entry) -> None:
         track = self.track(entry.track)
-        refs = [
-            [role, target if isinstance(target, Mapping) else self._child(target)]
-            for role, target in entry.raw["refs"]
-        ]
+        refs = self._refs(entry.raw, given_up=entry.urn in self.theirs.purged)
         equal = self._equal(track, entry, refs)
         if equal is not None:
             self._equate(entry, equal)
@@ -171,16 +171,42 @@ class Incoming:
         self.same.append([made["commit"], made["urn"], urn, made["clock"]])
         self._note(self._track_of(urn), urn, entry.stamp)
 
-    def _child(self, theirs: int) -> int:
+    def _refs(self, raw: Mapping[str, Any], *, given_up: bool = False) -> list[list[Any]]:
+        """Return references of theirs with our numbers."""
+        return [
+            [role, target if isinstance(target, Mapping) else self._child(target, given_up)]
+            for role, target in raw["refs"]
+        ]
+
+    def _child(self, theirs: int, given_up: bool) -> int:
         urn = self.urn(theirs)
         assert urn is not None  # a version comes behind those that it refers to
-        return urn
+        return urn if given_up or urn not in self._gone else self._revive(theirs, urn)
+
+    def _revive(self, theirs: int, urn: int) -> int:
+        """Take a version in again whose content was given up here, and which is needed now.
+
+        What was purged never comes back, and nothing refers to it; it gets a new number.
+        """
+        left = [twin for twin in self.ours.twins(urn) if twin not in self._gone]
+        if left:
+            return left[-1]
+        if urn not in self._revived:
+            raw = raw_entry(self.theirs, theirs)
+            made = {**self.theirs.made(theirs), "again": True}
+            origin = {**raw.get("origin", {}), "made": made}
+            track = self._track_of(urn)
+            new = self._append(track, {**raw, "refs": self._refs(raw), "origin": origin})
+            self._revived[urn] = new
+            self._note(track, new, self.theirs.stamp(theirs))
+        return self._revived[urn]
 
     def _equal(self, track: int, entry: Entry, refs: list[list[Any]]) -> int | None:
         """Return a version that we made apart and that is equal to one of theirs."""
         for own in self.ours.by_track.get(track, ()):
             if (
                 not own.again
+                and own.urn not in self._gone
                 and own.raw["document"] == entry.raw["document"]
                 and own.raw["refs"] == refs
                 and self.theirs.urn(own.key) is None
@@ -230,7 +256,7 @@ class Incoming:
             if before is not None:
                 found.setdefault(before, self.ours.stamp(before))
         best = max(found, key=lambda urn: (found[urn], urn))
-        if found[best] > found[last]:
+        if found[best] > found[last] and best not in self._gone:
             again = {**self._raw(best)}
             made = {**self._made(best), "clock": found[best][0], "again": True}
             again["origin"] = {**again.get("origin", {}), "made": made}
@@ -249,30 +275,33 @@ class Incoming:
         return self.ours.made(urn)
 
     def _raw(self, urn: int) -> dict[str, Any]:
-        """Return the entry of a version, as the log has it."""
-        if urn in self._entries:
-            return dict(self._entries[urn])
-        entry = self.ours.entry(urn)
-        if entry is not None:
-            return dict(entry.raw)
-        catalogue = self.ours.session.catalogue
-        row = catalogue.version(urn, self.ours.head)
-        assert row is not None
-        raw: dict[str, Any] = {
-            "kind": row.kind,
-            "type": row.type,
-            "document": row.document.hex(),
-            "size": row.size,
-            "total": row.total,
-            "refs": [
-                [ref.role, {"external": ref.external} if ref.child is None else ref.child]
-                for ref in catalogue.refs(urn)
-            ],
-        }
-        origin = catalogue.origin(urn)
-        if origin:
-            raw["origin"] = loads(origin.encode())
-        return raw
+        """Return the entry of a version of ours, or of one that comes."""
+        return dict(self._entries[urn]) if urn in self._entries else raw_entry(self.ours, urn)
+
+
+def raw_entry(side: Side, urn: int) -> dict[str, Any]:
+    """Return the entry of a version as the log has it, but for its number and place."""
+    entry = side.entry(urn)
+    if entry is not None:
+        return dict(entry.raw)
+    catalogue = side.session.catalogue
+    row = catalogue.version(urn, side.head)
+    assert row is not None
+    raw: dict[str, Any] = {
+        "kind": row.kind,
+        "type": row.type,
+        "document": row.document.hex(),
+        "size": row.size,
+        "total": row.total,
+        "refs": [
+            [ref.role, {"external": ref.external} if ref.child is None else ref.child]
+            for ref in catalogue.refs(urn)
+        ],
+    }
+    origin = catalogue.origin(urn)
+    if origin:
+        raw["origin"] = loads(origin.encode())
+    return raw
 
 
 def _meta(side: Side, track: int) -> Mapping[str, Any]:
