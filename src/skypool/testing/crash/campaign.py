@@ -27,7 +27,8 @@ from skypool.testing.crash.trace import Trace
 __all__ = ["Tally", "check_operation", "check_recoveries", "run", "sample", "table"]
 
 # Some states are equal to others: so many more are drawn than are wanted.
-_SPARE = 1.6
+_SPARE = 2
+_TURNS = 8  # of short recordings, in which less is drawn at a time
 # Besides the next save, every so many states have something else done to them first.
 _EXTRAS: Sequence[Callable[[sp.Pool], object] | None] = (
     None,
@@ -91,20 +92,25 @@ def sample(
     only
         Kinds to draw from.
     """
+    found: set[Recipe] = set()
     heaps: dict[tuple[Kind, str], list[Recipe]] = defaultdict(list)
-    for recipe in recipes(trace, seed):
-        if recipe.kind in only:
-            heaps[recipe.kind, _hurt(recipe, trace)].append(recipe)
+    for turn in range(_TURNS):
+        for recipe in recipes(trace, seed + turn):
+            if recipe.kind in only and recipe not in found:
+                found.add(recipe)
+                heaps[recipe.kind, _hurt(recipe, trace)].append(recipe)
+        if len(found) >= _SPARE**2 * count:
+            break
     rng = random.Random(seed)
     for heap in heaps.values():
         rng.shuffle(heap)
     chosen: list[Recipe] = []
     for kind in (Kind.PREFIX, Kind.NONE):
-        found = [recipe for key, heap in heaps.items() if key[0] is kind for recipe in heap]
-        if len(found) < count // 3:
-            chosen += found
+        listed = [recipe for key, heap in heaps.items() if key[0] is kind for recipe in heap]
+        if len(listed) < count // 3:
+            chosen += listed
             heaps = {key: heap for key, heap in heaps.items() if key[0] is not kind}
-    wanted = int(count * _SPARE) + len(heaps)
+    wanted = count * _SPARE + len(heaps)
     while len(chosen) < wanted and any(heaps.values()):
         chosen += [heap.pop() for heap in heaps.values() if heap]
     rank = {recipe: number for number, recipe in enumerate(chosen)}

@@ -280,6 +280,18 @@ def _gc(work: Work) -> None:
         work.save(pool, "after gc", _image(40))
 
 
+def _purge(work: Work) -> None:
+    """Give up what was removed, by a commit, and its chunks."""
+    with work.open() as pool:
+        work.commit(lambda m: m.without("a"), lambda: pool.remove("a"))
+        work.commit(
+            lambda model: replace(model, commit=model.commit + 1, removed={}),
+            lambda: pool.gc(grace=0, removed_after=0),
+        )
+        assert len(os.listdir(os.path.join(work.path, "packs"))) == 1
+        assert pool.info().bytes_stored < 60_000  # a version that has a tag stays
+
+
 def _reindex(work: Work) -> None:
     with work.open() as pool:
         pool.reindex()
@@ -341,6 +353,7 @@ OPERATIONS: Mapping[str, Operation] = {
         Operation("rename", _rename, _filled),
         Operation("remove and restore", _remove, _filled),
         Operation("gc and repacking", _gc, _with_garbage),
+        Operation("gc of what was removed", _purge, _filled),
         Operation("reindex", _reindex, _filled),
         Operation("roll of a pack", _roll, _filled),
         Operation("two threads", _threads, _filled),
