@@ -10,34 +10,41 @@ from skypool.storage.filelayer import Handle, LocalFiles
 
 
 class Steps(LocalFiles):
-    """The file layer; before every change of a file, and every lock, it calls a function."""
+    """The file layer; before every change of a file, and every lock, it calls a function.
+
+    Not while the log is locked: whoever commits waits then, and here it would be for ever.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.before: Callable[[str, str], None] = lambda name, path: None
 
+    def _step(self, name: str, path: str) -> None:
+        if name == "lock" or not path.endswith("commits.log"):
+            self.before(name, path)
+
     def create_exclusive(self, path: str) -> Handle:
-        self.before("create", path)
+        self._step("create", path)
         return super().create_exclusive(path)
 
     def write(self, handle: Handle, offset: int, buffers: Sequence[Buffer]) -> None:
-        self.before("write", handle.path)
+        self._step("write", handle.path)
         super().write(handle, offset, buffers)
 
     def truncate(self, handle: Handle, size: int) -> None:
-        self.before("truncate", handle.path)
+        self._step("truncate", handle.path)
         super().truncate(handle, size)
 
     def sync(self, handle: Handle) -> None:
-        self.before("sync", handle.path)
+        self._step("sync", handle.path)
         super().sync(handle)
 
     def unlink(self, path: str) -> None:
-        self.before("unlink", path)
+        self._step("unlink", path)
         super().unlink(path)
 
     def lock(self, handle: Handle, *, exclusive: bool, wait: float | None = 0.0) -> bool:
-        self.before("lock", handle.path)
+        self._step("lock", handle.path)
         return super().lock(handle, exclusive=exclusive, wait=wait)
 
 

@@ -270,6 +270,7 @@ class Collector:
                 self._take(marks, victim, repacker)
                 done += victim.size
         with self._session.committing():
+            self._check_epoch()  # a rebuild gives documents other numbers
             marks.forget_lost_documents()
         marks.sweep()
         self._tell("giving back", len(victims), len(victims), total, total)
