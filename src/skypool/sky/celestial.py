@@ -96,7 +96,10 @@ def geometry(header: str, shape: tuple[int, ...], wcs: Callable[[], Any]) -> Geo
     x_axis, y_axis = (len(shape) - 1 - axis for axis in sorted((lon, lat)))
     if y_axis < 0:
         return None
-    image = _WcsImage.of(found)
+    try:
+        image = _WcsImage.of(found)
+    except (ValueError, TypeError, ArithmeticError):
+        return None  # what astropy cannot place on the sky is nowhere
     return Geometry(image, shape[x_axis], shape[y_axis], x_axis, y_axis)
 
 
@@ -127,6 +130,11 @@ class _WcsImage:
             None if math.isnan(equinox) else equinox,
         )
         self._rotation = None if name is None else np.array(ROTATIONS[name])
+        self._frame: Any = None
+        if name is None:
+            from astropy.wcs.utils import wcs_to_celestial_frame
+
+            self._frame = wcs_to_celestial_frame(wcs)  # ValueError for those of other planets
 
     @classmethod
     def of(cls, wcs: Any) -> _WcsImage:
@@ -189,12 +197,6 @@ class _WcsImage:
 
     def _from_icrs(self, directions: Points) -> Points:
         return self._changed(directions, "icrs", self._frame)
-
-    @property
-    def _frame(self) -> Any:
-        from astropy.wcs.utils import wcs_to_celestial_frame
-
-        return wcs_to_celestial_frame(self._wcs)
 
     @staticmethod
     def _changed(vectors: Points, source: Any, target: Any) -> Points:
