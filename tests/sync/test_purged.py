@@ -91,3 +91,27 @@ def test_what_was_made_and_given_up_comes_without_content(pools: tuple[Pool, Poo
     assert b.verify().ok
     assert a.pull(b).how == "merged"
     assert a.pull(b).how == b.pull(a).how == "same"
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_given_up_while_it_is_copied(pools: tuple[Pool, Pool], *, apart: bool) -> None:
+    a, b = pools
+    for seed in range(10, 13):
+        a.save(product(seed, 60), name=f"p/{seed}")
+    a.save(product(13, 400), name="p/13")  # so much that its pack is written anew
+    if apart:
+        b.save(product(20), name="mine")
+    a.remove("p/13")
+    done = []
+
+    def told(_: object) -> None:
+        if not done:
+            done.append(a.gc(grace=0, removed_after=0))
+
+    report = b.pull(progress=told)
+    assert done
+    assert report.how == ("merged" if apart else "forward")
+    assert report.purged == 1
+    verified = b.verify()
+    assert verified.ok, [str(problem) for problem in verified.problems]
+    assert b.pull().how in ("same", "ahead")

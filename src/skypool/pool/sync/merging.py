@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from skypool.catalogue.interface import HeadMoved
 from skypool.catalogue.publish import time_of
 from skypool.codec.documents import dumps, format_time
 from skypool.errors import Conflict
@@ -74,6 +75,9 @@ def _bring(
     transfer = Transfer(source, target, writer, report, counter, skip_damaged=options.skip_damaged)
     try:
         documents = transfer.bring(merged.incoming.versions)
+        if not transfer.skipped <= merged.given_up():
+            report.purged = 0
+            raise HeadMoved(f"versions of {source.folder.path} were purged meanwhile")
         commits = [(record, dumps(record)) for record in records]
         target.adopt(merged.ours.head, commits, writer, documents)
     except BaseException:
@@ -187,6 +191,15 @@ class _Merge:
             if this not in known and (known or source["document"] in coming):
                 found.append(source)
         return found
+
+    def given_up(self) -> set[bytes]:
+        """Return the documents of the versions that come without content."""
+        purged = set(self._purged())
+        return {
+            bytes.fromhex(version["document"])
+            for version in self.incoming.versions
+            if version["urn"] in purged
+        }
 
     def _purged(self) -> list[int]:
         """Return the versions that come without content."""

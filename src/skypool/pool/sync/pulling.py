@@ -93,8 +93,10 @@ def _step(source: Session, target: Session, report: SyncReport, options: SyncOpt
     if found.standing is Standing.BEHIND:
         what = "cloning" if found.ours == START else "pulling"
         counter = Counter(options.progress, what)
+        before = report.purged
         follow(source, target, found, report, counter, skip_damaged=options.skip_damaged)
-        return True
+        # What was purged while it was copied is whole with the commit that purged it.
+        return report.purged == before
     from skypool.pool.sync.merging import merge
 
     merge(source, target, found, report, options)

@@ -75,6 +75,11 @@ class Transfer:
         Told how far the work is.
     skip_damaged
         Whether products that are damaged in the source come without what is lost.
+
+    Attributes
+    ----------
+    skipped : set of bytes
+        Documents of versions whose content was given up in the source.
     """
 
     def __init__(
@@ -97,6 +102,7 @@ class Transfer:
         self._unstaged = 0
         self._in_place = bool(source.catalogue.database.query("SELECT 1 FROM sources LIMIT 1"))
         self._given_up = source.catalogue.given_up()
+        self.skipped: set[bytes] = set()
 
     def bring(self, versions: Iterable[Mapping[str, Any]]) -> list[IndexedDocument]:
         """Copy what version entries need; return the documents that are not staged yet.
@@ -143,6 +149,7 @@ class Transfer:
         for name, version in group.items():
             if name in self._given_up:
                 self._report.purged += 1
+                self.skipped.add(name)
                 found.append(_bare(name, version))
                 continue
             yield name
@@ -212,6 +219,7 @@ class Transfer:
             if self._lacks(name, lacking):
                 if name in self._given_up:
                     self._report.purged += 1
+                    self.skipped.add(name)
                 else:
                     hurt.append(self._label(version))
         if not hurt:
