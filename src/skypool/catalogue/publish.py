@@ -472,20 +472,9 @@ def _insert_versions(connection: sqlite3.Connection, number: int, versions: Any)
         if document is None:
             raise Damaged(f"the document {version['document']} of commit {number} is not there")
         origin = dumps(version["origin"]).decode() if "origin" in version else None
-        rows.append(
-            (
-                version["urn"],
-                version["track"],
-                version["version"],
-                document,
-                version["total"],
-                number,
-                FOREVER,
-                origin,
-                len(version["refs"]),
-                digest,
-            )
-        )
+        head = (version["urn"], version["track"], version["version"])
+        rest = (version["total"], number, FOREVER, origin, len(version["refs"]))
+        rows.append((*head, document, *rest, crc_of_row(*head, digest, *rest, 0)))
         tracks.append((number, version["track"], version["version"] - 1))
         for position, (role, target) in enumerate(version["refs"]):
             child, external = (
@@ -496,8 +485,7 @@ def _insert_versions(connection: sqlite3.Connection, number: int, versions: Any)
             refs.append((version["urn"], position, to_database(role), child, external))
     connection.executemany(
         "INSERT INTO versions(urn, track, version, document, total, since, until, origin, children,"
-        " crc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,"
-        " crc_of_row(?1, ?2, ?3, ?10, ?5, ?6, ?7, ?8, ?9, 0))",
+        " crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         rows,
     )
     connection.executemany(

@@ -12,7 +12,7 @@ __all__ = ["encode_meta", "read_meta"]
 
 def read_meta(listed: Sequence[Sequence[Any]]) -> MetaData:
     """Return the parameters of a document."""
-    return MetaData({entry[0]: Parameter(*entry[1:]) for entry in listed})
+    return MetaData.of_parameters({entry[0]: Parameter(*entry[1:]) for entry in listed})
 
 
 def encode_meta(meta: Mapping[str, Parameter]) -> list[tuple[Any, ...]]:
