@@ -73,6 +73,8 @@ def open_catalogue(session: Session) -> SqliteCatalogue:
     """
     if not session.writable:
         return _open_for_reading(session)
+    # Looked at before SQLite opens the file: at the last closing it takes the pages in.
+    session.found_wal = bool(_size(session.folder.catalogue + "-wal"))
     problem = _problem(session)
     if problem is None:
         return session.make_catalogue()
@@ -247,12 +249,13 @@ def _mend_damaged_log(session: Session) -> None:
 def _misfit(session: Session) -> str:
     """Return what does not fit in a copied pool; empty if it is whole."""
     from skypool.catalogue.collecting import Marks
+    from skypool.pool.checking_catalogue import check_rows
     from skypool.pool.checking_log import check_log
 
     # A part of the database that belongs to another state of it than the rest: after a second
     # run of rsync, it may even be left from the first.
-    if _size(session.folder.catalogue + "-wal"):
-        return "it has pages in a -wal file"
+    if session.found_wal:
+        return "it had pages in a -wal file"
     problems: list[str] = []
     with Marks(session.catalogue.database) as marks:
         for name, end in marks.ends().items():
@@ -261,6 +264,7 @@ def _misfit(session: Session) -> str:
                 problems.append(f"{name.hex()}.pack is older")
         problems += marks.integrity(quick=False)
     check_log(session, lambda kind, what, where: problems.append(f"{where}: {what}"))
+    check_rows(session, lambda kind, what, where: problems.append(f"{where}: {what}"))
     return problems[0] if problems else ""
 
 

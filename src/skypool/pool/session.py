@@ -85,6 +85,8 @@ class Session:
         self._documents: OrderedDict[bytes, dict[str, Any]] = OrderedDict()
         self._lock = threading.Lock()
         self._publishing = threading.RLock()
+        # Whether the catalogue had a `-wal` file with pages when it was opened.
+        self.found_wal = False
         self.catalogue = open_catalogue(self)
         self.store.candidates = self._unfinished_packs
         try:
