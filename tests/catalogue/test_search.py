@@ -162,6 +162,8 @@ def world(tmp_path):
                         ("obsid", "5", ""),
                         ("wavelength", 250.0, "um"),
                         ("DATE-OBS", "2010-03-02T10:00:00", ""),
+                        ("RA_TARG", 11.0, ""),
+                        ("DEC_TARG", 20.0, ""),
                     ]
                 ),
             ),
@@ -169,7 +171,7 @@ def world(tmp_path):
                 "m/c",
                 Spec(
                     [("obsid", 6, ""), ("start", datetime(2010, 3, 2, 12, tzinfo=UTC), "")],
-                    [[("CHIP", 1, "")], [("CHIP", 2, "")]],
+                    [[("CHIP", 1, "")], [("CHIP", 2, ""), ("ra", 10.0, ""), ("dec", 20.0, "")]],
                 ),
             ),
             (
@@ -256,6 +258,11 @@ MAPS = ["cal/flat", "m/a", "m/b", "m/c", "m/d"]
         ("obsid * 2 == 14", ["m/a"], False),
         ("True", ["cal/flat", "m/a", "m/b", "m/c", "m/d", "o", "o/l2"], True),
         ("size > 101 and path == 'x'", [], None),
+        ("within(10, 20, 0)", ["m/c"], True),
+        ("within(10.5, 20, '35 arcmin') or within('11 20', 0.1)", ["m/b", "m/c"], True),
+        ("od == 98 or not within(10, 20, 20)", ["cal/flat", "m/a", "m/d", "o", "o/l2"], None),
+        ("parent(within(0, 0, 180))", [], True),
+        ("overlaps(10, 20, 180) or overlaps(within(0, 0, 180))", [], True),
     ],
 )  # fmt: skip
 def test_queries(world, query, names, decided):
@@ -282,9 +289,10 @@ def test_all_versions_and_order(world):
     ]
 
 
-def test_regions_are_refused_at_once(world):
-    with pytest.raises(QueryError, match="not available yet"):
-        search(world.catalogue.database, parse("False and overlaps(1, 2, 3)"), 1)
+def test_nearest_is_no_condition_on_one_product(world):
+    tree = parse("nearest(1, 2) and True")
+    with pytest.raises(QueryError, match="compares products"):
+        matches(tree, world.subject(1))
 
 
 @pytest.mark.parametrize(

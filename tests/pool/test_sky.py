@@ -2,6 +2,7 @@
 
 import os
 
+import astropy.units as u
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
@@ -11,8 +12,8 @@ from astropy.wcs import WCS
 import skypool as sp
 from skypool.catalogue.coverages import _arrays
 from skypool.errors import QueryError
-from skypool.sky.images import covers, footprint_covers
-from skypool.sky.vectors import vector
+from skypool.sky.images import covers, direction_of, footprint_covers, meets
+from skypool.sky.vectors import separation, vector
 
 PROJECTIONS = ["TAN", "SIN", "ARC", "ZEA", "STG"]
 
@@ -149,3 +150,93 @@ def test_arrays_that_are_no_numbers_are_left_out():
     (found,) = _arrays([["inner", inner], ["odd", odd], ["text", text]])
     assert found[0] == "inner"
     assert [name for name, _ in found[1]["datasets"]] == ["image"]
+
+
+def regions(pool):
+    """Positions and images of all products, by name."""
+    found = {}
+    for ref in pool.ls():
+        datasets = ref.product.datasets
+        found[ref.name] = (direction_of(ref.meta, datasets), datasets)
+    return found
+
+
+def test_circles_are_answered_as_the_definition_says(pool):
+    random = np.random.default_rng(6)
+    products = regions(pool)
+    hits = 0
+    for n in range(60):
+        ra, dec = PLACES[n % len(PLACES)]
+        ra = float((ra + random.normal() * 0.4 / max(0.01, np.cos(np.radians(dec)))) % 360)
+        dec = float(np.clip(dec + random.normal() * 0.4, -90, 90))
+        radius = float(random.choice([0.01, 0.1, 0.3, 1.0]))
+        at, angle = vector(ra, dec), np.radians(radius)
+        expected = [
+            name
+            for name, (here, _) in products.items()
+            if here is not None and separation(here, at) <= angle
+        ]
+        query = f"({ra!r}, {dec!r}, {radius!r})"
+        assert [ref.name for ref in pool.find(f"within{query}")] == expected
+        rest = [name for name in products if name not in expected]
+        assert [ref.name for ref in pool.find(f"not within{query}")] == rest
+        touched = [name for name, (_, images) in products.items() if meets(images, at, angle)]
+        assert [ref.name for ref in pool.find(f"overlaps{query}")] == touched
+        hits += len(expected) + len(touched)
+    assert hits > 100
+
+
+def test_footprints_that_overlap_those_of_others(pool):
+    found = [ref.name for ref in pool.find("overlaps(name == 'covered')")]
+    assert found == ["blank", "map02", "map08"]
+    assert [ref.name for ref in pool.find("name == 'map02' and overlaps(name == 'map02')")] == []
+    both = "name < 'm' and overlaps(name like 'map%')"
+    assert [ref.name for ref in pool.find(both)] == ["blank", "covered"]
+    assert [r.name for r in pool.find("name < 'm' and not overlaps(name == 'covered')")] == [
+        "covered"
+    ]
+    assert not pool.find("overlaps(name == 'nowhere')")
+
+
+def test_the_nearest_ones(pool):
+    names = [ref.name for ref in pool.find("nearest(83.7, 22.1, 4)")]
+    assert len(names) == 4
+    assert set(names) < {"blank", "covered", "map02", "map08", "nowhere"}
+    assert names[:3] == sorted(names[:3])
+    one = [ref.name for ref in pool.find("name like 'map%' and nearest($here)", here=SkyCoord(
+        201.0, -42.0, unit="deg").galactic)]  # fmt: skip
+    assert one == ["map05"]
+    everything = [ref.name for ref in pool.find("nearest(0, 89, 100) and name like 'map%'")]
+    assert len(everything) == 12
+    assert set(everything[:2]) == {"map03", "map09"}
+    assert set(everything[-2:]) == {"map04", "map10"}
+    assert not pool.find("name == 'x' and nearest(1, 2)")
+    several = SkyCoord([0.0, 200.0], [-0.1, -89.0], unit="deg")
+    two = [ref.name for ref in pool.find("nearest($at, 4)", at=several)]
+    assert set(two) == {"map00", "map06", "map04", "map10"}
+
+
+def test_radii_and_places_in_many_forms(pool):
+    here = SkyCoord(83.6, 22.0, unit="deg")
+    names = [ref.name for ref in pool.find("within(83.6, 22, 0.1)")]
+    assert len(names) == 5
+    for query in (
+        "within('83.6 22', '6 arcmin')",
+        "within($here, $radius)",
+        "within($here, radius='0.1 deg')",
+        "within(83.6, 22.0, radius=quantity(360, 'arcsec'))",
+        "within($many, '6 arcmin')",
+    ):
+        found = pool.find(query, here=here.fk5, radius=360 * u.arcsec, many=here.reshape(1))
+        assert [ref.name for ref in found] == names
+
+
+def test_positions_go_with_versions_that_are_given_up(tmp_path):
+    pool = sp.Pool(tmp_path / "pool")
+    pool.save(sp.Product(meta={"ra": 10.0, "dec": 5.0}), name="a")
+    pool.save(sp.Product(meta={"ra": 20.0, "dec": 5.0}), name="a")
+    assert not pool.find("within(10, 5, 1)")
+    assert len(pool.find("within(10, 5, 1)", all_versions=True)) == 1
+    assert [ref.version for ref in pool.at(1).find("nearest(20, 5)")] == [0]
+    pool.reindex()
+    assert [ref.version for ref in pool.find("within(20, 5, 1)")] == [1]

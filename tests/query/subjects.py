@@ -27,7 +27,7 @@ class FakeSubject:
     hash: str | None = "abc"
     kind: str = "SimpleImage"
     type: str = "HPPPMAPBS"
-    coverage: object | None = None
+    near: list[FakeSubject] = field(default_factory=list)
     above: list[FakeSubject] = field(default_factory=list)
     below: list[tuple[str, Any]] = field(default_factory=list)
 
@@ -36,6 +36,9 @@ class FakeSubject:
 
     def children(self) -> Iterable[tuple[str, Any]]:
         return self.below
+
+    def neighbours(self) -> Iterable[FakeSubject]:
+        return self.near
 
     def refer(self, role: str, child: FakeSubject) -> FakeSubject:
         self.below.append((role, child))

@@ -299,11 +299,51 @@ def test_the_tree():
     assert matches(tree, root)
 
 
-def test_regions_of_the_sky_are_not_there_yet():
-    for text in ("within(1, 2, 3)", "overlaps('1 2', 0.1)", "nearest(1, 2) and True"):
-        with pytest.raises(QueryError, match="not available yet") as caught:
-            truth(parse(text), PRODUCT, text)
-        assert caught.value.column == 1
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [
+        ("within(1, 2)", 1),
+        ("within(1, 2, 3, 4)", 1),
+        ("within('1 2')", 1),
+        ("within('1 2', -1)", 15),
+        ("within('1 2', '5 kg')", 15),
+        ("within('nowhere', 1)", 8),
+        ("within(1, radius=2)", 1),
+        ("overlaps('1 2')", 1),
+        ("overlaps(1, 2, number('nan'))", 16),
+        ("nearest(1, 2, 0)", 1),
+        ("nearest(1, 2, 1.5)", 1),
+        ("nearest(od, 2, 1)", 1),
+        ("not nearest(1, 2)", 5),
+        ("od == 1 or nearest(1, 2)", 12),
+        ("parent(nearest(1, 2))", 8),
+        ("nearest(1, 2) and nearest(3, 4)", 19),
+    ],
+)
+def test_regions_of_the_sky_that_mean_nothing(text, column):
+    with pytest.raises(QueryError) as caught:
+        parse(text)
+    assert caught.value.column == column
+    assert caught.value.hint
+
+
+def test_positions_of_metadata():
+    for meta, query in [
+        ({"ra": 201.365, "dec": -43.019}, "within('13:25:27.6 -43:01:08.4', '1 arcsec')"),
+        ({"RA": 1.0, "DEC": 2.0, "RA_TARG": 5.0, "DEC_TARG": 6.0}, "within(1, 2, 0)"),
+        ({"OBJCTRA": "13 25 27.6", "OBJCTDEC": "-43 01 08.4"}, "within(201.365, -43.019, 1e-9)"),
+        ({"ra": Parameter(12.0, "h"), "dec": 0}, "within(180, 0, 1e-12)"),
+        ({"GLON": 0.0, "GLAT": 90.0}, "within(192.85948, 27.12825, '1 arcsec')"),
+        (
+            {"RA": 200.0, "DEC": 10.0, "EQUINOX": 1950.0},
+            "within(200.62386452, 9.73893089, '0.1 arcsec') and not within(200, 10, '10 arcmin')",
+        ),
+    ]:
+        assert truth(parse(query), subject(meta)) is True, query
+    for meta in ({}, {"ra": 1.0}, {"ra": 1.0, "dec": 91.0}, {"ra": "x", "dec": 3}):
+        assert truth(parse("not within(1, 2, 180)"), subject(meta)) is True, meta
+    own = subject({"ra": 10.0, "dec": 20.0, "r": 1.0, "tra": 10.5, "tdec": 20.0})
+    assert truth(parse("within(tra, tdec, r) and not within(tra, tdec, '1 arcmin')"), own) is True
 
 
 def test_names_without_value_and_mismatched_data():

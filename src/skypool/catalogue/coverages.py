@@ -16,7 +16,9 @@ from skypool.codec.sinks import Fetch
 from skypool.errors import Damaged
 
 if TYPE_CHECKING:
+    from skypool.catalogue.interface import IndexedDocument
     from skypool.sky.polygons import Box
+    from skypool.sky.vectors import Vector
 
 __all__ = [
     "BOXES",
@@ -106,29 +108,58 @@ class _Unread:
         raise Damaged(f"the values at {index} are not read for the coverage")
 
 
-def insert_coverages(connection: sqlite3.Connection, found: Iterable[tuple[int, bytes]]) -> None:
-    """Index coverages.
+def insert_coverages(
+    connection: sqlite3.Connection, found: Iterable[tuple[int, IndexedDocument]]
+) -> None:
+    """Index coverages and positions.
 
     Parameters
     ----------
     connection
         In a transaction.
     found
-        Numbers of documents, and their coverages.
+        Numbers of documents, and what is indexed of them.
     """
+    for number, document in found:
+        direction = _direction(document)
+        if direction is not None:
+            x, y, z = direction
+            connection.execute(
+                "INSERT OR REPLACE INTO points(id, x0, x1, y0, y1, z0, z1, x, y, z)"
+                " VALUES (?1, ?2, ?2, ?3, ?3, ?4, ?4, ?2, ?3, ?4)",
+                (number, x, y, z),
+            )
+        if document.coverage:
+            _insert_coverage(connection, number, document.coverage)
+
+
+def _direction(document: IndexedDocument) -> Vector | None:
+    """Return where a product is: the middle of its coverage, else what its metadata give."""
+    from skypool.sky.coverage import centre, decode
+    from skypool.sky.positions import position_of
+    from skypool.sky.vectors import vector
+
+    middle = centre(decode(document.coverage)) if document.coverage else None
+    if middle is not None:
+        return vector(*middle)
+    return position_of(
+        ((p[0], p[1], p[2] if len(p) > 2 else "") for p in listed) for _, listed in document.metas
+    )
+
+
+def _insert_coverage(connection: sqlite3.Connection, number: int, parts: bytes) -> None:
     from skypool.sky.coverage import decode
 
-    for number, parts in found:
-        connection.execute(
-            "INSERT OR REPLACE INTO coverages(document, parts) VALUES (?, ?)", (number, parts)
-        )
-        connection.executemany(
-            "INSERT INTO boxes(id, x0, x1, y0, y1, z0, z1) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [
-                (number * BOXES + place, *box)
-                for place, box in enumerate(_boxes(part.box() for part in decode(parts)))
-            ],
-        )
+    connection.execute(
+        "INSERT OR REPLACE INTO coverages(document, parts) VALUES (?, ?)", (number, parts)
+    )
+    connection.executemany(
+        "INSERT INTO boxes(id, x0, x1, y0, y1, z0, z1) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [
+            (number * BOXES + place, *box)
+            for place, box in enumerate(_boxes(part.box() for part in decode(parts)))
+        ],
+    )
 
 
 def _boxes(found: Iterable[Box]) -> list[Box]:
@@ -143,9 +174,17 @@ def _boxes(found: Iterable[Box]) -> list[Box]:
 
 
 def delete_coverages(connection: sqlite3.Connection, documents: Iterable[tuple[int]]) -> None:
-    """Forget the coverages of documents, given by number."""
+    """Forget the coverages and positions of documents, given by number."""
+    from skypool.sky.coverage import decode
+
     for (number,) in documents:
+        connection.execute("DELETE FROM points WHERE id = ?", (number,))
+        for (parts,) in connection.execute(
+            "SELECT parts FROM coverages WHERE document = ?", (number,)
+        ).fetchall():
+            # One by one: the R*Tree would be read from end to end for a range of numbers.
+            connection.executemany(
+                "DELETE FROM boxes WHERE id = ?",
+                [(number * BOXES + n,) for n in range(min(len(decode(parts)), BOXES))],
+            )
         connection.execute("DELETE FROM coverages WHERE document = ?", (number,))
-        connection.execute(
-            "DELETE FROM boxes WHERE id >= ? AND id < ?", (number * BOXES, (number + 1) * BOXES)
-        )

@@ -58,9 +58,7 @@ def index_documents(connection: sqlite3.Connection, documents: Iterable[IndexedD
         [(number, *row, crc_of_row(*row)) for number, row in map(_row, new)],
     )
     numbered += new
-    insert_coverages(
-        connection, [(number, found.coverage) for number, found in numbered if found.coverage]
-    )
+    insert_coverages(connection, numbered)
     for start in range(0, len(numbered), RUN_DOCUMENTS):
         part = numbered[start : start + RUN_DOCUMENTS]
         _insert_terms(connection, _run_for(connection, len(part)), part)

@@ -11,7 +11,7 @@ from __future__ import annotations
 __all__ = ["SCHEMA", "SCHEMA_VERSION", "TEXT_LIMIT"]
 
 # Raised with every change: a catalogue of another number is rebuilt from the log.
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 # Longer text is searchable by its start; the whole stands in the document.
 TEXT_LIMIT = 200
@@ -124,6 +124,9 @@ CREATE TABLE coverages(
     parts BLOB NOT NULL
 );
 CREATE VIRTUAL TABLE boxes USING rtree(id, x0, x1, y0, y1, z0, z1);
+
+-- Where each document is, as a unit vector: rounded outwards in the tree, exact beside it.
+CREATE VIRTUAL TABLE points USING rtree(id, x0, x1, y0, y1, z0, z1, +x, +y, +z);
 
 -- `purged` is the commit that gave up the content, 0 where it is there.
 CREATE TABLE versions(

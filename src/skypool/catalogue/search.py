@@ -18,8 +18,7 @@ from skypool.catalogue.interface import VersionRow
 from skypool.catalogue.search_clause import UNDECIDED, Clause
 from skypool.catalogue.search_compile import MOST_NODES, Compiler
 from skypool.catalogue.text import from_database
-from skypool.errors import QueryError
-from skypool.query.tree import Call, Literal, Node, walk
+from skypool.query.tree import Literal, Node, walk
 
 __all__ = ["Candidate", "search"]
 
@@ -64,19 +63,7 @@ def search(
         Whether older versions answer too, before the newer ones of their track.
     text
         The query as written, for errors.
-
-    Raises
-    ------
-    QueryError
-        If it asks for what this version cannot answer.
     """
-    for node in walk(tree):
-        if isinstance(node, Call) and node.function in ("within", "overlaps", "nearest"):
-            raise QueryError(
-                f"{node.function}() is not available yet",
-                text=text,
-                column=node.column,
-            )
     nodes = sum(1 for node in walk(tree) if not isinstance(node, Literal))
     large = tree.depth > _DEEPEST or nodes > MOST_NODES
     compiler = Compiler(at)

@@ -19,7 +19,7 @@ from skypool.catalogue.search_clause import (
     plain_number,
     stored_value,
 )
-from skypool.catalogue.search_sky import SKY_CALLS
+from skypool.catalogue.search_sky import SKY_CALLS, overlap, whole_box
 from skypool.catalogue.search_terms import (
     Part,
     compare_parts,
@@ -65,6 +65,7 @@ class Compiler:
     tests: list[Callable[[Any], int]] = field(default_factory=list)
     parts: list[tuple[Part, bool]] = field(default_factory=list)
     regions: list[Callable[[bytes], int]] = field(default_factory=list)
+    circles: list[Callable[[float, float, float], bool]] = field(default_factory=list)
     aliases: int = 0
 
     def register(self, connection: sqlite3.Connection) -> None:
@@ -92,6 +93,9 @@ class Compiler:
 
         connection.create_function("query_test", 2, test)
         connection.create_function("query_region", 2, region)
+        connection.create_function("query_circle", 4, lambda n, *at: self.circles[n](*at))
+        connection.create_function("query_limit", 2, lambda parts, n: whole_box(parts)[n])
+        connection.create_function("query_overlap", 2, overlap)
 
     def parameter(self, value: Any) -> str:
         """Return the placeholder of a value."""

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from skypool.catalogue.coverages import BOXES
-from skypool.catalogue.search_clause import UNDECIDED, Clause
-from skypool.query.sky import directions_of
+from skypool.catalogue.search_clause import UNDECIDED, Clause, joined
+from skypool.query.sky import asks_of_others, directions_of, region_of
 from skypool.sky.coverage import Part, Truth, any_part, decode
-from skypool.sky.vectors import Vector
+from skypool.sky.overlap import coverages_meet, meets_circle
+from skypool.sky.polygons import Box, box_of_circle
+from skypool.sky.vectors import Vector, separation
 
 if TYPE_CHECKING:
+    from skypool.catalogue.database import Database
     from skypool.catalogue.search_compile import Compiler
     from skypool.query.tree import Call
 
-__all__ = ["SKY_CALLS"]
+__all__ = ["SKY_CALLS", "directions", "neighbours", "overlap", "whole_box"]
 
 _MOST_DIRECTIONS: Final = 1000
+_BATCH: Final = 500
 
 
 def _point(ask: Callable[[Part, Vector], Truth]) -> Callable[[Compiler, Call, str], Clause]:
@@ -25,34 +30,160 @@ def _point(ask: Callable[[Part, Vector], Truth]) -> Callable[[Compiler, Call, st
         directions = directions_of(node.arguments)
         if directions is None or not directions or len(directions) > _MOST_DIRECTIONS:
             return UNDECIDED
-        found = [_one(self, ask, direction, v) for direction in directions]
-        return Clause(
-            " OR ".join(clause.maybe for clause in found),
-            " OR ".join(clause.sure for clause in found),
-        )
+        return joined("OR", [_one(self, ask, direction, v) for direction in directions])
 
     return compiled
 
 
 def _one(self: Compiler, ask: Callable[[Part, Vector], Truth], direction: Vector, v: str) -> Clause:
+    number = _region(self, lambda part: ask(part, direction))
+    x, y, z = direction
+    return _covering(number, _meeting(self, (x, x, y, y, z, z)), v)
+
+
+def _region(self: Compiler, ask: Callable[[Part], Truth]) -> int:
+    """Register a question to coverages; return its number."""
+
     def answer(data: bytes) -> int:
-        found = any_part(decode(data), lambda part: ask(part, direction))
+        found = any_part(decode(data), ask)
         return 1 if found is None else 2 * found
 
     self.regions.append(answer)
-    number = len(self.regions) - 1
-    x, y, z = (self.parameter(value) for value in direction)
+    return len(self.regions) - 1
+
+
+def _covering(number: int, where: str, v: str) -> Clause:
+    """Return where a coverage with a box somewhere answers a question with yes."""
     query = (
         f"{v}.document IN (SELECT c.document FROM boxes b JOIN coverages c"
-        f" ON c.document = b.id / {BOXES} WHERE b.x0 <= {x} AND b.x1 >= {x}"
-        f" AND b.y0 <= {y} AND b.y1 >= {y} AND b.z0 <= {z} AND b.z1 >= {z}"
-        f" AND query_region({number}, c.parts) > {{}})"
+        f" ON c.document = b.id / {BOXES} WHERE {where} AND query_region({number}, c.parts) > {{}})"
     )
     return Clause(query.format(0), query.format(1))
+
+
+def _within(self: Compiler, node: Call, v: str) -> Clause:
+    region = region_of(node)
+    if region is None or not 0 < len(region.directions) <= _MOST_DIRECTIONS:
+        return UNDECIDED
+
+    def one(direction: Vector) -> str:
+        self.circles.append(lambda x, y, z: separation((x, y, z), direction) <= region.radius)
+        number = len(self.circles) - 1
+        return (
+            f"{v}.document IN (SELECT b.id FROM points b WHERE"
+            f" {_meeting(self, box_of_circle(direction, region.radius))}"
+            f" AND query_circle({number}, b.x, b.y, b.z))"
+        )
+
+    found = " OR ".join(one(direction) for direction in region.directions)
+    return Clause(found, found)
+
+
+def _overlaps(self: Compiler, node: Call, v: str) -> Clause:
+    if asks_of_others(node):
+        return _overlaps_others(self, node, v)
+    region = region_of(node)
+    if region is None or not 0 < len(region.directions) <= _MOST_DIRECTIONS:
+        return UNDECIDED
+
+    def one(direction: Vector) -> Clause:
+        number = _region(self, lambda part: meets_circle(part, direction, region.radius))
+        where = _meeting(self, box_of_circle(direction, region.radius))
+        return _covering(number, where, v)
+
+    return joined("OR", [one(direction) for direction in region.directions])
+
+
+def _overlaps_others(self: Compiler, node: Call, v: str) -> Clause:
+    """Return where a footprint overlaps that of another product that meets a condition."""
+    w = self.alias()
+    inner = self.clause(node.arguments[0], True, w)
+    query = (
+        "EXISTS (SELECT 1 FROM coverages c CROSS JOIN boxes b"
+        f" CROSS JOIN versions {w} CROSS JOIN coverages d WHERE c.document = {v}.document"
+        f" AND {_touching('c.parts')} AND {w}.document = b.id / {BOXES} AND {w}.urn <> {v}.urn"
+        f" AND {w}.since <= :at AND {w}.until > :at AND {w}.purged = 0 AND EXISTS (SELECT 1"
+        f" FROM names s WHERE s.track = {w}.track AND s.since <= :at AND s.until > :at)"
+        f" AND d.document = {w}.document AND ({{}}) AND query_overlap(c.parts, d.parts) > {{}})"
+    )
+    return Clause(query.format(inner.maybe, 0), query.format(inner.sure, 1))
+
+
+def _touching(parts: str) -> str:
+    """Return the condition that a box touches the one round all parts of a coverage."""
+    return " AND ".join(
+        f"b.{axis}0 <= query_limit({parts}, {2 * n + 1})"
+        f" AND b.{axis}1 >= query_limit({parts}, {2 * n})"
+        for n, axis in enumerate("xyz")
+    )
+
+
+def _meeting(self: Compiler, box: Box) -> str:
+    """Return the condition that a box of the table `b` touches another."""
+    limits = [self.parameter(value) for value in box]
+    return " AND ".join(
+        f"b.{axis}0 <= {limits[2 * n + 1]} AND b.{axis}1 >= {limits[2 * n]}"
+        for n, axis in enumerate("xyz")
+    )
+
+
+@lru_cache(maxsize=64)
+def whole_box(data: bytes) -> Box:
+    """Return the box round all parts of a coverage."""
+    boxes = [part.box() for part in decode(data)]
+    low = [min(box[n] for box in boxes) for n in (0, 2, 4)]
+    high = [max(box[n] for box in boxes) for n in (1, 3, 5)]
+    return (low[0], high[0], low[1], high[1], low[2], high[2])
+
+
+def overlap(one: bytes, other: bytes) -> int:
+    """Return whether two coverages overlap: 0 no, 1 undecided, 2 yes."""
+    found = coverages_meet(decode(one), decode(other))
+    return 1 if found is None else 2 * found
+
+
+def neighbours(database: Database, document: bytes, at: int) -> list[int]:
+    """Return the newest versions as of a commit whose footprints may overlap with a document's."""
+    with database.reading() as connection:
+        row = connection.execute(
+            "SELECT c.parts FROM documents d JOIN coverages c ON c.document = d.id"
+            " WHERE d.digest = ?",
+            (document,),
+        ).fetchone()
+        if row is None:
+            return []
+        box = whole_box(row[0])
+        rows = connection.execute(
+            "SELECT DISTINCT w.urn FROM boxes b CROSS JOIN versions w"
+            f" ON w.document = b.id / {BOXES} WHERE b.x0 <= ?2 AND b.x1 >= ?1 AND b.y0 <= ?4"
+            " AND b.y1 >= ?3 AND b.z0 <= ?6 AND b.z1 >= ?5 AND w.since <= ?7 AND w.until > ?7"
+            " AND w.purged = 0 AND EXISTS (SELECT 1 FROM names s WHERE s.track = w.track"
+            " AND s.since <= ?7 AND s.until > ?7) ORDER BY w.urn",
+            (*box, at),
+        ).fetchall()
+    return [urn for (urn,) in rows]
+
+
+def directions(database: Database, documents: Sequence[bytes]) -> dict[bytes, Vector]:
+    """Return where documents are, those that are somewhere."""
+    found: dict[bytes, Vector] = {}
+    with database.reading() as connection:
+        for start in range(0, len(documents), _BATCH):
+            part = documents[start : start + _BATCH]
+            marks = ",".join("?" * len(part))
+            rows = connection.execute(
+                "SELECT d.digest, p.x, p.y, p.z FROM documents d CROSS JOIN points p"
+                f" ON p.id = d.id WHERE d.digest IN ({marks})",
+                part,
+            )
+            found.update((digest, (x, y, z)) for digest, x, y, z in rows)
+    return found
 
 
 SKY_CALLS: Final[dict[str, Callable[[Compiler, Call, str], Clause]]] = {
     "covers": _point(lambda part, direction: part.covers(direction)),
     "footprint_covers": _point(lambda part, direction: part.footprint(direction)),
+    "within": _within,
+    "overlaps": _overlaps,
 }
 """Functions that are always true or false, by name: each says where it is true."""

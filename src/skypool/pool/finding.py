@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from skypool.errors import UsageError
 from skypool.pool.hits import Hits, ProductSubject, of_kind
+from skypool.pool.near import nearest
 from skypool.pool.ref import Ref
 from skypool.pool.view import View
+
+if TYPE_CHECKING:
+    from skypool.query.tree import Node
 
 __all__ = ["check_query", "find"]
 
@@ -48,15 +52,21 @@ def _matching(
     from skypool.query.check import check_names
     from skypool.query.evaluate import matches
     from skypool.query.grammar import parse
+    from skypool.query.sky import split_nearest
 
     catalogue = view.session.catalogue
-    tree = parse(query, values)
-    check_names(tree, catalogue.keys(), query)
-    found = search(catalogue.database, tree, view.at, all_versions=all_versions, text=query)
-    for row, decided in found:
-        ref = view.ref(row)
-        if decided or matches(tree, ProductSubject(view, ref), query):
-            yield ref
+    whole = parse(query, values)
+    check_names(whole, catalogue.keys(), query)
+    place, tree = split_nearest(whole)
+
+    def find(tree: Node) -> Iterator[Ref]:
+        found = search(catalogue.database, tree, view.at, all_versions=all_versions, text=query)
+        for row, decided in found:
+            ref = view.ref(row)
+            if decided or matches(tree, ProductSubject(view, ref), query):
+                yield ref
+
+    yield from find(tree) if place is None else nearest(view, place, tree, find)
 
 
 def _all(view: View, *, all_versions: bool) -> Iterator[Ref]:

@@ -145,11 +145,6 @@ class ProductSubject:
         """Lazy datasets."""
         return self._ref.product.datasets
 
-    @property
-    def coverage(self) -> object | None:
-        """Nothing yet: coverage on the sky is not indexed."""
-        return None
-
     def parents(self) -> Iterable[ProductSubject]:
         """Return the newest visible versions that refer to this one."""
         at = self._view.at
@@ -162,6 +157,15 @@ class ProductSubject:
         """Return (role, product) of every reference."""
         for role, ref in self._ref.refs.items():
             yield role, ProductSubject(self._view, ref) if isinstance(ref, Ref) else ref.text
+
+    def neighbours(self) -> Iterable[ProductSubject]:
+        """Return the newest visible versions whose boxes on the sky have a point in common."""
+        from skypool.catalogue.search_sky import neighbours
+
+        view = self._view
+        database = view.session.catalogue.database
+        for number in neighbours(database, self._ref.row.document, view.at):
+            yield ProductSubject(view, view.number(number))
 
 
 def of_kind(refs: Iterable[Ref], kind: str | None) -> Iterator[Ref]:

@@ -94,7 +94,7 @@ def _arguments(
     for label in labels[len(given) :]:
         if label in named:
             arguments.append(named[label])
-        elif len(arguments) < len(given) + len(named):
+        elif len(arguments) < len(given) + len(named) and not _is_place(label, arguments):
             _fail(f"{function.name}() lacks {label!r}", text, column, usage)
     if len(arguments) != len(given) + len(named):
         _fail(f"{function.name}() has a value given twice", text, column, usage)
@@ -104,6 +104,13 @@ def _arguments(
         _argument(argument, sort)
         for argument, (_, sort) in zip(arguments, function.parameters, strict=False)
     ]
+
+
+def _is_place(label: str, given: Sequence[Node]) -> bool:
+    """Tell whether a position in one value makes the declination superfluous."""
+    first = given[0] if given else None
+    number = isinstance(first, Literal) and isinstance(first.value, int | float)
+    return label == "dec" and first is not None and not number
 
 
 def _count(number: int) -> str:

@@ -8,6 +8,7 @@ from typing import Final, NoReturn
 from skypool.errors import QueryError
 from skypool.query.calls import near
 from skypool.query.functions import FUNCTIONS, ROW_FUNCTIONS
+from skypool.query.sky import asks_of_others, check_sky, split_nearest
 from skypool.query.tree import (
     ATTRIBUTES,
     FACETS,
@@ -53,6 +54,7 @@ def check(tree: Node, text: str = "") -> None:
         At the first such place.
     """
     _Checker(text).condition(tree, elements=False)
+    split_nearest(tree)
 
 
 def check_rows(tree: Node, text: str = "") -> None:
@@ -204,24 +206,31 @@ class _Checker:
             _fail(f"there is no function {node.function}()", self.text, node)
         if elements and function.name not in ROW_FUNCTIONS and function.need != "data":
             _fail(f"{function.name}() does not work inside data functions", self.text, node)
-        data = function.need == "data"
         for argument, (label, sort) in zip(node.arguments, function.parameters, strict=False):
-            if sort in _TEXTS or (sort == "role" and len(node.arguments) == 2):
-                self.text_argument(argument, label)
-            elif sort == "condition":
-                self.condition(argument, elements=data)
-            elif sort == "elements":
-                self.elements(argument)
-            elif sort == "dataset":
-                if not isinstance(argument, Name | Dataset):
-                    hint = "as in value(image, 10.5, 41)"
-                    _fail("a dataset is wanted here", self.text, argument, hint)
-            elif sort == "place":
-                self.place(argument, function.name, elements)
-            elif sort not in ("region", "role"):
-                self.value(argument, elements)
-            elif not isinstance(argument, Literal):
-                self.condition(argument, elements=False)
+            if sort == "region":
+                sort = "condition" if asks_of_others(node) else "place"
+            self.argument(node, argument, label, sort, elements)
+        if function.need == "sky":
+            check_sky(node)
+
+    def argument(self, node: Call, argument: Node, label: str, sort: str, elements: bool) -> None:
+        """Check one argument of a call."""
+        if sort in _TEXTS or (sort == "role" and len(node.arguments) == 2):
+            self.text_argument(argument, label)
+        elif sort == "condition":
+            self.condition(argument, elements=FUNCTIONS[node.function].need == "data")
+        elif sort == "elements":
+            self.elements(argument)
+        elif sort == "dataset":
+            if not isinstance(argument, Name | Dataset):
+                hint = "as in value(image, 10.5, 41)"
+                _fail("a dataset is wanted here", self.text, argument, hint)
+        elif sort == "place":
+            self.place(argument, node.function, elements)
+        elif sort != "role":
+            self.value(argument, elements)
+        elif not isinstance(argument, Literal):
+            self.condition(argument, elements=False)
 
     def text_argument(self, node: Node, label: str) -> None:
         if isinstance(node, Binding) or (isinstance(node, Literal) and isinstance(node.value, str)):

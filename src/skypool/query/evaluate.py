@@ -294,14 +294,6 @@ class Evaluator:
     def _condition(self, node: Node) -> Value:
         return self.truth(node)
 
-    def _sky(self, node: Call) -> bool:
-        function = SKY.get(node.function)
-        if function is None:
-            raise QueryError(
-                f"{node.function}() is not available yet", text=self.text, column=node.column
-            )
-        return function(self, node)
-
     def _binary(self, node: Binary) -> Value:
         return arithmetic.calculate(node.operator, self.value(node.left), self.value(node.right))
 
@@ -315,7 +307,7 @@ class Evaluator:
 
             return reduce(self, node)
         if need == "sky":
-            return self._sky(node)
+            return SKY[node.function](self, node)
         function = PREDICATES.get(node.function)
         if function is not None:
             return function(self, node)

@@ -41,8 +41,6 @@ class Subject(Protocol):
         The product's own metadata.
     datasets : mapping of str to dataset
         Those of `skypool.model`, lazy; composites are mappings.
-    coverage : object or None
-        Reserved for the sky.
     """
 
     @property
@@ -73,15 +71,16 @@ class Subject(Protocol):
     def meta(self) -> Mapping[str, Any]: ...  # noqa: D102
     @property
     def datasets(self) -> Mapping[str, Any]: ...  # noqa: D102
-    @property
-    def coverage(self) -> object | None: ...  # noqa: D102
-
     def parents(self) -> Iterable[Subject]:
         """Return the products that refer to this version, among those that are searched."""
         ...
 
     def children(self) -> Iterable[tuple[str, Subject | str]]:
         """Return (role, product) of every reference; the text of one that leads nowhere."""
+        ...
+
+    def neighbours(self) -> Iterable[Subject]:
+        """Return the products, among those that are searched, whose footprints may overlap."""
         ...
 
 

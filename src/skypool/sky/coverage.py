@@ -10,6 +10,7 @@ import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from typing import ClassVar, Final, Protocol, TypeAlias
 
 from skypool.sky.polygons import ALL_SKY, Box, Polygon
@@ -259,14 +260,15 @@ def encode(parts: Iterable[Part]) -> bytes:
     return b"".join(bytes([part.TAG]) + part.pack() for part in parts)  # type: ignore[attr-defined]
 
 
-def decode(data: bytes) -> list[Part]:
+@lru_cache(maxsize=256)
+def decode(data: bytes) -> tuple[Part, ...]:
     """Return the parts that `encode` was given."""
     parts: list[Part] = []
     place = 0
     while place < len(data):
         part, place = _READERS[data[place]](data, place + 1)
         parts.append(part)
-    return parts
+    return tuple(parts)
 
 
 def any_part(parts: Iterable[Part], ask: Callable[[Part], Truth]) -> Truth:

@@ -7,7 +7,7 @@ Maps that only describe others (errors, flags, weights) do not count by themselv
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -17,14 +17,25 @@ import numpy as np
 from skypool.model.arrays import Array
 from skypool.model.composite import Composite
 from skypool.sky.celestial import Geometry, geometry
-from skypool.sky.coverage import Part, State
+from skypool.sky.coverage import Part, State, centre
 from skypool.sky.outlines import image_part
-from skypool.sky.vectors import Vector
+from skypool.sky.overlap import meets_circle, parts_meet
+from skypool.sky.positions import position_of
+from skypool.sky.vectors import Vector, vector
 
 if TYPE_CHECKING:
     from skypool.model.datasets import Dataset
 
-__all__ = ["SkyImage", "coverage_of", "covers", "footprint_covers", "sky_images"]
+__all__ = [
+    "SkyImage",
+    "coverage_of",
+    "covers",
+    "direction_of",
+    "footprint_covers",
+    "meets",
+    "overlaps",
+    "sky_images",
+]
 
 WEIGHTS: Final = frozenset(
     {"coverage", "weight", "weights", "wht", "expmap", "hits", "nhits", "ivar"}
@@ -60,6 +71,11 @@ class SkyImage:
         """Where it is; None if it has no celestial axes after all."""
         return geometry(self.array.wcs_header, self.array.shape, lambda: self.array.wcs)
 
+    @cached_property
+    def part(self) -> Part | None:
+        """What the catalogue keeps of it; None if it is nowhere on the sky."""
+        return None if self.geometry is None else image_part(self.geometry, self.state)
+
     @property
     def state(self) -> State:
         """What its statistics say of its pixels, without reading any."""
@@ -72,6 +88,30 @@ class SkyImage:
     def footprint_covers(self, direction: Vector) -> bool:
         """Tell whether a direction is inside the outer edges of its pixels."""
         return self.geometry is not None and self.geometry.pixel_of(direction) is not None
+
+    def meets_circle(self, direction: Vector, radius: float) -> bool:
+        """Tell whether a circle (radius in radians) has a point inside its outer edges."""
+        if self.geometry is None or self.part is None:
+            return False
+        found = meets_circle(self.part, direction, radius)
+        if found is not None:
+            return found
+        from skypool.sky.regions import image_meets_circle
+
+        return image_meets_circle(self.geometry, direction, radius)
+
+    def overlaps(self, other: SkyImage) -> bool:
+        """Tell whether two images have a point inside the outer edges of both."""
+        if self.geometry is None or other.geometry is None:
+            return False
+        if self.part is None or other.part is None:
+            return False
+        found = parts_meet(self.part, other.part)
+        if found is not None:
+            return found
+        from skypool.sky.regions import images_meet
+
+        return images_meet(self.geometry, other.geometry)
 
     def covers(self, direction: Vector) -> bool:
         """Tell whether the pixel in a direction has a value."""
@@ -150,11 +190,7 @@ def _split(name: str) -> tuple[str, str]:
 
 def coverage_of(datasets: Mapping[str, Dataset]) -> list[Part]:
     """Return the parts of a product's coverage; pixels are not read."""
-    return [
-        image_part(image.geometry, image.state)
-        for image in sky_images(datasets)
-        if image.geometry is not None
-    ]
+    return [image.part for image in sky_images(datasets) if image.part is not None]
 
 
 def covers(datasets: Mapping[str, Dataset], direction: Vector) -> bool:
@@ -165,3 +201,33 @@ def covers(datasets: Mapping[str, Dataset], direction: Vector) -> bool:
 def footprint_covers(datasets: Mapping[str, Dataset], direction: Vector) -> bool:
     """Tell whether a direction is inside the outer edges of an image; the definition."""
     return any(image.footprint_covers(direction) for image in sky_images(datasets))
+
+
+def meets(datasets: Mapping[str, Dataset], direction: Vector, radius: float) -> bool:
+    """Tell whether a circle has a point inside the outer edges of an image; the definition."""
+    return any(image.meets_circle(direction, radius) for image in sky_images(datasets))
+
+
+def overlaps(datasets: Mapping[str, Dataset], others: Mapping[str, Dataset]) -> bool:
+    """Tell whether footprints of two products have a point in common; the definition."""
+    second = sky_images(others)
+    return any(one.overlaps(other) for one in sky_images(datasets) for other in second)
+
+
+def direction_of(meta: Mapping[str, Any], datasets: Mapping[str, Dataset]) -> Vector | None:
+    """Return the position of a product: the middle of its coverage, else what metadata give."""
+    middle = centre(coverage_of(datasets))
+    if middle is not None:
+        return vector(*middle)
+    return position_of([_listed(meta), *(_listed(dataset.meta) for dataset in _within(datasets))])
+
+
+def _within(datasets: Mapping[str, Dataset]) -> Iterator[Dataset]:
+    for dataset in datasets.values():
+        yield dataset
+        if isinstance(dataset, Composite):
+            yield from _within(dataset)
+
+
+def _listed(meta: Mapping[str, Any]) -> Iterable[tuple[str, Any, str]]:
+    return ((key, found.value, found.unit or "") for key, found in meta.items())
