@@ -158,9 +158,13 @@ def _match_intent(verdict: Verdict, operation: Operation, record: dict[str, Any]
     elif operation.what == "rename":
         if [intent["track"], intent["name"]] not in record.get("names", ()):
             problem = "no new name"
-    elif operation.what in ("remove", "restore"):
-        entry = [intent["track"], operation.what == "remove"]
-        problem = "" if entry in record.get("hidden", ()) else "nothing removed or restored"
+    elif operation.what == "remove":
+        if [intent["track"], True] not in record.get("hidden", ()):
+            problem = "not removed"
+    elif operation.what == "restore":
+        # Where a save has brought it back meanwhile, only what was removed with it comes back.
+        if not record.get("hidden") or any(removed for _, removed in record["hidden"]):
+            problem = "not restored"
     if problem:
         verdict.torn.append(f"{operation.what} {token}, commit {record['commit']}: {problem}")
 
