@@ -40,7 +40,7 @@ def check(report, least):
 
 def test_processes(tmp_path):
     crowd, began = Crowd(tmp_path, seed=1), time.monotonic()
-    crowd.processes(everybody(writers=3, readers=1), 4.0)
+    crowd.processes(everybody(writers=3, readers=1), 3.0)
     check(crowd.report(began), 20)
 
 

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_fifty_kills_lose_nothing(tmp_path):
-    words = ["--kills", "50", "--seed", "5", "--pause", "0.1", "--quiet", "--folder", tmp_path]
+    words = ["--kills", "50", "--seed", "5", "--pause", "0.05", "--quiet", "--folder", tmp_path]
     done = subprocess.run(
         [sys.executable, ROOT / "scripts" / "kill.py", *words], capture_output=True, text=True
     )

@@ -152,21 +152,27 @@ def _match_intent(verdict: Verdict, operation: Operation, record: dict[str, Any]
         problem = "another version came between"
     elif operation.what in ("edit", "exclusive") and versions[0]["track"] != intent["track"]:
         problem = "a version of another track"
-    elif operation.what in ("tag", "untag"):
-        if record.get("tags") != [[intent["tag"], intent["urn"], intent["wanted"]]]:
-            problem = "other tags"
-    elif operation.what == "rename":
-        if [intent["track"], intent["name"]] not in record.get("names", ()):
-            problem = "no new name"
-    elif operation.what == "remove":
-        if [intent["track"], True] not in record.get("hidden", ()):
-            problem = "not removed"
-    elif operation.what == "restore":
-        # Where a save has brought it back meanwhile, only what was removed with it comes back.
-        if not record.get("hidden") or any(removed for _, removed in record["hidden"]):
-            problem = "not restored"
+    else:
+        problem = _problem_of_change(operation.what, intent, record)
     if problem:
         verdict.torn.append(f"{operation.what} {token}, commit {record['commit']}: {problem}")
+
+
+def _problem_of_change(what: str, intent: dict[str, Any], record: dict[str, Any]) -> str:
+    """Return what is wrong with a commit that changed names or tags; empty if nothing is."""
+    hidden = record.get("hidden", ())
+    if what in ("tag", "untag"):
+        right = record.get("tags") == [[intent["tag"], intent["urn"], intent["wanted"]]]
+    elif what == "rename":
+        right = [intent["track"], intent["name"]] in record.get("names", ())
+    elif what == "remove":
+        right = [intent["track"], True] in hidden
+    elif what == "restore":
+        # Where a save has brought it back meanwhile, only what was removed with it comes back.
+        right = bool(hidden) and not any(removed for _, removed in hidden)
+    else:
+        right = True
+    return "" if right else "other changes than were asked for"
 
 
 def _compare_seen(verdict: Verdict, ledger: Ledger, operations: Iterable[Operation]) -> None:
