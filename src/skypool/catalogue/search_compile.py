@@ -19,6 +19,7 @@ from skypool.catalogue.search_clause import (
     plain_number,
     stored_value,
 )
+from skypool.catalogue.search_data import compare_data, some
 from skypool.catalogue.search_sky import SKY_CALLS, overlap, whole_box
 from skypool.catalogue.search_terms import (
     Part,
@@ -132,7 +133,7 @@ class Compiler:
             return self._call(node, want, v)
         key = key_of(node)
         if key is not None:
-            return self._terms(key, truth_parts(want), want, v)
+            return self.terms(key, truth_parts(want), want, v)
         return UNDECIDED
 
     def _compare(self, node: Compare, want: bool, v: str) -> Clause:
@@ -155,7 +156,9 @@ class Compiler:
             return self._attribute(left.name, operator, value, want, v)
         key = key_of(left)
         if key is not None:
-            return self._terms(key, compare_parts(operator, value, want), want, v)
+            return self.terms(key, compare_parts(operator, value, want), want, v)
+        if isinstance(left, Call):
+            return compare_data(self, left, (operator, value), want, v)
         return self._present(node, v)
 
     def _present(self, node: Compare, v: str) -> Clause:
@@ -172,14 +175,14 @@ class Compiler:
         if key is not None:
             if not items:
                 return UNDECIDED
-            return self._terms(key, list_parts(items, want), want, v)
+            return self.terms(key, list_parts(items, want), want, v)
         if isinstance(left, Name) and left.name in ATTRIBUTES and len(items) <= _MOST_ITEMS:
             word = "OR" if want else "AND"
             clauses = [self._attribute(left.name, "==", i.value, want, v) for i in items]
             return joined(word, clauses) if clauses else UNDECIDED
         return UNDECIDED
 
-    def _terms(self, key: str, parts: list[Part], want: bool, v: str) -> Clause:
+    def terms(self, key: str, parts: list[Part], want: bool, v: str) -> Clause:
         """Return the documents that have a row of the parts under a key.
 
         The product's own value counts, in the spelling that was asked for or the only one there
@@ -291,6 +294,8 @@ class Compiler:
     # functions
 
     def _call(self, node: Call, want: bool, v: str) -> Clause:
+        if node.function == "any" and want:
+            return some(self, node, v)
         maker = CALLS.get(node.function) or SKY_CALLS.get(node.function)
         if maker is not None:
             found = maker(self, node, v)
@@ -305,7 +310,7 @@ class Compiler:
             return UNDECIDED
         key = key_of(left)
         if key is not None:
-            return self._terms(key, text_parts(node.function, pattern, want), want, v)
+            return self.terms(key, text_parts(node.function, pattern, want), want, v)
         if not isinstance(left, Name) or left.name not in ATTRIBUTES or left.name == "urn":
             return UNDECIDED
         if left.name == "tags":

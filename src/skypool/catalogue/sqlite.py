@@ -11,6 +11,7 @@ from skypool.catalogue.checks import DOCUMENT, sure
 from skypool.catalogue.chunks import ChunkIndex
 from skypool.catalogue.database import Database, explained
 from skypool.catalogue.expectations import check_expectations
+from skypool.catalogue.extremes import PREFIX
 from skypool.catalogue.identity import Identity
 from skypool.catalogue.indexing import RUN_DOCUMENTS, index_documents
 from skypool.catalogue.interface import (
@@ -298,7 +299,7 @@ class SqliteCatalogue(Identity):
     def keys(self) -> list[str]:
         """Return the names of all metadata keys."""
         rows = self._database.query("SELECT name FROM keys ORDER BY name")
-        return [from_database(name) for (name,) in rows]
+        return [from_database(name) for (name,) in rows if not name.startswith(PREFIX)]
 
 
 def _set_state(connection: sqlite3.Connection, values: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from skypool.catalogue.coverages import may_be_on_sky
+from skypool.catalogue.extremes import extreme_values
 from skypool.catalogue.interface import IndexedDocument, Listed, Term
 from skypool.catalogue.schema import TEXT_LIMIT
 from skypool.codec.documents import format_time
@@ -52,8 +53,10 @@ def terms_of(document: Mapping[str, Any]) -> Iterator[Term]:
 
 
 def _metas(document: Mapping[str, Any]) -> Iterator[tuple[int, Listed]]:
-    """Return the metadata of a product and of its datasets."""
+    """Return the metadata of a product and of its datasets, and the extremes of these."""
     yield 0, document["meta"]
+    if document["datasets"]:
+        yield 0, extreme_values(document)
     for place, dataset in enumerate(_all_datasets(document["datasets"]), 1):
         meta = dataset.get("meta")
         if isinstance(meta, list):

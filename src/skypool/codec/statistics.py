@@ -84,7 +84,23 @@ def encode_statistics(kind: str, entries: list[bytes], sink: ChunkSink) -> dict[
     data = b"".join(entries)
     if len(entries) <= _LIST_LIMIT:
         return {"type": kind, "values": base64.b64encode(data).decode()}
-    return {"type": kind, "list": sink.put(data, 8).hex()}
+    total = base64.b64encode(_total(kind, data)).decode()
+    return {"type": kind, "list": sink.put(data, 8).hex(), "total": total}
+
+
+def _total(kind: str, data: bytes) -> bytes:
+    """Return the entry of all chunks together."""
+    table = np.frombuffer(data, dtype=_entry_type(kind))
+    counts = table["counts"].sum(axis=0, dtype="<u8")
+    limits = np.zeros(2, f"<{kind}")
+    valued = table["counts"][:, [0, 2, 3]].sum(axis=1) > 0
+    if valued.any():
+        limits[:] = table["min"][valued].min(), table["max"][valued].max()
+    return bytes(counts.tobytes() + limits.tobytes())
+
+
+def _entry_type(kind: str) -> np.dtype[Any]:
+    return np.dtype([("counts", "<u8", 4), ("min", f"<{kind}"), ("max", f"<{kind}")])
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,17 +127,15 @@ class Statistics:
             if "values" in obj
             else fetch(bytes.fromhex(obj["list"]))
         )
-        kind = "<" + obj["type"]
-        table = np.frombuffer(data, dtype=[("counts", "<u8", 4), ("min", kind), ("max", kind)])
+        table = np.frombuffer(data, dtype=_entry_type(obj["type"]))
         return cls(table["counts"], table["min"], table["max"])
 
     @classmethod
     def of(cls, arrays: Iterable[np.ndarray[Any, Any]]) -> Statistics:
         """Make the statistics of arrays in memory, one entry each."""
         parts = list(arrays)
-        kind = "<" + (statistics_type(parts[0].dtype) or "f8")
         data = b"".join(tile_statistics(part) for part in parts)
-        table = np.frombuffer(data, dtype=[("counts", "<u8", 4), ("min", kind), ("max", kind)])
+        table = np.frombuffer(data, dtype=_entry_type(statistics_type(parts[0].dtype) or "f8"))
         return cls(table["counts"], table["min"], table["max"])
 
     def __len__(self) -> int:
