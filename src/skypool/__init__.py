@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from skypool.model.metadata import MetaData, Parameter
     from skypool.model.product import Product
     from skypool.model.references import ExternalRef
+    from skypool.pool.matching import match
     from skypool.pool.pool import Pool
     from skypool.pool.ref import Ref
     from skypool.pool.sync.cloning import clone
@@ -29,6 +30,7 @@ __all__ = [
     "__version__",
     "clone",
     "errors",
+    "match",
 ]
 
 # Names are loaded at first use: `import skypool` alone takes milliseconds.
@@ -43,6 +45,7 @@ _HOMES = {
     "Ref": "skypool.pool.ref",
     "Table": "skypool.model.datasets",
     "clone": "skypool.pool.sync.cloning",
+    "match": "skypool.pool.matching",
 }
 
 

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
+from astropy.table import Table as AstropyTable
 from astropy.wcs import WCS
 
 import skypool as sp
 from skypool.catalogue.coverages import _arrays
-from skypool.errors import QueryError
+from skypool.errors import QueryError, UsageError
 from skypool.sky.images import covers, direction_of, footprint_covers, meets
 from skypool.sky.vectors import separation, vector
 
@@ -222,12 +223,12 @@ def test_radii_and_places_in_many_forms(pool):
     assert len(names) == 5
     for query in (
         "within('83.6 22', '6 arcmin')",
-        "within($here, $radius)",
+        "within($here, $angle)",
         "within($here, radius='0.1 deg')",
         "within(83.6, 22.0, radius=quantity(360, 'arcsec'))",
         "within($many, '6 arcmin')",
     ):
-        found = pool.find(query, here=here.fk5, radius=360 * u.arcsec, many=here.reshape(1))
+        found = pool.find(query, here=here.fk5, angle=360 * u.arcsec, many=here.reshape(1))
         assert [ref.name for ref in found] == names
 
 
@@ -240,3 +241,56 @@ def test_positions_go_with_versions_that_are_given_up(tmp_path):
     assert [ref.version for ref in pool.at(1).find("nearest(20, 5)")] == [0]
     pool.reindex()
     assert [ref.version for ref in pool.find("within(20, 5, 1)")] == [1]
+
+
+def test_many_places_at_once(pool):
+    random = np.random.default_rng(7)
+    ra = np.concatenate([[p[0] for p in PLACES], random.uniform(83.3, 83.9, 40), [np.nan, 10.0]])
+    dec = np.concatenate([[p[1] for p in PLACES], random.uniform(21.8, 22.2, 40), [1.0, np.nan]])
+    table = AstropyTable({"name": np.arange(len(ra)), "RA": ra, "Dec": dec})
+    hits = pool.find("name != 'map00'", near=table)
+    expected = {
+        ref.name: tuple(
+            n
+            for n in range(46)
+            if covers(ref.product.datasets, vector(float(ra[n]), float(dec[n])))
+        )
+        for ref in pool.ls()
+        if ref.name != "map00"
+    }
+    assert {ref.name: at for ref, at in zip(hits, hits.near, strict=True)} == {
+        name: at for name, at in expected.items() if at
+    }
+    assert len(hits.near[0]) > 1
+    assert hits[1:3].near == hits.near[1:3]
+    assert pool.find().near is None
+    places = SkyCoord(ra[:46], dec[:46], unit="deg")
+    assert pool.find("name != 'map00'", near=places.galactic) == hits
+    assert pool.find(near=[(0.0, 0.0)]).near == ((0,), (0,))
+    assert not pool.find(near=[])
+    named = pool.find(lambda product: "coverage" in product, near=places)
+    assert [ref.name for ref in named] == ["covered"]
+
+
+def test_positions_within_a_radius_of_many_places(pool):
+    table = AstropyTable({"raj2000": [5.56, 0.0] * u.hourangle, "dej2000": ["+22:00:00", "0:0:0"]})
+    hits = pool.find(near=table, radius=1 * u.deg, kind="Product")
+    assert [ref.name for ref in hits] == ["blank", "covered"] + [
+        f"map{n:02}" for n in (0, 2, 6, 8)
+    ] + ["nowhere"]
+    assert hits.near == ((0,), (0,), (1,), (0,), (1,), (0,), (0,))
+    close = pool.find(near=table, radius="1 arcmin")
+    assert [ref.name for ref in close] == ["map00", "map06"]
+    for wrong in ({"near": 5}, {"near": "x"}, {"near": [(0, 0)], "radius": "1 kg"}, {"radius": 1}):
+        with pytest.raises(UsageError):
+            pool.find(**wrong)
+
+
+def test_pairs_of_two_results(pool):
+    maps, others = pool.find("name like 'map%'"), pool.find("not name like 'map%'")
+    pairs = [(a.name, b.name) for a, b in sp.match(maps, others)]
+    assert pairs == [
+        ("map02", "blank"), ("map02", "covered"), ("map08", "blank"), ("map08", "covered"),
+    ]  # fmt: skip
+    assert len(sp.match(maps, maps)) == 12
+    assert sp.match(maps, []) == []

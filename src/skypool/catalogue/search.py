@@ -8,12 +8,15 @@ in between are left to `skypool.query.evaluate`, which defines what is right.
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
+from collections.abc import Collection
 from typing import Any, Final, NamedTuple
 
 from skypool.catalogue.checks import NAME, VERSION, sure
 from skypool.catalogue.database import Database, explained
+from skypool.catalogue.indexing import document_numbers
 from skypool.catalogue.interface import VersionRow
 from skypool.catalogue.search_clause import UNDECIDED, Clause
 from skypool.catalogue.search_compile import MOST_NODES, Compiler
@@ -47,6 +50,7 @@ def search(
     at: int,
     *,
     all_versions: bool = False,
+    documents: Collection[bytes] | None = None,
     text: str = "",
 ) -> list[Candidate]:
     """Return the versions that a query may find, in the order of names.
@@ -61,6 +65,8 @@ def search(
         The commit as of which the question is asked.
     all_versions
         Whether older versions answer too, before the newer ones of their track.
+    documents
+        Digests of the only documents that count; None for all.
     text
         The query as written, for errors.
     """
@@ -70,18 +76,27 @@ def search(
     clause = UNDECIDED if large else compiler.clause(tree, True, "v")
     with database.reading() as connection, explained(database.path):
         try:
-            rows = _rows(connection, compiler, clause, all_versions=all_versions)
+            rows = _rows(connection, compiler, clause, documents, all_versions=all_versions)
         except sqlite3.OperationalError as error:
             if not _REFUSED.search(str(error)):
                 raise
-            rows = _rows(connection, Compiler(at), UNDECIDED, all_versions=all_versions)
+            rows = _rows(connection, Compiler(at), UNDECIDED, documents, all_versions=all_versions)
     return [_candidate(row) for row in rows]
 
 
 def _rows(
-    connection: sqlite3.Connection, compiler: Compiler, clause: Clause, *, all_versions: bool
+    connection: sqlite3.Connection,
+    compiler: Compiler,
+    clause: Clause,
+    documents: Collection[bytes] | None,
+    *,
+    all_versions: bool,
 ) -> list[tuple[Any, ...]]:
     newest = "" if all_versions else " AND v.until > :at"
+    if documents is not None:
+        numbers = document_numbers(connection, list(documents)).values()
+        listed = compiler.parameter(json.dumps(list(numbers)))
+        newest += f" AND v.document IN (SELECT value FROM json_each({listed}))"
     sql = (
         # What is found is checked; the index that it is found by is not (docs/design/009-rot.md).
         f"SELECT {sure(VERSION, 'v.urn')}, v.track, v.version, d.digest, d.kind, d.type, d.size,"

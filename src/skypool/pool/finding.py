@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from skypool.errors import UsageError
 from skypool.pool.hits import Hits, ProductSubject, of_kind
-from skypool.pool.near import nearest
+from skypool.pool.near import Rows, nearest
 from skypool.pool.ref import Ref
 from skypool.pool.view import View
 
@@ -32,8 +32,21 @@ def find(
     kind: str | None,
     values: Mapping[str, Any],
     all_versions: bool,
+    near: Any = None,
+    radius: Any = None,
 ) -> Hits:
     """Return the products that a query finds; see `Pool.find`."""
+    if near is not None:
+        rows = Rows(view, near, radius)
+        text = query if isinstance(query, str) and query.strip() else "True"
+        found = _matching(view, text, values, all_versions=all_versions, documents=rows.documents)
+        chosen = rows.of(of_kind(found, kind))
+        if callable(query):
+            chosen = ((ref, at) for ref, at in chosen if query(ref.product))
+        pairs = list(chosen)
+        return Hits((ref for ref, _ in pairs), [at for _, at in pairs])
+    if radius is not None:
+        raise UsageError("a radius goes with near=...", hint="write find(..., near=, radius=)")
     if callable(query):
         if values:
             raise UsageError("values are for queries as text; a function has its own")
@@ -46,7 +59,12 @@ def find(
 
 
 def _matching(
-    view: View, query: str, values: Mapping[str, Any], *, all_versions: bool
+    view: View,
+    query: str,
+    values: Mapping[str, Any],
+    *,
+    all_versions: bool,
+    documents: Collection[bytes] | None = None,
 ) -> Iterator[Ref]:
     from skypool.catalogue.search import search
     from skypool.query.check import check_names
@@ -60,7 +78,13 @@ def _matching(
     place, tree = split_nearest(whole)
 
     def find(tree: Node) -> Iterator[Ref]:
-        found = search(catalogue.database, tree, view.at, all_versions=all_versions, text=query)
+        found = search(
+            catalogue.database,
+            tree,
+            view.at,
+            all_versions=all_versions,
+            documents=documents,
+        )
         for row, decided in found:
             ref = view.ref(row)
             if decided or matches(tree, ProductSubject(view, ref), query):

@@ -26,10 +26,21 @@ class Hits(Sequence[Ref]):
     ----------
     refs
         The refs.
+    near
+        For each, the numbers of the places that it was found by.
     """
 
-    def __init__(self, refs: Iterable[Ref]) -> None:
+    def __init__(self, refs: Iterable[Ref], near: Iterable[tuple[int, ...]] | None = None) -> None:
         self._refs = tuple(refs)
+        self._near = None if near is None else tuple(near)
+
+    @property
+    def near(self) -> tuple[tuple[int, ...], ...] | None:
+        """For each product the numbers, from 0, of the places or rows it was found by.
+
+        None for a search without `near=`.
+        """
+        return self._near
 
     def __len__(self) -> int:
         return len(self._refs)
@@ -41,7 +52,7 @@ class Hits(Sequence[Ref]):
     def __getitem__(self, index: int | slice) -> Ref | Hits:
         """Return a ref, or some of them as hits."""
         if isinstance(index, slice):
-            return Hits(self._refs[index])
+            return Hits(self._refs[index], None if self._near is None else self._near[index])
         return self._refs[index]
 
     def __iter__(self) -> Iterator[Ref]:

@@ -77,6 +77,8 @@ class Reading(Opened):
         kind: str | None = None,
         values: Mapping[str, Any] | None = None,
         all_versions: bool = False,
+        near: Any = None,
+        radius: Any = None,
         **bound: Any,
     ) -> Hits:
         """Search.
@@ -92,6 +94,13 @@ class Reading(Opened):
             What `$names` in the query stand for.
         all_versions
             Search old versions too.
+        near
+            Places on the sky, any number: a `SkyCoord`, a table with positions, or pairs of
+            degrees (ICRS). Only products that have a value at one of them are found; `Hits.near`
+            says at which.
+        radius
+            Only products whose position is within this of one of the places are found instead;
+            degrees, a `Quantity`, or a text such as `'5 arcsec'`.
 
         Returns
         -------
@@ -111,7 +120,15 @@ class Reading(Opened):
 
             check_query(query, bindings)
             return Hits(())
-        return find(self.view, query, kind=kind, values=bindings, all_versions=all_versions)
+        return find(
+            self.view,
+            query,
+            kind=kind,
+            values=bindings,
+            all_versions=all_versions,
+            near=near,
+            radius=radius,
+        )
 
     def tagged(self, tag: str) -> list[Ref]:
         """Return all versions that carry a tag."""
