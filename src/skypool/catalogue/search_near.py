@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from operator import methodcaller
 from typing import Final
 
 from skypool.catalogue.coverages import BOXES
@@ -38,7 +39,7 @@ def covering(
         for number, direction in directions:
             x, y, z = direction
             for digest, parts in connection.execute(sql, (x, x, y, y, z, z)):
-                found = any_part(decode(parts), lambda part, at=direction: part.covers(at))
+                found = any_part(decode(parts), methodcaller("covers", direction))
                 if found is not False:
                     yield number, digest, found is True
 

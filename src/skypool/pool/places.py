@@ -133,5 +133,5 @@ def _unit(column: Any, default: Any) -> Any:
 def _plain(values: Any) -> Numbers:
     import numpy as np
 
-    found = np.ma.filled(np.ma.asarray(values, dtype=float), np.nan)
+    found: Numbers = np.ma.filled(np.ma.asarray(values, dtype=float), np.nan)
     return np.atleast_1d(found).ravel()
