@@ -9,7 +9,6 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from skypool.catalogue.checks import (
@@ -35,13 +34,13 @@ from skypool.catalogue.interface import (
 )
 from skypool.catalogue.purging import still_to_purge
 from skypool.catalogue.text import from_database, to_database
+from skypool.catalogue.times import microseconds, time_of
 from skypool.codec.documents import dumps, format_time, loads
 from skypool.errors import Damaged, NameConflict, Purged
 
 __all__ = ["Resolver", "apply", "microseconds", "set_state", "state", "time_of"]
 
 _BATCH = 500
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNLESS_PURGED = "CASE WHEN v.purged THEN x'' ELSE d.digest END"
 
 
@@ -70,16 +69,6 @@ def set_state(connection: sqlite3.Connection, values: Mapping[str, Any]) -> None
         "INSERT OR REPLACE INTO state(key, value, crc) VALUES (?1, ?2, crc_of_row(?1, ?2))",
         list(values.items()),
     )
-
-
-def time_of(microseconds: int) -> datetime:
-    """Return the UTC time of microseconds since 1970."""
-    return _EPOCH + timedelta(microseconds=microseconds)
-
-
-def microseconds(moment: str) -> int:
-    """Return the microseconds since 1970 of a time as records have it."""
-    return (datetime.fromisoformat(moment) - _EPOCH) // timedelta(microseconds=1)
 
 
 class Resolver:
