@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from query.subjects import FakeSubject
 from skypool.catalogue.interface import Draft, DraftVersion, External
-from skypool.catalogue.publish import time_of
 from skypool.catalogue.search import search
 from skypool.catalogue.sqlite import SqliteCatalogue
 from skypool.catalogue.terms import indexed
+from skypool.catalogue.times import time_of
 from skypool.errors import QueryError
 from skypool.model.composite import Composite
 from skypool.model.metadata import MetaData, Parameter

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from skypool.catalogue.applying import changes_of, state
 from skypool.catalogue.checks import COMMIT, NAME, REF, TAG, VERSION, sure
 from skypool.catalogue.database import Database, explained
 from skypool.catalogue.interface import (
@@ -13,7 +14,6 @@ from skypool.catalogue.interface import (
     SourceRow,
     VersionRow,
 )
-from skypool.catalogue.publish import changes_of, state
 from skypool.catalogue.text import from_database, to_database
 from skypool.errors import Damaged
 

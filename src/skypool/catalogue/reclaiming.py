@@ -11,13 +11,13 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from skypool.catalogue.applying import set_state, state
 from skypool.catalogue.checks import CRC_OF_BARE, NAME, REF, TAG, VERSION, sure
 from skypool.catalogue.chunks import ALONE, BAD, CONDEMNED, ChunkIndex, chunk_key
 from skypool.catalogue.collecting import Marks, PlacedRow
 from skypool.catalogue.coverages import delete_coverages
 from skypool.catalogue.database import Database, explained
 from skypool.catalogue.interface import ChunkPlace
-from skypool.catalogue.publish import set_state, state
 
 __all__ = ["Range", "Reclaim"]
 

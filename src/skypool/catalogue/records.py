@@ -9,8 +9,8 @@ from typing import Any
 
 from skypool.catalogue.checks import COMMIT, NAME, REF, TAG, VERSION, sure
 from skypool.catalogue.database import Database
-from skypool.catalogue.publish import time_of
 from skypool.catalogue.text import from_database
+from skypool.catalogue.times import time_of
 from skypool.codec.documents import format_time, loads
 
 __all__ = ["record_of"]

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from skypool.catalogue.applying import apply, set_state, state
 from skypool.catalogue.checks import DOCUMENT, sure
 from skypool.catalogue.chunks import ChunkIndex
 from skypool.catalogue.database import Database, explained
@@ -21,7 +22,7 @@ from skypool.catalogue.interface import (
     IndexedDocument,
     Published,
 )
-from skypool.catalogue.publish import Resolver, apply, set_state, state
+from skypool.catalogue.publish import Resolver
 from skypool.catalogue.text import from_database, to_database
 from skypool.codec.documents import dumps
 

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from skypool.catalogue.collecting import PackUse, PlacedRow
 from skypool.catalogue.interface import ChunkPlace, Draft, Purge
-from skypool.catalogue.publish import time_of
 from skypool.catalogue.reclaiming import Range, Reclaim
+from skypool.catalogue.times import time_of
 from skypool.codec.documents import loads
 from skypool.errors import Damaged, Locked
 from skypool.pool.gc_report import GcOptions, GcReport

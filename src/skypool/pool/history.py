@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from skypool.catalogue.interface import CommitRow
-from skypool.catalogue.publish import time_of
+from skypool.catalogue.times import time_of
 from skypool.errors import NotFound, UsageError
 
 if TYPE_CHECKING:

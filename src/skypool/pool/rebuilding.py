@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 from skypool.catalogue.coverages import coverage_of_document
 from skypool.catalogue.database import Database
 from skypool.catalogue.interface import IndexedDocument
-from skypool.catalogue.publish import microseconds
 from skypool.catalogue.sqlite import SqliteCatalogue
 from skypool.catalogue.terms import indexed
+from skypool.catalogue.times import microseconds
 from skypool.codec.documents import loads
 from skypool.errors import Damaged, StorageError
 from skypool.pool.doubtful import Placed, drop_unneeded, scanned

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from skypool.catalogue.interface import Expectation, VersionRow
-from skypool.catalogue.publish import time_of
+from skypool.catalogue.times import time_of
 from skypool.codec.documents import loads
 from skypool.codec.parameters import read_meta
 from skypool.errors import Damaged

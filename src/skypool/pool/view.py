@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from skypool.catalogue.interface import RefRow, VersionRow
-from skypool.catalogue.publish import time_of
+from skypool.catalogue.times import time_of
 from skypool.codec.parameters import read_meta
 from skypool.codec.segments import segment_from_json
 from skypool.codec.sinks import ByteSource, Fetch

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from skypool.catalogue.interface import HeadMoved
-from skypool.catalogue.publish import time_of
+from skypool.catalogue.times import time_of
 from skypool.codec.documents import dumps, format_time
 from skypool.errors import Conflict
 from skypool.pool.sync.changes import Changes

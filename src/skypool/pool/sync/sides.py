@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from skypool.catalogue.publish import microseconds, time_of
+from skypool.catalogue.times import microseconds, time_of
 from skypool.codec.documents import format_time, loads
 
 if TYPE_CHECKING:

@@ -1,0 +1,208 @@
+"""Taking in a commit record: the tables change as it says, and the state is kept.
+
+The same `apply` serves new commits and the replay of the log, so a rebuilt
+catalogue cannot differ from the one that was lost.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
+from skypool.catalogue.checks import (
+    CRC_OF_NAME,
+    CRC_OF_PURGED,
+    CRC_OF_REMOVED,
+    CRC_OF_TAG,
+    CRC_OF_VERSION,
+    NAME,
+    crc_of_row,
+    sure,
+)
+from skypool.catalogue.indexing import document_numbers
+from skypool.catalogue.interface import (
+    FOREVER,
+)
+from skypool.catalogue.text import to_database
+from skypool.catalogue.times import microseconds
+from skypool.codec.documents import dumps, loads
+from skypool.errors import Damaged
+
+__all__ = ["apply", "changes_of", "set_state", "state"]
+
+_BATCH = 500
+_UNLESS_PURGED = "CASE WHEN v.purged THEN x'' ELSE d.digest END"
+
+
+def state(connection: sqlite3.Connection, key: str, default: Any = 0) -> Any:
+    """Return a value of the table `state`.
+
+    Raises
+    ------
+    Damaged
+        If it is not what was written.
+    """
+    row = connection.execute("SELECT value, crc FROM state WHERE key = ?", (key,)).fetchone()
+    if row is None:
+        return default
+    if row[1] != crc_of_row(key, row[0]):
+        raise Damaged(
+            f"the catalogue is damaged: its value {key!r} is not what was written",
+            hint="`skypool reindex` rebuilds it from the packs and the log; nothing is lost",
+        )
+    return row[0]
+
+
+def set_state(connection: sqlite3.Connection, values: Mapping[str, Any]) -> None:
+    """Set values of the table `state`, inside a transaction."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO state(key, value, crc) VALUES (?1, ?2, crc_of_row(?1, ?2))",
+        list(values.items()),
+    )
+
+
+def apply(connection: sqlite3.Connection, record: Mapping[str, Any]) -> None:
+    """Change the tables as a commit record says.
+
+    Raises
+    ------
+    Damaged
+        If a document of the record is not indexed.
+    """
+    number = record["commit"]
+    versions = record.get("versions", ())
+    _insert_versions(connection, number, versions)
+    _change_names(connection, number, record)
+    for tag, urn, wanted in record.get("tags", ()):
+        if wanted:
+            connection.execute(
+                "INSERT INTO tags(tag, urn, since, until, crc)"
+                " VALUES (?1, ?2, ?3, ?4, crc_of_row(?1, ?2, ?3, ?4))",
+                (to_database(tag), urn, number, FOREVER),
+            )
+        else:
+            connection.execute(
+                f"UPDATE tags SET until = ?1, crc = {CRC_OF_TAG}"
+                " WHERE tag = ?2 AND urn = ?3 AND until = ?4",
+                (number, to_database(tag), urn, FOREVER),
+            )
+    connection.executemany(
+        f"UPDATE versions SET purged = ?1, crc = {CRC_OF_PURGED} WHERE urn = ?2 AND purged = 0",
+        [(number, urn) for urn in record.get("purged", ())],
+    )
+    for source in record.get("sources", ()):
+        connection.execute(
+            "INSERT OR REPLACE INTO sources(document, path, size, mtime_ns, inode)"
+            " SELECT id, ?, ?, ?, ? FROM documents WHERE digest = ?",
+            (
+                to_database(source["path"]),
+                source["size"],
+                source["mtime_ns"],
+                source["inode"],
+                bytes.fromhex(source["document"]),
+            ),
+        )
+    _note_commit(connection, record)
+
+
+def _insert_versions(connection: sqlite3.Connection, number: int, versions: Any) -> None:
+    rows, refs, tracks = [], [], []
+    digests = {bytes.fromhex(version["document"]) for version in versions}
+    documents = document_numbers(connection, list(digests))
+    for version in versions:
+        digest = bytes.fromhex(version["document"])
+        document = documents.get(digest)
+        if document is None:
+            raise Damaged(f"the document {version['document']} of commit {number} is not there")
+        origin = dumps(version["origin"]).decode() if "origin" in version else None
+        head = (version["urn"], version["track"], version["version"])
+        rest = (version["total"], number, FOREVER, origin, len(version["refs"]))
+        rows.append((*head, document, *rest, crc_of_row(*head, digest, *rest, 0)))
+        tracks.append((number, version["track"], version["version"] - 1))
+        for position, (role, target) in enumerate(version["refs"]):
+            child, external = (
+                (None, to_database(target["external"]))
+                if isinstance(target, Mapping)
+                else (target, None)
+            )
+            refs.append((version["urn"], position, to_database(role), child, external))
+    connection.executemany(
+        "INSERT INTO versions(urn, track, version, document, total, since, until, origin, children,"
+        " crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        rows,
+    )
+    connection.executemany(
+        f"UPDATE versions SET until = ?1, crc = {CRC_OF_VERSION} WHERE track = ?2 AND version = ?3",
+        [t for t in tracks if t[2] >= 0],
+    )
+    connection.executemany(
+        "INSERT INTO refs(parent, position, role, child, external, crc)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, crc_of_row(?1, ?2, ?3, ?4, ?5))",
+        refs,
+    )
+
+
+def _change_names(connection: sqlite3.Connection, number: int, record: Mapping[str, Any]) -> None:
+    for track, removed in record.get("hidden", ()):
+        if removed:
+            connection.execute(
+                f"UPDATE names SET until = ?1, removed = 1, crc = {CRC_OF_REMOVED}"
+                " WHERE track = ?2 AND until = ?3",
+                (number, track, FOREVER),
+            )
+        else:
+            connection.execute(
+                "INSERT OR REPLACE INTO names(track, name, since, until, crc)"
+                f" SELECT track, name, ?1, ?2, {sure(NAME, 'crc_of_row(track, name, ?1, ?2, 0)')}"
+                " FROM names n WHERE track = ?3"
+                " ORDER BY since DESC LIMIT 1",
+                (number, FOREVER, track),
+            )
+    names = record.get("names", ())
+    connection.executemany(
+        f"UPDATE names SET until = ?1, crc = {CRC_OF_NAME} WHERE track = ?2 AND until = ?3",
+        [(number, track, FOREVER) for track, _ in names],
+    )
+    connection.executemany(
+        "INSERT OR REPLACE INTO names(track, name, since, until, crc)"
+        " VALUES (?1, ?2, ?3, ?4, crc_of_row(?1, ?2, ?3, ?4, 0))",
+        [(track, to_database(name), number, FOREVER) for track, name in names if name is not None],
+    )
+
+
+def _note_commit(connection: sqlite3.Connection, record: Mapping[str, Any]) -> None:
+    number = record["commit"]
+    moment = record["time"]
+    time_us = microseconds(moment)
+    changes = {
+        key: len(record[key])
+        for key in ("versions", "names", "hidden", "tags", "purged", "sources")
+        if key in record
+    }
+    connection.execute(
+        "INSERT INTO commits(number, time_us, author, message, changes, crc)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, crc_of_row(?1, ?2, ?3, ?4, ?5))",
+        (
+            number,
+            time_us,
+            to_database(record["author"]),
+            to_database(record["message"]),
+            dumps(changes).decode(),
+        ),
+    )
+    versions = record.get("versions", ())
+    values = {"head": number, "head_time": time_us}
+    if "clock" in record:
+        values["head_clock"] = record["clock"]
+    if versions:
+        values["next_urn"] = max(v["urn"] for v in versions) + 1
+        top = max(v["track"] for v in versions) + 1
+        values["next_track"] = max(top, state(connection, "next_track", 1))
+    set_state(connection, values)
+
+
+def changes_of(text: str) -> Mapping[str, int]:
+    """Read the summary of a commit's changes."""
+    changes: Mapping[str, int] = loads(text.encode())
+    return changes
