@@ -31,9 +31,6 @@ from skypool.errors import Damaged
 
 __all__ = ["apply", "changes_of", "set_state", "state"]
 
-_BATCH = 500
-_UNLESS_PURGED = "CASE WHEN v.purged THEN x'' ELSE d.digest END"
-
 
 def state(connection: sqlite3.Connection, key: str, default: Any = 0) -> Any:
     """Return a value of the table `state`.
