@@ -27,9 +27,8 @@ def random_wcs(random):
     kind = str(random.choice(WHOLE if whole else LOCAL))
     frame = str(random.choice(FRAMES))
     names = ("GLON", "GLAT") if frame == "GALACTIC" else ("RA--", "DEC-")
-    suffix = kind if "-" in kind else kind
     wcs = WCS(naxis=2)
-    wcs.wcs.ctype = [f"{names[0]}-{suffix}", f"{names[1]}-{suffix}"]
+    wcs.wcs.ctype = [f"{names[0]}-{kind}", f"{names[1]}-{kind}"]
     if frame != "GALACTIC":
         wcs.wcs.radesys = frame[:4].rstrip("-") if frame != "FK5-1975" else "FK5"
         if frame == "FK4":
