@@ -51,7 +51,7 @@ def test_all_forms_occur(pool: Made) -> None:
         ("wrapper", "stream"),
         ("wrapper", "level"),
         ("stats", "type", "values"),
-        ("stats", "list", "type"),
+        ("stats", "list", "total", "type"),
         ("heap",),
     }
     codecs = {place[3] for places in found.places.values() for place in places}

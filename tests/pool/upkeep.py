@@ -150,7 +150,7 @@ def _questions(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
     for table in tables:
         if table in _OWN:
             continue
-        if table.startswith("boxes"):
+        if table.startswith(("boxes", "points")):
             continue
         columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
         parts, where = [], ""
@@ -167,6 +167,11 @@ def _questions(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
             else:
                 parts.append(f"t.{column}")
         yield table, f"SELECT {', '.join(parts)} FROM {table} t{where}"
+    yield (
+        "points",
+        "SELECT d.digest, x0, x1, y0, y1, z0, z1, x, y, z FROM points p"
+        f" JOIN documents d ON d.id = p.id WHERE d.id {keep}",
+    )
     yield (
         "boxes",
         "SELECT d.digest, b.id % 4096, x0, x1, y0, y1, z0, z1 FROM boxes b"

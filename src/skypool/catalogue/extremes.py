@@ -53,7 +53,7 @@ def _all(above: str, datasets: Sequence[Any]) -> Iterator[tuple[str, str, list[l
             case "composite":
                 yield from _all(f"{path}/", dataset["datasets"])
             case "array":
-                plain = not dataset["dtype"].startswith(("bool", "U", "complex"))
+                plain = not dataset.get("dtype", "U").startswith(("bool", "U", "complex"))
                 yield path, "", _values(path, "", dataset, plain=plain)
             case "table":
                 yield path, "", [[extreme_key("count", path), dataset["rows"]]]
