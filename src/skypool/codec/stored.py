@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from skypool.codec.parameters import read_meta
-from skypool.codec.reading import read_array, read_segment
+from skypool.codec.reading import RecipeReader, read_array, read_segment
 from skypool.codec.scaling import physical
 from skypool.codec.segments import ArraySegment, Segment, TableSegment, segment_from_json
 from skypool.codec.sinks import Fetch
 from skypool.codec.statistics import Statistics
+from skypool.codec.streams import SourceFile
 from skypool.errors import Damaged
 from skypool.model.arrays import Array
 from skypool.model.composite import Composite, Dataset, Datasets
@@ -131,6 +132,17 @@ def read_datasets(
     return Datasets({name: reader.dataset(obj) for name, obj in document["datasets"]})
 
 
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """Gives the cards of a header; `open_file` the file that it is from."""
+
+    cards: Callable[[], str]
+    open_file: Callable[[], Any]
+
+    def __call__(self) -> str:
+        return self.cards()
+
+
 class _Reader:
     def __init__(
         self,
@@ -211,7 +223,12 @@ class _Reader:
         if "header" in found:
             return str(found["header"])
         segment = self._file["hdus"][found["hdu"]]["header"]
-        return lambda: self._cards(segment)
+        return _Header(lambda: self._cards(segment), self._open_file)
+
+    def _open_file(self) -> Any:
+        """Return the whole file, for coordinates that need more of it than one header."""
+        segments = [segment_from_json(part) for part in self._file["segments"]]
+        return SourceFile(RecipeReader(segments, self._fetch))
 
     def _cards(self, number: int) -> str:
         """Return the cards of a header up to its END."""

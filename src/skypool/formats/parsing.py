@@ -8,7 +8,6 @@ which a file is kept opaque.
 
 from __future__ import annotations
 
-import io
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeVar
 
+from skypool.codec.streams import SourceFile
 from skypool.errors import MissingDependency, SkypoolError
 
 if TYPE_CHECKING:
@@ -133,44 +133,6 @@ def _first_line(error: Exception) -> str:
     if len(text) > 200:
         text = text[:200] + " …"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-class SourceFile(io.RawIOBase):
-    """A `ByteSource` as a readable, seekable binary file."""
-
-    def __init__(self, source: ByteSource) -> None:
-        super().__init__()
-        self._source = source
-        self._position = 0
-
-    def readable(self) -> bool:
-        """Say that it can be read."""
-        return True
-
-    def seekable(self) -> bool:
-        """Say that it can be positioned."""
-        return True
-
-    def tell(self) -> int:
-        """Return the position."""
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move to a position."""
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._source.size}
-        position = base[whence] + offset
-        if position < 0:
-            raise ValueError("a position before the start of the file")
-        self._position = position
-        return position
-
-    def readinto(self, buffer: object) -> int:
-        """Fill a buffer; returns how many bytes there were."""
-        view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
-        data = self._source.pread(self._position, len(view))
-        view[: len(data)] = data
-        self._position += len(data)
-        return len(data)
 
 
 def read_all(source: ByteSource, limit: int) -> bytes:

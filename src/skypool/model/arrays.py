@@ -16,7 +16,7 @@ from skypool.model.reductions import Reducible, tile_shape, tiles
 from skypool.model.sources import ArraySource, Ndarray, TileStatistics
 from skypool.model.units import parse_unit
 from skypool.model.validate import Problems
-from skypool.model.wcs import build_wcs, wcs_cards, wcs_text
+from skypool.model.wcs import build_wcs, needs_tables, wcs_cards, wcs_text
 
 if TYPE_CHECKING:
     from astropy.nddata import CCDData, NDData
@@ -178,8 +178,10 @@ class Array(Immutable, Reducible):
         header = self._header
         if callable(header):
             # Such a text is the whole header of an image.
-            header = wcs_cards(header() or "")
-            self._set(_header=header)
+            text = wcs_cards(header() or "")
+            if not (needs_tables(text) and hasattr(header, "open_file")):
+                self._set(_header=text)
+            return text
         return header or ""
 
     @property
@@ -195,7 +197,8 @@ class Array(Immutable, Reducible):
 
     def _own_wcs(self) -> WCS | None:
         if self._wcs is None and self._header is not None:
-            self._set(_wcs=build_wcs(self.wcs_header, self.shape))
+            text = self.wcs_header
+            self._set(_wcs=build_wcs(text, self.shape, getattr(self._header, "open_file", None)))
         return self._wcs
 
     def __len__(self) -> int:
@@ -276,7 +279,8 @@ class Array(Immutable, Reducible):
         made = Array(
             self._source.read(place), self.unit_text, None, self.meta, self.description, copy=False
         )
-        if wcs is not None:
+        # Distortions from tables are tables of the whole image: a part of it is without.
+        if wcs is not None and not needs_tables(self.wcs_header):
             problems = Problems()
             made._set(_header=wcs_text(wcs, problems), _wcs=wcs)
             problems.raise_all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from skypool.model.validate import Problems
@@ -11,7 +12,7 @@ from skypool.model.validate import Problems
 if TYPE_CHECKING:
     from astropy.wcs import WCS
 
-__all__ = ["build_wcs", "has_wcs", "is_wcs_keyword", "wcs_cards", "wcs_text"]
+__all__ = ["build_wcs", "has_wcs", "is_wcs_keyword", "needs_tables", "wcs_cards", "wcs_text"]
 
 # Header cards without which there are no world coordinates (FITS 4.0 section 8.2),
 # and those of the old convention (CROTA, CD).
@@ -29,6 +30,10 @@ _CARDS = re.compile(
     r"|(?:CPDIS|CQDIS|DP|DQ|CPERR|CQERR|DVERR)\d*[A-Z]?(?:\..*)?"
     r"|D2IM\w+|AXISCORR|AMD[XY]\d+|PPO\d+|PLT(?:RAH|RAM|RAS|DECSN|DECD|DECM|DECS|SCALE)"
     r"|CNPIX\d|[XY]PIXELSZ"
+)
+# Distortions of pixels and of a detector, and coordinates, that stand in tables of the file.
+_TABLES = re.compile(
+    r"(?:CPDIS|CQDIS)\d+ *= *'LOOKUP|D2IMDIS\d *=|AXISCORR *=|CTYPE\d+ *= *'....-TAB"
 )
 _SIP = re.compile(r"(A|B|AP|BP)_(\d+)_(\d+) *=")
 # Bits of astropy.wcs.WCS.to_header: everything that wcslib can write, 17 digits, SIP.
@@ -55,7 +60,15 @@ def is_wcs_keyword(keyword: str) -> bool:
     return _CARDS.fullmatch(keyword) is not None
 
 
-def build_wcs(header: str, shape: tuple[int, ...]) -> WCS | None:
+def needs_tables(header: str) -> bool:
+    """Say whether 80-character cards speak of coordinates in other parts of the file."""
+    cards = (header[start : start + 80] for start in range(0, len(header), 80))
+    return any(_TABLES.match(card) is not None for card in cards)
+
+
+def build_wcs(
+    header: str, shape: tuple[int, ...], open_file: Callable[[], Any] | None = None
+) -> WCS | None:
     """Return the world coordinates that a header gives.
 
     Parameters
@@ -64,12 +77,13 @@ def build_wcs(header: str, shape: tuple[int, ...]) -> WCS | None:
         80-character cards one behind the other.
     shape
         Of the array that they belong to, slowest axis first.
+    open_file
+        Opens the file that the header is from, for distortions from tables in other parts of it.
 
     Returns
     -------
     astropy.wcs.WCS or None
-        None where the header has none, or such as need more than the header
-        (distortions from tables in other parts of a file).
+        None where the header has none, or such as need more than there is.
     """
     if not has_wcs(header):
         return None
@@ -80,12 +94,24 @@ def build_wcs(header: str, shape: tuple[int, ...]) -> WCS | None:
         # Old spellings of units and dates are repaired with a warning each.
         warnings.simplefilter("ignore")
         try:
-            wcs = WCS(Header.fromstring(header))
-        except (ValueError, AssertionError, KeyError):
+            if open_file is not None and needs_tables(header):
+                wcs = _with_tables(header, open_file)
+            else:
+                wcs = WCS(Header.fromstring(header))
+        except (ValueError, AssertionError, KeyError, IndexError):
             return None
     if wcs.naxis == len(shape):
         wcs.pixel_shape = shape[::-1]
     return wcs
+
+
+def _with_tables(header: str, open_file: Callable[[], Any]) -> WCS:
+    """Return world coordinates that need other parts of their file."""
+    from astropy.io import fits
+    from astropy.wcs import WCS
+
+    with open_file() as file, fits.open(file, mode="readonly", memmap=False) as hdus:
+        return WCS(fits.Header.fromstring(header), hdus)
 
 
 def wcs_text(wcs: Any, problems: Problems) -> str:

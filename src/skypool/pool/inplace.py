@@ -53,9 +53,13 @@ class InPlaceSink:
         rebuilt, while the disk with the files is away.
         """
         file = document["file"]
-        for number in set(_wcs_headers(document["datasets"])):
-            segment = segment_from_json(file["segments"][file["hdus"][number]["header"]])
-            if isinstance(segment, Bytes):
+        wanted = {file["hdus"][n]["header"] for n in _wcs_headers(document["datasets"])}
+        tables = set(_lookup_tables(document["datasets"]))
+        if tables:  # who reads them goes through the headers of all that is before
+            wanted |= tables | {hdu["header"] for hdu in file["hdus"]}
+        for number in wanted:
+            segment = segment_from_json(file["segments"][number])
+            if isinstance(segment, Bytes | ArraySegment):
                 for name in segment.chunks.digests(self._named.kept.__getitem__):
                     if name in self._named.kept:
                         self._sink.put(self._named.kept[name])
@@ -88,6 +92,14 @@ def _wcs_headers(datasets: Iterable[Any]) -> Iterator[int]:
             yield from _wcs_headers(dataset["datasets"])
         elif "hdu" in dataset.get("wcs", ()):
             yield dataset["wcs"]["hdu"]
+
+
+def _lookup_tables(datasets: Iterable[Any]) -> Iterator[int]:
+    """Yield the segments of the tables that distortions of images are kept in."""
+    for name, dataset in datasets:
+        known = name.partition(",")[0] in ("WCSDVARR", "D2IMARR")
+        if known and "segment" in dataset.get("data", ()):
+            yield dataset["data"]["segment"]
 
 
 class _Place(NamedTuple):

@@ -136,6 +136,15 @@ class _WcsImage:
 
             self._frame = wcs_to_celestial_frame(wcs)  # ValueError for those of other planets
 
+    @property
+    def wiggle(self) -> float:
+        """How far distortions from tables can move a pixel, radians: no samples show that."""
+        tables = (self._wcs.cpdis1, self._wcs.cpdis2, self._wcs.det2im1, self._wcs.det2im2)
+        moved = sum(float(np.abs(table.data).max()) for table in tables if table is not None)
+        if moved == 0.0:
+            return 0.0
+        return math.radians(moved * float(np.abs(self._wcs.pixel_scale_matrix).sum()))
+
     @classmethod
     def of(cls, wcs: Any) -> _WcsImage:
         with warnings.catch_warnings():

@@ -45,6 +45,7 @@ AUXILIARY: Final = WEIGHTS | frozenset(
     {"error", "errors", "err", "stdev", "sigma", "rms", "noise", "uncert", "uncertainty"}
     | {"variance", "var", "var_poisson", "var_rnoise", "var_flat", "exposure", "samp", "time"}
     | {"flag", "flags", "mask", "bitmask", "dq", "quality", "ctx", "con", "area"}
+    | {"wcsdvarr", "d2imarr"}
 )
 """Names of maps that describe another map."""
 

@@ -52,6 +52,7 @@ def _outlined(found: Geometry, state: State) -> Part:
         return AllSky(state)
     # Half-way between two vertices an edge is farthest from their arc; twice that is safe.
     margin = 2.0 * max(outline.edge_separation(v) for v in between) + _LEAST
+    margin += getattr(found.celestial, "wiggle", 0.0)
     if margin > 0.1 * outline.radius or not all(
         outline.contains(v) or outline.edge_separation(v) <= margin for v in _vectors(grid)
     ):
