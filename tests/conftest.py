@@ -23,6 +23,7 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("SKYPOOL_HOME", str(home / "pools"))
     monkeypatch.setenv("SKYPOOL_CACHE", str(home / "cache"))
+    monkeypatch.setenv("SKYPOOL_CONFIG", str(home / "config"))
     monkeypatch.delenv("SKYPOOL", raising=False)
     monkeypatch.setenv("SKYPOOL_AUTHOR", "tester")
 

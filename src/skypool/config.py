@@ -28,6 +28,8 @@ class Settings:
         The pool that the command line uses where none is given; None to look for one.
     author
         Name that commits carry.
+    rules
+        Folder of the user's rules for core attributes; it need not be there.
     """
 
     home: Path
@@ -36,13 +38,15 @@ class Settings:
     memory_bytes: int = 64 * 1024**2
     pool: str | None = None
     author: str = ""
+    rules: Path | None = None
 
 
 def from_environment() -> Settings:
     """Read the settings from the environment.
 
     The variables are `SKYPOOL_HOME`, `SKYPOOL_CACHE`, `SKYPOOL_CACHE_BYTES`,
-    `SKYPOOL_MEMORY_BYTES`, `SKYPOOL` (the pool), `SKYPOOL_AUTHOR`; the folders
+    `SKYPOOL_MEMORY_BYTES`, `SKYPOOL` (the pool), `SKYPOOL_AUTHOR`, `SKYPOOL_CONFIG` (folder of
+    settings that are files: rules for core attributes are in `attributes` below it); the folders
     default to those of the XDG Base Directory Specification.
 
     Returns
@@ -51,6 +55,8 @@ def from_environment() -> Settings:
     """
     data = os.environ.get("XDG_DATA_HOME") or os.path.join(os.path.expanduser("~"), ".local/share")
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    config = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
+    settings = os.environ.get("SKYPOOL_CONFIG") or os.path.join(config, "skypool")
     return Settings(
         home=Path(os.environ.get("SKYPOOL_HOME") or os.path.join(data, "skypool")),
         cache=Path(os.environ.get("SKYPOOL_CACHE") or os.path.join(cache, "skypool")),
@@ -58,6 +64,7 @@ def from_environment() -> Settings:
         memory_bytes=_whole_number("SKYPOOL_MEMORY_BYTES", 64 * 1024**2),
         pool=os.environ.get("SKYPOOL") or None,
         author=os.environ.get("SKYPOOL_AUTHOR") or _login(),
+        rules=Path(settings, "attributes"),
     )
 
 

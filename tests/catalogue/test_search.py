@@ -19,10 +19,13 @@ from skypool.catalogue.sqlite import SqliteCatalogue
 from skypool.catalogue.terms import indexed
 from skypool.catalogue.times import time_of
 from skypool.errors import QueryError
+from skypool.model.attributes.names import CORE
 from skypool.model.composite import Composite
 from skypool.model.metadata import MetaData, Parameter
 from skypool.query.evaluate import matches
 from skypool.query.grammar import parse
+
+UNITS = {attribute.name: attribute.unit for attribute in CORE}
 
 
 @dataclass
@@ -35,6 +38,7 @@ class Spec:
     type: str = "MAP"
     refs: list = field(default_factory=list)
     tags: list = field(default_factory=list)
+    attributes: dict = field(default_factory=dict)
 
 
 class Data(Composite):
@@ -65,11 +69,14 @@ class World:
                     *([key, value, unit] for key, value, unit in spec.meta),
                 ],
                 "datasets": [
-                    [f"d{n}", {"is": "array", "meta": [list(entry) for entry in meta]}]
+                    [f"d{n}", {"is": "array", "dtype": "float32", "meta": [list(e) for e in meta]}]
                     for n, meta in enumerate(spec.datasets)
                 ],
             }
             documents.append(indexed(digest, document, 100 + len(spec.meta)))
+            spec.attributes = {
+                key: Parameter(value, UNITS[key]) for key, value in documents[-1].attributes.items()
+            }
             refs = [
                 (role, External(target) if isinstance(target, str) else target)
                 for role, target in spec.refs
@@ -93,6 +100,7 @@ class World:
         commit = self.catalogue.commit(row.commit)
         found = FakeSubject(
             meta=_meta([("type", spec.type, ""), *spec.meta]),
+            attributes=MetaData(spec.attributes),
             datasets={f"d{n}": Data({}, meta=_meta(m)) for n, m in enumerate(spec.datasets)},
             urn=f"urn:pool:{row.kind}:{urn}",
             name=row.name or self.catalogue.last_name(row.track, at),
@@ -232,9 +240,12 @@ MAPS = ["cal/flat", "m/a", "m/b", "m/c", "m/d"]
         ("object like 'M%83'", ["m/a"], None),
         ("object like 'x%'", ["m/d"], False),
         ("object contains 'xx'", ["m/d"], False),
-        ("start == '2010-03-02'", ["m/c"], True),
+        ("start == '2010-03-02'", ["m/b", "m/c"], True),
         ("start > '2010-03-02'", [], None),
-        ("start < '2010-04' and start >= '2010'", ["m/c"], True),
+        ("start < '2010-04' and start >= '2010'", ["m/b", "m/c"], True),
+        ("meta['start'] == '2010-03-02'", ["m/c"], True),
+        ("Start == '2010-03-02T10:00:00' and has(START)", ["m/b"], True),
+        ("product_type == 'cube'", ["m/d"], True),
         ("meta['DATE-OBS'] == '2010-03-02'", ["m/b"], True),
         ("CHIP == 2", ["m/c"], False),
         ("kind == 'Context'", ["o", "o/l2"], True),
@@ -323,7 +334,7 @@ TEXTS = [
     "", "1", "01", "1.0", "5", "abc", "ABC", "ab%", "250 um", "0.25 mm", "2010-03-02", "2010-03",
     "2010", "20100302", "2010-03-02T10:00:00", "2010-03-02T01:00:00+05:00", "2010-W09-2",
     "2010-03-02T10:00:00.000000Z", "é", "\ue000", "\U0010ff00", "\U0001f30c", "x" * 199, "x" * 200,
-    "x" * 250, "\ud800", "a\x00b", "nan", "1e400", "-0", " 5",
+    "x" * 250, "\ud800", "a\x00b", "nan", "1e400", "-0", " 5", "Unknown", "Unknown", "HST", "PACS",
 ]  # fmt: skip
 MOMENTS = [
     datetime(2010, 3, 2, tzinfo=UTC),
@@ -338,11 +349,16 @@ NUMBERS = [
 ]  # fmt: skip
 values = st.one_of(st.sampled_from(NUMBERS), st.sampled_from(TEXTS), st.sampled_from(MOMENTS))
 keys = st.sampled_from(["a", "A", "b", "Ab", "AB"])
+# keys that core attributes come from, and such as stand before them
+sources = st.sampled_from(
+    ["TELESCOP", "telescope", "Telescope", "EXPTIME", "exposure", "TARGNAME", "OBJECT", "object",
+     "instrument", "Instrument", "INSTRUME", "DATE-OBS", "startDate", "start", "PHOTPLAM"]
+)  # fmt: skip
 
 
 @st.composite
 def entries(draw):
-    names = draw(st.lists(keys, max_size=4, unique=True))
+    names = draw(st.lists(st.one_of(keys, sources), max_size=5, unique=True))
     found = []
     for name in names:
         value = draw(values)
@@ -402,6 +418,8 @@ bindable = values.filter(lambda value: not (isinstance(value, str) and "\ud800" 
 sides = st.one_of(
     keys,
     keys,
+    st.sampled_from(["telescope", "exposure", "object", "instrument", "start", "Instrument",
+                     "OBJECT", "meta['object']", "wavelength", "product_type"]),
     st.sampled_from(["meta['a']", "d0.meta['a']", "name", "version", "size", "kind", "type",
                      "author", "saved", "hash", "path", "a + b", "message"]),
 )  # fmt: skip
@@ -432,7 +450,8 @@ def leaves(draw, bound):
     if form == 6:
         return draw(
             st.sampled_from(
-                ["has(a)", "missing(ab)", "has(path)", "tagged('t')", "'2010-03-02' in tags",
+                ["has(a)", "missing(ab)", "has(exposure)", "missing(Telescope)",
+                 "has(path)", "tagged('t')", "'2010-03-02' in tags",
                  "has_ref('x')", "child('x')", "refers_to('m/a')", "refers_to('urn:x:Y:1')",
                  "refers_to('m/b@0')", "parent()", "ancestor()", "tags contains 't'", "True",
                  "a", "AB", "refers_to('m/a@t')"]

@@ -15,6 +15,7 @@ from skypool.model.metadata import MetaData
 class FakeSubject:
     meta: Mapping[str, Any] = field(default_factory=MetaData)
     datasets: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=MetaData)
     urn: str = "urn:pool:Product:0"
     name: str | None = "maps/m83"
     path: str | None = None

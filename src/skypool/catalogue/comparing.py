@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Self
 
+from skypool.catalogue.attributes import ATTRIBUTES_ROW
 from skypool.catalogue.checks import COMMIT, DOCUMENT, NAME, REF, TAG, VERSION, crc_of_row
 from skypool.catalogue.database import Database, explained
 from skypool.catalogue.interface import Term
@@ -33,6 +34,7 @@ _TABLES = (
         "versions v LEFT JOIN documents d ON d.id = v.document"
         f" WHERE {_right(VERSION.partition(' AND ')[0])}",
     ),
+    ("attributes", "a.document", f"attributes a WHERE {ATTRIBUTES_ROW}"),
     ("state", "key", "state WHERE crc IS NOT crc_of_row(key, value)"),
     (
         "versions",
@@ -108,7 +110,7 @@ class TermSums:
         return bool(row == expected)
 
 
-_TERM = "crc_of_row(k.name, k.folded, t.value, u.text, t.place)"
+_TERM = "crc_of_row(coalesce(k.name, t.key), coalesce(k.folded, t.key), t.value, u.text, t.place)"
 _TERMS = "terms t LEFT JOIN keys k ON k.id = t.key LEFT JOIN units u ON u.id = t.unit"
 
 
@@ -120,9 +122,10 @@ def _key(term: Term) -> tuple[Any, ...]:
 
 def _crc(term: Term) -> int:
     value = to_database(term.value) if type(term.value) is str else term.value
+    key = term.key
     return crc_of_row(
-        to_database(term.key),
-        to_database(term.key.casefold()),
+        to_database(key) if isinstance(key, str) else key,
+        to_database(key.casefold()) if isinstance(key, str) else key,
         value,
         to_database(term.unit),
         term.place,

@@ -14,6 +14,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from skypool.catalogue.attributes import insert_attributes, visible
 from skypool.catalogue.checks import CRC_OF_FILLED, crc_of_row
 from skypool.catalogue.coverages import insert_coverages
 from skypool.catalogue.interface import IndexedDocument
@@ -28,6 +29,8 @@ RUN_DOCUMENTS = 5000
 _BATCH = 500
 
 _Row = tuple[Any, int, int, int]
+# The name of a metadata key, or the number that stands for a core attribute.
+_Key = str | int
 
 
 def document_numbers(connection: sqlite3.Connection, digests: Sequence[bytes]) -> dict[bytes, int]:
@@ -59,6 +62,7 @@ def index_documents(connection: sqlite3.Connection, documents: Iterable[IndexedD
     )
     numbered += new
     insert_coverages(connection, numbered)
+    insert_attributes(connection, numbered)
     for start in range(0, len(numbered), RUN_DOCUMENTS):
         part = numbered[start : start + RUN_DOCUMENTS]
         _insert_terms(connection, _run_for(connection, len(part)), part)
@@ -81,10 +85,9 @@ def _complete(connection: sqlite3.Connection, number: int, document: IndexedDocu
         # Its terms may be there still, in another run than the one that they go to now.
         for key, rows in _by_key(connection, [(number, document)]).items():
             connection.executemany(
-                "DELETE FROM postings WHERE slot IN (SELECT s.id FROM slots s"
-                " JOIN keys k ON k.id = s.key WHERE k.name = ?)"
+                "DELETE FROM postings WHERE slot IN (SELECT id FROM slots WHERE key = ?)"
                 " AND value = ? AND document = ? AND place = ?",
-                [(to_database(key), *row[:3]) for row in rows],
+                [(_key_number(connection, key), *row[:3]) for row in rows],
             )
     return bool(filled)
 
@@ -120,10 +123,10 @@ def _insert_terms(
 
 def _by_key(
     connection: sqlite3.Connection, numbered: Sequence[tuple[int, IndexedDocument]]
-) -> dict[str, list[_Row]]:
+) -> dict[_Key, list[_Row]]:
     """Return the rows of each key."""
     units: dict[str, int] = {}
-    rows: dict[str, list[_Row]] = {}
+    rows: dict[_Key, list[_Row]] = {}
     for number, document in numbered:
         for place, listed in document.metas:
             for parameter in listed:
@@ -140,6 +143,12 @@ def _by_key(
                 if part is None:
                     part = rows[key] = []
                 part.append((value, number, place, unit_id))
+        if document.attributes:
+            for attribute, value, unit in visible(document.metas[0][1], document.attributes):
+                if unit not in units:
+                    units[unit] = _unit(connection, unit)
+                row = to_database(searchable(value)) if type(value) is str else searchable(value)
+                rows.setdefault(attribute, []).append((row, number, 0, units[unit]))
     return rows
 
 
@@ -156,12 +165,15 @@ def _order(row: _Row) -> tuple[Any, ...]:
     return (1 if type(value) is str else 2 if type(value) is bytes else 0, *row)
 
 
-def _slots(connection: sqlite3.Connection, run: int, names: Sequence[str]) -> dict[str, int]:
+def _slots(connection: sqlite3.Connection, run: int, names: Sequence[_Key]) -> dict[_Key, int]:
     """Return the number of each key in a run, in rising order."""
     keys: dict[str, int] = {}
-    slots: dict[str, int] = {}
-    for start in range(0, len(names), _BATCH):
-        part = [to_database(name) for name in names[start : start + _BATCH]]
+    slots: dict[_Key, int] = dict(
+        connection.execute("SELECT key, id FROM slots WHERE run = ? AND key < 0", (run,))
+    )
+    texts = [to_database(name) for name in names if isinstance(name, str)]
+    for start in range(0, len(texts), _BATCH):
+        part = texts[start : start + _BATCH]
         for name, key, slot in connection.execute(
             "SELECT k.name, k.id, s.id FROM keys k LEFT JOIN slots s ON s.key = k.id"
             f" AND s.run = ? WHERE k.name IN ({','.join('?' * len(part))})",
@@ -172,10 +184,18 @@ def _slots(connection: sqlite3.Connection, run: int, names: Sequence[str]) -> di
                 slots[from_database(name)] = slot
     for name in names:
         if name not in slots:
-            key = keys.get(name) or _new_key(connection, name)
+            key = name if isinstance(name, int) else keys.get(name) or _new_key(connection, name)
             cursor = connection.execute("INSERT INTO slots(key, run) VALUES (?, ?)", (key, run))
             slots[name] = cursor.lastrowid or 0
-    return dict(sorted(slots.items(), key=lambda item: item[1]))
+    wanted = [(name, slots[name]) for name in names]
+    return dict(sorted(wanted, key=lambda item: item[1]))
+
+
+def _key_number(connection: sqlite3.Connection, key: _Key) -> int:
+    if isinstance(key, int):
+        return key
+    row = connection.execute("SELECT id FROM keys WHERE name = ?", (to_database(key),)).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _new_key(connection: sqlite3.Connection, name: str) -> int:

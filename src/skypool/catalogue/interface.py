@@ -65,8 +65,8 @@ class Term(NamedTuple):
 
     Attributes
     ----------
-    key : str
-        Name of the parameter.
+    key : str or int
+        Name of the parameter; the number that stands for a core attribute.
     value : int, float, str or bytes
         Times as text; booleans as 0 and 1; text cut at `TEXT_LIMIT`; NaN as no bytes.
     unit : str
@@ -75,7 +75,7 @@ class Term(NamedTuple):
         0 for the product's own metadata, else the number of the dataset.
     """
 
-    key: str
+    key: str | int
     value: Any
     unit: str
     place: int
@@ -97,6 +97,8 @@ class IndexedDocument:
         Whether coverage can be worked out; it is when its chunks are durable.
     coverage : bytes
         As `sky.coverage.encode` gives it.
+    attributes : mapping
+        Core attributes, by name.
     """
 
     digest: bytes
@@ -107,6 +109,7 @@ class IndexedDocument:
     metas: Sequence[tuple[int, Listed]]
     on_sky: bool = False
     coverage: bytes = b""
+    attributes: Mapping[str, Any] = field(default_factory=dict)
     # Whether it cannot be read, so that no more is known than the log says.
     bare: bool = False
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from skypool.catalogue.applying import set_state, state
+from skypool.catalogue.attributes import delete_attributes
 from skypool.catalogue.checks import CRC_OF_BARE, NAME, REF, TAG, VERSION, sure
 from skypool.catalogue.chunks import ALONE, BAD, CONDEMNED, ChunkIndex, chunk_key
 from skypool.catalogue.collecting import Marks, PlacedRow
@@ -311,6 +312,7 @@ class Reclaim(Marks):
         if gone or bare:
             connection.executemany("DELETE FROM documents WHERE id = ?", gone)
             delete_coverages(connection, [*gone, *bare])
+            delete_attributes(connection, [*gone, *bare])
             connection.executemany(
                 f"UPDATE documents SET bare = 1, file_hash = NULL, crc = {CRC_OF_BARE}"
                 " WHERE id = ?1",
@@ -326,7 +328,7 @@ class Reclaim(Marks):
         with self._writing() as connection:
             # What goes from now on is for another sweep.
             set_state(connection, {"to_sweep": 2})
-        for (key,) in self._all("SELECT id FROM keys"):
+        for (key,) in self._all("SELECT DISTINCT key FROM slots"):
             self._sweep_key(key)
         with self._writing() as connection:
             if state(connection, "to_sweep") == 2:

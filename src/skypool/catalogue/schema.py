@@ -8,15 +8,23 @@ commits `since <= commit < until` in which they hold. `crc` is the check sum of 
 
 from __future__ import annotations
 
+from skypool.model.attributes.names import CORE
+
 __all__ = ["SCHEMA", "SCHEMA_VERSION", "TEXT_LIMIT"]
 
 # Raised with every change: a catalogue of another number is rebuilt from the log.
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 # Longer text is searchable by its start; the whole stands in the document.
 TEXT_LIMIT = 200
 
-SCHEMA = """
+_TYPES = {"number": "REAL", "integer": "INTEGER", "time": "INTEGER"}
+_COLUMNS = ",\n    ".join(
+    f'"{each.name}" {"INTEGER" if each.coded else _TYPES.get(each.type, "TEXT")}' for each in CORE
+)
+
+SCHEMA = (
+    """
 CREATE TABLE state(
     key TEXT PRIMARY KEY,
     value,
@@ -198,4 +206,20 @@ CREATE TABLE seen(
     device INTEGER NOT NULL,
     document BLOB NOT NULL
 ) WITHOUT ROWID;
+
+-- Core attributes of a document, all of them: times in us since 1970, few different texts
+-- as numbers of `texts`. Those that the product's own metadata do not have are in the inverted
+-- table too, under the key -1 - n for the attribute n of `skypool.model.attributes.names`.
+CREATE TABLE texts(
+    id INTEGER PRIMARY KEY,
+    text TEXT NOT NULL UNIQUE
+);
+CREATE TABLE attributes(
+    document INTEGER PRIMARY KEY,
+    """
+    + _COLUMNS
+    + """,
+    crc INTEGER
+);
 """
+)

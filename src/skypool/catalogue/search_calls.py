@@ -15,7 +15,7 @@ from skypool.catalogue.search_clause import (
     text_of,
 )
 from skypool.catalogue.text import from_database, to_database
-from skypool.query.subject import matching_roles
+from skypool.query.subject import core_attribute, matching_roles
 from skypool.query.tree import ATTRIBUTES, Call, Node
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def _has(self: Compiler, node: Call, v: str) -> Clause:
     key = text_of(node.arguments[0])
     if key is None:
         return UNDECIDED
-    found = self.with_key(key, v)
+    found = self.with_key(key, v, core_attribute(key))
     if key in ("hash", "path"):
         there = f"{self.column(key, v)} IS NOT NULL"
         return joined("OR", [Clause(there, there), found])

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from skypool.catalogue.text import from_database
+from skypool.model.attributes.names import CORE_NAMES
 from skypool.query.tree import ATTRIBUTES, STRUCTURE, Call, Literal, Meta, Name, Node
 from skypool.query.values import Kind, Value
 
@@ -16,6 +17,7 @@ __all__ = [
     "UNDECIDED",
     "Clause",
     "among",
+    "attribute_of",
     "each",
     "first_of",
     "joined",
@@ -70,6 +72,12 @@ def key_of(node: Node) -> str | None:
     if isinstance(node, Meta) and not node.dataset and node.field == "value":
         return node.key
     return None
+
+
+def attribute_of(node: Node) -> str | None:
+    """Return the core attribute that a bare name means where the product has no such key."""
+    folded = node.name.casefold() if isinstance(node, Name) else ""
+    return folded if folded in CORE_NAMES and key_of(node) is not None else None
 
 
 def text_of(node: Node) -> str | None:

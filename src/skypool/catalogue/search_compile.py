@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from skypool.catalogue.attributes import ATTRIBUTE_KEYS
 from skypool.catalogue.search_calls import CALLS
 from skypool.catalogue.search_clause import (
     EVERYTHING,
@@ -14,6 +15,7 @@ from skypool.catalogue.search_clause import (
     UNDECIDED,
     Clause,
     among,
+    attribute_of,
     joined,
     key_of,
     plain_number,
@@ -131,9 +133,8 @@ class Compiler:
             return self._compare(node, want, v)
         if isinstance(node, Call):
             return self._call(node, want, v)
-        key = key_of(node)
-        if key is not None:
-            return self.terms(key, truth_parts(want), want, v)
+        if (key := key_of(node)) is not None:
+            return self.terms(key, truth_parts(want), want, v, attribute_of(node))
         return UNDECIDED
 
     def _compare(self, node: Compare, want: bool, v: str) -> Clause:
@@ -154,9 +155,10 @@ class Compiler:
         value = right.value
         if isinstance(left, Name) and left.name in ATTRIBUTES:
             return self._attribute(left.name, operator, value, want, v)
-        key = key_of(left)
-        if key is not None:
-            return self.terms(key, compare_parts(operator, value, want), want, v)
+        if (key := key_of(left)) is not None:
+            return self.terms(
+                key, compare_parts(operator, value, want), want, v, attribute_of(left)
+            )
         if isinstance(left, Call):
             return compare_data(self, left, (operator, value), want, v)
         return self._present(node, v)
@@ -164,29 +166,31 @@ class Compiler:
     def _present(self, node: Compare, v: str) -> Clause:
         """Return where a comparison can be known at all: its keys are there."""
         found = [
-            self.with_key(key, v).maybe
+            self.with_key(key, v, attribute_of(side)).maybe
             for side in node.children()
             if (key := key_of(side)) is not None
         ]
         return Clause(" AND ".join(found) or "1", "0")
 
     def _within(self, left: Node, items: list[Literal], want: bool, v: str) -> Clause:
-        key = key_of(left)
-        if key is not None:
+        if (key := key_of(left)) is not None:
             if not items:
                 return UNDECIDED
-            return self.terms(key, list_parts(items, want), want, v)
+            return self.terms(key, list_parts(items, want), want, v, attribute_of(left))
         if isinstance(left, Name) and left.name in ATTRIBUTES and len(items) <= _MOST_ITEMS:
             word = "OR" if want else "AND"
             clauses = [self._attribute(left.name, "==", i.value, want, v) for i in items]
             return joined(word, clauses) if clauses else UNDECIDED
         return UNDECIDED
 
-    def terms(self, key: str, parts: list[Part], want: bool, v: str) -> Clause:
+    def terms(
+        self, key: str, parts: list[Part], want: bool, v: str, attribute: str | None = None
+    ) -> Clause:
         """Return the documents that have a row of the parts under a key.
 
         The product's own value counts, in the spelling that was asked for or the only one there
-        is; whether those of datasets do is left open.
+        is; whether those of datasets do is left open. A core attribute of that name is indexed
+        where it counts only.
         """
         folded = self.parameter(to_database(key.casefold()))
         exact = self.parameter(to_database(key))
@@ -194,6 +198,16 @@ class Compiler:
             f"t.place = 0 AND (k.name = {exact} OR NOT EXISTS"
             f" (SELECT 1 FROM keys o WHERE o.folded = {folded} AND o.id <> k.id))"
         )
+        indexed = ""
+        if attribute is not None:
+            # what nobody gave gives way to the attribute
+            own += (
+                " AND (t.value IS NOT 'Unknown' OR NOT EXISTS (SELECT 1 FROM attributes a"
+                f' WHERE a.document = t.document AND a."{attribute}" NOT NULL))'
+            )
+            indexed = (
+                f"SELECT t.document FROM terms t WHERE t.key = {ATTRIBUTE_KEYS[attribute]} AND"
+            )
         maybe, sure = [], []
         for part in parts:
             where = part.where
@@ -203,12 +217,18 @@ class Compiler:
             if part.test is None:
                 maybe.append(f"{source} AND {where}")
                 sure.append(f"{source} AND {where} AND {own}")
+                if indexed:
+                    maybe.append(f"{indexed} {where}")
+                    sure.append(f"{indexed} {where}")
                 continue
             self.parts.append((part, want))
             unit = "(SELECT u.text FROM units u WHERE u.id = t.unit)"
             decided = f"query_term({len(self.parts) - 1}, t.value, {unit})"
             maybe.append(f"{source} AND {where} AND {decided} > 0")
             sure.append(f"{source} AND {where} AND {decided} > 1 AND {own}")
+            if indexed:
+                maybe.append(f"{indexed} {where} AND {decided} > 0")
+                sure.append(f"{indexed} {where} AND {decided} > 1")
         return Clause(among(f"{v}.document", maybe), among(f"{v}.document", sure))
 
     # attributes
@@ -308,9 +328,10 @@ class Compiler:
         left, right = node.arguments
         if not isinstance(right, Literal) or (pattern := as_text(right.value)) is None:
             return UNDECIDED
-        key = key_of(left)
-        if key is not None:
-            return self.terms(key, text_parts(node.function, pattern, want), want, v)
+        if (key := key_of(left)) is not None:
+            return self.terms(
+                key, text_parts(node.function, pattern, want), want, v, attribute_of(left)
+            )
         if not isinstance(left, Name) or left.name not in ATTRIBUTES or left.name == "urn":
             return UNDECIDED
         if left.name == "tags":
@@ -326,14 +347,13 @@ class Compiler:
 
         return self._tested_attribute(left.name, test, want, v)
 
-    def with_key(self, key: str, v: str) -> Clause:
-        """Return the documents that have a key, of their own or in a dataset."""
+    def with_key(self, key: str, v: str, attribute: str | None = None) -> Clause:
+        """Return the documents that have a key, of their own or in a dataset, or an attribute."""
         folded = self.parameter(to_database(key.casefold()))
-        condition = among(
-            f"{v}.document",
-            [
-                "SELECT t.document FROM keys k JOIN terms t ON t.key = k.id"
-                f" WHERE k.folded = {folded}"
-            ],
-        )
+        queries = [
+            f"SELECT t.document FROM keys k JOIN terms t ON t.key = k.id WHERE k.folded = {folded}"
+        ]
+        if attribute is not None:
+            queries.append(f'SELECT document FROM attributes WHERE "{attribute}" NOT NULL')
+        condition = among(f"{v}.document", queries)
         return Clause(condition, condition)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from skypool.catalogue.attributes import attributes_of, read_attributes, visible
 from skypool.catalogue.coverages import may_be_on_sky
 from skypool.catalogue.extremes import extreme_values
 from skypool.catalogue.interface import IndexedDocument, Listed, Term
 from skypool.catalogue.schema import TEXT_LIMIT
 from skypool.codec.documents import format_time
 
-__all__ = ["NOT_COMPARABLE", "indexed", "searchable", "terms_of"]
+if TYPE_CHECKING:
+    from skypool.catalogue.database import Database
+
+__all__ = ["NOT_COMPARABLE", "indexed", "searchable", "terms_of", "terms_of_attributes"]
 
 # What stands for a value that SQL cannot compare: NaN.
 NOT_COMPARABLE = b""
@@ -41,6 +45,7 @@ def indexed(digest: bytes, document: Mapping[str, Any], size: int) -> IndexedDoc
         file_hash=bytes.fromhex(file["hash"]) if file else None,
         metas=list(_metas(document)),
         on_sky=may_be_on_sky(document),
+        attributes=attributes_of(document),
     )
 
 
@@ -50,6 +55,16 @@ def terms_of(document: Mapping[str, Any]) -> Iterator[Term]:
         for parameter in listed:
             unit = parameter[2] if len(parameter) > 2 else ""
             yield Term(parameter[0], searchable(parameter[1]), unit, place)
+
+
+def terms_of_attributes(
+    database: Database, digest: bytes, document: Mapping[str, Any]
+) -> Iterator[Term]:
+    """Return the core attributes that a bare name finds, as the wide table has them."""
+    found = read_attributes(database, digest)
+    values = {name: parameter.value for name, parameter in found.items()}
+    for key, value, unit in visible(document["meta"], values):
+        yield Term(key, searchable(value), unit, 0)
 
 
 def _metas(document: Mapping[str, Any]) -> Iterator[tuple[int, Listed]]:

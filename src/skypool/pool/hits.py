@@ -152,6 +152,11 @@ class ProductSubject:
         return self._ref.meta
 
     @property
+    def attributes(self) -> Mapping[str, Any]:
+        """Its core attributes."""
+        return self._ref.attributes
+
+    @property
     def datasets(self) -> Mapping[str, Any]:
         """Lazy datasets."""
         return self._ref.product.datasets

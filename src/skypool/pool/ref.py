@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from skypool.catalogue.attributes import read_attributes
 from skypool.catalogue.interface import Expectation, VersionRow
 from skypool.catalogue.times import time_of
 from skypool.codec.documents import loads
@@ -28,12 +29,13 @@ class Ref:
     equal if they stand for the same version of the same pool.
     """
 
-    __slots__ = ("_meta", "_row", "_view")
+    __slots__ = ("_attributes", "_meta", "_row", "_view")
 
     def __init__(self, view: View, row: VersionRow) -> None:
         self._view = view
         self._row = row
         self._meta: MetaData | None = None
+        self._attributes: MetaData | None = None
 
     @property
     def urn(self) -> str:
@@ -149,6 +151,18 @@ class Ref:
         if self._meta is None:
             self._meta = read_meta(self.document["meta"])
         return self._meta
+
+    @property
+    def attributes(self) -> MetaData:
+        """Core attributes: telescope, start, exposure, ... as the rules found them in the metadata.
+
+        They are those of docs/attributes.md that are known, in its units.
+        """
+        if self._attributes is None:
+            self._attributes = read_attributes(
+                self._view.session.catalogue.database, self._row.document
+            )
+        return self._attributes
 
     @property
     def refs(self) -> Refs:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from skypool.catalogue.chunks import chunk_key
 from skypool.catalogue.collecting import Marks, PlacedRow
 from skypool.catalogue.comparing import TermSums
-from skypool.catalogue.terms import terms_of
+from skypool.catalogue.terms import terms_of, terms_of_attributes
 from skypool.codec.digest import Hasher
 from skypool.codec.documents import loads
 from skypool.errors import Damaged, SkypoolError, SourceChanged
@@ -30,7 +30,7 @@ from skypool.storage.pack_scan import pack_name, scan_pack
 from skypool.storage.pack_verify import verify_pack
 
 if TYPE_CHECKING:
-    from skypool.catalogue.interface import SourceRow
+    from skypool.catalogue.interface import SourceRow, Term
     from skypool.pool.view import View
 
 __all__ = ["Problem", "Verifier", "VerifyReport"]
@@ -246,7 +246,7 @@ class Verifier:
             document = self._document(number, digest)
             if document is None:
                 continue
-            if sums is not None and not sums.fits(number, terms_of(document)):
+            if sums is not None and not sums.fits(number, self._terms(digest, document)):
                 what = "the catalogue has other searchable values than the document"
                 problem = self._problem("catalogue", what, f"document {digest.hex()[:16]}")
                 problem.hurt = [f"{name}@{version}" for name, version in marks.holders(number)]
@@ -256,6 +256,11 @@ class Verifier:
             else:
                 self._reach(marks, document)
         self._tell("checking documents", total, total)
+
+    def _terms(self, digest: bytes, document: Mapping[str, Any]) -> Iterator[Term]:
+        yield from terms_of(document)
+        database = self._session.catalogue.database
+        yield from terms_of_attributes(database, digest, document)
 
     def _document(self, number: int, digest: bytes) -> Mapping[str, Any] | None:
         try:

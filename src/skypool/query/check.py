@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Final, NoReturn
 
 from skypool.errors import QueryError
+from skypool.model.attributes.names import CORE_NAMES
 from skypool.query.calls import near
 from skypool.query.functions import FUNCTIONS, ROW_FUNCTIONS
 from skypool.query.sky import asks_of_others, check_sky, split_nearest
@@ -96,10 +97,11 @@ def check_names(tree: Node, known: Collection[str], text: str = "") -> None:
         if node.name in ATTRIBUTES | STRUCTURE or node.name in known:
             continue
         if folded is None:
-            folded = {key.casefold() for key in known}
+            folded = {key.casefold() for key in known} | set(CORE_NAMES)
         if node.name.casefold() in folded:
             continue
-        found = near(node.name, [*known, *sorted(ATTRIBUTES | STRUCTURE)], cutoff=0.8)
+        names = [*known, *CORE_NAMES, *sorted(ATTRIBUTES | STRUCTURE)]
+        found = near(node.name, list(dict.fromkeys(names)), cutoff=0.8)
         if found:
             raise QueryError(
                 f"no product has the key {node.name!r}",

@@ -33,6 +33,7 @@ from skypool.query.subject import (
     dataset_called,
     datasets_of,
     facet,
+    named,
     parameter,
 )
 from skypool.query.tree import (
@@ -115,18 +116,18 @@ def _remembered(make: Callable[[Node], T]) -> Callable[[Node], T]:
 
 
 @_remembered
-def _ranging(node: Node) -> tuple[tuple[str, ...], frozenset[str]]:
-    """Return the metadata keys and the structure names that a condition mentions."""
-    keys: list[str] = []
+def _ranging(node: Node) -> tuple[tuple[tuple[str, bool], ...], frozenset[str]]:
+    """Return the metadata keys, each with whether it is a bare name, and the structure names."""
+    keys: list[tuple[str, bool]] = []
     structure: set[str] = set()
     for part in walk(node, others=False):
         if isinstance(part, Name):
             if part.name in STRUCTURE:
                 structure.add(part.name)
             elif part.name not in ATTRIBUTES:
-                keys.append(part.name)
+                keys.append((part.name, True))
         elif isinstance(part, Meta) and not part.dataset:
-            keys.append(part.key)
+            keys.append((part.key, False))
     return tuple(dict.fromkeys(keys)), frozenset(structure)
 
 
@@ -188,8 +189,7 @@ class Evaluator:
         keys, structure = _ranging(node)
         if not keys and not structure:
             return []
-        meta = self.subject.meta
-        fallen = [key for key in keys if not parameter(meta, key)[0]]
+        fallen = [key for key, bare in keys if not self._own(key, bare)[0]]
         if not fallen and not structure:
             return []
         return [
@@ -259,10 +259,15 @@ class Evaluator:
             return attribute(self.subject, node.name)
         if node.name in STRUCTURE:
             return None if self.dataset is None else facet(self.dataset, node.name)
-        return self._key(node.name, "value")
+        return self._key(node.name, "value", bare=True)
 
-    def _key(self, key: str, field: str) -> Value:
-        there, value = parameter(self.subject.meta, key, field)
+    def _own(self, key: str, bare: bool, field: str = "value") -> tuple[bool, Value]:
+        if bare:
+            return named(self.subject, key)
+        return parameter(self.subject.meta, key, field)
+
+    def _key(self, key: str, field: str, bare: bool = False) -> Value:
+        there, value = self._own(key, bare, field)
         if not there and self.dataset is not None:
             there, value = parameter(self.dataset.meta, key, field)
         return value

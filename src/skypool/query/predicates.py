@@ -9,6 +9,7 @@ from skypool.query.compare import Truth, any_of, as_text, compare, like
 from skypool.query.subject import (
     Subject,
     attribute,
+    core_attribute,
     dataset_called,
     datasets_of,
     has_key,
@@ -26,6 +27,8 @@ __all__ = ["PREDICATES", "contains_text"]
 def _has(self: Evaluator, node: Call) -> bool:
     key = str(self.value(node.arguments[0]))
     if key in ATTRIBUTES and attribute(self.subject, key) is not None:
+        return True
+    if core_attribute(key) in self.subject.attributes:
         return True
     return has_key(self.subject.meta, key) or any(
         has_key(dataset.meta, key) for dataset in datasets_of(self.subject.datasets)

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
+from skypool.model.attributes.names import CORE_NAMES
 from skypool.model.names import find_name
 from skypool.query.values import Amount, Kind, Value
 
 __all__ = [
     "Subject",
     "attribute",
+    "core_attribute",
     "dataset_called",
     "datasets_of",
     "facet",
     "has_key",
     "matching_roles",
+    "named",
     "parameter",
 ]
+
+UNKNOWN: Final = "Unknown"
 
 
 class Subject(Protocol):
@@ -39,6 +44,8 @@ class Subject(Protocol):
     tags : collection of str
     meta : mapping of str to Parameter
         The product's own metadata.
+    attributes : mapping of str to Parameter
+        All its core attributes (`skypool.model.attributes`).
     datasets : mapping of str to dataset
         Those of `skypool.model`, lazy; composites are mappings.
     """
@@ -69,6 +76,8 @@ class Subject(Protocol):
     def type(self) -> str: ...  # noqa: D102
     @property
     def meta(self) -> Mapping[str, Any]: ...  # noqa: D102
+    @property
+    def attributes(self) -> Mapping[str, Any]: ...  # noqa: D102
     @property
     def datasets(self) -> Mapping[str, Any]: ...  # noqa: D102
     def parents(self) -> Iterable[Subject]:
@@ -121,6 +130,34 @@ def has_key(meta: Mapping[str, Any], key: str) -> bool:
         return True
     folded = key.casefold()
     return any(name.casefold() == folded for name in meta)
+
+
+def core_attribute(name: str) -> str | None:
+    """Return the core attribute that a name means, in whatever case."""
+    folded = name.casefold()
+    return folded if folded in CORE_NAMES else None
+
+
+def named(subject: Subject, name: str) -> tuple[bool, Value]:
+    """Look up a bare name: a key of the product's own, else a core attribute.
+
+    A key that holds no more than what HCSS writes where nobody gave a value gives way to
+    the attribute.
+
+    Returns
+    -------
+    tuple of bool and value
+        Whether there is either, and its value.
+    """
+    there, value = parameter(subject.meta, name)
+    attribute = core_attribute(name)
+    if attribute is None or (there and value != UNKNOWN):
+        return there, value
+    meta = subject.meta
+    if any(key.casefold() == attribute and meta[key].value != UNKNOWN for key in meta):
+        return there, value
+    found, standing_in = parameter(subject.attributes, attribute)
+    return (True, standing_in) if found else (there, value)
 
 
 def datasets_of(datasets: Mapping[str, Any]) -> Iterator[Any]:

@@ -37,7 +37,7 @@ __all__ = ["show_verb"]
 )
 @at_option
 def show_verb(state: State, ref: str, meta: str | None, at: str | None) -> None:
-    """Show a product: kind, name, versions, tags, datasets, metadata, references.
+    """Show a product: kind, name, versions, tags, datasets, references, attributes, metadata.
 
     With --meta it shows matching metadata only, those of the datasets included
     (as DATASET.KEY).
@@ -68,6 +68,7 @@ def _as_json(ref: Ref, pattern: str | None) -> dict[str, Any]:
         "wrapper": file.wrapper,
         "reason": file.reason,
         "meta": {key: parameter(value) for key, value in ref.meta.items()},
+        "attributes": {key: parameter(value) for key, value in ref.attributes.items()},
         "datasets": datasets,
         "refs": {role: target(child) for role, child in product.refs.items()},
         "history": list(product.history),
@@ -157,6 +158,9 @@ def _all(ref: Ref, state: State) -> Iterator[str]:
         yield from _section(state, count_text(len(product.refs), "reference"))
         table = Table(["ROLE", "NAME", "IS"], flexible=1, middle=True, colour=state.colour)
         yield from table.lines(_ref_row(role, child) for role, child in product.refs.items())
+    if ref.attributes:
+        yield from _section(state, count_text(len(ref.attributes), "core attribute"))
+        yield from _meta_lines(list(ref.attributes.items()), state)
     if ref.meta:
         yield from _section(state, count_text(len(ref.meta), "parameter"))
         yield from _meta_lines(list(ref.meta.items()), state)

@@ -1,0 +1,169 @@
+"""Core attributes in the catalogue: made by the rules, kept in a wide table and as terms.
+
+The table is what counts: a pool has the attributes that the rules gave when a product was indexed,
+whoever looks at it with whatever rules. `skypool reindex` applies other rules to all products.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+from skypool.catalogue.checks import crc_of_row
+from skypool.catalogue.text import from_database, to_database
+from skypool.config import from_environment
+from skypool.model.attributes.names import CORE
+from skypool.model.metadata import MetaData, Parameter
+
+if TYPE_CHECKING:
+    from skypool.catalogue.database import Database
+    from skypool.catalogue.interface import IndexedDocument, Listed
+    from skypool.model.attributes.engine import Engine
+
+__all__ = [
+    "ATTRIBUTES_ROW",
+    "ATTRIBUTE_KEYS",
+    "attributes_of",
+    "delete_attributes",
+    "insert_attributes",
+    "read_attributes",
+    "reload_rules",
+    "visible",
+]
+
+ATTRIBUTE_KEYS: Final[Mapping[str, int]] = {
+    attribute.name: -1 - n for n, attribute in enumerate(CORE)
+}
+"""Numbers that stand for the core attributes where those of metadata keys do, in `slots`."""
+
+# What HCSS writes where nobody gave a value; an attribute stands in for it.
+_UNKNOWN: Final = "Unknown"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_COLUMNS: Final = ", ".join(f'"{attribute.name}"' for attribute in CORE)
+_INSERT: Final = (
+    f"INSERT OR REPLACE INTO attributes(document, {_COLUMNS}, crc)"
+    f" VALUES ({', '.join('?' * (len(CORE) + 2))})"
+)
+_VALUES: Final = ", ".join(
+    f'(SELECT text FROM texts WHERE id = a."{attribute.name}")'
+    if attribute.coded
+    else f'a."{attribute.name}"'
+    for attribute in CORE
+)
+ATTRIBUTES_ROW: Final = f"crc IS NOT crc_of_row(document, {_VALUES})"
+"""Whether a row of the table `attributes a` is not what was written, its texts included."""
+_UNITS: Final = {attribute.name: attribute.unit for attribute in CORE}
+
+
+@lru_cache(maxsize=1)
+def _engine() -> Engine:
+    from skypool.model.attributes.engine import load
+
+    return load(from_environment().rules)
+
+
+def attributes_of(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the core attributes of a product document, by the rules of this process.
+
+    Raises
+    ------
+    UsageError
+        If a rule file of the user is wrong.
+    """
+    return _engine().attributes(document)
+
+
+def reload_rules() -> None:
+    """Read the rule files again before the next product is indexed."""
+    _engine.cache_clear()
+
+
+def visible(meta: Listed, attributes: Mapping[str, Any]) -> Iterator[tuple[int, Any, str]]:
+    """Yield those attributes that a bare name finds: key, value, unit.
+
+    Parameters
+    ----------
+    meta
+        The product's own metadata.
+    attributes
+        All attributes of the product.
+    """
+    own = {entry[0].casefold() for entry in meta if entry[1] != _UNKNOWN}
+    for name, value in attributes.items():
+        if name not in own:
+            yield ATTRIBUTE_KEYS[name], value, _UNITS[name]
+
+
+def insert_attributes(
+    connection: sqlite3.Connection, numbered: Iterable[tuple[int, IndexedDocument]]
+) -> None:
+    """Write the attributes of documents, given with their numbers."""
+    texts: dict[str, int] = {}
+    connection.executemany(
+        _INSERT,
+        [
+            _row(connection, texts, number, document.attributes)
+            for number, document in numbered
+            if document.attributes
+        ],
+    )
+
+
+def _row(
+    connection: sqlite3.Connection, texts: dict[str, int], number: int, found: Mapping[str, Any]
+) -> list[Any]:
+    row: list[Any] = [number]
+    plain: list[Any] = [number]
+    for attribute in CORE:
+        value = found.get(attribute.name)
+        if value is not None:
+            if attribute.type == "text":
+                value = to_database(value)
+            elif attribute.type == "time":
+                value = (value - _EPOCH) // _MICROSECOND
+        plain.append(value)
+        if value is not None and attribute.coded:
+            code = texts.get(value)
+            if code is None:
+                code = texts[value] = _code(connection, value)
+            value = code
+        row.append(value)
+    row.append(crc_of_row(*plain))
+    return row
+
+
+def _code(connection: sqlite3.Connection, text: str) -> int:
+    row = connection.execute("SELECT id FROM texts WHERE text = ?", (text,)).fetchone()
+    if row is None:
+        return connection.execute("INSERT INTO texts(text) VALUES (?)", (text,)).lastrowid or 0
+    return int(row[0])
+
+
+def read_attributes(database: Database, digest: bytes) -> MetaData:
+    """Return the attributes of a document as parameters, empty where there are none."""
+    rows = database.query(
+        f"SELECT {_VALUES} FROM attributes a"
+        " WHERE a.document = (SELECT id FROM documents WHERE digest = ?)",
+        (digest,),
+    )
+    return MetaData({name: value for row in rows for name, value in _parameters(row)})
+
+
+def _parameters(row: Sequence[Any]) -> Iterator[tuple[str, Parameter]]:
+    for attribute, value in zip(CORE, row, strict=True):
+        if value is None:
+            continue
+        if attribute.type == "time":
+            value = _EPOCH + timedelta(microseconds=value)
+        elif attribute.type == "text":
+            value = from_database(value)
+        yield attribute.name, Parameter(value, attribute.unit, attribute.description)
+
+
+def delete_attributes(connection: sqlite3.Connection, documents: Iterable[tuple[int]]) -> None:
+    """Forget the attributes of documents, given by number."""
+    connection.executemany("DELETE FROM attributes WHERE document = ?", documents)

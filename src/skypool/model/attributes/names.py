@@ -1,0 +1,85 @@
+"""The core attributes: names, types, units, and the columns of ObsCore that they fill."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["CORE", "CORE_NAMES", "MAX_TEXT", "CoreAttribute"]
+
+MAX_TEXT: Final = 200
+"""Longer texts are cut, so that the index has the whole of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class CoreAttribute:
+    """A core attribute.
+
+    Attributes
+    ----------
+    name
+        The bare name in queries.
+    type
+        `text`, `number`, `integer` or `time`.
+    unit
+        Of numbers; empty for none.
+    obscore
+        Column of ObsCore 1.1; empty where it has none.
+    description
+        For people.
+    least, most
+        Numbers outside are no values.
+    coded
+        Whether few different texts are expected, so that the catalogue keeps each once.
+    """
+
+    name: str
+    type: str
+    unit: str
+    obscore: str
+    description: str
+    least: float = float("-inf")
+    most: float = float("inf")
+    coded: bool = False
+
+
+def _text(name: str, obscore: str, description: str, coded: bool = True) -> CoreAttribute:
+    return CoreAttribute(name, "text", "", obscore, description, coded=coded)
+
+
+def _number(
+    name: str, unit: str, obscore: str, description: str, least: float, most: float = float("inf")
+) -> CoreAttribute:
+    return CoreAttribute(name, "number", unit, obscore, description, least, most)
+
+
+_TINY: Final = 1e-30
+
+# The catalogue numbers them in this order: new ones go to the end, or its version is raised.
+# Rules may use what stands earlier.
+CORE: Final = (
+    _text("telescope", "facility_name", "observatory, satellite or telescope"),
+    _text("instrument", "instrument_name", "instrument"),
+    _text("detector", "", "detector, camera or chip"),
+    _text("object", "target_name", "target"),
+    _text("obsid", "obs_id", "number or name of the observation", coded=False),
+    CoreAttribute("start", "time", "", "t_min", "begin, UTC"),
+    CoreAttribute("end", "time", "", "t_max", "end, UTC"),
+    _number("exposure", "s", "t_exptime", "exposure time", 0.0),
+    _text("band", "", "filter, grating or band"),
+    _number("wavelength", "m", "", "representative wavelength", _TINY),
+    _number("wavelength_min", "m", "em_min", "shortest wavelength", _TINY),
+    _number("wavelength_max", "m", "em_max", "longest wavelength", _TINY),
+    _number("ra", "deg", "s_ra", "right ascension of target or pointing, ICRS", 0.0, 360.0),
+    _number("dec", "deg", "s_dec", "declination of target or pointing, ICRS", -90.0, 90.0),
+    CoreAttribute(
+        "calib_level", "integer", "", "calib_level",
+        "0 raw, 1 in standard form, 2 calibrated, 3 combined, 4 analysed", 0, 4,
+    ),
+    _text("product_type", "dataproduct_type", "image, cube, spectrum, timeseries, ..."),
+    _text("obs_mode", "", "observing mode"),
+    _text("proposal", "proposal_id", "proposal or programme"),
+    _text("observer", "obs_creator_name", "observer or principal investigator"),
+    _text("title", "obs_title", "title of observation or proposal", coded=False),
+)  # fmt: skip
+CORE_NAMES: Final = tuple(attribute.name for attribute in CORE)

@@ -1,0 +1,82 @@
+"""The range of wavelengths of a spectral axis, from its linear description."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from skypool.model.attributes.shapes import Place
+from skypool.model.attributes.units import convert
+
+__all__ = ["spectral_range"]
+
+_LIGHT: Final = 299792458.0
+# Type of the axis (FITS 4.0, table 25) -> unit where none is given.
+_TYPES: Final = {
+    "FREQ": "Hz", "WAVE": "m", "AWAV": "m", "ENER": "J", "WAVN": "1/m", "LAMB": "m",
+    "VRAD": "m/s", "VELO": "m/s", "VOPT": "m/s", "FELO": "m/s",
+}  # fmt: skip
+_SPEEDS: Final = {"m/s": 1.0, "km/s": 1e3, "m s-1": 1.0, "km s-1": 1e3, "": 1.0}
+
+
+def spectral_range(
+    metas: Sequence[Sequence[Sequence[Any]]],
+    axes: Mapping[str, Mapping[str, Place]],
+    lengths: Sequence[int],
+    rest: Place | None,
+    wanted: str,
+) -> float | None:
+    """Return a wavelength of the spectral axis, metres.
+
+    Parameters
+    ----------
+    metas
+        Metadata.
+    axes
+        Where they describe each axis.
+    lengths
+        Of the array, slowest axis first.
+    rest
+        Where the rest frequency stands.
+    wanted
+        `min`, `mid` or `max`.
+    """
+
+    def number(place: Place | None) -> float | None:
+        value = None if place is None else metas[place.part][place.item][1]
+        plain = isinstance(value, int | float) and not isinstance(value, bool)
+        return float(value) if plain else None  # type: ignore[arg-type]
+
+    for axis, places in axes.items():
+        kind = str(metas[places["ctype"].part][places["ctype"].item][1]).strip().upper()[:4]
+        if kind not in _TYPES or int(axis) > len(lengths):
+            continue
+        value, pixel = number(places["crval"]), number(places["crpix"])
+        step = number(places.get("cdelt") or places.get(f"cd{axis}_"))
+        if value is None or pixel is None or step is None or "-LOG" in kind:
+            continue
+        cunit = places.get("cunit")
+        unit = "" if cunit is None else str(metas[cunit.part][cunit.item][1]).strip()
+        length = lengths[-int(axis)]
+        ends = [value + (edge - pixel) * step for edge in (0.5, length + 0.5)]
+        found = [_wavelength(kind, end, unit or _TYPES[kind], number(rest)) for end in ends]
+        if found[0] is None or found[1] is None:
+            continue
+        low, high = min(found), max(found)  # type: ignore[type-var]
+        if wanted == "mid":
+            return (low + high) / 2  # type: ignore[operator]
+        return low if wanted == "min" else high
+    return None
+
+
+def _wavelength(kind: str, value: float, unit: str, rest: float | None) -> float | None:
+    if _TYPES[kind] != "m/s":
+        found = convert(value, unit, "m")
+        return found if found is not None and found > 0 else None
+    scale = _SPEEDS.get(unit)
+    if scale is None or not rest or rest <= 0:
+        return None
+    speed = value * scale / _LIGHT
+    if kind == "VRAD":
+        return _LIGHT / (rest * (1 - speed)) if speed < 1 else None
+    return _LIGHT / rest * (1 + speed) if speed > -1 else None
