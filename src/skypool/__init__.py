@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from skypool.model.metadata import MetaData, Parameter
     from skypool.model.product import Product
     from skypool.model.references import ExternalRef
+    from skypool.pool.finding import find_in_pools as find
     from skypool.pool.matching import match
     from skypool.pool.pool import Pool
     from skypool.pool.ref import Ref
@@ -30,6 +31,7 @@ __all__ = [
     "__version__",
     "clone",
     "errors",
+    "find",
     "match",
 ]
 
@@ -45,8 +47,10 @@ _HOMES = {
     "Ref": "skypool.pool.ref",
     "Table": "skypool.model.datasets",
     "clone": "skypool.pool.sync.cloning",
+    "find": "skypool.pool.finding",
     "match": "skypool.pool.matching",
 }
+_CALLED = {"find": "find_in_pools"}
 
 
 def __getattr__(name: str) -> object:
@@ -55,7 +59,7 @@ def __getattr__(name: str) -> object:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'skypool' has no attribute {name!r}")
-    value = getattr(importlib.import_module(home), name)
+    value = getattr(importlib.import_module(home), _CALLED.get(name, name))
     globals()[name] = value
     return value
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from skypool.catalogue.applying import changes_of, state
@@ -18,6 +18,8 @@ from skypool.catalogue.text import from_database, to_database
 from skypool.errors import Damaged
 
 __all__ = ["Identity"]
+
+_BATCH = 500
 
 _VERSION = (
     f"SELECT {sure(VERSION, 'v.urn')}, v.track, v.version, d.digest, d.kind, d.type, d.size,"
@@ -45,6 +47,29 @@ class Identity:
         """Return a version by its number."""
         rows = self._versions("WHERE v.urn = :urn AND v.since <= :at", at, urn=urn)
         return rows[0] if rows else None
+
+    def numbered_all(self, numbers: Sequence[int], at: int) -> dict[int, VersionRow]:
+        """Return versions by their numbers: those that are there as of a commit."""
+        found: dict[int, VersionRow] = {}
+        for start in range(0, len(numbers), _BATCH):
+            marks = ", ".join(str(int(number)) for number in numbers[start : start + _BATCH])
+            rows = self._versions(f"WHERE v.urn IN ({marks}) AND v.since <= :at", at)
+            found.update((row.urn, row) for row in rows)
+        return found
+
+    def tags_of(self, numbers: Sequence[int], at: int) -> dict[int, list[str]]:
+        """Return the tags of versions, in order; nothing for those without."""
+        found: dict[int, list[str]] = {}
+        for start in range(0, len(numbers), _BATCH):
+            marks = ", ".join(str(int(number)) for number in numbers[start : start + _BATCH])
+            rows = self._database.query(
+                f"SELECT urn, {sure(TAG, 'tag')} FROM tags t WHERE urn IN ({marks})"
+                " AND since <= ? AND until > ? ORDER BY t.tag",
+                (at, at),
+            )
+            for number, tag in rows:
+                found.setdefault(number, []).append(from_database(tag))
+        return found
 
     def latest(self, track: int, at: int) -> VersionRow | None:
         """Return the newest version of a track."""

@@ -11,8 +11,9 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Collection
-from typing import Any, Final, NamedTuple
+from array import array
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, Final, NamedTuple, TypeVar
 
 from skypool.catalogue.checks import NAME, VERSION, sure
 from skypool.catalogue.database import Database, explained
@@ -21,9 +22,15 @@ from skypool.catalogue.interface import VersionRow
 from skypool.catalogue.search_clause import UNDECIDED, Clause
 from skypool.catalogue.search_compile import MOST_NODES, Compiler
 from skypool.catalogue.text import from_database
+from skypool.model.kinds import subkinds
 from skypool.query.tree import Literal, Node, walk
 
-__all__ = ["Candidate", "search"]
+__all__ = ["Candidate", "Found", "Scope", "find_numbers", "search"]
+
+T = TypeVar("T")
+_Row = tuple[Any, ...]
+# Rows that are kept whole: whoever looks at the first hits need not ask again.
+_ROWS_KEPT: Final = 256
 
 # Statements beyond SQLite's limits are left to the evaluator alone.
 _DEEPEST: Final = 20
@@ -42,6 +49,45 @@ class Candidate(NamedTuple):
 
     row: VersionRow
     decided: bool
+
+
+class Scope(NamedTuple):
+    """Which versions a query is asked of.
+
+    Attributes
+    ----------
+    all_versions : bool
+        Whether older versions answer too, before the newer ones of their track.
+    documents : collection of bytes, optional
+        Digests of the only documents that count.
+    kind : str, optional
+        Only this kind, sub-kinds included.
+    """
+
+    all_versions: bool = False
+    documents: Collection[bytes] | None = None
+    kind: str | None = None
+
+
+class Found(NamedTuple):
+    """The versions that a query may find, in the order of names.
+
+    Attributes
+    ----------
+    numbers : array of int
+        Numbers of the versions.
+    contents : array of int
+        The same number for the same content: the same document, and no references.
+    undecided : set of int
+        Those for which the evaluator must say.
+    rows : dict
+        The first of them as the catalogue has them, by number.
+    """
+
+    numbers: array[int]
+    contents: array[int]
+    undecided: frozenset[int]
+    rows: dict[int, VersionRow]
 
 
 def search(
@@ -70,48 +116,80 @@ def search(
     text
         The query as written, for errors.
     """
+    scope = Scope(all_versions, documents)
+    return _asked(database, tree, at, scope, lambda rows: [_candidate(row[:-1]) for row in rows])
+
+
+def find_numbers(database: Database, tree: Node, at: int, scope: Scope) -> Found:
+    """Return the versions that a query may find, as numbers; see `search`."""
+    return _asked(database, tree, at, scope, _numbers)
+
+
+def _asked(
+    database: Database,
+    tree: Node,
+    at: int,
+    scope: Scope,
+    take: Callable[[Iterable[_Row]], T],
+) -> T:
     nodes = sum(1 for node in walk(tree) if not isinstance(node, Literal))
     large = tree.depth > _DEEPEST or nodes > MOST_NODES
     compiler = Compiler(at)
     clause = UNDECIDED if large else compiler.clause(tree, True, "v")
     with database.reading() as connection, explained(database.path):
         try:
-            rows = _rows(connection, compiler, clause, documents, all_versions=all_versions)
+            return take(_rows(connection, compiler, clause, scope))
         except sqlite3.OperationalError as error:
             if not _REFUSED.search(str(error)):
                 raise
-            rows = _rows(connection, Compiler(at), UNDECIDED, documents, all_versions=all_versions)
-    return [_candidate(row) for row in rows]
+            return take(_rows(connection, Compiler(at), UNDECIDED, scope))
+
+
+def _numbers(rows: Iterable[_Row]) -> Found:
+    numbers, contents = array("q"), array("q")
+    undecided: set[int] = set()
+    kept: dict[int, VersionRow] = {}
+    for row in rows:
+        number = row[0]
+        numbers.append(number)
+        contents.append(row[-1])
+        if not row[-2]:
+            undecided.add(number)
+        if len(kept) < _ROWS_KEPT:
+            kept[number] = _candidate(row[:-1]).row
+    return Found(numbers, contents, frozenset(undecided), kept)
 
 
 def _rows(
     connection: sqlite3.Connection,
     compiler: Compiler,
     clause: Clause,
-    documents: Collection[bytes] | None,
-    *,
-    all_versions: bool,
-) -> list[tuple[Any, ...]]:
-    newest = "" if all_versions else " AND v.until > :at"
-    if documents is not None:
-        numbers = document_numbers(connection, list(documents)).values()
+    scope: Scope,
+) -> sqlite3.Cursor:
+    newest = "" if scope.all_versions else " AND v.until > :at"
+    if scope.kind is not None and scope.kind != "Product":
+        marks = ", ".join(compiler.parameter(name) for name in sorted(subkinds(scope.kind)))
+        newest += f" AND d.kind IN ({marks})"
+    if scope.documents is not None:
+        numbers = document_numbers(connection, list(scope.documents)).values()
         listed = compiler.parameter(json.dumps(list(numbers)))
         newest += f" AND v.document IN (SELECT value FROM json_each({listed}))"
     sql = (
         # What is found is checked; the index that it is found by is not (docs/design/009-rot.md).
         f"SELECT {sure(VERSION, 'v.urn')}, v.track, v.version, d.digest, d.kind, d.type, d.size,"
         f" v.total, v.since, {sure(NAME, 'n.name')}, :at,"
-        f" {'1' if clause.sure == clause.maybe else clause.sure}"
+        f" {'1' if clause.sure == clause.maybe else clause.sure},"
+        " CASE WHEN v.children THEN -v.urn ELSE v.document END"
         " FROM versions v JOIN documents d ON d.id = v.document JOIN names n ON n.track = v.track"
         " AND n.since <= :at AND n.until > :at"
         f" WHERE v.since <= :at{newest} AND v.purged = 0 AND ({clause.maybe})"
         " ORDER BY n.name, v.version"
     )
     compiler.register(connection)
-    return connection.execute(sql, {"at": compiler.at, **compiler.parameters}).fetchall()
+    return connection.execute(sql, {"at": compiler.at, **compiler.parameters})
 
 
-def _candidate(row: tuple[Any, ...]) -> Candidate:
+def _candidate(row: _Row) -> Candidate:
     *values, decided = row
     values[5], values[9] = from_database(values[5]), from_database(values[9])
     return Candidate(VersionRow(*values), bool(decided))

@@ -2,97 +2,380 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from array import array
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from skypool.catalogue.search import Found, Scope, find_numbers
 from skypool.errors import UsageError
-from skypool.pool.hits import Hits, ProductSubject, of_kind
 from skypool.pool.near import Rows, nearest
-from skypool.pool.ref import Ref
+from skypool.pool.results.hits import Hits
+from skypool.pool.results.ordering import OrderKey, check_keys, ordered, parse_order
+from skypool.pool.results.snapshot import Snapshot
+from skypool.pool.subject import ProductSubject
 from skypool.pool.view import View
 
 if TYPE_CHECKING:
-    from skypool.query.tree import Node
+    from skypool.pool.opened import Opened
+    from skypool.pool.progress import Progress
+    from skypool.query.tree import Call, Node
 
-__all__ = ["check_query", "find"]
+__all__ = ["Search", "find", "find_in_pools", "refined"]
+
+Query = str | Callable[..., Any]
 
 
-def check_query(query: str | Callable[..., Any], values: Mapping[str, Any]) -> None:
-    """Raise `QueryError` for a query that cannot be understood, without any pool."""
-    if isinstance(query, str) and query.strip():
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is searched for; see `Pool.find`."""
+
+    query: Query = ""
+    kind: str | None = None
+    where: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    order_by: str | Sequence[str] | None = None
+    limit: int | None = None
+    columns: Sequence[str] = ()
+    all_versions: bool = False
+    all_names: bool = False
+    progress: Callable[[Progress], object] | None = None
+    workers: int | None = None
+    near: Any = None
+    radius: Any = None
+
+    @property
+    def text(self) -> str:
+        """The part of it that is in the query language."""
+        return self.query if isinstance(self.query, str) else self.where
+
+    def check(self) -> tuple[Node, list[OrderKey]]:
+        """Read query and order, without any pool.
+
+        Raises
+        ------
+        QueryError
+            If the query cannot be understood.
+        UsageError
+            If the rest makes no sense.
+        """
         from skypool.query.grammar import parse
+        from skypool.query.tree import Literal
 
-        parse(query, values)
+        if self.limit is not None and self.limit < 0:
+            raise UsageError(f"a limit is not negative: {self.limit}")
+        if isinstance(self.query, str) and self.where:
+            raise UsageError(
+                "where= stands beside a function", hint="join two texts with 'and', or use .where()"
+            )
+        if not isinstance(self.query, str) and self.values and not self.where:
+            raise UsageError("values are for queries as text; a function has its own")
+        if self.radius is not None and self.near is None:
+            raise UsageError("a radius goes with near=...", hint="write find(..., near=, radius=)")
+        text = self.text
+        tree = parse(text, self.values) if text.strip() else Literal(True)
+        return tree, parse_order(self.order_by)
 
 
-def find(
-    view: View,
-    query: str | Callable[..., Any],
+def find(views: Sequence[View], search: Search) -> Hits:
+    """Return the products that a search finds, in one pool or in several."""
+    tree, order = search.check()
+    parts = [_in_pool(view, search, tree, order, alone=len(views) == 1) for view in views]
+    hits = parts[0] if len(parts) == 1 else _together(parts, order)
+    if callable(search.query):
+        from skypool.pool.results.functions import chosen
+
+        return chosen(
+            hits,
+            search.query,
+            limit=search.limit,
+            progress=search.progress,
+            workers=search.workers,
+        )
+    return hits if search.limit is None else hits[: search.limit]
+
+
+def find_in_pools(
+    query: Query = "",
     *,
-    kind: str | None,
-    values: Mapping[str, Any],
-    all_versions: bool,
+    pools: Iterable[Opened],
+    kind: str | None = None,
+    where: str = "",
+    order_by: str | Sequence[str] | None = None,
+    limit: int | None = None,
+    columns: Sequence[str] = (),
+    all_versions: bool = False,
+    all_names: bool = False,
+    progress: Callable[[Progress], object] | None = None,
+    workers: int | None = None,
     near: Any = None,
     radius: Any = None,
+    values: Mapping[str, Any] | None = None,
+    **bound: Any,
 ) -> Hits:
-    """Return the products that a query finds; see `Pool.find`."""
-    if near is not None:
-        rows = Rows(view, near, radius)
-        text = query if isinstance(query, str) and query.strip() else "True"
-        found = _matching(view, text, values, all_versions=all_versions, documents=rows.documents)
-        chosen = rows.of(of_kind(found, kind))
-        if callable(query):
-            chosen = ((ref, at) for ref, at in chosen if query(ref.product))
-        pairs = list(chosen)
-        return Hits((ref for ref, _ in pairs), [at for _, at in pairs])
-    if radius is not None:
-        raise UsageError("a radius goes with near=...", hint="write find(..., near=, radius=)")
-    if callable(query):
-        if values:
-            raise UsageError("values are for queries as text; a function has its own")
-        candidates = of_kind(_all(view, all_versions=all_versions), kind)
-        return Hits(ref for ref in candidates if query(ref.product))
-    if not query.strip():
-        return Hits(of_kind(_all(view, all_versions=all_versions), kind))
-    found = _matching(view, query, values, all_versions=all_versions)
-    return Hits(of_kind(found, kind))
+    """Search several pools at once.
+
+    Parameters
+    ----------
+    query, kind, where, order_by, limit, columns, all_versions, all_names, progress, workers, \
+    near, radius, values, **bound
+        As for `Pool.find`.
+    pools
+        Open pools, or `pool.at(...)`. Each answers for itself: content that is in two of them is
+        found in both.
+
+    Returns
+    -------
+    Hits
+        In one order; by default that of the names, then of the pools.
+
+    Examples
+    --------
+    >>> hits = skypool.find("object == 'M83'", pools=[a, b], order_by="-saved", limit=10)
+    """
+    search = Search(
+        query=query,
+        kind=kind,
+        where=where,
+        values={**(values or {}), **bound},
+        order_by=order_by,
+        limit=limit,
+        columns=tuple(columns),
+        all_versions=all_versions,
+        all_names=all_names,
+        progress=progress,
+        workers=workers,
+        near=near,
+        radius=radius,
+    )
+    views = [pool.view for pool in pools if pool.exists]
+    if not views:
+        search.check()
+        return Hits()
+    return find(views, search)
 
 
-def _matching(
-    view: View,
-    query: str,
-    values: Mapping[str, Any],
-    *,
-    all_versions: bool,
-    documents: Collection[bytes] | None = None,
-) -> Iterator[Ref]:
-    from skypool.catalogue.search import search
+def _in_pool(
+    view: View, search: Search, tree: Node, order: Sequence[OrderKey], *, alone: bool
+) -> Hits:
     from skypool.query.check import check_names
-    from skypool.query.evaluate import matches
-    from skypool.query.grammar import parse
     from skypool.query.sky import split_nearest
 
-    catalogue = view.session.catalogue
-    whole = parse(query, values)
-    check_names(whole, catalogue.keys(), query)
-    place, tree = split_nearest(whole)
+    known = view.session.catalogue.keys()
+    if search.text:
+        check_names(tree, known, search.text)
+    if alone:
+        check_keys([key.key for key in order], known, "order_by")
+    place, rest = split_nearest(tree)
+    if place is not None and not alone:
+        raise UsageError("nearest() is asked of one pool", hint="ask one pool after the other")
+    rows = None if search.near is None else Rows(view, search.near, search.radius)
+    asked = _Asked(Snapshot(view, view.at), search, order, rows)
+    hits = asked.answer(rest) if place is None else asked.nearest(place, rest)
+    if rows is None:
+        return hits
+    at = dict(rows.of(hits))
+    places = [number for number, ref in enumerate(hits) if ref in at]
+    found = hits.taken(places)
+    return found.with_numbers(found.numbers, None, [at[ref] for ref in found])
 
-    def find(tree: Node) -> Iterator[Ref]:
-        found = search(
-            catalogue.database,
-            tree,
-            view.at,
-            all_versions=all_versions,
-            documents=documents,
+
+class _Asked:
+    """A search in one pool."""
+
+    def __init__(
+        self, snapshot: Snapshot, search: Search, order: Sequence[OrderKey], rows: Rows | None
+    ) -> None:
+        self._snapshot = snapshot
+        self._search = search
+        self._order = order
+        self._scope = Scope(
+            search.all_versions, None if rows is None else rows.documents, search.kind
         )
-        for row, decided in found:
-            ref = view.ref(row)
-            if decided or matches(tree, ProductSubject(view, ref), query):
-                yield ref
+        self._merged = not (search.all_names or search.all_versions)
+        # In the order of names the first ones that fit are the answer.
+        whole = order or callable(search.query) or rows is not None
+        self._enough = None if whole else search.limit
 
-    yield from find(tree) if place is None else nearest(view, place, tree, find)
+    def answer(self, tree: Node, *, enough: bool = True) -> Hits:
+        """Return what a query without `nearest` finds."""
+        view, search = self._snapshot.view, self._search
+        found = find_numbers(view.session.catalogue.database, tree, self._snapshot.at, self._scope)
+        snapshot = Snapshot(view, self._snapshot.at, found.rows)
+        places = _decided(
+            snapshot,
+            tree,
+            found,
+            search.text,
+            self._enough if enough else None,
+            merged=self._merged and not self._order,
+        )
+        numbers = _taken(found.numbers, places)
+        hits = Hits((snapshot,), numbers, columns=search.columns, old=search.all_versions)
+        if not self._order:
+            return hits
+        hits = ordered(hits, self._order)
+        return _once(hits, found) if self._merged else hits
+
+    def nearest(self, place: Call, rest: Node) -> Hits:
+        """Return the products nearest to a place, among what the rest of the query finds."""
+        self._order, order = (), self._order
+        found = nearest(
+            self._snapshot.view, place, rest, lambda tree: self.answer(tree, enough=False)
+        )
+        hits = Hits(
+            (self._snapshot,),
+            [ref.number for ref in found],
+            columns=self._search.columns,
+            old=self._search.all_versions,
+        )
+        return ordered(hits, order)
 
 
-def _all(view: View, *, all_versions: bool) -> Iterator[Ref]:
-    for ref in view.listing():
-        yield from ref.versions if all_versions else (ref,)
+def _taken(numbers: array[int], places: Sequence[int] | None) -> array[int]:
+    return numbers if places is None else array("q", [numbers[place] for place in places])
+
+
+def _decided(
+    snapshot: Snapshot, tree: Node, found: Found, text: str, enough: int | None, *, merged: bool
+) -> list[int] | None:
+    """Return the places of those that are found; None where all are.
+
+    Parameters
+    ----------
+    snapshot
+        The pool.
+    tree, text
+        The query.
+    found
+        What the catalogue found.
+    enough
+        How many are wanted; None for all.
+    merged
+        Whether of identical content one is enough.
+    """
+    merged = merged and len(set(found.contents)) < len(found.contents)
+    if not found.undecided and not merged:
+        return None
+    holds = _evaluator(snapshot, tree, found, text)
+    seen: set[int] = set()
+    places: list[int] = []
+    for place, (number, content) in enumerate(zip(found.numbers, found.contents, strict=True)):
+        if enough is not None and len(places) >= enough:
+            break
+        if merged and content in seen:
+            continue
+        if number in found.undecided and not holds(number):
+            continue
+        seen.add(content)
+        places.append(place)
+    return places
+
+
+def _evaluator(snapshot: Snapshot, tree: Node, found: Found, text: str) -> Callable[[int], bool]:
+    """Return what decides about those that the catalogue leaves open."""
+    from skypool.query.evaluate import matches
+
+    waiting = [number for number in found.numbers if number in found.undecided]
+    pinned = Snapshot(snapshot.pinned, snapshot.at, found.rows)
+    refs: dict[int, Any] = {}
+    position = 0
+
+    def holds(number: int) -> bool:
+        nonlocal position
+        while number not in refs:
+            refs.clear()
+            block = waiting[position : position + 256]
+            position += len(block)
+            refs.update(zip(block, pinned.refs(block), strict=True))
+        return matches(tree, ProductSubject(pinned.view, refs[number]), text)
+
+    return holds
+
+
+def _once(hits: Hits, found: Found) -> Hits:
+    """Leave of identical content the first."""
+    if len(set(found.contents)) == len(found.contents):
+        return hits
+    contents = dict(zip(found.numbers, found.contents, strict=True))
+    seen: set[int] = set()
+    places = []
+    for place, number in enumerate(hits.numbers):
+        content = contents[number]
+        if content not in seen:
+            seen.add(content)
+            places.append(place)
+    return hits.taken(places)
+
+
+def _together(parts: Sequence[Hits], order: Sequence[OrderKey]) -> Hits:
+    """Return the hits of several pools as one, in the order of names, then of the pools."""
+    numbers = array("q")
+    pools = array("H")
+    for pool, part in enumerate(parts):
+        numbers += part.numbers
+        pools += array("H", [pool] * len(part))
+    snapshots = [part.snapshots[0] for part in parts]
+    near = [place for part in parts for place in part.near or ()]
+    hits = Hits(
+        snapshots,
+        numbers,
+        pools,
+        columns=parts[0].columns,
+        old=parts[0].old,
+        near=None if parts[0].near is None else near,
+    )
+    return ordered(hits, [*order, OrderKey("name", False)])
+
+
+def refined(hits: Hits, query: Query, values: Mapping[str, Any]) -> Hits:
+    """Return those of some hits for which a further query holds; see `Hits.where`."""
+    if callable(query):
+        from skypool.pool.results.functions import chosen
+
+        if values:
+            raise UsageError("values are for queries as text; a function has its own")
+        return chosen(hits, query, limit=None, progress=None, workers=None)
+    search = Search(query=query, values=values, all_versions=hits.old, all_names=True)
+    tree, _ = search.check()
+    kept: set[tuple[int, int]] = set()
+    for pool, snapshot in enumerate(hits.snapshots):
+        mine = _numbers_in(hits, pool)
+        kept.update((pool, number) for number in _among(snapshot, search, tree, mine))
+    pools: Iterable[int] = [0] * len(hits) if hits.pools is None else hits.pools
+    pairs = enumerate(zip(pools, hits.numbers, strict=True))
+    return hits.taken(place for place, pair in pairs if pair in kept)
+
+
+def _numbers_in(hits: Hits, pool: int) -> set[int]:
+    if hits.pools is None:
+        return set(hits.numbers)
+    return {n for n, other in zip(hits.numbers, hits.pools, strict=True) if other == pool}
+
+
+def _among(snapshot: Snapshot, search: Search, tree: Node, mine: set[int]) -> Iterable[int]:
+    """Return those of some versions for which a query holds."""
+    from skypool.query.check import check_names
+    from skypool.query.sky import split_nearest
+
+    catalogue = snapshot.view.session.catalogue
+    check_names(tree, catalogue.keys(), search.text)
+    place, rest = split_nearest(tree)
+
+    def among(tree: Node) -> Hits:
+        scope = Scope(search.all_versions)
+        found = find_numbers(catalogue.database, tree, snapshot.at, scope)
+        pairs = zip(found.numbers, found.contents, strict=True)
+        both = [(number, content) for number, content in pairs if number in mine]
+        fewer = Found(
+            array("q", [number for number, _ in both]),
+            array("q", [content for _, content in both]),
+            found.undecided & mine,
+            found.rows,
+        )
+        places = _decided(snapshot, tree, fewer, search.text, None, merged=False)
+        return Hits((snapshot,), _taken(fewer.numbers, places))
+
+    if place is None:
+        return among(rest).numbers
+    return [ref.number for ref in nearest(snapshot.view, place, rest, among)]

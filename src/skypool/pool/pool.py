@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from skypool.catalogue.interface import ChunksGone, Draft
@@ -254,6 +254,35 @@ class Pool(InStep):
         """
         self._check_changing()
         return Transaction(self._changing, message, self._settings.author, exclusive=exclusive)
+
+    def save_search(
+        self,
+        name: str,
+        query: str,
+        *,
+        values: Mapping[str, Any] | None = None,
+        message: str = "",
+        **options: Any,
+    ) -> Ref:
+        """Keep a search under a name, for `find(saved=name)`.
+
+        Parameters
+        ----------
+        name
+            What it is called; one of that name gets a new version.
+        query
+            In the query language.
+        values
+            What `$names` in it stand for; they are written out.
+        message
+            What the history says of it.
+        **options
+            Of `find`: kind, order_by, limit, columns, all_versions, all_names.
+        """
+        from skypool.pool.results.saved import FOLDER, search_product
+
+        product = search_product(query, values or {}, options)
+        return self.save(product, f"{FOLDER}/{name}", message=message)
 
     # -- changing
 

@@ -360,7 +360,7 @@ class Worker:
         limit = self._random.randrange(1000)
 
         def do(token: str) -> dict[str, Any]:
-            hits = self._pool.find("n < $limit", limit=limit)
+            hits = self._pool.find("n < $most", most=limit)
             assert all(int(str(hit.meta["n"].value)) < limit for hit in hits)
             return {"count": len(hits)}
 

@@ -1,0 +1,266 @@
+"""Values of one key for all hits, as small numbers and what they stand for.
+
+Many hits are answered from columns of the catalogue, few from their documents: both give the
+same, and the tests hold them equal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skypool.catalogue.columns import BY_DOCUMENT, BY_VERSION, Column, Entry
+from skypool.catalogue.terms import searchable
+from skypool.catalogue.times import time_of
+from skypool.errors import Purged, UsageError
+from skypool.model.names import find_name
+from skypool.query.compare import conversion
+from skypool.query.subject import UNKNOWN, core_attribute, datasets_of
+from skypool.query.tree import ATTRIBUTES, STRUCTURE
+
+if TYPE_CHECKING:
+    from skypool.pool.ref import Ref
+    from skypool.pool.results.snapshot import Snapshot
+
+__all__ = ["FEW", "Values", "joined", "values_of"]
+
+# Up to so many hits it is faster to look into their documents than to read a whole column.
+FEW: Final = 100
+
+_CANONICAL: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
+# Attributes that are taken from the rows of the hits, never from columns.
+_FROM_ROWS: Final[dict[str, Callable[[Ref], Any]]] = {
+    "name": lambda ref: ref.name,
+    "urn": lambda ref: ref.urn,
+    "hash": lambda ref: ref.file_hash,
+    "path": lambda ref: next(
+        (source.path for source in ref.view.session.catalogue.sources(ref.row.document)), None
+    ),
+}
+_OF_FEW: Final[dict[str, Callable[[Ref], Any]]] = {
+    "kind": lambda ref: ref.kind,
+    "type": lambda ref: ref.type,
+    "size": lambda ref: ref.size,
+    "version": lambda ref: ref.version,
+    "saved": lambda ref: _commit(ref).time_us,
+    "author": lambda ref: _commit(ref).author,
+    "message": lambda ref: _commit(ref).message,
+}
+
+
+@dataclass(frozen=True)
+class Values:
+    """Which value each hit has.
+
+    Attributes
+    ----------
+    key : str
+        What was asked for.
+    codes : array of int
+        For each hit its place in `entries`; 0 where it has none.
+    entries : list
+        The different values; the first stands for none.
+    truths, times : bool
+        Whether 0 and 1 are truth values, and texts of the form of stored times are times.
+    """
+
+    key: str
+    codes: NDArray[np.int32]
+    entries: Sequence[Entry | None]
+    truths: bool = False
+    times: bool = False
+
+    def value(self, code: int) -> Any:
+        """Return what a code stands for, None where the hit has no value."""
+        entry = self.entries[code]
+        if entry is None:
+            return None
+        value = entry.value
+        if self.key == "saved":
+            assert isinstance(value, int)
+            return time_of(value)
+        if self.truths and value in (0, 1):
+            return bool(value)
+        if self.times and isinstance(value, str) and _CANONICAL.fullmatch(value):
+            return datetime.fromisoformat(value).astimezone(UTC)
+        return value
+
+    @property
+    def units(self) -> list[str]:
+        """The units of its values, without doubles, in alphabetical order."""
+        codes = np.unique(self.codes)
+        found = {self.entries[code].unit for code in codes if code}
+        return sorted(found)
+
+    def listed(self) -> list[Any]:
+        """Return the value of each hit."""
+        made = {int(code): self.value(int(code)) for code in np.unique(self.codes)}
+        return [made[code] for code in self.codes.tolist()]
+
+    def ranks(self) -> NDArray[np.int64]:
+        """Return numbers that order the hits: numbers before texts, 0 for none.
+
+        Units are converted to the one that most values have.
+        """
+        codes, places = np.unique(self.codes, return_inverse=True)
+        entries = [self.entries[code] for code in codes.tolist()]
+        known = [entry for entry in entries if entry is not None]
+        base = _base(known)
+        keys = {entry: _order(entry, base) for entry in known}
+        different = {key: rank for rank, key in enumerate(sorted(set(keys.values())), 1)}
+        ranks = [0 if entry is None else different[keys[entry]] for entry in entries]
+        return np.array(ranks, np.int64)[places.reshape(-1)]
+
+
+def _base(entries: Iterable[Entry]) -> str:
+    units = Counter(entry.unit for entry in entries if entry.unit)
+    return min(units, key=lambda unit: (-units[unit], unit)) if units else ""
+
+
+def _order(entry: Entry, base: str) -> tuple[int, str, Any]:
+    value, unit = entry
+    if isinstance(value, str):
+        return 2, "", value
+    factor = 1.0 if not unit or unit == base else conversion(unit, base)
+    if factor is None:
+        return 1, unit, value
+    return 0, "", value if factor == 1.0 else value * factor
+
+
+def values_of(snapshot: Snapshot, numbers: NDArray[np.int64], key: str, few: int = FEW) -> Values:
+    """Return the values of a key for some versions of a pool.
+
+    Parameters
+    ----------
+    snapshot
+        The pool.
+    numbers
+        The versions.
+    key
+        An attribute, else a metadata key: the product's own, else that of the first of its
+        datasets that has one.
+    few
+        Up to how many documents are looked into.
+    """
+    if key == "tags" or key in STRUCTURE:
+        raise UsageError(f"{key!r} is not one value of a product", hint="choose another key")
+    if key in _FROM_ROWS:
+        return _made(key, [_FROM_ROWS[key](ref) for ref in _refs(snapshot, numbers)])
+    attribute = key in ATTRIBUTES
+    with snapshot.columns.reading() as columns:
+        cached = columns.has(key if attribute else f"meta:{key}")
+        if len(numbers) > few or cached:
+            if key in BY_VERSION:
+                column = columns.attribute(key)
+                return Values(key, column.of(numbers), column.entries)
+            documents = columns.attribute("document").of(numbers).astype(np.int64)
+            column = columns.attribute(key) if key in BY_DOCUMENT else columns.key(key)
+            found = Values(key, column.of(documents), column.entries)
+            return found if attribute else _typed(snapshot, numbers, found)
+    refs = _refs(snapshot, numbers)
+    if attribute:
+        return _made(key, [_OF_FEW[key](ref) for ref in refs])
+    return _of_documents(key, refs)
+
+
+def _refs(snapshot: Snapshot, numbers: NDArray[np.int64]) -> list[Ref]:
+    return snapshot.refs(numbers.tolist())
+
+
+def _commit(ref: Ref) -> Any:
+    row = ref.view.identity.commit(ref.commit)
+    if row is None:
+        raise ref.view.session.catalogue_lacks(f"the commit {ref.commit}")
+    return row
+
+
+def _made(key: str, values: Iterable[Any]) -> Values:
+    column = Column()
+    codes = [column.code(value) for value in values]
+    return Values(key, np.array(codes, np.int32), column.entries)
+
+
+def _of_documents(key: str, refs: Sequence[Ref]) -> Values:
+    column = Column()
+    codes = []
+    truths = times = False
+    for ref in refs:
+        parameter = _parameter(ref, key)
+        if parameter is None:
+            codes.append(0)
+            continue
+        truths = truths or isinstance(parameter.value, bool)
+        times = times or isinstance(parameter.value, datetime)
+        codes.append(column.code(searchable(parameter.value), parameter.unit))
+    return Values(key, np.array(codes, np.int32), column.entries, truths, times)
+
+
+def _parameter(ref: Ref, key: str) -> Any:
+    """Return the parameter that a bare name stands for; nothing of what was given up."""
+    with contextlib.suppress(Purged):
+        name = find_name(ref.meta, key)
+        own = None if name is None else ref.meta[name]
+        attribute = core_attribute(key)
+        if attribute is not None and (own is None or own.value == UNKNOWN):
+            spelt = (other for other in ref.meta if other.casefold() == attribute)
+            if all(ref.meta[other].value == UNKNOWN for other in spelt):
+                own = ref.attributes.get(attribute, own)
+        if own is not None:
+            return own
+        for dataset in datasets_of(ref.product.datasets):
+            name = find_name(dataset.meta, key)
+            if name is not None:
+                return dataset.meta[name]
+    return None
+
+
+def _typed(snapshot: Snapshot, numbers: NDArray[np.int64], found: Values) -> Values:
+    """Tell truth values from numbers, and times from texts, by the document of one hit each."""
+    codes, first = np.unique(found.codes, return_index=True)
+    truths = times = False
+    samples: dict[str, int] = {}
+    for code, place in zip(codes.tolist(), first.tolist(), strict=True):
+        entry = found.entries[code]
+        if entry is None:
+            continue
+        if isinstance(entry.value, int) and entry.value in (0, 1):
+            samples.setdefault("truth", int(numbers[place]))
+        elif isinstance(entry.value, str) and _CANONICAL.fullmatch(entry.value):
+            samples.setdefault("time", int(numbers[place]))
+    for what, number in samples.items():
+        parameter = _parameter(snapshot.refs([number])[0], found.key)
+        if parameter is not None:
+            truths = truths or (what == "truth" and isinstance(parameter.value, bool))
+            times = times or (what == "time" and isinstance(parameter.value, datetime))
+    return Values(found.key, found.codes, found.entries, truths, times)
+
+
+def joined(key: str, parts: Sequence[Values]) -> Values:
+    """Return the values of several pools, one behind the other."""
+    if len(parts) == 1:
+        return parts[0]
+    column = Column()
+    codes = []
+    for part in parts:
+        used = np.unique(part.codes)
+        table = np.zeros(len(part.entries), np.int32)
+        for code in used.tolist():
+            entry = part.entries[code]
+            if entry is not None:
+                table[code] = column.code(*entry)
+        codes.append(table[part.codes])
+    return Values(
+        key,
+        np.concatenate(codes) if codes else np.zeros(0, np.int32),
+        column.entries,
+        any(part.truths for part in parts),
+        any(part.times for part in parts),
+    )
