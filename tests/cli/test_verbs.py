@@ -8,11 +8,14 @@ import os
 import shutil
 import struct
 import zlib
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.table import Table
+from pyarrow import parquet
 
 from skypool.model.product import Product
 from skypool.pool.pool import Pool
@@ -211,6 +214,68 @@ def test_find(sky: Sky, pool: Path) -> None:
     assert sky("find", "object == 'nobody'", "--json").out == ""
     assert sky("find", "object == 'M83'", "-q").out.splitlines()[0].startswith("obs/")
     assert sky("find", "object == 'M83'", "--json", "--at", "1").lines == hits
+
+
+def test_find_in_an_order_with_columns(sky: Sky, pool: Path) -> None:
+    everything = sky("find", "--json").lines
+    sizes = sky("find", "--order-by=-size,name", "-c", "size,object,tags", "--json").lines
+    listed = [hit["columns"]["size"] for hit in sizes]
+    assert listed == sorted(listed, reverse=True) and len(listed) == len(everything)
+    assert {hit["columns"]["object"] for hit in sizes} == {"M83", None}
+    lines = sky("find", "-c", "object", "-l", "1", "object == 'M83'").out.splitlines()
+    assert lines[0].split("\t")[1:] == ["M83"]
+    assert sky("find", "--count").out == "5\n"
+    assert sky("find", "--count", "--json").json == {"count": 5}
+    assert "did you mean" in sky("find", "-c", "objet", code=2).err
+    assert "lacks a key" in sky("find", "-s", ",", code=2).err
+    assert "together" in sky("find", "--count", "-q", code=2).err
+
+
+def test_find_counts_values(sky: Sky, pool: Path) -> None:
+    facets = sky("find", "--facets", "object,kind", "--json").json["facets"]
+    kinds = Counter(hit["kind"] for hit in sky("find", "--json").lines)
+    assert {entry["value"]: entry["count"] for entry in facets["kind"]} == kinds
+    assert facets["object"][-1]["value"] is None
+    rows = [line.split("\t") for line in sky("find", "--facets", "kind").out.splitlines()]
+    assert {row[1]: int(row[2]) for row in rows} == kinds
+
+
+def test_find_writes_tables(sky: Sky, pool: Path) -> None:
+    expected = [hit["name"] for hit in sky("find", "--json").lines]
+    for name in ("csv", "ecsv", "votable", "parquet"):
+        sky("find", "-c", "object", "--format", name, "--output", f"found.{name}")
+        if name == "parquet":
+            table = parquet.read_table("found.parquet").to_pydict()
+        else:
+            table = Table.read(
+                f"found.{name}", format=name if name == "votable" else f"ascii.{name}"
+            )
+        assert list(table["name"]) == expected, name
+        assert "M83" in list(table["object"])
+        assert "already" in sky("find", "--format", name, "-o", f"found.{name}", code=5).err
+    assert sky("find", "--format", "csv").out.splitlines()[0].startswith("name,version,")
+    assert "name it" in sky("find", "--format", "parquet", code=2).err
+    assert "--format" in sky("find", "--output", "x", code=2).err
+
+
+def test_find_keeps_searches(sky: Sky, pool: Path) -> None:
+    found = sky("find", "object == 'M83'", "--save", "m83", "-s", "-name", "-q").out.splitlines()
+    assert found == sky("find", "--saved", "m83", "-q").out.splitlines()
+    assert sky("find", "--saved", "m83", "-l", "1", "-q").out.splitlines() == found[:1]
+    assert "m83" in sky("find", "--saved", "m38", code=4).err
+    assert "its query" in sky("find", "x", "--saved", "m83", code=2).err
+
+
+def test_find_old_versions_and_names(sky: Sky, pool: Path) -> None:
+    sky("add", "obs/notes.txt", "--name", "copy")
+    (pool.parent / "obs/notes.txt").write_text("other notes\n")
+    sky("add", "obs/notes.txt", "--name", "copy")
+    asked = ("find", "kind == 'File'", "-q")
+    assert sky(*asked).out.splitlines() == ["copy", "obs/notes.txt"]
+    assert sky(*asked, "--all-versions").out.splitlines() == ["copy", "copy", "obs/notes.txt"]
+    sky("add", "obs/notes.txt", "--name", "same")
+    assert sky(*asked).out.splitlines() == ["copy", "obs/notes.txt"]
+    assert sky(*asked, "--all-names").out.splitlines() == ["copy", "obs/notes.txt", "same"]
 
 
 def test_a_query_error_points_at_the_place(sky: Sky, pool: Path) -> None:
