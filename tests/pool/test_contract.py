@@ -457,3 +457,29 @@ def test_arrays_and_tables_without_values(pool):
     assert len(empty["t"].where("a > 1")) == 0
     for query in ("max(x) > 1", "min(x) < 1", "median(x) < 1", "count(t['a'] > 1) > 0"):
         assert not pool.find(query)
+
+
+def test_what_was_loaded_before_its_name_went_to_another_is_refused(pool):
+    pool.save(sp.Product(meta={"n": 1}), name="a")
+    pool.save(sp.Product(meta={"n": 2}), name="b")
+    old = pool["name:a"].product
+    pool.remove("name:a")
+    pool.rename("name:b", "a")
+    with pytest.raises(errors.NameConflict, match="taken since this product was removed"):
+        pool.save(old.replace(meta={"n": 3}))
+    assert [(ref.name, ref.meta["n"].value) for ref in pool.ls()] == [("a", 2)]
+    ref = pool.save(old.replace(meta={"n": 3}), name="c")
+    assert ref.name == "c"
+    assert pool.verify().ok
+
+
+def test_a_commit_brings_no_name_back_that_it_gives_away(pool):
+    pool.save(sp.Product(meta={"n": 1}), name="a")
+    pool.save(sp.Product(meta={"n": 2}), name="b")
+    old = pool["name:a"].product
+    pool.remove("name:a")
+    with pytest.raises(errors.NameConflict), pool.commit() as c:
+        c.save(old.replace(meta={"n": 3}))
+        c.rename(pool["name:b"], "a")
+    assert [ref.name for ref in pool.ls()] == ["b"]
+    assert pool.verify().ok

@@ -80,6 +80,7 @@ class Resolver:
         self._check_together()
         self._rename()
         self._hide()
+        self._check_shown()
         tags = [list(change) for change in self._tags()]
         lists = {
             "versions": self._versions,
@@ -127,6 +128,35 @@ class Resolver:
                 "one commit saves, renames or removes the same name in two ways",
                 hint="make two commits of it",
             )
+
+    def _check_shown(self) -> None:
+        """Refuse to bring a track back whose name another one has got meanwhile.
+
+        Saving what was loaded before its removal continues the track, and brings it back.
+        """
+        gone = {track for track, hidden in self._hidden if hidden}
+        moved = {track for track, _ in self._draft.renames}
+        given = {name: track for track, name in self._names}
+        for track, hidden in self._hidden:
+            if hidden or track in moved:
+                continue
+            ((stored,),) = self._connection.execute(
+                f"SELECT {sure(NAME, 'name')} FROM names n WHERE track = ?"
+                " ORDER BY since DESC LIMIT 1",
+                (track,),
+            ).fetchall()
+            live = self._connection.execute(
+                f"SELECT {sure(NAME, 'track')} FROM names n WHERE name = ? AND until = ?",
+                (stored, FOREVER),
+            ).fetchall()
+            others = {other for (other,) in live} - gone - moved
+            name = from_database(stored)
+            if others - {track} or given.get(name, track) != track:
+                raise NameConflict(
+                    f"the name {name!r} has been taken since this product was removed",
+                    hint="save it under another name",
+                )
+            given[name] = track
 
     def _sources(self) -> list[dict[str, Any]]:
         """Return the files in place that are not known as they are."""
