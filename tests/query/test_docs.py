@@ -14,11 +14,13 @@ from skypool.query.tree import ATTRIBUTES, FACETS, STRUCTURE
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "query.md"
 
 
-def test_examples(monkeypatch, tmp_path, capsys):
+@pytest.mark.parametrize("name", ["query.md", "questions.md"])
+def test_examples(monkeypatch, tmp_path, capsys, name):
     monkeypatch.chdir(tmp_path)
-    text = "\n".join(re.findall(r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.M | re.S))
+    page = PAGE.with_name(name)
+    text = "\n".join(re.findall(r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S))
     # the detail of an error is compared line by line, its class too
-    case = doctest.DocTestParser().get_doctest(text, {}, "query.md", str(PAGE), 0)
+    case = doctest.DocTestParser().get_doctest(text, {}, name, str(page), 0)
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     result = runner.run(case)
     assert result.attempted > 40
