@@ -10,6 +10,7 @@ epoch is thrown away.
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
 import threading
 from collections import OrderedDict
@@ -25,8 +26,22 @@ from skypool.catalogue.database import Database
 from skypool.catalogue.text import from_database, to_database
 from skypool.model.attributes.names import CORE
 
-__all__ = ["BY_DOCUMENT", "BY_VERSION", "Column", "Columns", "Entry", "columns_of"]
+__all__ = [
+    "BY_DOCUMENT",
+    "BY_VERSION",
+    "TIME",
+    "TRUTH",
+    "Column",
+    "Columns",
+    "Entry",
+    "columns_of",
+    "is_time",
+]
 
+TRUTH: Final = 1
+TIME: Final = 2
+_STORED_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
+_TIME_LENGTH: Final = 27
 _BYTES_KEPT: Final = 256 * 2**20
 # What an entry of a dictionary takes, roughly.
 _ENTRY_BYTES: Final = 200
@@ -57,6 +72,17 @@ class Entry(NamedTuple):
     unit: str = ""
 
 
+def is_time(text: str) -> bool:
+    """Tell whether a text has the form in which the catalogue holds times."""
+    return len(text) == _TIME_LENGTH and _STORED_TIME.fullmatch(text) is not None
+
+
+def _mark(value: Any) -> int:
+    if isinstance(value, str):
+        return TIME if is_time(value) else 0
+    return TRUTH if isinstance(value, int) and value in (0, 1) else 0
+
+
 class Column:
     """Which entry each document, or version, has.
 
@@ -66,11 +92,14 @@ class Column:
         Place in `entries`, by the number of the document or version; 0 where it has none.
     entries : list
         The different values; the first stands for none.
+    marks : bytearray
+        For each entry `TRUTH` if it may be a truth value, `TIME` if it may be a time, else 0.
     """
 
     def __init__(self) -> None:
         self.codes: NDArray[np.int32] = np.zeros(0, np.int32)
         self.entries: list[Entry | None] = [None]
+        self.marks = bytearray(1)
         self._places: dict[Entry, int] = {}
         self.keys: tuple[int, ...] = ()
         self.read_to: tuple[int, int] = (0, 0)
@@ -88,6 +117,7 @@ class Column:
         if found is None:
             found = self._places[entry] = len(self.entries)
             self.entries.append(entry)
+            self.marks.append(_mark(value))
         return found
 
     def put(self, numbers: NDArray[np.int64], codes: Any) -> None:

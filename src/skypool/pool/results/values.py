@@ -7,7 +7,6 @@ same, and the tests hold them equal.
 from __future__ import annotations
 
 import contextlib
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from skypool.catalogue.columns import BY_DOCUMENT, BY_VERSION, Column, Entry
+from skypool.catalogue.columns import BY_DOCUMENT, BY_VERSION, TIME, TRUTH, Column, Entry, is_time
 from skypool.catalogue.terms import searchable
 from skypool.catalogue.times import time_of
 from skypool.errors import Purged, UsageError
@@ -35,7 +34,7 @@ __all__ = ["FEW", "Values", "joined", "values_of"]
 # Up to so many hits it is faster to look into their documents than to read a whole column.
 FEW: Final = 100
 
-_CANONICAL: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
+_EXACT: Final = 2**53
 # Attributes that are taken from the rows of the hits, never from columns.
 _FROM_ROWS: Final[dict[str, Callable[[Ref], Any]]] = {
     "name": lambda ref: ref.name,
@@ -89,20 +88,19 @@ class Values:
             return time_of(value)
         if self.truths and value in (0, 1):
             return bool(value)
-        if self.times and isinstance(value, str) and _CANONICAL.fullmatch(value):
+        if self.times and isinstance(value, str) and is_time(value):
             return datetime.fromisoformat(value).astimezone(UTC)
         return value
 
     @property
     def units(self) -> list[str]:
         """The units of its values, without doubles, in alphabetical order."""
-        codes = np.unique(self.codes)
-        found = {self.entries[code].unit for code in codes if code}
+        found = {entry.unit for code in self.used().tolist() if (entry := self.entries[code])}
         return sorted(found)
 
     def listed(self) -> list[Any]:
         """Return the value of each hit."""
-        made = {int(code): self.value(int(code)) for code in np.unique(self.codes)}
+        made = {code: self.value(code) for code in [0, *self.used().tolist()]}
         return [made[code] for code in self.codes.tolist()]
 
     def ranks(self) -> NDArray[np.int64]:
@@ -110,14 +108,33 @@ class Values:
 
         Units are converted to the one that most values have.
         """
-        codes, places = np.unique(self.codes, return_inverse=True)
-        entries = [self.entries[code] for code in codes.tolist()]
-        known = [entry for entry in entries if entry is not None]
-        base = _base(known)
-        keys = {entry: _order(entry, base) for entry in known}
-        different = {key: rank for rank, key in enumerate(sorted(set(keys.values())), 1)}
-        ranks = [0 if entry is None else different[keys[entry]] for entry in entries]
-        return np.array(ranks, np.int64)[places.reshape(-1)]
+        codes = self.used()
+        table = np.zeros(len(self.entries), np.int64)
+        table[codes] = _ranks([self.entries[code] for code in codes.tolist()])
+        return table[self.codes]
+
+    def used(self) -> NDArray[np.int64]:
+        """Return the codes that some hit has, without that for none."""
+        found = np.flatnonzero(np.bincount(self.codes, minlength=1))
+        return found[found > 0]
+
+
+def _ranks(entries: Sequence[Entry | None]) -> NDArray[np.int64]:
+    """Return the places of values in their order, from 1; equal ones have the same."""
+    known = [entry for entry in entries if entry is not None]
+    if all(_simple(entry.value) for entry in known) and len({e.unit for e in known}) <= 1:
+        numbers = np.array([entry.value for entry in known], np.float64)
+        _, places = np.unique(numbers, return_inverse=True)
+        return places.reshape(-1) + 1
+    base = _base(known)
+    keys = [_order(entry, base) for entry in known]
+    different = {key: rank for rank, key in enumerate(sorted(set(keys)), 1)}
+    return np.array([different[key] for key in keys], np.int64)
+
+
+def _simple(value: float | str) -> bool:
+    """Tell whether floating point holds a number as it is."""
+    return isinstance(value, float) or (isinstance(value, int) and abs(value) <= _EXACT)
 
 
 def _base(entries: Iterable[Entry]) -> str:
@@ -164,7 +181,7 @@ def values_of(snapshot: Snapshot, numbers: NDArray[np.int64], key: str, few: int
             documents = columns.attribute("document").of(numbers).astype(np.int64)
             column = columns.attribute(key) if key in BY_DOCUMENT else columns.key(key)
             found = Values(key, column.of(documents), column.entries)
-            return found if attribute else _typed(snapshot, numbers, found)
+            return found if attribute else _typed(snapshot, numbers, found, column)
     refs = _refs(snapshot, numbers)
     if attribute:
         return _made(key, [_OF_FEW[key](ref) for ref in refs])
@@ -222,24 +239,16 @@ def _parameter(ref: Ref, key: str) -> Any:
     return None
 
 
-def _typed(snapshot: Snapshot, numbers: NDArray[np.int64], found: Values) -> Values:
+def _typed(snapshot: Snapshot, numbers: NDArray[np.int64], found: Values, column: Column) -> Values:
     """Tell truth values from numbers, and times from texts, by the document of one hit each."""
-    codes, first = np.unique(found.codes, return_index=True)
-    truths = times = False
-    samples: dict[str, int] = {}
-    for code, place in zip(codes.tolist(), first.tolist(), strict=True):
-        entry = found.entries[code]
-        if entry is None:
-            continue
-        if isinstance(entry.value, int) and entry.value in (0, 1):
-            samples.setdefault("truth", int(numbers[place]))
-        elif isinstance(entry.value, str) and _CANONICAL.fullmatch(entry.value):
-            samples.setdefault("time", int(numbers[place]))
-    for what, number in samples.items():
-        parameter = _parameter(snapshot.refs([number])[0], found.key)
-        if parameter is not None:
-            truths = truths or (what == "truth" and isinstance(parameter.value, bool))
-            times = times or (what == "time" and isinstance(parameter.value, datetime))
+    kinds = np.frombuffer(column.marks, np.uint8)[found.codes]
+    typed = {}
+    for mark, kind in ((TRUTH, bool), (TIME, datetime)):
+        place = int(np.argmax(kinds == mark)) if len(kinds) else 0
+        if len(kinds) and kinds[place] == mark:
+            parameter = _parameter(snapshot.refs([int(numbers[place])])[0], found.key)
+            typed[mark] = parameter is not None and isinstance(parameter.value, kind)
+    truths, times = typed.get(TRUTH, False), typed.get(TIME, False)
     return Values(found.key, found.codes, found.entries, truths, times)
 
 
