@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skypool.catalogue.applying import state
+from skypool.catalogue.checks import COMMIT, DOCUMENT, VERSION, sure
 from skypool.catalogue.database import Database
 from skypool.catalogue.text import from_database, to_database
 from skypool.model.attributes.names import CORE
@@ -46,21 +47,25 @@ _BYTES_KEPT: Final = 256 * 2**20
 # What an entry of a dictionary takes, roughly.
 _ENTRY_BYTES: Final = 200
 
+_OF_VERSION: Final = (
+    f"SELECT {sure(VERSION, 'v.urn')}, %s FROM versions v JOIN documents d ON d.id = v.document"
+    " WHERE v.urn > ?"
+)
+_OF_COMMIT: Final = (
+    f"SELECT {sure(VERSION, 'v.urn')}, {sure(COMMIT, 'c.%s')} FROM versions v"
+    " JOIN documents d ON d.id = v.document JOIN commits c ON c.number = v.since WHERE v.urn > ?"
+)
 BY_DOCUMENT: Final = {
-    "kind": "SELECT id, kind FROM documents WHERE id > ?",
-    "type": "SELECT id, type FROM documents WHERE id > ?",
-    "size": "SELECT id, size FROM documents WHERE id > ?",
+    name: f"SELECT {sure(DOCUMENT, 'd.id')}, d.{name} FROM documents d WHERE d.id > ?"
+    for name in ("kind", "type", "size")
 }
 """Attributes that belong to the content, and how they are read."""
 BY_VERSION: Final = {
-    "document": "SELECT urn, document FROM versions WHERE urn > ?",
-    "version": "SELECT urn, version FROM versions WHERE urn > ?",
-    "saved": "SELECT v.urn, c.time_us FROM versions v JOIN commits c ON c.number = v.since"
-    " WHERE v.urn > ?",
-    "author": "SELECT v.urn, c.author FROM versions v JOIN commits c ON c.number = v.since"
-    " WHERE v.urn > ?",
-    "message": "SELECT v.urn, c.message FROM versions v JOIN commits c ON c.number = v.since"
-    " WHERE v.urn > ?",
+    "document": _OF_VERSION % "v.document",
+    "version": _OF_VERSION % "v.version",
+    "saved": _OF_COMMIT % "time_us",
+    "author": _OF_COMMIT % "author",
+    "message": _OF_COMMIT % "message",
 }
 """Attributes that belong to a version, and how they are read."""
 
