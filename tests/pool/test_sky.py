@@ -294,3 +294,15 @@ def test_pairs_of_two_results(pool):
     ]  # fmt: skip
     assert len(sp.match(maps, maps)) == 12
     assert sp.match(maps, []) == []
+
+
+def test_the_value_at_a_place_looks_only_at_images_there(pool):
+    for place, expected in (("83.6, 22.0", ["covered", "map02", "map08"]), ("150, 0", [])):
+        found = [ref.name for ref in pool.find(f"value(image, {place}) > 0.5")]
+        assert found == expected
+    assert [ref.name for ref in pool.find("value(error, 83.6, 22.0) > 0.5")] == ["blank"]
+    assert not pool.find("value(image, 83.6, 22.0) > 1.5")
+    assert "covered" in [ref.name for ref in pool.find("not value(image, 83.6, 22.0) > 1.5")]
+    before = pool.view.session.store.bytes_read
+    assert not pool.find("value(image, 150, 0) > 0.5")
+    assert pool.view.session.store.bytes_read == before

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 from skypool.catalogue.extremes import UNKNOWN, extreme_key
 from skypool.catalogue.search_clause import UNDECIDED, Clause
+from skypool.catalogue.search_sky import SKY_CALLS
 from skypool.catalogue.search_terms import compare_parts
 from skypool.query.tree import Call, Column, Compare, Dataset, Literal, Name, Node
 from skypool.query.values import Value
+from skypool.sky.roles import AUXILIARY
 
 if TYPE_CHECKING:
     from skypool.catalogue.search_compile import Compiler
@@ -44,9 +46,24 @@ def compare_data(
         place = _place(data)
         if place is not None:
             return _known(self, (call.function, *place), (operator, value), want, v)
+    if call.function == "value":
+        return _value(self, call, (operator, value), want, v)
     if call.function == "count" and want and _wants_some(operator, value):
         return some(self, call, v)
     return UNDECIDED
+
+
+def _value(self: Compiler, call: Call, comparison: tuple[str, Value], want: bool, v: str) -> Clause:
+    """Return where an image may have such a pixel: round that place, and with such an extreme."""
+    place = _place(call.arguments[0])
+    if place is None or place[0].rpartition("/")[2].partition(",")[0].casefold() in AUXILIARY:
+        return UNDECIDED  # maps that describe others are not part of the coverage
+    inside = SKY_CALLS["footprint_covers"](self, Call("footprint_covers", call.arguments[1:]), v)
+    operator, value = comparison
+    if not want or operator not in _EXTREME:
+        return Clause(inside.maybe, "0")
+    known = _known(self, (_EXTREME[operator], *place), (operator, value), True, v)
+    return Clause(f"({inside.maybe}) AND ({known.maybe})", "0")
 
 
 def _wants_some(operator: str, value: Value) -> bool:

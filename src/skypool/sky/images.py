@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from skypool.sky.coverage import Part, State, centre
 from skypool.sky.outlines import image_part
 from skypool.sky.overlap import meets_circle, parts_meet
 from skypool.sky.positions import position_of
+from skypool.sky.roles import AUXILIARY, WEIGHTS
 from skypool.sky.vectors import Vector, vector
 
 if TYPE_CHECKING:
@@ -36,18 +37,6 @@ __all__ = [
     "overlaps",
     "sky_images",
 ]
-
-WEIGHTS: Final = frozenset(
-    {"coverage", "weight", "weights", "wht", "expmap", "hits", "nhits", "ivar"}
-)
-"""Names of maps that are above zero where a map has a value."""
-AUXILIARY: Final = WEIGHTS | frozenset(
-    {"error", "errors", "err", "stdev", "sigma", "rms", "noise", "uncert", "uncertainty"}
-    | {"variance", "var", "var_poisson", "var_rnoise", "var_flat", "exposure", "samp", "time"}
-    | {"flag", "flags", "mask", "bitmask", "dq", "quality", "ctx", "con", "area"}
-    | {"wcsdvarr", "d2imarr"}
-)
-"""Names of maps that describe another map."""
 
 
 @dataclass(frozen=True)
