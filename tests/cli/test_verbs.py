@@ -293,8 +293,9 @@ def test_show(sky: Sky, pool: Path) -> None:
     found = sky("show", "obs/level2/events.fits", "--json").json
     assert set(found) == FIND_KEYS | {
         "size", "total_size", "versions", "format", "wrapper", "reason", "meta", "datasets",
-        "refs", "history",
+        "refs", "history", "attributes",
     }  # fmt: skip
+    assert found["attributes"]["object"]["value"] == "M83"
     assert found["versions"] == [0]
     assert found["format"] == "fits"
     assert found["size"] == (pool.parent / "obs/level2/events.fits").stat().st_size

@@ -145,17 +145,20 @@ class _Shaped:
         self._engine = engine
         self._shape = shape
         self._values = _Values(shape, engine.deciding)
-        self._families: dict[tuple[Any, ...], _Planned] = {}
+        self._families: dict[str, _Planned] = {}
+        self._known: dict[tuple[Any, ...], _Planned] = {}
 
     def plan(self, parts: Parts) -> _Plan:
         """Return what to do with a document."""
         values = self._values.raw(parts)
-        planned = self._families.get(values)
+        planned = self._known.get(values)
         if planned is None:
-            if len(self._families) >= _REMEMBERED:
-                self._families.clear()
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
             family = self._engine.recognise(self._values.all(parts), self._shape)
-            planned = self._families[values] = _Planned(family, self._shape)
+            if family.name not in self._families:
+                self._families[family.name] = _Planned(family, self._shape)
+            planned = self._known[values] = self._families[family.name]
         return planned.plan(parts)
 
 
@@ -165,18 +168,38 @@ class _Planned:
     def __init__(self, family: Family, shape: Shape) -> None:
         self._family = family
         self._shape = shape
-        sources = [source.when for listed in family.sources.values() for source in listed]
-        self._values = _Values(shape, _keys_of([*sources, *(b.when for b in family.bands)]))
-        self._plans: dict[tuple[Any, ...], _Plan] = {}
+        asked = [source.when for listed in family.sources.values() for source in listed]
+        asked += [bands.when for bands in family.bands]
+        self._values = _Values(shape, _keys_of(asked))
+        self._conditions = tuple(
+            dict.fromkeys(
+                condition
+                for conditions in asked
+                for condition in conditions
+                if not condition.key.startswith("@") and not condition.any
+            )
+        )
+        self._plans: dict[tuple[bool, ...], _Plan] = {}
+        self._known: dict[tuple[Any, ...], _Plan] = {}
 
     def plan(self, parts: Parts) -> _Plan:
         """Return what to do with a document."""
         raw = self._values.raw(parts)
-        plan = self._plans.get(raw)
+        plan = self._known.get(raw)
+        if plan is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            plan = self._known[raw] = self._plan_for(self._values.all(parts))
+        return plan
+
+    def _plan_for(self, values: Mapping[str, str | None]) -> _Plan:
+        """Return the plan for some values, of which there may be many for one plan."""
+        outcome = tuple([each.holds(values.get(each.key)) for each in self._conditions])
+        plan = self._plans.get(outcome)
         if plan is None:
             if len(self._plans) >= _REMEMBERED:
                 self._plans.clear()
-            plan = self._plans[raw] = self._make(self._values.all(parts))
+            plan = self._plans[outcome] = self._make(values)
         return plan
 
     def _make(self, values: Mapping[str, str | None]) -> _Plan:

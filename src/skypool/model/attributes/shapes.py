@@ -15,7 +15,19 @@ __all__ = ["Parts", "Place", "Shape", "parts_of", "plain_text"]
 # Datasets beyond this number are not looked at.
 _LOOKED_AT: Final = 12
 _NOTHING: Final = frozenset(
-    {"", "UNKNOWN", "N/A", "NONE", "NULL", "UNDEFINED", "-", "--", "TBD", "NOT APPLICABLE"}
+    {
+        "",
+        "UNKNOWN",
+        "N/A",
+        "NONE",
+        "NULL",
+        "UNDEFINED",
+        "-",
+        "--",
+        "TBD",
+        "NOT APPLICABLE",
+        "UNAVAILABLE",
+    }
 )
 # Datasets that say something about others.
 _BESIDE: Final = (
@@ -174,7 +186,7 @@ class Shape:
             if is_kind(self.kind, kind):
                 return found
         if self.main is not None:
-            return {2: "image", 3: "cube"}.get(self.axes)
+            return "image" if self.axes == 2 else "cube" if self.axes > 2 else None
         if any(dataset["is"] == "table" for dataset in self._datasets):
             return "table"
         return None

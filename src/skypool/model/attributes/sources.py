@@ -20,6 +20,8 @@ __all__ = ["Attributes", "Reader", "reader_of"]
 Attributes: TypeAlias = dict[str, Any]
 Reader: TypeAlias = Callable[[Parts, Attributes], Any]
 
+# Units of right ascensions that are times.
+_HOURS: Final = frozenset({"h", "hr", "hour", "hours"})
 _NUMBER: Final = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d{1,3})?)\s*(.*)\Z", re.S)
 _SEXAGESIMAL: Final = re.compile(
     r"\s*([+-]?)(\d{1,3})[:hd\s]\s*(\d{1,2})[:m'\s]\s*(\d{1,2}(?:\.\d*)?)[s\"]?\s*\Z"
@@ -146,6 +148,8 @@ def _number(
             if found is not None:
                 return found
         own = entry[2] if len(entry) > 2 else ""
+        if angle and own in _HOURS:
+            own = "hourangle"
         return _as_number(value, own or unit, wanted)
 
     def read(parts: Parts, known: Attributes) -> Any:
