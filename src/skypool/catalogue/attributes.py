@@ -92,10 +92,22 @@ def visible(meta: Listed, attributes: Mapping[str, Any]) -> Iterator[tuple[int, 
     attributes
         All attributes of the product.
     """
-    own = {entry[0].casefold() for entry in meta if entry[1] != _UNKNOWN}
+    own = _own_places(tuple([entry[0] for entry in meta]))
     for name, value in attributes.items():
-        if name not in own:
+        places = own.get(name)
+        if places is None or all(meta[place][1] == _UNKNOWN for place in places):
             yield ATTRIBUTE_KEYS[name], value, _UNITS[name]
+
+
+@lru_cache(maxsize=1024)
+def _own_places(keys: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
+    """Return where keys stand that are called like core attributes."""
+    found: dict[str, tuple[int, ...]] = {}
+    for place, key in enumerate(keys):
+        folded = key.casefold()
+        if folded in ATTRIBUTE_KEYS:
+            found[folded] = (*found.get(folded, ()), place)
+    return found
 
 
 def insert_attributes(
