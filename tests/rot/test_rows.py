@@ -67,3 +67,20 @@ def test_changed_row_is_not_shown(pool: Path, sql: str, ask: object) -> None:
     change(pool, sql)
     with sp.Pool(pool, "r") as reading, pytest.raises(Damaged):
         list(ask(reading))  # type: ignore[operator]
+
+
+def test_many_hits_are_checked_when_they_are_looked_at(tmp_path: Path) -> None:
+    """Rows that a process has checked are believed by a later search of many, but not shown."""
+    with sp.Pool(tmp_path / "many") as writing, writing.commit("many") as commit:
+        for n in range(700):
+            commit.save(sp.Product(meta={"n": n}), name=f"p{n:03}")
+    with sp.Pool(tmp_path / "many", "r") as reading:
+        assert len(reading.find("n >= 0")) == 700
+        change(tmp_path / "many", "UPDATE documents SET kind = 'File'")
+        hits = reading.find("n >= 0")
+        with pytest.raises(Damaged):
+            list(hits)
+        with pytest.raises(Damaged):
+            hits[600]
+    with sp.Pool(tmp_path / "many", "r") as reading, pytest.raises(Damaged):
+        reading.find("n >= 0")

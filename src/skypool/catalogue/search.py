@@ -15,10 +15,11 @@ from array import array
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final, NamedTuple, TypeVar
 
-from skypool.catalogue.checks import NAME, VERSION, sure
+from skypool.catalogue.checks import NAME, VERSION
 from skypool.catalogue.database import Database, explained
 from skypool.catalogue.indexing import document_numbers
 from skypool.catalogue.interface import VersionRow
+from skypool.catalogue.known_rows import Believed, known_rows
 from skypool.catalogue.search_clause import UNDECIDED, Clause
 from skypool.catalogue.search_compile import MOST_NODES, Compiler
 from skypool.catalogue.text import from_database
@@ -29,6 +30,8 @@ __all__ = ["Candidate", "Found", "Scope", "find_numbers", "search"]
 
 T = TypeVar("T")
 _Row = tuple[Any, ...]
+# The check sums of the rows of a version, in one number.
+_CHECK_SUMS: Final = "(v.crc | (((d.crc + n.crc) & 2147483647) << 32))"
 # Rows that are kept whole: whoever looks at the first hits need not ask again.
 _ROWS_KEPT: Final = 256
 
@@ -117,11 +120,15 @@ def search(
         The query as written, for errors.
     """
     scope = Scope(all_versions, documents)
-    return _asked(database, tree, at, scope, lambda rows: [_candidate(row[:-1]) for row in rows])
+    return _asked(database, tree, at, scope, lambda rows, _: [_candidate(row[:-2]) for row in rows])
 
 
 def find_numbers(database: Database, tree: Node, at: int, scope: Scope) -> Found:
-    """Return the versions that a query may find, as numbers; see `search`."""
+    """Return the versions that a query may find, as numbers; see `search`.
+
+    The rows of versions are checked when a process finds them for the first time, and again when
+    they are loaded to be looked at.
+    """
     return _asked(database, tree, at, scope, _numbers)
 
 
@@ -130,33 +137,35 @@ def _asked(
     tree: Node,
     at: int,
     scope: Scope,
-    take: Callable[[Iterable[_Row]], T],
+    take: Callable[[Iterable[_Row], Believed], T],
 ) -> T:
     nodes = sum(1 for node in walk(tree) if not isinstance(node, Literal))
     large = tree.depth > _DEEPEST or nodes > MOST_NODES
     compiler = Compiler(at)
+    known = Believed(known_rows(database))
     clause = UNDECIDED if large else compiler.clause(tree, True, "v")
     with database.reading() as connection, explained(database.path):
         try:
-            return take(_rows(connection, compiler, clause, scope))
+            return take(_rows(connection, compiler, clause, scope, known), known)
         except sqlite3.OperationalError as error:
             if not _REFUSED.search(str(error)):
                 raise
-            return take(_rows(connection, Compiler(at), UNDECIDED, scope))
+            return take(_rows(connection, Compiler(at), UNDECIDED, scope, known), known)
 
 
-def _numbers(rows: Iterable[_Row]) -> Found:
+def _numbers(rows: Iterable[_Row], known: Believed) -> Found:
     numbers, contents = array("q"), array("q")
     undecided: set[int] = set()
     kept: dict[int, VersionRow] = {}
     for row in rows:
         number = row[0]
         numbers.append(number)
-        contents.append(row[-1])
-        if not row[-2]:
+        known.rows.note(number, row[-1])
+        contents.append(row[-2])
+        if not row[-3]:
             undecided.add(number)
-        if len(kept) < _ROWS_KEPT:
-            kept[number] = _candidate(row[:-1]).row
+        if len(kept) < _ROWS_KEPT and number in known.checked:
+            kept[number] = _candidate(row[:-2]).row
     return Found(numbers, contents, frozenset(undecided), kept)
 
 
@@ -165,6 +174,7 @@ def _rows(
     compiler: Compiler,
     clause: Clause,
     scope: Scope,
+    known: Believed,
 ) -> sqlite3.Cursor:
     newest = "" if scope.all_versions else " AND v.until > :at"
     if scope.kind is not None and scope.kind != "Product":
@@ -176,16 +186,18 @@ def _rows(
         newest += f" AND v.document IN (SELECT value FROM json_each({listed}))"
     sql = (
         # What is found is checked; the index that it is found by is not (docs/design/009-rot.md).
-        f"SELECT {sure(VERSION, 'v.urn')}, v.track, v.version, d.digest, d.kind, d.type, d.size,"
-        f" v.total, v.since, {sure(NAME, 'n.name')}, :at,"
+        f"SELECT CASE WHEN row_known(v.urn, {_CHECK_SUMS}) OR ({VERSION} AND {NAME})"
+        " THEN v.urn END,"
+        " v.track, v.version, d.digest, d.kind, d.type, d.size, v.total, v.since, n.name, :at,"
         f" {'1' if clause.sure == clause.maybe else clause.sure},"
-        " CASE WHEN v.children THEN -v.urn ELSE v.document END"
+        f" CASE WHEN v.children THEN -v.urn ELSE v.document END, {_CHECK_SUMS}"
         " FROM versions v JOIN documents d ON d.id = v.document JOIN names n ON n.track = v.track"
         " AND n.since <= :at AND n.until > :at"
         f" WHERE v.since <= :at{newest} AND v.purged = 0 AND ({clause.maybe})"
         " ORDER BY n.name, v.version"
     )
     compiler.register(connection)
+    connection.create_function("row_known", 2, known.holds)
     return connection.execute(sql, {"at": compiler.at, **compiler.parameters})
 
 
