@@ -76,11 +76,14 @@ def test_many_hits_are_checked_when_they_are_looked_at(tmp_path: Path) -> None:
             commit.save(sp.Product(meta={"n": n}), name=f"p{n:03}")
     with sp.Pool(tmp_path / "many", "r") as reading:
         assert len(reading.find("n >= 0")) == 700
-        change(tmp_path / "many", "UPDATE documents SET kind = 'File'")
+        change(tmp_path / "many", "UPDATE documents SET kind = 'File' WHERE id > 690")
         hits = reading.find("n >= 0")
+        assert hits[600].kind == "Product"
         with pytest.raises(Damaged):
             list(hits)
         with pytest.raises(Damaged):
-            hits[600]
+            hits[695]
+        with pytest.raises(Damaged):
+            reading.find("kind == 'File'")
     with sp.Pool(tmp_path / "many", "r") as reading, pytest.raises(Damaged):
         reading.find("n >= 0")
