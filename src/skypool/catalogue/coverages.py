@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from skypool.codec.documents import loads
 from skypool.codec.sinks import Fetch
-from skypool.errors import Damaged
+from skypool.errors import Damaged, StorageError
 
 if TYPE_CHECKING:
     from skypool.catalogue.interface import IndexedDocument
@@ -42,8 +42,24 @@ def may_be_on_sky(document: Mapping[str, Any]) -> bool:
 
 def _any_wcs(datasets: Iterable[Any]) -> bool:
     return any(
-        _any_wcs(dataset["datasets"]) if dataset["is"] == "composite" else "wcs" in dataset
+        _any_wcs(dataset["datasets"])
+        if dataset["is"] == "composite"
+        else "wcs" in dataset or (dataset["is"] == "table" and _is_region(dataset))
         for _, dataset in datasets
+    )
+
+
+def _is_region(dataset: Mapping[str, Any]) -> bool:
+    """Tell whether a table may be a region of the sky, without numpy."""
+    from skypool.sky.columns import position_columns
+
+    columns = dataset.get("columns", ())
+    if position_columns([column["name"] for column in columns]) is not None:
+        return True
+    meta = dataset.get("meta", ())
+    return not isinstance(meta, str) and any(
+        parameter[0].startswith("TCTYP") or parameter[0] in ("PIXTYPE", "MOCORDER", "MOCORD_S")
+        for parameter in meta
     )
 
 
@@ -72,20 +88,22 @@ def coverage_of_document(digest: bytes, fetch: Fetch) -> bytes:
     def unread(_: Mapping[str, Any], dataset: Mapping[str, Any]) -> Any:
         return _Unread(dataset, fetch)
 
-    arrays = {**document, "datasets": list(_arrays(document["datasets"]))}
+    wanted = {**document, "datasets": list(_on_sky(document["datasets"]))}
     try:
-        return encode(coverage_of(read_datasets(arrays, fetch, unread, b"")))
-    except Damaged:
+        return encode(coverage_of(read_datasets(wanted, fetch, unread, b"")))
+    except (Damaged, StorageError):
         return b""
 
 
-def _arrays(datasets: Iterable[Any]) -> Iterator[list[Any]]:
-    """Yield the arrays of numbers among the datasets of a document, without metadata."""
+def _on_sky(datasets: Iterable[Any]) -> Iterator[list[Any]]:
+    """Yield the arrays of numbers, without metadata, and the tables that may be regions."""
     for name, dataset in datasets:
         if dataset["is"] == "composite":
-            yield [name, {**dataset, "meta": [], "datasets": list(_arrays(dataset["datasets"]))}]
+            yield [name, {**dataset, "meta": [], "datasets": list(_on_sky(dataset["datasets"]))}]
         elif dataset["is"] == "array" and _NUMBERS.fullmatch(dataset["dtype"]):
             yield [name, {**dataset, "meta": []}]
+        elif dataset["is"] == "table" and "reader" not in dataset["data"] and _is_region(dataset):
+            yield [name, dataset]
 
 
 class _Unread:

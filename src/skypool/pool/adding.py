@@ -381,7 +381,7 @@ class Adder:
         written = self._writer.bytes_written
         if len(self._documents) < _STAGE_DOCUMENTS and written - self._staged_at < _STAGE_BYTES:
             return
-        self._session.stage(self._writer, self._documents)
+        self._session.stage(self._writer, self._documents, self._draft.sources)
         self._documents = []
         self._staged_at = written
 

@@ -22,6 +22,7 @@ from skypool.catalogue.interface import (
     Draft,
     IndexedDocument,
     Published,
+    SourceRow,
 )
 from skypool.catalogue.sqlite import SqliteCatalogue
 from skypool.codec.documents import loads
@@ -212,12 +213,21 @@ class Session:
 
     # -- commits
 
-    def stage(self, writer: Writer, documents: Sequence[IndexedDocument]) -> None:
-        """Make what was written so far durable and index it, ahead of the commit."""
+    def stage(
+        self,
+        writer: Writer,
+        documents: Sequence[IndexedDocument],
+        sources: Sequence[SourceRow] = (),
+    ) -> None:
+        """Make what was written so far durable and index it, ahead of the commit.
+
+        *sources* are the files that hold the content of documents kept in place.
+        """
         with self.folder.lock(exclusive=False):
             self._check_epoch(writer)
             placed = writer.flush()
-            self.catalogue.stage(_places(placed), self._with_coverage(documents, placed))
+            found = self._with_coverage(documents, placed, sources)
+            self.catalogue.stage(_places(placed), found)
 
     def publish(
         self, draft: Draft, writer: Writer | None, documents: Sequence[IndexedDocument] = ()
@@ -243,7 +253,7 @@ class Session:
             self.folder.log.check(self._log_end)
             flushed = writer.flush() if writer is not None else {}
             placed = _places(flushed)
-            documents = self._with_coverage(documents, flushed)
+            documents = self._with_coverage(documents, flushed, draft.sources)
             if len(documents) > _STAGE_DOCUMENTS or len(placed) > _STAGE_CHUNKS:
                 self.catalogue.stage(placed, documents)
                 placed, documents = [], ()
@@ -313,16 +323,33 @@ class Session:
         return self.folder.log.end(self._log_end)
 
     def _with_coverage(
-        self, documents: Sequence[IndexedDocument], placed: Mapping[bytes, Location]
+        self,
+        documents: Sequence[IndexedDocument],
+        placed: Mapping[bytes, Location],
+        sources: Sequence[SourceRow] = (),
     ) -> Sequence[IndexedDocument]:
         """Work out what new documents cover on the sky, from chunks that are just written."""
+        files: dict[bytes, list[SourceRow]] = {}
+        for row in sources:
+            files.setdefault(row.document, []).append(row)
 
         def fetch(name: bytes) -> bytes:
             place = placed.get(name)
             return self.fetch(name) if place is None else self.store.read(place, name)
 
+        def fetch_of(document: bytes) -> Fetch:
+            if document not in files:
+                return fetch
+            from skypool.pool.inplace import InPlaceChunks
+
+            known = InPlaceChunks(self, loads(fetch(document)), files[document])
+            return lambda name: fetch(name) if name in placed else known.fetch(name)
+
         return [
-            replace(document, coverage=coverage_of_document(document.digest, fetch))
+            replace(
+                document,
+                coverage=coverage_of_document(document.digest, fetch_of(document.digest)),
+            )
             if document.on_sky and self.catalogue.document_size(document.digest) is None
             else document
             for document in documents

@@ -6,6 +6,7 @@ only for the undecided the world coordinates, and maybe one pixel, must be looke
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -13,12 +14,15 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import ClassVar, Final, Protocol, TypeAlias
 
-from skypool.sky.polygons import ALL_SKY, Box, Polygon
+from skypool.sky.frames import ROTATIONS
+from skypool.sky.healpix import DEEPEST, cell_centre, cell_of, cell_radius, holds
+from skypool.sky.polygons import ALL_SKY, Box, Polygon, box_of_circle
 from skypool.sky.tangent import Tangent
-from skypool.sky.vectors import Vector, position
+from skypool.sky.vectors import Vector, dot, normalized, position
 
 __all__ = [
     "AllSky",
+    "CellsPart",
     "OutlinePart",
     "Part",
     "State",
@@ -29,6 +33,12 @@ __all__ = [
     "decode",
     "encode",
 ]
+
+# Cells that the box of a region is put together from.
+_FINEST: Final = 12
+_MOST_CELLS: Final = 2000
+# A coverage with parts farther than this from its middle (cosine) has none.
+_FARTHEST: Final = 0.05
 
 Truth: TypeAlias = bool | None
 """None: undecided."""
@@ -244,6 +254,96 @@ class AllSky:
         return cls(State(data[start])), start + 1
 
 
+@dataclass(frozen=True)
+class CellsPart:
+    """A region of HEALPix cells.
+
+    Parameters
+    ----------
+    frame
+        Number of the frame in `frames.ROTATIONS`.
+    starts, stops
+        Ranges of cells at order 29, sorted and apart.
+    exact
+        Whether what is inside has a value; else it may have one.
+    """
+
+    frame: int
+    starts: tuple[int, ...]
+    stops: tuple[int, ...]
+    exact: bool
+
+    TAG: ClassVar[int] = 4
+    outline: ClassVar[None] = None
+    margin: ClassVar[float] = 0.0
+    _LAYOUT: ClassVar[struct.Struct] = struct.Struct("<BBI")
+
+    def box(self) -> Box:
+        """Return the box of unit vectors that holds all of it."""
+        order, middles = self._middles()
+        limits = [1.0, -1.0, 1.0, -1.0, 1.0, -1.0]
+        for middle in middles:
+            box = box_of_circle(middle, cell_radius(order))
+            for n in (0, 2, 4):
+                limits[n] = min(limits[n], box[n])
+                limits[n + 1] = max(limits[n + 1], box[n + 1])
+        return (limits[0], limits[1], limits[2], limits[3], limits[4], limits[5])
+
+    def points(self) -> list[Vector]:
+        """Return directions all over the region."""
+        return self._middles()[1]
+
+    def _middles(self) -> tuple[int, list[Vector]]:
+        """Return an order, and the middles of its cells that hold all of the region."""
+        order = _FINEST
+        shift = 2 * (DEEPEST - order)
+        while order and sum(self._count(shift)) > _MOST_CELLS:
+            order, shift = order - 1, shift + 2
+        cells = {
+            cell
+            for start, stop in zip(self.starts, self.stops, strict=True)
+            for cell in range(start >> shift, ((stop - 1) >> shift) + 1)
+        }
+        x, y, z = tuple(ROTATIONS.values())[self.frame]
+        natives = [cell_centre(cell, order) for cell in sorted(cells)]
+        return order, [(dot(x, v), dot(y, v), dot(z, v)) for v in natives]
+
+    def _count(self, shift: int) -> Iterable[int]:
+        pairs = zip(self.starts, self.stops, strict=True)
+        return (((stop - 1) >> shift) + 1 - (start >> shift) for start, stop in pairs)
+
+    def footprint(self, direction: Vector) -> Truth:
+        """Tell whether a direction is in one of the cells."""
+        columns = tuple(zip(*tuple(ROTATIONS.values())[self.frame], strict=True))
+        native = (
+            dot(columns[0], direction),
+            dot(columns[1], direction),
+            dot(columns[2], direction),
+        )
+        if not holds(self.starts, self.stops, cell_of(native, DEEPEST)):
+            return False
+        return True if self.exact else None
+
+    def covers(self, direction: Vector) -> Truth:
+        """Tell whether a direction is in a cell with a value."""
+        return self.footprint(direction)
+
+    def pack(self) -> bytes:
+        """Return it as `decode` reads it."""
+        count = len(self.starts)
+        head = self._LAYOUT.pack(self.frame, self.exact, count)
+        return head + struct.pack(f"<{2 * count}Q", *self.starts, *self.stops)
+
+    @classmethod
+    def unpack(cls, data: bytes, start: int) -> tuple[CellsPart, int]:
+        """Return a part, and where it ends."""
+        frame, exact, count = cls._LAYOUT.unpack_from(data, start)
+        start += cls._LAYOUT.size
+        numbers = struct.unpack_from(f"<{2 * count}Q", data, start)
+        made = cls(frame, numbers[:count], numbers[count:], exact=bool(exact))
+        return made, start + 16 * count
+
+
 def _covers(footprint: Truth, state: State) -> Truth:
     if footprint is False or state is State.EMPTY:
         return False
@@ -251,7 +351,7 @@ def _covers(footprint: Truth, state: State) -> Truth:
 
 
 _READERS: Final[dict[int, Callable[[bytes, int], tuple[Part, int]]]] = {
-    part.TAG: part.unpack for part in (TangentPart, OutlinePart, AllSky)
+    part.TAG: part.unpack for part in (TangentPart, OutlinePart, AllSky, CellsPart)
 }
 
 
@@ -284,7 +384,18 @@ def any_part(parts: Iterable[Part], ask: Callable[[Part], Truth]) -> Truth:
 
 
 def centre(parts: Sequence[Part]) -> tuple[float, float] | None:
-    """Return right ascension and declination of the middle of all outlines, degrees."""
-    vertices = [v for part in parts if part.outline is not None for v in part.outline.vertices]
-    whole = Polygon.of(vertices)
-    return None if whole is None else position(whole.centre)
+    """Return right ascension and declination of the middle of a coverage, degrees.
+
+    None where there is none, or it is all round the sky.
+    """
+    vertices: list[Vector] = []
+    for part in parts:
+        if part.outline is not None:
+            vertices += part.outline.vertices
+        elif isinstance(part, CellsPart):
+            vertices += part.points()
+    total = [sum(v[axis] for v in vertices) for axis in range(3)]
+    if math.hypot(*total) < 1e-9:
+        return None
+    middle = normalized((total[0], total[1], total[2]))
+    return position(middle) if min(dot(middle, v) for v in vertices) > _FARTHEST else None

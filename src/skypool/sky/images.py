@@ -16,7 +16,9 @@ import numpy as np
 
 from skypool.model.arrays import Array
 from skypool.model.composite import Composite
+from skypool.model.tables import Table
 from skypool.sky.celestial import Geometry, geometry
+from skypool.sky.cells import SkyCells, sky_cells
 from skypool.sky.coverage import Part, State, centre
 from skypool.sky.outlines import image_part
 from skypool.sky.overlap import meets_circle, parts_meet
@@ -90,8 +92,12 @@ class SkyImage:
 
         return image_meets_circle(self.geometry, direction, radius)
 
-    def overlaps(self, other: SkyImage) -> bool:
+    def overlaps(self, other: SkyImage | SkyCells) -> bool:
         """Tell whether two images have a point inside the outer edges of both."""
+        if isinstance(other, SkyCells):
+            if self.geometry is None or self.part is None:
+                return False
+            return other.overlaps_image(self.geometry, self.part)
         if self.geometry is None or other.geometry is None:
             return False
         if self.part is None or other.part is None:
@@ -140,11 +146,25 @@ def _state(array: Array, *, positive: bool) -> State:
     return State.FULL if full else State.MIXED
 
 
-def sky_images(datasets: Mapping[str, Dataset]) -> list[SkyImage]:
-    """Return the images of a product that may be on the sky; nothing is read for it."""
+def sky_images(datasets: Mapping[str, Dataset]) -> list[SkyImage | SkyCells]:
+    """Return the images of a product that are on the sky.
+
+    Tables count where there are none: maps of HEALPix pixels, regions, positions of rows.
+    """
     found = list(_all(datasets))
     signal = [image for image in found if _split(image.name)[0] not in AUXILIARY]
-    return signal or found
+    there = [image for image in signal or found if image.geometry is not None]
+    return [*there] or [*_cells(datasets)]
+
+
+def _cells(datasets: Mapping[str, Dataset]) -> Iterator[SkyCells]:
+    for name, dataset in datasets.items():
+        if isinstance(dataset, Composite):
+            yield from _cells(dataset)
+        elif isinstance(dataset, Table):
+            cells = sky_cells(name, dataset)
+            if cells is not None:
+                yield cells
 
 
 def _all(datasets: Mapping[str, Dataset]) -> Iterator[SkyImage]:
@@ -201,7 +221,13 @@ def meets(datasets: Mapping[str, Dataset], direction: Vector, radius: float) -> 
 def overlaps(datasets: Mapping[str, Dataset], others: Mapping[str, Dataset]) -> bool:
     """Tell whether footprints of two products have a point in common; the definition."""
     second = sky_images(others)
-    return any(one.overlaps(other) for one in sky_images(datasets) for other in second)
+    return any(_overlap(one, other) for one in sky_images(datasets) for other in second)
+
+
+def _overlap(one: SkyImage | SkyCells, other: SkyImage | SkyCells) -> bool:
+    if isinstance(one, SkyImage):
+        return one.overlaps(other)
+    return other.overlaps(one) if isinstance(other, SkyImage) else one.overlaps_cells(other)
 
 
 def direction_of(meta: Mapping[str, Any], datasets: Mapping[str, Dataset]) -> Vector | None:
