@@ -138,9 +138,9 @@ class Column:
 
     def of(self, numbers: NDArray[np.int64]) -> NDArray[np.int32]:
         """Return the codes of documents or versions."""
-        known = numbers < len(self.codes)
-        if known.all():
+        if not len(numbers) or int(numbers.max()) < len(self.codes):
             return self.codes[numbers]
+        known = numbers < len(self.codes)
         found = np.zeros(len(numbers), np.int32)
         found[known] = self.codes[numbers[known]]
         return found
@@ -160,13 +160,18 @@ class Columns:
         The catalogue's.
     most_bytes
         What all of them may take together; a single larger one is kept until the next.
+
+    Attributes
+    ----------
+    epoch : int
+        The epoch of the catalogue that they belong to.
     """
 
     def __init__(self, database: Database, most_bytes: int = _BYTES_KEPT) -> None:
         self._database = database
         self._most = most_bytes
         self._columns: OrderedDict[str, Column] = OrderedDict()
-        self._epoch: Any = None
+        self.epoch: Any = None
         self._lock = threading.RLock()
 
     @contextlib.contextmanager
@@ -174,9 +179,9 @@ class Columns:
         """Ask for several columns of one state of the catalogue."""
         with self._lock, self._database.reading() as connection:
             epoch = state(connection, "epoch")
-            if epoch != self._epoch:
+            if epoch != self.epoch:
                 self._columns.clear()
-                self._epoch = epoch
+                self.epoch = epoch
             self._connection = connection
             yield self
 

@@ -11,7 +11,9 @@ from skypool.pool.ref import Ref
 from skypool.pool.results.snapshot import Snapshot
 
 if TYPE_CHECKING:
+    import numpy as np
     from astropy.table import Table
+    from numpy.typing import NDArray
     from pandas import DataFrame
 
     from skypool.pool.results.facets import Facet
@@ -92,6 +94,7 @@ class Hits(Sequence[Ref]):
         self.cancelled = cancelled
         self.near = None if near is None else tuple(near)
         self._blocks: dict[int, list[Ref]] = {}
+        self._array: NDArray[np.int64] | None = None
 
     def with_numbers(
         self,
@@ -119,6 +122,14 @@ class Hits(Sequence[Ref]):
         chosen = None if pools is None else array("H", [pools[place] for place in places])
         near = None if self.near is None else [self.near[place] for place in places]
         return self.with_numbers(numbers, chosen, near)
+
+    def as_array(self) -> NDArray[np.int64]:
+        """Return the numbers of the versions as an array, the same one each time."""
+        if self._array is None:
+            import numpy as np
+
+            self._array = np.array(self.numbers, np.int64)
+        return self._array
 
     # -- a sequence
 

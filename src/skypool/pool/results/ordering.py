@@ -86,7 +86,7 @@ def by_key(hits: Hits, key: str) -> Values:
 
     from skypool.pool.results.values import Values, joined, values_of
 
-    numbers = np.array(hits.numbers, np.int64)
+    numbers = hits.as_array()
     if not hits.snapshots:
         return Values(key, np.zeros(0, np.int32), [None])
     if hits.pools is None:

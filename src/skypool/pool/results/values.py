@@ -178,7 +178,7 @@ def values_of(snapshot: Snapshot, numbers: NDArray[np.int64], key: str, few: int
             if key in BY_VERSION:
                 column = columns.attribute(key)
                 return Values(key, column.of(numbers), column.entries)
-            documents = columns.attribute("document").of(numbers).astype(np.int64)
+            documents = snapshot.documents(columns, numbers)
             column = columns.attribute(key) if key in BY_DOCUMENT else columns.key(key)
             found = Values(key, column.of(documents), column.entries)
             return found if attribute else _typed(snapshot, numbers, found, column)
@@ -241,6 +241,8 @@ def _parameter(ref: Ref, key: str) -> Any:
 
 def _typed(snapshot: Snapshot, numbers: NDArray[np.int64], found: Values, column: Column) -> Values:
     """Tell truth values from numbers, and times from texts, by the document of one hit each."""
+    if TRUTH not in column.marks and TIME not in column.marks:
+        return found
     kinds = np.frombuffer(column.marks, np.uint8)[found.codes]
     typed = {}
     for mark, kind in ((TRUTH, bool), (TIME, datetime)):
