@@ -178,19 +178,22 @@ def test_own_metadata_come_before_those_of_datasets():
 keys = st.sampled_from(
     ["TELESCOP", "INSTRUME", "instrument", "telescope", "OBJECT", "DATE-OBS", "TIME-OBS", "MJDREF",
      "EXPTIME", "TSTART", "TIMESYS", "RA", "DEC", "CTYPE1", "CTYPE3", "CRVAL3", "CRPIX3", "CDELT3",
-     "wavelength", "level", "FILTER", "type", "EQUINOX", "TIMEUNIT", "PHOTPLAM", "ROOTNAME"]
+     "wavelength", "level", "FILTER", "type", "EQUINOX", "TIMEUNIT", "PHOTPLAM", "ROOTNAME",
+     "RESTFRQ", "CUNIT3", "MJD-OBS", "TIMEZERO", "TAI-BEG", "PLATEID", "E_MIN", "EXPSTART"]
 )  # fmt: skip
 values = st.one_of(
-    st.sampled_from(["HST", "PACS", "SPIRE", "2010-03-02", "9999-12-31T23:59:59", "TT", "FREQ", "d",
+    st.sampled_from(["HST", "PACS", "SPIRE", "2010-03-02", "9999-12-31T23:59:59", "TT", "FREQ",
+                     "d", "VRAD", "9999-12-31", "23:59:60.9", "GPS",
                      "RA---TAN", "", "1e999", "0001-01-01", "J2000", "20", "250", "\ud800"]),
     st.text(max_size=20),
     st.integers(-(10**30), 10**30),
+    st.sampled_from([10**400, -(10**400), 5e-324, 1e308, -1e308, 1e-300]),
     st.floats(),
     st.booleans(),
     st.datetimes(timezones=st.just(UTC)),
 )  # fmt: skip
 entries = st.lists(
-    st.tuples(keys, values, st.sampled_from(["", "s", "um", "keV", "x"])),
+    st.tuples(keys, values, st.sampled_from(["", "s", "um", "keV", "x", "THz", "cm-1"])),
     max_size=12,
     unique_by=lambda entry: entry[0],
 )

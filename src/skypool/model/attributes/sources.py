@@ -160,7 +160,7 @@ def _number(
         if source.total:
             more = [one(parts.metas[part][index]) for part, index in places[1:]]
             numbers = [number for number in (found, *more) if number is not None]
-            return math.fsum(numbers) if numbers else None
+            return sum(numbers) if numbers else None
         return found
 
     return read
@@ -207,9 +207,8 @@ def _is_current(parts: Parts, frame: tuple[Place | None, Place | None]) -> bool:
         return True
     if isinstance(system, str) and system.strip().upper().startswith("FK4"):
         return False
-    if isinstance(year, str):
-        year = _as_number(year.strip("JB"), "", "")
-    return not isinstance(year, int | float) or year == 0 or abs(year - 2000.0) < 0.01
+    number = _as_number(year.strip("JB") if isinstance(year, str) else year, "", "")
+    return not number or abs(number - 2000.0) < 0.01
 
 
 def _spectral(source: Source, shape: Shape) -> Reader | None:

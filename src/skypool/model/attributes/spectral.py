@@ -11,6 +11,7 @@ from skypool.model.attributes.units import convert
 __all__ = ["spectral_range"]
 
 _LIGHT: Final = 299792458.0
+_LARGEST: Final = 1e300
 # Type of the axis (FITS 4.0, table 25) -> unit where none is given.
 _TYPES: Final = {
     "FREQ": "Hz", "WAVE": "m", "AWAV": "m", "ENER": "J", "WAVN": "1/m", "LAMB": "m",
@@ -44,8 +45,9 @@ def spectral_range(
 
     def number(place: Place | None) -> float | None:
         value = None if place is None else metas[place.part][place.item][1]
-        plain = isinstance(value, int | float) and not isinstance(value, bool)
-        return float(value) if plain else None  # type: ignore[arg-type]
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        return float(value) if abs(value) <= _LARGEST else None
 
     for axis, places in axes.items():
         kind = str(metas[places["ctype"].part][places["ctype"].item][1]).strip().upper()[:4]
@@ -78,5 +80,6 @@ def _wavelength(kind: str, value: float, unit: str, rest: float | None) -> float
         return None
     speed = value * scale / _LIGHT
     if kind == "VRAD":
-        return _LIGHT / (rest * (1 - speed)) if speed < 1 else None
+        frequency = rest * (1 - speed)
+        return _LIGHT / frequency if frequency > 0 else None
     return _LIGHT / rest * (1 + speed) if speed > -1 else None

@@ -37,7 +37,10 @@ def to_utc(moment: datetime, scale: str) -> datetime:
     offset = _TO_TAI.get(scale.strip().upper().partition("(")[0])
     if offset is None:
         return moment
-    atomic = moment + timedelta(seconds=offset)
+    try:
+        atomic = moment + timedelta(seconds=offset)
+    except OverflowError:  # the first or the last minute that there is
+        return moment
     # the table has days of UTC, which the first guess is at most 37 s away from
     guess = atomic - timedelta(seconds=_leap_seconds(atomic))
     return atomic - timedelta(seconds=_leap_seconds(guess))

@@ -10,6 +10,9 @@ __all__ = ["convert"]
 _LIGHT: Final = 299792458.0  # m/s
 _PLANCK: Final = 4.135667696e-15  # eV s
 
+# What divided by a quantity is a wavelength.
+_INVERSE: Final = {"frequency": _LIGHT, "energy": _LIGHT * _PLANCK, "wavenumber": 1.0}
+
 # Unit -> quantity, and how many of its base unit (m, Hz, eV, 1/m, s, deg) one is.
 _UNITS: Final[dict[str, tuple[str, float]]] = {}
 
@@ -69,11 +72,10 @@ def convert(value: float, unit: str, wanted: str) -> float | None:
         return _scaled(value, factor / target[1])
     if target[0] != "length" or value <= 0.0:
         return None
-    if quantity == "frequency":
-        return _LIGHT / _scaled(value, factor)
-    if quantity == "energy":
-        return _LIGHT * _PLANCK / (value * factor)
-    return 1.0 / (value * factor) if quantity == "wavenumber" else None
+    scaled = _scaled(value, factor)
+    if scaled <= 0.0 or quantity not in _INVERSE:
+        return None
+    return _INVERSE[quantity] / scaled
 
 
 def _scaled(value: float, factor: float) -> float:
