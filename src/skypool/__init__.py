@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from skypool.pool.matching import match
     from skypool.pool.pool import Pool
     from skypool.pool.ref import Ref
+    from skypool.pool.sesame import resolve
     from skypool.pool.sync.cloning import clone
 
 __version__ = "0.1.0"
@@ -33,6 +34,7 @@ __all__ = [
     "errors",
     "find",
     "match",
+    "resolve",
 ]
 
 # Names are loaded at first use: `import skypool` alone takes milliseconds.
@@ -49,6 +51,7 @@ _HOMES = {
     "clone": "skypool.pool.sync.cloning",
     "find": "skypool.pool.finding",
     "match": "skypool.pool.matching",
+    "resolve": "skypool.pool.sesame",
 }
 _CALLED = {"find": "find_in_pools"}
 

@@ -52,11 +52,18 @@ def ls_verb(state: State, prefix: str | None, quiet: bool, null: bool, at: str |
         ("find \"tagged('using cal v1')\" --kind SimpleImage", "images with a tag"),
         ('find "od == 98" -c instrument,band -s -saved', "columns, newest first"),
         ("find --facets instrument,band", "how many of each"),
+        ("find 'covers($object)' --object 'M 83'", "images of an object, by its name"),
         ("find \"object == 'M83'\" -q | xargs -n1 skypool path", "real files, for any program"),
     ],
 )
 @click.argument("query", required=False, nargs=-1)
 @click.option("-k", "--kind", metavar="KIND", help="Only this kind, its sub-kinds included.")
+@click.option(
+    "--object",
+    "target",
+    metavar="NAME",
+    help="Look up an object online (Sesame); $object in the query is its position.",
+)
 @click.option("-l", "--limit", metavar="N", type=click.IntRange(min=0), help="At most N products.")
 @click.option(
     "-s", "--order-by", metavar="KEYS", help="Order, such as `-saved,name`; `-` is descending."
@@ -118,6 +125,7 @@ def find_verb(
     if output is not None and format_ == "table":
         raise UsageError("--output goes with --format", hint="--format csv --output FILE")
     keys = _keys(options.pop("columns"))
+    options["values"] = _values(options.pop("target"))
     pool = state.open(write=save is not None, at=at)
     text = query[0] if query else ""
     hits = pool.find(text, saved=saved, columns=keys, **options)
@@ -155,6 +163,15 @@ def _check_keys(pool: Pool, keys: tuple[str, ...]) -> None:
         from skypool.pool.results.ordering import check_keys
 
         check_keys(keys, pool.view.session.catalogue.keys(), "a column")
+
+
+def _values(target: str | None) -> dict[str, object] | None:
+    """Return what `$object` stands for; only this asks the network."""
+    if target is None:
+        return None
+    from skypool.pool.sesame import resolve
+
+    return {"object": resolve(target)}
 
 
 def _print(state: State, refs: Iterable[Ref], quiet: bool, null: bool) -> None:
