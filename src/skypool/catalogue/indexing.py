@@ -144,12 +144,25 @@ def _by_key(
                     part = rows[key] = []
                 part.append((value, number, place, unit_id))
         if document.attributes:
-            for attribute, value, unit in visible(document.metas[0][1], document.attributes):
-                if unit not in units:
-                    units[unit] = _unit(connection, unit)
-                row = to_database(searchable(value)) if type(value) is str else searchable(value)
-                rows.setdefault(attribute, []).append((row, number, 0, units[unit]))
+            _add_attributes(connection, number, document, units, rows)
     return rows
+
+
+def _add_attributes(
+    connection: sqlite3.Connection,
+    number: int,
+    document: IndexedDocument,
+    units: dict[str, int],
+    rows: dict[_Key, list[_Row]],
+) -> None:
+    for attribute, value, unit in visible(document.metas[0][1], document.attributes):
+        if unit not in units:
+            units[unit] = _unit(connection, unit)
+        if type(value) is str:  # never longer than what the index takes
+            value = to_database(value)
+        elif type(value) is not float:
+            value = searchable(value)
+        rows.setdefault(attribute, []).append((value, number, 0, units[unit]))
 
 
 def _sort(rows: list[_Row]) -> None:

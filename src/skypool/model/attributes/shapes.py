@@ -6,6 +6,7 @@ Products of one pipeline have one shape, so that what depends on it is worked ou
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from skypool.model.kinds import ancestors, is_context, is_kind
@@ -195,11 +196,15 @@ class Shape:
 def plain_text(value: Any) -> str | None:
     """Return a value as text, None where it says that there is none."""
     if isinstance(value, str):
-        text = value.strip()
-    elif isinstance(value, bool):
+        return _stripped(value)
+    if value is None or isinstance(value, bool):
         return None
-    elif isinstance(value, float):
-        text = str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
-    else:
-        text = str(value)
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    return str(value)
+
+
+@lru_cache(maxsize=4096)
+def _stripped(text: str) -> str | None:
+    text = text.strip()
     return None if text.upper() in _NOTHING else text

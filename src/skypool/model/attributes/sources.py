@@ -60,18 +60,19 @@ def _glob(pattern: str) -> re.Pattern[str]:
 
 def checked(attribute: CoreAttribute, value: Any) -> Any:
     """Return a value as the attribute has it, None where it cannot be one."""
-    if attribute.type == "text":
+    kind = attribute.type
+    if kind == "text":
         text = plain_text(value)
-        return None if text is None else text[:MAX_TEXT]
-    if attribute.type == "time":
+        return text if text is None or len(text) <= MAX_TEXT else text[:MAX_TEXT]
+    if kind == "time":
         return value if isinstance(value, datetime) else None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if type(value) not in (float, int) or not math.isfinite(value):
         return None
     if attribute.name == "ra" and -360.0 <= value <= 720.0:
         value %= 360.0
     if not attribute.least <= value <= attribute.most:
         return None
-    if attribute.type == "integer":
+    if kind == "integer":
         return int(value) if value == int(value) else None
     return float(value)
 
