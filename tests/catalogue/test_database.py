@@ -5,8 +5,9 @@ import sqlite3
 
 import pytest
 
+from skypool.catalogue.checks import guarded
 from skypool.catalogue.database import Database
-from skypool.errors import Locked
+from skypool.errors import Damaged, Locked
 
 FORK = multiprocessing.get_context("fork")
 ROUNDS = 60
@@ -46,3 +47,26 @@ def test_a_lock_that_does_not_end_is_told(tmp_path, monkeypatch):
     with pytest.raises(Locked, match="in use by another process"):
         Database(str(path), writable=True).prepare()
     other.close()
+
+
+class Stop(BaseException):
+    """What a handler of a signal may raise."""
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, Stop])
+def test_what_stops_a_function_of_ours_is_no_damage(tmp_path, raised):
+    def stop(*_):
+        raise raised
+
+    database = Database(str(tmp_path / "c.sqlite"), writable=True)
+    database.prepare()
+    connection = database.connection()
+    connection.create_function("asked", 1, guarded(stop))
+    with pytest.raises(raised):
+        database.query("SELECT asked(1)")
+    connection.create_function("asked", 1, stop)  # as if it came before the first line
+    with pytest.raises(KeyboardInterrupt):
+        database.query("SELECT asked(1)")
+    connection.create_function("asked", 1, guarded(int))  # a value that cannot be
+    with pytest.raises(Damaged):
+        database.query("SELECT asked('x')")

@@ -406,8 +406,8 @@ def test_collections_and_rebuilds_while_a_large_tree_is_added(
     real = session.stage
     rounds: list[str] = []
 
-    def staging(writer: Any, documents: Any) -> None:
-        real(writer, documents)
+    def staging(*given: Any) -> None:
+        real(*given)
         if len(rounds) < 9:
             rounds.append("gc" if len(rounds) % 4 != 3 else "reindex")
             if rounds[-1] == "gc":

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 __all__ = [
@@ -27,14 +28,17 @@ __all__ = [
     "TAG",
     "VERSION",
     "crc_of_row",
+    "guarded",
     "register",
     "rotten_table",
+    "stopped",
     "sure",
 ]
 
 
 class _Noticed(threading.local):
     table: str = ""
+    error: BaseException | None = None
 
 
 _noticed = _Noticed()
@@ -50,15 +54,47 @@ def crc_of_row(*values: Any) -> int:
 
 
 def _checked(table: str, crc: int, *values: Any) -> int:
-    if crc != zlib.crc32(ascii(values).encode()):
-        _noticed.table = table
-        raise _RowDamaged(table)
-    return 1
+    try:
+        if crc == zlib.crc32(ascii(values).encode()):
+            return 1
+    except BaseException as error:
+        _noticed.error = error
+        raise
+    _noticed.table = table
+    raise _RowDamaged(table)
+
+
+def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Keep what a function raises that SQLite calls: SQLite itself only says that it did."""
+
+    def called(*values: Any) -> Any:
+        try:
+            return function(*values)
+        except BaseException as error:
+            _noticed.error = error
+            raise
+
+    return called
+
+
+def stopped() -> BaseException | None:
+    """Return what stopped a function that SQLite called in this thread, once.
+
+    Returns
+    -------
+    BaseException or None
+        None where a value was the reason: something that is no signal's doing.
+    """
+    error, _noticed.error = _noticed.error, None
+    if error is None:
+        # A handler of a signal raised before the function's first line: that of Ctrl-C does.
+        return KeyboardInterrupt()
+    return None if isinstance(error, Exception) else error
 
 
 def register(connection: sqlite3.Connection) -> None:
     """Give a connection the functions that the statements of the catalogue use."""
-    connection.create_function("crc_of_row", -1, crc_of_row, deterministic=True)
+    connection.create_function("crc_of_row", -1, guarded(crc_of_row), deterministic=True)
     connection.create_function("checked", -1, _checked, deterministic=True)
 
 

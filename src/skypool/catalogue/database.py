@@ -16,7 +16,7 @@ import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from skypool.catalogue.checks import register, rotten_table
+from skypool.catalogue.checks import register, rotten_table, stopped
 from skypool.catalogue.schema import SCHEMA, SCHEMA_VERSION
 from skypool.errors import Damaged, DiskFull, Locked, ReadOnly, StorageError
 
@@ -59,6 +59,10 @@ def explained(path: str) -> Iterator[None]:
         table = rotten_table()
         if table:
             raise _damaged(path, f"a row of the table {table} is not what was written") from None
+        if "user-defined function raised" in str(error):
+            reason = stopped()
+            if reason is not None:
+                raise reason from None
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise Locked(

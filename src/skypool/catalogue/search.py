@@ -15,7 +15,7 @@ from array import array
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final, NamedTuple, TypeVar
 
-from skypool.catalogue.checks import NAME, VERSION
+from skypool.catalogue.checks import NAME, VERSION, guarded
 from skypool.catalogue.database import Database, explained
 from skypool.catalogue.indexing import document_numbers
 from skypool.catalogue.interface import VersionRow
@@ -197,7 +197,7 @@ def _rows(
         " ORDER BY n.name, v.version"
     )
     compiler.register(connection)
-    connection.create_function("row_known", 2, known.holds)
+    connection.create_function("row_known", 2, guarded(known.holds))
     return connection.execute(sql, {"at": compiler.at, **compiler.parameters})
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from skypool.catalogue.attributes import ATTRIBUTE_KEYS
+from skypool.catalogue.checks import guarded
 from skypool.catalogue.search_calls import CALLS
 from skypool.catalogue.search_clause import (
     EVERYTHING,
@@ -89,16 +90,16 @@ class Compiler:
         def test(number: int, value: Any) -> int:
             return self.tests[number](value)
 
-        connection.create_function("query_term", 3, term)
+        connection.create_function("query_term", 3, guarded(term))
 
         def region(number: int, parts: bytes) -> int:
             return self.regions[number](parts)
 
-        connection.create_function("query_test", 2, test)
-        connection.create_function("query_region", 2, region)
-        connection.create_function("query_circle", 4, lambda n, *at: self.circles[n](*at))
-        connection.create_function("query_limit", 2, lambda parts, n: whole_box(parts)[n])
-        connection.create_function("query_overlap", 2, overlap)
+        connection.create_function("query_test", 2, guarded(test))
+        connection.create_function("query_region", 2, guarded(region))
+        connection.create_function("query_circle", 4, guarded(lambda n, *at: self.circles[n](*at)))
+        connection.create_function("query_limit", 2, guarded(lambda parts, n: whole_box(parts)[n]))
+        connection.create_function("query_overlap", 2, guarded(overlap))
 
     def parameter(self, value: Any) -> str:
         """Return the placeholder of a value."""
