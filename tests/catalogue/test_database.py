@@ -49,7 +49,7 @@ def test_a_lock_that_does_not_end_is_told(tmp_path, monkeypatch):
     other.close()
 
 
-class Stop(BaseException):
+class Stop(Exception):
     """What a handler of a signal may raise."""
 
 
@@ -67,6 +67,11 @@ def test_what_stops_a_function_of_ours_is_no_damage(tmp_path, raised):
     connection.create_function("asked", 1, stop)  # as if it came before the first line
     with pytest.raises(KeyboardInterrupt):
         database.query("SELECT asked(1)")
+    connection.execute("CREATE TABLE odd(x)")
+    connection.execute("INSERT INTO odd VALUES (CAST(x'80' AS TEXT))")
+    connection.create_function("asked", 1, stop)
+    with pytest.raises(Damaged):  # text that is none
+        database.query("SELECT asked(x) FROM odd")
     connection.create_function("asked", 1, guarded(int))  # a value that cannot be
     with pytest.raises(Damaged):
         database.query("SELECT asked('x')")

@@ -29,9 +29,9 @@ __all__ = [
     "VERSION",
     "crc_of_row",
     "guarded",
+    "noticed_error",
     "register",
     "rotten_table",
-    "stopped",
     "sure",
 ]
 
@@ -77,19 +77,16 @@ def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
     return called
 
 
-def stopped() -> BaseException | None:
-    """Return what stopped a function that SQLite called in this thread, once.
+def noticed_error() -> BaseException | None:
+    """Return what a function raised that SQLite called in this thread, once.
 
     Returns
     -------
     BaseException or None
-        None where a value was the reason: something that is no signal's doing.
+        None where it raised before its first line: a signal did it, or a value that is no value.
     """
     error, _noticed.error = _noticed.error, None
-    if error is None:
-        # A handler of a signal raised before the function's first line: that of Ctrl-C does.
-        return KeyboardInterrupt()
-    return None if isinstance(error, Exception) else error
+    return error
 
 
 def register(connection: sqlite3.Connection) -> None:

@@ -8,6 +8,7 @@ import random
 import re
 import shutil
 import sqlite3
+import struct
 import tempfile
 import threading
 import time
@@ -16,9 +17,9 @@ import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from skypool.catalogue.checks import register, rotten_table, stopped
+from skypool.catalogue.checks import noticed_error, register, rotten_table
 from skypool.catalogue.schema import SCHEMA, SCHEMA_VERSION
-from skypool.errors import Damaged, DiskFull, Locked, ReadOnly, StorageError
+from skypool.errors import Damaged, DiskFull, Locked, ReadOnly, SkypoolError, StorageError
 
 __all__ = ["CatalogueVersion", "Database", "explained"]
 
@@ -44,6 +45,18 @@ _HINT = (
 )
 
 
+# What functions of ours raise for values that are not what was written.
+_OF_VALUES = (
+    SkypoolError,
+    ArithmeticError,
+    AssertionError,
+    LookupError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+
+
 class CatalogueVersion(StorageError):
     """The tables are those of another version of skypool."""
 
@@ -60,9 +73,9 @@ def explained(path: str) -> Iterator[None]:
         if table:
             raise _damaged(path, f"a row of the table {table} is not what was written") from None
         if "user-defined function raised" in str(error):
-            reason = stopped()
-            if reason is not None:
-                raise reason from None
+            stopped = _stopped(path)
+            if stopped is not None:
+                raise stopped from None
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise Locked(
@@ -83,6 +96,30 @@ def explained(path: str) -> Iterator[None]:
         if code in _CORRUPT or (code == sqlite3.SQLITE_ERROR and _BROKEN.search(str(error))):
             raise _damaged(path, str(error)) from None
         raise StorageError(f"the catalogue {path} cannot be used: {error}", hint=_HINT) from None
+
+
+def _stopped(path: str) -> BaseException | None:
+    """Return what a handler of a signal raised within a question; None for damage."""
+    error = noticed_error()
+    if error is not None:
+        return None if isinstance(error, _OF_VALUES) else error
+    # Nothing was noticed: the function was not begun, since one of its values is no text; or
+    # the handler ran before its first line, which is where most signals arrive. What that
+    # raised is lost; the handler of Ctrl-C raises this.
+    return None if _has_broken_text(path) else KeyboardInterrupt()
+
+
+def _has_broken_text(path: str) -> bool:
+    """Read everything: only after an error that may be damage."""
+    try:
+        with contextlib.closing(_connect(path)) as connection:
+            tables = "SELECT name FROM sqlite_master WHERE type = 'table'"
+            for (table,) in connection.execute(tables).fetchall():
+                for _ in connection.execute(f'SELECT * FROM "{table}"'):
+                    pass
+    except (sqlite3.Error, UnicodeDecodeError):
+        return True
+    return False
 
 
 def _damaged(path: str, why: str) -> Damaged:
