@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import gzip
+import io
 import os
 import tarfile
 import time
@@ -363,3 +364,27 @@ def test_all_real_files_in_one_commit(pool, shared_data, tmp_path):
     assert report.bytes_added < 0.45 * report.bytes_in
     again = pool.add_report(files, force_read=True)
     assert again.saved == []
+
+
+def test_members_of_an_archive_that_lead_out_of_it_are_left_out(tmp_path):
+    def member(name, kind=tarfile.REGTYPE, link=""):
+        found = tarfile.TarInfo(name)
+        found.type, found.linkname, found.size = kind, link, 3 if kind == tarfile.REGTYPE else 0
+        return found
+
+    hostile = [
+        member("obs/good.txt"), member("../evil.txt"), member(str(tmp_path / "evil.txt")),
+        member("obs/out", tarfile.SYMTYPE, "../.."), member("obs/out/evil.txt"),
+        member("obs/far", tarfile.SYMTYPE, "/etc"), member("obs/hard", tarfile.LNKTYPE, "../evil"),
+        member("obs/pipe", tarfile.FIFOTYPE),
+    ]  # fmt: skip
+    with tarfile.open(tmp_path / "obs.tar", "w") as archive:
+        for found in hostile:
+            archive.addfile(found, io.BytesIO(b"abc") if found.size else None)
+    pool = sp.Pool(tmp_path / "pool")
+    report = pool.add_report(tmp_path / "obs.tar")
+    assert {path.rpartition(": ")[2] for path, _ in report.skipped} >= {
+        "../evil.txt", str(tmp_path / "evil.txt"), "obs/out", "obs/far", "obs/hard", "obs/pipe",
+    }  # fmt: skip
+    assert not list(tmp_path.rglob("evil.txt"))
+    assert "obs/good.txt" in [ref.name for ref in pool.ls()]
