@@ -12,6 +12,7 @@ import numpy as np
 
 from skypool.model.memory_table import MemoryTable
 from skypool.model.tables import Table
+from skypool.sky.cells_of_many import cells_of
 from skypool.sky.columns import position_columns
 from skypool.sky.coverage import AllSky, CellsPart, Part, State, Truth
 from skypool.sky.frames import ROTATIONS
@@ -274,7 +275,7 @@ def _of_directions(table: Table, blocks: Iterator[tuple[Any, Any]], frame: str) 
         native = np.stack([scale * np.cos(lon), scale * np.sin(lon), np.sin(lat)], axis=1)
         there = np.isfinite(native).all(axis=1) & (np.abs(lat) <= np.pi / 2)
         vectors = native[there] @ matrix.T
-        cells = np.union1d(cells, _cells(vectors, ORDER))
+        cells = np.union1d(cells, cells_of(vectors, ORDER))
     order = ORDER
     ranges = _merged(np.stack([cells, cells + 1], axis=1))
     while len(ranges) > MOST_RANGES // 2:
@@ -282,16 +283,6 @@ def _of_directions(table: Table, blocks: Iterator[tuple[Any, Any]], frame: str) 
         cells = np.unique(cells >> 2)
         ranges = _merged(np.stack([cells, cells + 1], axis=1))
     return ranges << 2 * (DEEPEST - order)
-
-
-def _cells(vectors: Any, order: int) -> Any:
-    """Return the cells of many directions, as `cell_of` does."""
-    from astropy import units as u
-    from astropy_healpix.core import lonlat_to_healpix
-
-    lon = np.arctan2(vectors[:, 1], vectors[:, 0])
-    lat = np.arctan2(vectors[:, 2], np.hypot(vectors[:, 0], vectors[:, 1]))
-    return np.unique(lonlat_to_healpix(lon * u.rad, lat * u.rad, 1 << order, order="nested"))
 
 
 def _of_positions(self: SkyCells) -> Any:
