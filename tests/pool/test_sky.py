@@ -306,3 +306,9 @@ def test_the_value_at_a_place_looks_only_at_images_there(pool):
     before = pool.view.session.store.bytes_read
     assert not pool.find("value(image, 150, 0) > 0.5")
     assert pool.view.session.store.bytes_read == before
+
+
+def test_what_is_no_position_is_shown_where_it_stands(pool):
+    with pytest.raises(QueryError, match="column 12") as caught:
+        pool.find("not covers(1)")
+    assert caught.value.text == "not covers(1)"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from skypool.catalogue.search import Found, Scope, find_numbers
-from skypool.errors import UsageError
+from skypool.errors import QueryError, UsageError
 from skypool.pool.near import Rows, nearest
 from skypool.pool.results.hits import Hits
 from skypool.pool.results.ordering import OrderKey, check_keys, ordered, parse_order
@@ -80,7 +80,11 @@ class Search:
 def find(views: Sequence[View], search: Search) -> Hits:
     """Return the products that a search finds, in one pool or in several."""
     tree, order = search.check()
-    parts = [_in_pool(view, search, tree, order, alone=len(views) == 1) for view in views]
+    try:
+        parts = [_in_pool(view, search, tree, order, alone=len(views) == 1) for view in views]
+    except QueryError as error:
+        error.text = error.text or search.text  # drivers see the tree only
+        raise
     hits = parts[0] if len(parts) == 1 else _together(parts, order)
     if callable(search.query):
         from skypool.pool.results.functions import chosen

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -31,6 +33,16 @@ _unrelated = click.option(
 )
 
 
+@contextlib.contextmanager
+def _resumable() -> Iterator[Reporter]:
+    """Show progress; tell whoever interrupts that nothing is lost by it."""
+    with Reporter() as reporter:
+        try:
+            yield reporter
+        except KeyboardInterrupt:
+            raise Interrupted("interrupted; the same command goes on where it was") from None
+
+
 @verb(
     "clone",
     examples=[
@@ -47,13 +59,10 @@ def clone_verb(state: State, source: str, destination: str, skip_damaged: bool) 
     `pull` and `push` keep it in step later on; the other side is remembered.
     """
     pool = state.open_place(state.named_place(source))
-    with Reporter() as reporter:
-        try:
-            report = pool.clone_report(
-                state.named_place(destination).text, skip_damaged=skip_damaged, progress=reporter
-            )
-        except KeyboardInterrupt:
-            raise Interrupted("interrupted; the same command goes on where it was") from None
+    with _resumable() as reporter:
+        report = pool.clone_report(
+            state.named_place(destination).text, skip_damaged=skip_damaged, progress=reporter
+        )
     return _tell(state, report, reporter.seconds)
 
 
@@ -74,13 +83,8 @@ def pull_verb(state: State, other: str | None, unrelated: bool, skip_damaged: bo
     """
     pool = state.open(write=True)
     place = None if other is None else state.named_place(other).text
-    with Reporter() as reporter:
-        try:
-            report = pool.pull(
-                place, unrelated=unrelated, skip_damaged=skip_damaged, progress=reporter
-            )
-        except KeyboardInterrupt:
-            raise Interrupted("interrupted; the same command goes on where it was") from None
+    with _resumable() as reporter:
+        report = pool.pull(place, unrelated=unrelated, skip_damaged=skip_damaged, progress=reporter)
     return _tell(state, report, reporter.seconds)
 
 
@@ -102,13 +106,8 @@ def push_verb(state: State, other: str | None, unrelated: bool, skip_damaged: bo
     # Opened like for `pull`, so that the other side can be remembered where that is allowed.
     pool = state.open(write=True)
     place = None if other is None else state.named_place(other).text
-    with Reporter() as reporter:
-        try:
-            report = pool.push(
-                place, unrelated=unrelated, skip_damaged=skip_damaged, progress=reporter
-            )
-        except KeyboardInterrupt:
-            raise Interrupted("interrupted; the same command goes on where it was") from None
+    with _resumable() as reporter:
+        report = pool.push(place, unrelated=unrelated, skip_damaged=skip_damaged, progress=reporter)
     return _tell(state, report, reporter.seconds)
 
 
