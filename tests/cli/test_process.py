@@ -186,6 +186,18 @@ def test_processes_that_make_a_pool_together_all_succeed(tree: Path) -> None:
         assert process.returncode == 0, out + err
 
 
+def test_init_completes_a_pool_whose_maker_is_not_done(
+    tmp_path: Path, sky: Callable[..., Any]
+) -> None:
+    from skypool.pool.folder import PoolFolder
+    from skypool.storage.filelayer import LocalFiles
+
+    PoolFolder.create(str(tmp_path / "half"), LocalFiles(), exclusive=True)
+    made = sky("-p", str(tmp_path / "half"), "init", "--json")
+    assert made.json["created"] is False
+    sky("-p", str(tmp_path / "half"), "ls")
+
+
 def test_locked_exits_11(
     pool: Path, sky: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

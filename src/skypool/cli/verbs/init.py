@@ -41,7 +41,8 @@ def init_verb(state: State, pool: str | None, new: bool) -> None:
         if new:
             raise
         made = False
-        opened = state.open_place(place)
+        # Whoever made the folder may not be done with it: a writer completes it, a reader cannot.
+        opened = state.open_place(place, mode="a")
     if state.json:
         click.echo(
             to_json(
