@@ -7,14 +7,17 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from astropy.wcs import WCS
 
 import skypool as sp
+from skypool.catalogue.interface import Published
 from skypool.errors import Damaged, Locked, ReadOnly
 from skypool.pool.pool import Pool
+from skypool.pool.session import Session
 
 from .upkeep import (
     answers,
@@ -201,6 +204,41 @@ def test_rebuild_under_live_writers(tmp_path: Path) -> None:
         assert rounds > 2
         assert len(pool) == 81
         assert [commit.number for commit in pool.history()] == list(range(81, 0, -1))
+        assert pool.verify().ok
+
+
+def test_a_commit_ends_though_the_catalogue_is_rebuilt_whenever_that_is_possible(
+    tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "busy"
+    kept: list[str] = []
+    with sp.Pool(folder) as pool, sp.Pool(folder) as other:
+        pool.save(product(1), name="start")
+
+        def disturb() -> None:
+            # A rebuild of another process would wait for the lock; this one lets it be.
+            try:
+                with other.view.session.folder.lock(exclusive=True, wait=0):
+                    pass
+            except Locked:
+                kept.append("held")
+            else:
+                other.reindex()
+                kept.append("rebuilt")
+
+        publish = Session.publish
+
+        def publishing(session: Session, *args: Any) -> Published:
+            disturb()
+            return publish(session, *args)
+
+        monkeypatch.setattr(Session, "publish", publishing)
+        pool.save(product(2), name="saved")
+        assert kept == ["rebuilt", "rebuilt", "held"]
+        kept.clear()
+        pool.add(tree)
+        assert kept == ["rebuilt", "rebuilt", "held"]
+        assert {ref.name for ref in pool} >= {"start", "saved", tree.name}
         assert pool.verify().ok
 
 

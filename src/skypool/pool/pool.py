@@ -11,6 +11,7 @@ from skypool.errors import NotFound, StorageError, UsageError
 from skypool.model.product import Product
 from skypool.pool.ref import Ref
 from skypool.pool.resolve import check_tag
+from skypool.pool.retrying import attempts
 from skypool.pool.sync.instep import InStep
 from skypool.pool.transaction import RemoveReport, Transaction
 from skypool.pool.view import View
@@ -20,10 +21,9 @@ if TYPE_CHECKING:
     from skypool.pool.healing import RepairReport
     from skypool.pool.maintenance import GcReport
     from skypool.pool.progress import OnProgress
+    from skypool.pool.session import Session
 
 __all__ = ["Pool"]
-
-_TRIES = 5
 
 
 class Pool(InStep):
@@ -156,7 +156,10 @@ class Pool(InStep):
             if not os.path.lexists(path):
                 raise NotFound(f"there is no file or folder {path!r}")
         view = self._changing()
-        return _retried(lambda: self._add_once(view, listed, labels, message, chosen, progress))
+        return _retried(
+            view.session,
+            lambda: self._add_once(view, listed, labels, message, chosen, progress),
+        )
 
     def _add_once(
         self,
@@ -411,11 +414,12 @@ class Pool(InStep):
         rebuild(self._changing().session, progress)
 
 
-def _retried(work: Callable[[], AddReport]) -> AddReport:
-    """Do the work again where gc took chunks that it was to reuse."""
-    for _ in range(_TRIES):
-        try:
-            return work()
-        except ChunksGone:
-            continue
+def _retried(session: Session, work: Callable[[], AddReport]) -> AddReport:
+    """Do the work again where chunks that it was to reuse were reclaimed."""
+    for undisturbed in attempts(session):
+        with undisturbed:
+            try:
+                return work()
+            except ChunksGone:
+                continue
     raise StorageError("chunks were reclaimed again and again while adding", hint="try again")

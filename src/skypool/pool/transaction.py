@@ -14,13 +14,13 @@ from skypool.model.product import Product
 from skypool.pool.pending import Pending, Save, Storing, number_of
 from skypool.pool.ref import Ref, seen
 from skypool.pool.resolve import check_name, check_tag
+from skypool.pool.retrying import attempts
 
 if TYPE_CHECKING:
     from skypool.pool.view import View
 
 __all__ = ["Pending", "RemoveReport", "Transaction"]
 
-_TRIES = 5
 # Products of one commit that wait in memory for its end: so many, or of so many bytes. Up to
 # this size a commit can be written once more where chunks that it reuses were reclaimed; a
 # larger one is stored product by product.
@@ -234,20 +234,21 @@ class Transaction:
             self._draft.tags = [(tag, number_of(ref), on) for ref, tag, on in self._tags]
             self.published = session.publish(self._draft, None)
             return
-        for _ in range(_TRIES):
-            storing = self._store()
-            try:
-                storing.take(self._saves)
-                self.published = storing.publish(self._view, self._tags)
-            except ChunksGone:
-                # gc took chunks that were to be reused: everything is written once more.
-                storing.writer.abandon()
-                continue
-            except BaseException:
-                storing.writer.abandon()
-                raise
-            storing.writer.close()
-            return
+        for undisturbed in attempts(session):
+            with undisturbed:
+                storing = self._store()
+                try:
+                    storing.take(self._saves)
+                    self.published = storing.publish(self._view, self._tags)
+                except ChunksGone:
+                    # They were to be reused: everything is written once more.
+                    storing.writer.abandon()
+                    continue
+                except BaseException:
+                    storing.writer.abandon()
+                    raise
+                storing.writer.close()
+                return
         raise StorageError("chunks were reclaimed again and again while saving", hint="try again")
 
     def _store(self) -> Storing:
