@@ -1,0 +1,165 @@
+"""Verification of the product documents: what they need, and what the catalogue says of them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from skypool.catalogue.chunks import chunk_key
+from skypool.catalogue.comparing import TermSums
+from skypool.catalogue.terms import terms_of, terms_of_attributes
+from skypool.codec.digest import Hasher
+from skypool.codec.documents import loads
+from skypool.errors import Damaged, SkypoolError, SourceChanged
+from skypool.pool.reaching import content_of, reached
+from skypool.storage.inplace import FileSource, FileState
+
+if TYPE_CHECKING:
+    from skypool.catalogue.collecting import Marks
+    from skypool.catalogue.interface import SourceRow, Term
+    from skypool.pool.session import Session
+    from skypool.pool.verify_report import Findings, Problem
+
+__all__ = ["DocumentCheck"]
+
+_READ = 4 << 20
+
+
+class DocumentCheck:
+    """Go through all documents, and mark the chunks that they need.
+
+    Parameters
+    ----------
+    session
+        The pool.
+    findings
+        Where problems go.
+    quick
+        Files kept in place are not read, terms not compared.
+
+    Attributes
+    ----------
+    unreadable : dict of int to Problem
+        Documents that cannot be read, by their number.
+    """
+
+    def __init__(self, session: Session, findings: Findings, *, quick: bool) -> None:
+        self._session = session
+        self._findings = findings
+        self._quick = quick
+        self.unreadable: dict[int, Problem] = {}
+
+    def check(self, marks: Marks, head: int) -> None:
+        """Mark what the versions up to a commit need."""
+        with contextlib.ExitStack() as stack:
+            sums = None
+            if not self._quick:
+                sums = stack.enter_context(TermSums(self._session.catalogue.database))
+            self._check_each(marks, head, sums)
+
+    def _check_each(self, marks: Marks, head: int, sums: TermSums | None) -> None:
+        total = marks.count_documents(head)
+        for count, (number, digest) in enumerate(marks.documents(0, head)):
+            if count % 256 == 0:
+                self._findings.tell("checking documents", count, total)
+            self._findings.report.checked += 1
+            marks.add(digest)
+            document = self._document(number, digest)
+            if document is None:
+                continue
+            if sums is not None and not sums.fits(number, self._terms(digest, document)):
+                what = "the catalogue has other searchable values than the document"
+                problem = self._findings.problem("catalogue", what, f"document {digest.hex()[:16]}")
+                problem.hurt = [f"{name}@{version}" for name, version in marks.holders(number)]
+            sources = self._session.catalogue.sources(digest)
+            if sources:
+                self._check_in_place(marks, number, document, sources)
+            else:
+                self._reach(marks, document)
+        self._findings.tell("checking documents", total, total)
+
+    def _terms(self, digest: bytes, document: Mapping[str, Any]) -> Iterator[Term]:
+        yield from terms_of(document)
+        database = self._session.catalogue.database
+        yield from terms_of_attributes(database, digest, document)
+
+    def _document(self, number: int, digest: bytes) -> Mapping[str, Any] | None:
+        try:
+            document = loads(self._session.fetch(digest))
+            if not isinstance(document, dict) or document.get("skypool") != 1:
+                raise Damaged("it is not a product document")
+        except Damaged as error:
+            where = f"document {digest.hex()[:16]}"
+            self.unreadable[number] = self._findings.problem("document", error.message, where)
+            self._findings.lost.add(digest)
+            return None
+        return document
+
+    def _reach(self, marks: Marks, part: Any) -> None:
+        try:
+            for digests in reached(part, self._session.fetch):
+                marks.add(digests)
+        except Damaged:
+            pass  # a list of chunks, whose own name was marked: it will be missed
+
+    def _check_in_place(
+        self,
+        marks: Marks,
+        number: int,
+        document: Mapping[str, Any],
+        sources: list[SourceRow],
+    ) -> None:
+        """Check the user's files; their chunks count as there if one file is as it was."""
+        good = 0
+        problems = []
+        for row in sources:
+            try:
+                self._check_source(row, document)
+                good += 1
+            except SkypoolError as error:
+                problems.append(self._findings.problem("source", error.message, row.path))
+        content = content_of(document)
+        parts = {**document, "file": {**document["file"], "segments": []}}
+        self._reach(marks, parts)
+        if good or self._is_stored(marks, content):
+            self._reach(marks, [_lists_only(part) for part in content])
+        else:
+            for problem in problems:
+                problem.hurt = [f"{name}@{version}" for name, version in marks.holders(number)]
+
+    def _is_stored(self, marks: Marks, content: list[Any]) -> bool:
+        """Return whether the pool has all chunks of a file itself."""
+        try:
+            keys = (
+                chunk_key(digests[at : at + 32])
+                for digests in reached(content, self._session.fetch)
+                for at in range(0, len(digests), 32)
+            )
+            return all(marks.has_row(key) for key in keys)
+        except Damaged:
+            return False
+
+    def _check_source(self, row: SourceRow, document: Mapping[str, Any]) -> None:
+        file = document["file"]
+        wrapper = file.get("wrapper") or file
+        self._findings.report.checked += 1
+        with FileSource(
+            row.path, FileState(row.size, row.mtime_ns), self._session.folder.files
+        ) as source:
+            if self._quick:
+                return
+            hasher = Hasher()
+            for offset in range(0, source.size, _READ):
+                hasher.update(source.pread(offset, _READ))
+                self._findings.report.bytes += min(_READ, source.size - offset)
+            if hasher.digest().hex() != wrapper["hash"]:
+                raise SourceChanged(f"{row.path} is not as it was, though its size and time are")
+
+
+def _lists_only(segment: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a segment without the names of its chunks, but with that of their list."""
+    chunks = segment.get("chunks")
+    if isinstance(chunks, Mapping):
+        return {"type": "", "list": chunks["list"]}
+    return {}
