@@ -36,3 +36,6 @@ if ! "$venv/bin/python" -m pip install --disable-pip-version-check --no-input -e
     echo "the installation failed; all of its output is in $log" >&2
     exit 1
 fi
+# Its modules compiled, as pip does for what it does not install from a folder in place: where
+# PYTHONDONTWRITEBYTECODE is set, every start of the program would compile them again.
+"$venv/bin/python" -m compileall -q src
