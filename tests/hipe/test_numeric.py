@@ -186,7 +186,7 @@ def test_comparison_with_nothing_and_with_other_shapes():
     assert (x == None) is False  # noqa: E711
     assert (x != None) is True  # noqa: E711
     with pytest.raises(UsageError):
-        Double1d([1, 2]) == Double1d([1])
+        (Double1d([1, 2]) == Double1d([1])).size
     with pytest.raises(TypeError):
         hash(x)
 
@@ -292,7 +292,7 @@ def test_arrays_for_others():
 )
 def test_division_agrees_with_java(values, by):
     found = Int1d(values) / by
-    assert list(found) == [int(math.trunc(value / by)) for value in values]
+    assert list(found) == [math.trunc(value / by) for value in values]
     rest = Int1d(values) % by
     assert np.array_equal(found * by + rest, values)
 
