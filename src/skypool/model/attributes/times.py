@@ -12,7 +12,7 @@ from bisect import bisect_right
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-__all__ = ["from_days", "from_text", "to_utc"]
+__all__ = ["from_days", "from_text", "to_tai", "to_utc"]
 
 _EPOCH: Final = datetime(1858, 11, 17, tzinfo=UTC)
 _JD_OF_EPOCH: Final = 2400000.5
@@ -44,6 +44,17 @@ def to_utc(moment: datetime, scale: str) -> datetime:
     # the table has days of UTC, which the first guess is at most 37 s away from
     guess = atomic - timedelta(seconds=_leap_seconds(atomic))
     return atomic - timedelta(seconds=_leap_seconds(guess))
+
+
+def to_tai(moment: datetime) -> datetime:
+    """Return a time of UTC on the scale of TAI; before 1972 the two are taken as one.
+
+    Raises
+    ------
+    OverflowError
+        In the last seconds that there are.
+    """
+    return moment + timedelta(seconds=_leap_seconds(moment))
 
 
 def _leap_seconds(moment: datetime) -> int:

@@ -1,0 +1,311 @@
+"""Arrays with unit, description and metadata, which change in place."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from skypool.hipe.bean import Bean
+from skypool.hipe.dataset import Dataset, Held
+from skypool.model.arrays import Array
+from skypool.model.units import unit_text
+
+__all__ = ["ArrayDataset", "Reduced", "Values"]
+
+class Reduced:
+    """Maximum and the like; of what was not changed, from stored statistics where they tell."""
+
+    __slots__ = ()
+
+    def _reducible(self) -> Any:
+        raise NotImplementedError
+
+    def max(self) -> Any:
+        """Return the largest value, NaN ignored."""
+        return self._reducible().max()
+
+    def min(self) -> Any:
+        """Return the smallest value, NaN ignored."""
+        return self._reducible().min()
+
+    def mean(self) -> Any:
+        """Return the mean, NaN ignored."""
+        return self._reducible().mean()
+
+    def median(self) -> Any:
+        """Return the median, NaN ignored."""
+        return self._reducible().median()
+
+    def sum(self) -> Any:
+        """Return the sum, NaN ignored."""
+        return self._reducible().sum()
+
+    def std(self) -> Any:
+        """Return the standard deviation, NaN ignored."""
+        return self._reducible().std()
+
+    def count(self) -> int:
+        """Return the number of values that are there, NaN left out."""
+        return int(self._reducible().count())
+
+    def any(self) -> bool:
+        """Say whether one is true, or not 0."""
+        return bool(self._reducible().any())
+
+    def all(self) -> bool:
+        """Say whether all are true, or not 0."""
+        return bool(self._reducible().all())
+
+
+class ArrayDataset(Reduced, Dataset):
+    """Values with a unit.
+
+    Parameters
+    ----------
+    data
+        A numeric array of HIPE, a numpy array, a list of numbers or texts, a `Quantity`.
+    unit
+        Text or an `astropy.units` object.
+    description
+        What it is.
+    """
+
+    def __init__(self, data: Any = None, unit: Any = None, description: str = "") -> None:
+        super().__init__(description)
+        if unit is None:
+            unit = getattr(data, "unit", None)
+        self._unit = unit_text(unit, dimensionless="1")
+        self._held = Held()
+        if data is not None:
+            self._held.put(data)
+
+    @classmethod
+    def of_core(cls, core: Array) -> ArrayDataset:
+        """Wrap an array of skypool; its values are read when they are asked for."""
+        made = cls.__new__(cls)
+        made._core, made._meta, made._description = core, None, core.description
+        made._unit, made._held = core.unit_text, Held(core)
+        return made
+
+    @property
+    def data(self) -> Any:
+        """The values, which may be changed in place."""
+        return self._held.get()
+
+    @data.setter
+    def data(self, values: Any) -> None:
+        self._held.put(values)
+
+    @property
+    def values(self) -> Values:
+        """The values, read only where that is needed."""
+        return Values(self)
+
+    @property
+    def unit(self) -> str | None:
+        """The unit as text; None where there is none."""
+        return self._unit or None
+
+    @unit.setter
+    def unit(self, unit: Any) -> None:
+        self._unit = unit_text(unit, dimensionless="1")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of the axes, slowest first."""
+        return tuple(self._live().shape)
+
+    @property
+    def dimensions(self) -> list[int]:
+        """Length of the axes, slowest first."""
+        return list(self.shape)
+
+    @property
+    def rank(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def dtype(self) -> Any:
+        """Type of the values, as numpy's."""
+        return self._live().dtype
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def type(self) -> str:
+        """Name of the class of the values, such as `Double2d`."""
+        return type(self.data).__name__
+
+    def _live(self) -> Any:
+        """Return what has shape and type, without reading."""
+        return self._held.plain() if self._held.read or self._core is None else self._core
+
+    def _reducible(self) -> Any:
+        live = self._live()
+        return live if isinstance(live, Array) else Array(live, copy=False)
+
+    def to_core(self) -> Array:
+        """Return the dataset as skypool keeps it; what was loaded where nothing changed."""
+        core = self._core
+        if core is None:
+            values = self._held.plain() if self._held.read else np.empty(0)
+            return Array(values, self._unit, None, self._core_meta(), self._description)
+        if self._held.unchanged() and self._unit == core.unit_text and self._same_about():
+            return core  # type: ignore[no-any-return]
+        values = core.source if self._held.unchanged() else self._held.to_keep()
+        wcs = core.wcs_header or None
+        return Array(values, self._unit, wcs, self._core_meta(), self._description)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, place: Any) -> Any:
+        return self.data[place]
+
+    def __setitem__(self, place: Any, value: Any) -> None:
+        self.data[place] = value
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.data)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        # Read-only, so that what is changed is changed in `data`.
+        values = self._held.plain().view()
+        if copy or (dtype is not None and np.dtype(dtype) != values.dtype):
+            return np.array(values, dtype=dtype)
+        values.flags.writeable = False
+        return values
+
+    def __str__(self) -> str:
+        unit = f", unit={self._unit}" if self._unit else ""
+        return f"ArrayDataset({self.dtype.name}, dimensions={self.dimensions}{unit})"
+
+    __repr__ = __str__
+
+
+class Values(Reduced, Bean):
+    """The values of an array dataset, as numeric arrays are used: `image.image[3, 4] * 2`.
+
+    They are read where that is needed: not for shape, maximum, minimum and the like.
+
+    Parameters
+    ----------
+    dataset
+        Whose values they are.
+    """
+
+    __slots__ = ("_dataset",)
+
+    def __init__(self, dataset: ArrayDataset) -> None:
+        self._dataset = dataset
+
+    @property
+    def data(self) -> Any:
+        """The values as a numeric array."""
+        return self._dataset.data
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of the axes, slowest first."""
+        return self._dataset.shape
+
+    @property
+    def dimensions(self) -> list[int]:
+        """Length of the axes, slowest first."""
+        return self._dataset.dimensions
+
+    @property
+    def rank(self) -> int:
+        """Number of axes."""
+        return self._dataset.rank
+
+    @property
+    def dtype(self) -> Any:
+        """Type of the values, as numpy's."""
+        return self._dataset.dtype
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return self._dataset.size
+
+    @property
+    def unit(self) -> str | None:
+        """The unit as text."""
+        return self._dataset.unit
+
+    @property
+    def description(self) -> str:
+        """What they are."""
+        return self._dataset.description
+
+    @property
+    def meta(self) -> Any:
+        """Parameters of the dataset."""
+        return self._dataset.meta
+
+    def _reducible(self) -> Any:
+        return self._dataset._reducible()
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(self._dataset.data, name)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return self._dataset.__array__(dtype, copy)
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._dataset.data[place]
+
+    def __setitem__(self, place: Any, value: Any) -> None:
+        self._dataset.data[place] = value
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._dataset.data)
+
+    def __str__(self) -> str:
+        return str(self._dataset.data)
+
+    def __repr__(self) -> str:
+        return f"<values of {self._dataset}>"
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _binary(function: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
+    def forward(self: Values, other: Any) -> Any:
+        return function(self.data, _plain(other))
+
+    def backward(self: Values, other: Any) -> Any:
+        return function(_plain(other), self.data)
+
+    return forward, backward
+
+
+def _plain(other: Any) -> Any:
+    return other.data if isinstance(other, Values | ArrayDataset) else other
+
+
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and_", "or_", "xor"):
+    _method, _reverse = _binary(getattr(operator, _name))
+    setattr(Values, f"__{_name.rstrip('_')}__", _method)
+    setattr(Values, f"__r{_name.rstrip('_')}__", _reverse)
+for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
+    setattr(Values, f"__{_name}__", _binary(getattr(operator, _name))[0])
+for _name in ("neg", "pos", "abs", "invert"):
+    _unary = getattr(operator, _name)
+    setattr(Values, f"__{_name}__", lambda self, _unary=_unary: _unary(self.data))
