@@ -15,6 +15,7 @@ from skypool.model.units import unit_text
 
 __all__ = ["ArrayDataset", "Reduced", "Values"]
 
+
 class Reduced:
     """Maximum and the like; of what was not changed, from stored statistics where they tell."""
 

@@ -190,5 +190,5 @@ SORT = sort
 TRANSPOSE = transpose
 WHERE = places
 
-max = largest  # noqa: A001 - HIPE's scripts call it so
-min = smallest  # noqa: A001
+max = largest
+min = smallest

@@ -141,19 +141,19 @@ class ArrayData(Operators, Values):
         """Count the elements, of all dimensions together."""
         return self.size
 
-    def getSize(self) -> int:  # noqa: N802 - HIPE's name
+    def getSize(self) -> int:
         """Count the elements."""
         return self.size
 
-    def getRank(self) -> int:  # noqa: N802 - HIPE's name
+    def getRank(self) -> int:
         """Give the number of dimensions."""
         return self.rank
 
-    def getDimensions(self) -> list[int]:  # noqa: N802 - HIPE's name
+    def getDimensions(self) -> list[int]:
         """Give the length of each dimension."""
         return self.dimensions
 
-    def isEmpty(self) -> bool:  # noqa: N802 - HIPE's name
+    def isEmpty(self) -> bool:
         """Tell whether there are no elements."""
         return self.size == 0
 
@@ -278,7 +278,7 @@ class ArrayData(Operators, Values):
         """Make an array of the same values."""
         return type(self)(self._values)
 
-    def toArray(self) -> Any:  # noqa: N802 - HIPE's name
+    def toArray(self) -> Any:
         """Give the values as a plain array, or as a list where Python has none of the type."""
         letter = _LETTERS.get(self._values.dtype.name)
         if self.rank > 1:
@@ -343,7 +343,7 @@ class ArrayData(Operators, Values):
 
     __repr__ = __str__
 
-    def toString(self) -> str:  # noqa: N802 - HIPE's name
+    def toString(self) -> str:
         """Give the text of the values."""
         return str(self)
 

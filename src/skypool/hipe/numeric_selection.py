@@ -36,9 +36,9 @@ class Selection:
         return len(self)
 
     size = length
-    getSize = length  # noqa: N815 - HIPE's name
+    getSize = length
 
-    def toInt1d(self) -> Any:  # noqa: N802 - HIPE's name
+    def toInt1d(self) -> Any:
         """Give the indices of a selection in one dimension."""
         return array_class("Int", 1)(self._flat())
 
