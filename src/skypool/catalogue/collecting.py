@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
+from skypool.catalogue.beside import TablesBeside
 from skypool.catalogue.chunks import ALONE, BAD, chunk_key
 from skypool.catalogue.database import Database, explained
 from skypool.catalogue.interface import ChunkPlace
@@ -74,8 +75,8 @@ class PackUse(NamedTuple):
     end: int = 0
 
 
-class Marks:
-    """Sets of chunks beside the catalogue, on a connection of their own.
+class Marks(TablesBeside):
+    """Sets of chunks beside the catalogue.
 
     Parameters
     ----------
@@ -84,23 +85,8 @@ class Marks:
     """
 
     def __init__(self, database: Database) -> None:
-        self._database = database
-        with explained(database.path):
-            self._connection = database.separate()
-            self._connection.execute("PRAGMA temp_store=FILE")
-            for statement in (*_TABLES.split(";"), DOOMED):
-                self._connection.execute(statement)
+        super().__init__(database, (*_TABLES.split(";"), DOOMED))
         self._buffer: list[int] = []
-
-    def close(self) -> None:
-        """Forget the sets."""
-        self._connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _all(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with explained(self._database.path):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Self
+from typing import Any
 
 from skypool.catalogue.attributes import ATTRIBUTES_ROW
+from skypool.catalogue.beside import TablesBeside
 from skypool.catalogue.checks import COMMIT, DOCUMENT, NAME, REF, TAG, VERSION, crc_of_row
 from skypool.catalogue.database import Database, explained
 from skypool.catalogue.interface import Term
@@ -62,7 +63,7 @@ def damaged_rows(database: Database) -> Iterator[tuple[str, str]]:
             yield table, str(found)
 
 
-class TermSums:
+class TermSums(TablesBeside):
     """The searchable values of each document as the tables have them, as a number and a sum.
 
     Parameters
@@ -72,25 +73,7 @@ class TermSums:
     """
 
     def __init__(self, database: Database) -> None:
-        self._database = database
-        with explained(database.path):
-            self._connection = database.separate()
-            self._connection.execute("PRAGMA temp_store=FILE")
-            self._connection.execute(
-                "CREATE TEMP TABLE sums AS SELECT t.document AS document, count(*) AS count,"
-                f" sum({_TERM}) AS total FROM {_TERMS} GROUP BY t.document"
-            )
-            self._connection.execute("CREATE INDEX temp.sums_document ON sums(document)")
-
-    def close(self) -> None:
-        """Forget the sums."""
-        self._connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        super().__init__(database, _SUMS)
 
     def fits(self, document: int, terms: Iterable[Term]) -> bool:
         """Return whether a document has exactly these values."""
@@ -112,6 +95,11 @@ class TermSums:
 
 _TERM = "crc_of_row(coalesce(k.name, t.key), coalesce(k.folded, t.key), t.value, u.text, t.place)"
 _TERMS = "terms t LEFT JOIN keys k ON k.id = t.key LEFT JOIN units u ON u.id = t.unit"
+_SUMS = (
+    "CREATE TEMP TABLE sums AS SELECT t.document AS document, count(*) AS count,"
+    f" sum({_TERM}) AS total FROM {_TERMS} GROUP BY t.document",
+    "CREATE INDEX temp.sums_document ON sums(document)",
+)
 
 
 def _key(term: Term) -> tuple[Any, ...]:

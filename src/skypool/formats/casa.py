@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skypool.errors import Damaged, MissingDependency
+from skypool.errors import Damaged
 from skypool.formats.base import Imported
 from skypool.formats.casa_images import TiledArray, describe_image
 from skypool.formats.casa_tables import CasaTable, open_casa
-from skypool.formats.folders import SourceFiles, folder_document, store_tree
+from skypool.formats.folders import read_folder
 from skypool.formats.parsing import NotUnderstood
 from skypool.formats.sources import ColumnsTable, FunctionArray, empty_column
 from skypool.formats.typed import (
@@ -73,18 +73,7 @@ class CasaFormat:
         self, folder: Path, open_source: Callable[[str], ByteSource], sink: ChunkSink
     ) -> Imported:
         """Store all files and describe the tables and images."""
-        tree, skipped = store_tree(folder, open_source, sink)
-        files = SourceFiles([path for path, recipe in tree if recipe is not None], open_source)
-        reason = None
-        try:
-            found = _describe(files)
-        except NotUnderstood as error:
-            found, reason = Description(kind="Product"), f"looks like CASA, but is {error.reason}"
-        except MissingDependency as error:
-            found, reason = Description(kind="Product"), error.message
-        finally:
-            files.close()
-        return Imported(folder_document(found, tree), reason, skipped)
+        return read_folder(folder, open_source, sink, "CASA", _describe)
 
     def open_array(
         self, item: Any, dataset: dict[str, Any], files: Mapping[str, ByteSource]

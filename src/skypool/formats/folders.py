@@ -8,17 +8,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from skypool.errors import SkypoolError
-from skypool.formats.base import FolderFormat, fixed_attributes
+from skypool.errors import MissingDependency, SkypoolError
+from skypool.formats.base import FolderFormat, Imported, fixed_attributes
 from skypool.formats.opaque import write_verbatim
-from skypool.formats.parsing import WatchedSource
+from skypool.formats.parsing import NotUnderstood, WatchedSource
 from skypool.formats.typed import kind_of, known_attributes
 from skypool.formats.verbatim import Description, renamed
 
 if TYPE_CHECKING:
     from skypool.codec.sinks import ByteSource, ChunkSink
 
-__all__ = ["SourceFiles", "folder_document", "folder_format", "list_folder", "store_tree"]
+__all__ = ["SourceFiles", "folder_format", "list_folder", "read_folder", "store_tree"]
 
 OpenSource = Callable[[str], "ByteSource"]
 MAX_OPEN = 64
@@ -179,7 +179,43 @@ class SourceFiles(Mapping[str, "ByteSource"]):
             self._opened.popitem()[1].close()
 
 
-def folder_document(found: Description, tree: list[list[Any]]) -> dict[str, Any]:
+def read_folder(
+    folder: Path,
+    open_source: OpenSource,
+    sink: ChunkSink,
+    name: str,
+    describe: Callable[[Mapping[str, ByteSource]], Description],
+) -> Imported:
+    """Store all files of a folder and describe what they hold together.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+    open_source
+        Opens one of its files by relative path.
+    sink
+        Where chunks go.
+    name
+        Of the format, for the reason why a folder is kept undescribed.
+    describe
+        Describes the datasets.
+    """
+    tree, skipped = store_tree(folder, open_source, sink)
+    files = SourceFiles([path for path, recipe in tree if recipe is not None], open_source)
+    reason = None
+    try:
+        found = describe(files)
+    except NotUnderstood as error:
+        found, reason = Description(kind="Product"), f"looks like {name}, but is {error.reason}"
+    except MissingDependency as error:
+        found, reason = Description(kind="Product"), error.message
+    finally:
+        files.close()
+    return Imported(_document(found, tree), reason, skipped)
+
+
+def _document(found: Description, tree: list[list[Any]]) -> dict[str, Any]:
     """Make the document of a folder that is one product."""
     fixed = known_attributes(found.meta) | {k: v for k, v in found.fixed.items() if v}
     parameters = fixed_attributes(fixed)

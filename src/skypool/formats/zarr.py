@@ -18,7 +18,7 @@ import numpy as np
 
 from skypool.errors import Damaged, MissingDependency, SkypoolError
 from skypool.formats.base import Imported
-from skypool.formats.folders import SourceFiles, folder_document, store_tree
+from skypool.formats.folders import read_folder
 from skypool.formats.parsing import CONTENT_ERRORS, NotUnderstood, optional_import
 from skypool.formats.sources import FunctionArray
 from skypool.formats.typed import ColumnScan, array_dataset, composite, flatten, native, unread
@@ -101,16 +101,7 @@ class ZarrFormat:
         self, folder: Path, open_source: Callable[[str], ByteSource], sink: ChunkSink
     ) -> Imported:
         """Store all files and describe the arrays."""
-        tree, skipped = store_tree(folder, open_source, sink)
-        files = SourceFiles([path for path, recipe in tree if recipe is not None], open_source)
-        reason = None
-        try:
-            found = _describe(files)
-        except NotUnderstood as error:
-            found, reason = Description(kind="Product"), f"looks like Zarr, but is {error.reason}"
-        finally:
-            files.close()
-        return Imported(folder_document(found, tree), reason, skipped)
+        return read_folder(folder, open_source, sink, "Zarr", _describe)
 
     def open_array(
         self, item: Any, dataset: dict[str, Any], files: Mapping[str, ByteSource]
