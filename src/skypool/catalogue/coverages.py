@@ -8,25 +8,30 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from skypool.codec.documents import loads
 from skypool.codec.sinks import Fetch
-from skypool.errors import Damaged, StorageError
+from skypool.errors import Damaged, NotFound, StorageError, UsageError
 
 if TYPE_CHECKING:
+    from skypool.catalogue.database import Database
     from skypool.catalogue.interface import IndexedDocument
     from skypool.sky.polygons import Box
     from skypool.sky.vectors import Vector
 
 __all__ = [
     "BOXES",
+    "OpenTable",
+    "coverage_in",
     "coverage_of_document",
     "delete_coverages",
     "insert_coverages",
     "may_be_on_sky",
 ]
+
+OpenTable: TypeAlias = Callable[[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]], Any]
 
 # Text and objects, which some formats have, are no pixels.
 _NUMBERS: Final = re.compile(r"(?:bool|u?int|float|complex)\d*")
@@ -54,16 +59,18 @@ def _is_region(dataset: Mapping[str, Any]) -> bool:
     from skypool.sky.columns import position_columns
 
     columns = dataset.get("columns", ())
-    if position_columns([column["name"] for column in columns]) is not None:
+    ucds = {column["name"]: column.get("ucd", "") for column in columns}
+    if position_columns(ucds, ucds) is not None:
         return True
     meta = dataset.get("meta", ())
     return not isinstance(meta, str) and any(
-        parameter[0].startswith("TCTYP") or parameter[0] in ("PIXTYPE", "MOCORDER", "MOCORD_S")
+        parameter[0].startswith(("TCTYP", "TUCD"))
+        or parameter[0] in ("PIXTYPE", "MOCORDER", "MOCORD_S")
         for parameter in meta
     )
 
 
-def coverage_of_document(digest: bytes, fetch: Fetch) -> bytes:
+def coverage_of_document(digest: bytes, fetch: Fetch, open_table: OpenTable) -> bytes:
     """Return the coverage of a product as `sky.coverage.decode` reads it; empty for none.
 
     Parameters
@@ -72,11 +79,13 @@ def coverage_of_document(digest: bytes, fetch: Fetch) -> bytes:
         Of its document.
     fetch
         Gives chunks.
+    open_table
+        Opens tables that a format computes, for (document, `data`, dataset).
 
     Raises
     ------
     Damaged
-        If the document cannot be read. A header or statistics that cannot be read are taken
+        If the document cannot be read. A header, statistics or rows that cannot be read are taken
         as not there: a search must not keep a product from being saved.
     """
     from skypool.codec.stored import read_datasets  # with numpy, where there are coverages only
@@ -85,14 +94,25 @@ def coverage_of_document(digest: bytes, fetch: Fetch) -> bytes:
 
     document = loads(fetch(digest))
 
-    def unread(_: Mapping[str, Any], dataset: Mapping[str, Any]) -> Any:
+    def reader(data: Mapping[str, Any], dataset: Mapping[str, Any]) -> Any:
+        if dataset["is"] == "table":
+            return open_table(document, data, dataset)
         return _Unread(dataset, fetch)
 
     wanted = {**document, "datasets": list(_on_sky(document["datasets"]))}
     try:
-        return encode(coverage_of(read_datasets(wanted, fetch, unread, b"")))
-    except (Damaged, StorageError):
+        return encode(coverage_of(read_datasets(wanted, fetch, reader, b"")))
+    except (Damaged, NotFound, StorageError, UsageError):
         return b""
+
+
+def coverage_in(database: Database, digest: bytes) -> bytes:
+    """Return the coverage of a document in the catalogue; empty where it has none."""
+    rows = database.query(
+        "SELECT parts FROM coverages WHERE document = (SELECT id FROM documents WHERE digest = ?)",
+        (digest,),
+    )
+    return bytes(rows[0][0]) if rows else b""
 
 
 def _on_sky(datasets: Iterable[Any]) -> Iterator[list[Any]]:
@@ -102,7 +122,7 @@ def _on_sky(datasets: Iterable[Any]) -> Iterator[list[Any]]:
             yield [name, {**dataset, "meta": [], "datasets": list(_on_sky(dataset["datasets"]))}]
         elif dataset["is"] == "array" and _NUMBERS.fullmatch(dataset["dtype"]):
             yield [name, {**dataset, "meta": []}]
-        elif dataset["is"] == "table" and "reader" not in dataset["data"] and _is_region(dataset):
+        elif dataset["is"] == "table" and _is_region(dataset):
             yield [name, dataset]
 
 

@@ -118,6 +118,7 @@ class FunctionTable:
             description=column.get("description", ""),
             null=column.get("null"),
             element=np.dtype(element) if element else None,
+            ucd=column.get("ucd", ""),
         )
 
     def column_statistics(self, name: str) -> Statistics | None:

@@ -91,6 +91,8 @@ class ColumnInfo:
         The value that means that there is none.
     element : numpy.dtype or None
         Of the arrays in the cells of an `object` column.
+    ucd : str
+        Unified Content Descriptor; empty where there is none.
     """
 
     name: str
@@ -100,6 +102,7 @@ class ColumnInfo:
     description: str = ""
     null: int | float | str | None = None
     element: np.dtype[Any] | None = None
+    ucd: str = ""
 
 
 @runtime_checkable

@@ -16,7 +16,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from skypool.catalogue.coverages import coverage_of_document
 from skypool.catalogue.database import Database
 from skypool.catalogue.interface import IndexedDocument
 from skypool.catalogue.sqlite import SqliteCatalogue
@@ -29,6 +28,7 @@ from skypool.pool.folder import PoolFolder
 from skypool.pool.progress import OnProgress, Progress
 from skypool.pool.reaching import reached
 from skypool.pool.recovery import file_identity, noted_position
+from skypool.pool.sky_tables import coverage, kept_regions
 from skypool.storage.commit_log import START, LogPosition, has_record
 from skypool.storage.filelayer import publish
 from skypool.storage.looking import list_folder, status_of
@@ -236,15 +236,20 @@ def _documents(
     catalogue: SqliteCatalogue, store: ChunkStore, commit: Mapping[str, Any]
 ) -> Iterator[IndexedDocument]:
     done = set()
+    kept = kept_regions([commit])
     for version in commit.get("versions", ()):
         digest = bytes.fromhex(version["document"])
         if digest not in done:
             done.add(digest)
-            yield _document(catalogue, store, digest, version)
+            yield _document(catalogue, store, digest, version, kept)
 
 
 def _document(
-    catalogue: SqliteCatalogue, store: ChunkStore, digest: bytes, version: Mapping[str, Any]
+    catalogue: SqliteCatalogue,
+    store: ChunkStore,
+    digest: bytes,
+    version: Mapping[str, Any],
+    kept: Mapping[bytes, bytes],
 ) -> IndexedDocument:
     def fetch(name: bytes) -> bytes:
         for place in catalogue.places(name):
@@ -259,7 +264,7 @@ def _document(
     else:
         if not found.on_sky:
             return found
-        return replace(found, coverage=coverage_of_document(digest, fetch))
+        return replace(found, coverage=coverage(digest, fetch, kept))
     # The log has enough to list it; whoever opens it is told that it is damaged.
     return IndexedDocument(
         digest, version["kind"], version["type"], version["size"], None, (), bare=True

@@ -11,11 +11,9 @@ import contextlib
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from skypool.catalogue.coverages import coverage_of_document
 from skypool.catalogue.interface import (
     ChunkPlace,
     ChunksGone,
@@ -40,6 +38,7 @@ from skypool.pool.recovery import (
     noted_position,
     open_catalogue,
 )
+from skypool.pool.sky_tables import keep_regions, kept_regions, with_coverage
 from skypool.storage.commit_log import LogPosition
 from skypool.storage.interface import PackEnd, Writer
 from skypool.storage.store import ChunkStore, Location
@@ -254,6 +253,8 @@ class Session:
             flushed = writer.flush() if writer is not None else {}
             placed = _places(flushed)
             documents = self._with_coverage(documents, flushed, draft.sources)
+            if draft.sources:
+                keep_regions(self.catalogue.database, draft, documents)
             if len(documents) > _STAGE_DOCUMENTS or len(placed) > _STAGE_CHUNKS:
                 self.catalogue.stage(placed, documents)
                 placed, documents = [], ()
@@ -312,7 +313,9 @@ class Session:
                 head,
                 commits,
                 _places(placed),
-                self._with_coverage(documents, placed),
+                self._with_coverage(
+                    documents, placed, kept=kept_regions(commit for commit, _ in commits)
+                ),
                 writer.reused,
                 noted_position(self._log_end),
             )
@@ -327,6 +330,7 @@ class Session:
         documents: Sequence[IndexedDocument],
         placed: Mapping[bytes, Location],
         sources: Sequence[SourceRow] = (),
+        kept: Mapping[bytes, bytes] | None = None,
     ) -> Sequence[IndexedDocument]:
         """Work out what new documents cover on the sky, from chunks that are just written."""
         files: dict[bytes, list[SourceRow]] = {}
@@ -345,15 +349,7 @@ class Session:
             known = InPlaceChunks(self, loads(fetch(document)), files[document])
             return lambda name: fetch(name) if name in placed else known.fetch(name)
 
-        return [
-            replace(
-                document,
-                coverage=coverage_of_document(document.digest, fetch_of(document.digest)),
-            )
-            if document.on_sky and self.catalogue.document_size(document.digest) is None
-            else document
-            for document in documents
-        ]
+        return with_coverage(documents, self.catalogue.document_size, fetch_of, kept)
 
     def complete_log(self) -> None:
         """Append to the log, durably, every record of the catalogue that it lacks."""

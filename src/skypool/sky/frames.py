@@ -1,6 +1,6 @@
 """Celestial frames that are fixed rotations of ICRS.
 
-Other frames (FK4, FK5 of other equinoxes, ecliptic ones) are left to astropy.
+Other frames (FK4, FK5 of other equinoxes) are left to astropy.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
-__all__ = ["ROTATIONS", "Matrix", "frame_of"]
+__all__ = ["ROTATIONS", "Matrix", "frame_of", "frame_of_cells"]
 
 Matrix: TypeAlias = tuple[tuple[float, float, float], ...]
 
@@ -26,8 +26,27 @@ ROTATIONS: Final[Mapping[str, Matrix]] = {
         (-0.8734370519556159, -0.4448297212232952, -0.19807633727300053),
         (-0.48383507361671546, 0.7469821839866676, 0.4559838136873016),
     ),
+    # Mean ecliptic and equinox J2000 (IAU 2006), as astropy's BarycentricMeanEcliptic has them.
+    "ecliptic": (
+        (0.999999999999994, 3.289700416258305e-08, -1.020704472070512e-07),
+        (-7.078369026537744e-08, 0.9174821299149584, -0.3977769994440431),
+        (8.056213977613186e-08, 0.3977769994440479, 0.9174821299149555),
+    ),
+    # de Vaucouleurs et al. 1991 (RC3), as astropy has it.
+    "supergalactic": (
+        (0.3750155557030316, -0.8983204377276124, 0.2288749093754372),
+        (0.34135887185624725, -0.09572710024885117, -0.9350456902649066),
+        (0.861880185168319, 0.4287851600030195, 0.27075049949244595),
+    ),
 }
-"""Matrices that turn vectors of a frame into those of ICRS."""
+"""Matrices that turn vectors of a frame into those of ICRS; catalogues count on their order."""
+
+_CELLS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("", "C", "Q", "CEL", "EQ", "CELESTIAL", "EQUATORIAL", "ICRS"), "icrs"),
+    **dict.fromkeys(("FK5", "J2000"), "fk5"),
+    **dict.fromkeys(("G", "GAL", "GALACTIC"), "galactic"),
+    **dict.fromkeys(("E", "ECL", "ECLIPTIC"), "ecliptic"),
+}
 
 
 def frame_of(system: str, radesys: str, equinox: float | None) -> str | None:
@@ -36,7 +55,7 @@ def frame_of(system: str, radesys: str, equinox: float | None) -> str | None:
     Parameters
     ----------
     system
-        First characters of the axes' names: `RA` or `GLON`.
+        First characters of the axes' names: `RA`, `GLON`, `ELON` or `SLON`.
     radesys
         Value of RADESYS; empty if there is none.
     equinox
@@ -49,13 +68,24 @@ def frame_of(system: str, radesys: str, equinox: float | None) -> str | None:
     """
     if system == "GLON":
         return "galactic"
-    if system != "RA":
+    if system == "SLON":
+        return "supergalactic"
+    if system not in ("RA", "ELON"):
         return None
     wanted = radesys.strip().upper()
     if not wanted:
         wanted = "ICRS" if equinox is None else "FK4" if equinox < 1984.0 else "FK5"
-    if wanted == "ICRS":
-        return "icrs"
-    if wanted == "FK5" and (equinox is None or equinox == 2000.0):
-        return "fk5"
-    return None
+    modern = wanted == "ICRS" or (wanted == "FK5" and (equinox is None or equinox == 2000.0))
+    if system == "ELON":
+        return "ecliptic" if modern and equinox in (None, 2000.0) else None
+    if not modern:
+        return None
+    return "icrs" if wanted == "ICRS" else "fk5"
+
+
+def frame_of_cells(system: str) -> str | None:
+    """Return the frame that COORDSYS of HEALPix cells says; None for what is no fixed rotation.
+
+    Nothing at all is taken for celestial coordinates, ICRS.
+    """
+    return _CELLS.get(system.strip().upper())
