@@ -120,6 +120,8 @@ def _verdict(hdus, number, found):
         return sort, "not typed"
     obj, dataset = found[number]
     if obj["is"] == "array":
+        if str(hdu.header.get("DATA____", "")).startswith("herschel.ia.numeric.Bool"):
+            data = data.astype(bool)
         return sort, _compare_image(dataset, data)
     if len(dataset.colnames) != len(columns):
         return sort, f"{len(dataset.colnames)} columns instead of {len(columns)}"

@@ -6,6 +6,7 @@ A card that cannot be understood is kept with its text, never fatal.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
@@ -25,6 +26,8 @@ _VALUE = re.compile(
     r"|\(([^()/']*+)\)"
     r")?+ *+(?:/ *+(.*+))?+$"
 )
+# Not allowed by the standard, but Java and IDL write them.
+_NOT_FINITE = {"NaN": math.nan, "NAN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _NUMBER = re.compile(r"([+-]?) *((?:[0-9]+\.?[0-9]*|\.[0-9]+) *(?:[EeDd] *[+-]? *[0-9]+)?)")
 # The key cards of HCSS are not standard HIERARCH cards: no blanks round the equals sign, and
 # a lower-case "key." that must not be folded to upper case.
@@ -246,7 +249,7 @@ def _valued(keyword: str, field: str, bad: list[str]) -> Card:
             comment.strip(),
         )
     bad.append(f"{keyword}={field.rstrip()}")
-    return Card(keyword, text, comment.strip())
+    return Card(keyword, _NOT_FINITE.get(text, text), comment.strip())
 
 
 def _join(cards: list[Card], hcss: bool) -> list[Card]:
@@ -269,7 +272,11 @@ def _join(cards: list[Card], hcss: bool) -> list[Card]:
                 at += 1
         if hcss:
             while comment.endswith("&") and at < len(cards) and cards[at].keyword == "COMMENT":
-                comment = comment[:-1] + str(cards[at].value)
+                more_text = str(cards[at].value)
+                # A blank at the start of a line is written as a tilde.
+                if more_text.startswith("~"):
+                    more_text = " " + more_text[1:]
+                comment = comment[:-1] + more_text
                 at += 1
         joined.append(Card(card.keyword, value, comment))
     return joined

@@ -20,9 +20,9 @@ from skypool.errors import Damaged, UsageError
 from skypool.formats.fits.cards import Header
 from skypool.formats.fits.convention_meta import Listed, merged_meta
 from skypool.formats.fits.fields import binary_table
+from skypool.formats.fits.hcss_datasets import unescaped
 from skypool.formats.fits.writer_cards import ascii_text, comment_of
 from skypool.formats.fits.writer_convention import TEXT_COLUMNS
-from skypool.formats.fits.writer_tables import unescape
 from skypool.formats.fits.writer_wcs import written_wcs
 from skypool.model.metadata import Parameter
 from skypool.model.tables import Table
@@ -273,8 +273,9 @@ class _Reader:
             self._column(column, dict(found))
             for column, found in zip(columns, part["columns"], strict=True)
         ]
-        if any(column.value.get("escaped") for column in columns):
-            return self._unescaped(made, columns, hdu)
+        escaped = {number for number, row in enumerate(columns) if row.value.get("escaped")}
+        if escaped:
+            return unescaped(made, hdu, self._source, self._sink, escaped)
         return made
 
     @staticmethod
@@ -288,31 +289,6 @@ class _Reader:
         if "null" in row.value:
             found["null"] = row.value["null"]
         return found
-
-    def _unescaped(self, made: Document, columns: list[_Row], hdu: Hdu) -> Document:
-        """Return a table whose text FITS cannot hold, stored anew."""
-        shape = binary_table(hdu)
-        data = self._source.pread(hdu.data, hdu.size)
-        raw = np.frombuffer(data, np.uint8, shape.rows * shape.width)
-        cells = raw.reshape(shape.rows, shape.width)
-        values: dict[str, Any] = {}
-        for row, spec, (offset, width, _) in zip(columns, shape.specs, shape.places, strict=True):
-            found = decode_column(
-                spec,
-                cells[:, offset : offset + width],
-                lambda start, length: data[shape.heap + start : shape.heap + start + length],
-            )
-            values[row.name] = unescape(found) if row.value.get("escaped") else found
-        stored = encode_table(Table(values).source, self._sink)
-        for column, described in zip(stored["columns"], made["columns"], strict=True):
-            for key in ("unit", "description", "null"):
-                if key in described:
-                    column[key] = described[key]
-        for key in ("data", "columns", "heap"):
-            made.pop(key, None)
-            if key in stored:
-                made[key] = stored[key]
-        return made
 
 
 def _dtype_of(hdu: Hdu) -> str:

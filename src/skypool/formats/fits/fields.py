@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from skypool.formats.fits.cards import Header
     from skypool.formats.fits.layout import Hdu
 
-__all__ = ["TableShape", "ascii_table", "binary_table", "random_groups"]
+__all__ = ["TableShape", "ascii_table", "binary_table", "column_specs", "random_groups"]
 
 _CODES = {8: "B", 16: "I", 32: "J", 64: "K", -32: "E", -64: "D"}
 # What CFITSIO and others write behind TTYPE; it describes the keyword, not the column.
@@ -52,7 +52,7 @@ def binary_table(hdu: Hdu) -> TableShape:
         If the columns cannot be as the header says.
     """
     width, rows = hdu.axes
-    specs = _specs(hdu.header, ascii=False)
+    specs = column_specs(hdu.header, ascii=False)
     places, offset = [], 0
     for spec in specs:
         places.append((offset, spec.width, spec.itemsize))
@@ -77,7 +77,7 @@ def ascii_table(hdu: Hdu) -> TableShape:
         If the columns cannot be as the header says.
     """
     width, rows = hdu.axes
-    specs = _specs(hdu.header, ascii=True)
+    specs = column_specs(hdu.header, ascii=True)
     places = []
     for number, spec in enumerate(specs, 1):
         start = hdu.header.integer(f"TBCOL{number}")
@@ -134,7 +134,8 @@ def random_groups(hdu: Hdu) -> TableShape:
     return TableShape(hdu.gcount, offset, specs, places, hdu.gcount * offset)
 
 
-def _specs(header: Header, ascii: bool) -> list[ColumnSpec]:  # noqa: A002 (as in ColumnSpec)
+def column_specs(header: Header, ascii: bool) -> list[ColumnSpec]:  # noqa: A002 (as in ColumnSpec)
+    """Return the columns that a header defines."""
     fields = header.integer("TFIELDS")
     if fields is None or not 0 <= fields <= 999:
         raise Damaged(f"TFIELDS is {header.get('TFIELDS')!r}")

@@ -1,76 +1,35 @@
 """Files that HCSS, the Herschel software, wrote: its names, types, units and dataset tree.
 
 The primary header is the product; every composite lists its children by HDU number in
-``DS_n`` (``DSET_n`` before 2010). A parameter stands under a keyword that the cards
-``HIERARCH  key.KEYWORD='name'`` translate back; they count, not a dictionary.
+``DS_n`` (``DSET_n`` before 2010). What skypool wrote in this convention (`hcss_writer`) has
+notes besides, on what the convention cannot say (`hcss_exact`).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from skypool.formats.base import fixed_attributes
-from skypool.formats.fits.parameters import STRUCTURE, parameter, parse_time
+from skypool.formats.fits.hcss_datasets import Files, array, table
+from skypool.formats.fits.hcss_exact import Exact, exact_of
+from skypool.formats.fits.hcss_meta import CHILD, parameters
 from skypool.formats.parsing import NotUnderstood
 from skypool.formats.typed import composite, unique_names, unread
 from skypool.model.kinds import is_kind, kind_of_class
 
 if TYPE_CHECKING:
-    from skypool.formats.fits.cards import Card, Header
+    from skypool.codec.sinks import ByteSource, ChunkSink
+    from skypool.formats.fits.cards import Header
     from skypool.formats.fits.layout import Hdu
     from skypool.formats.fits.units import Part
 
-__all__ = ["check", "document", "is_hcss"]
-
-_CHILD = re.compile(r"(?:DS|DSET)_(\d{1,7})\Z")
-# What HCSS writes beside the parameters, and duplicates of other cards.
-_PRIVATE = re.compile(
-    r"(HCSS____|CLASS___|INFO____|DATA____|QTTY____|DSETS___|TIMESYS|EXTNAME|DATE_OBS|BUNIT"
-    r"|COMMENT|HISTORY|)\Z"
-)
-# For files without key cards (HCSS before 2008, or other writers of the same layout): its
-# dictionary's names of what is searched most.
-_DICTIONARY = {
-    "AOR": "aorLabel",
-    "AOT": "aot",
-    "CREATOR": "creator",
-    "CUSMODE": "cusMode",
-    "DATE": "creationDate",
-    "DATE-END": "endDate",
-    "DATE-OBS": "startDate",
-    "DEC": "dec",
-    "DEC_NOM": "decNominal",
-    "DESC": "description",
-    "FILENAME": "fileName",
-    "FORMATV": "formatVersion",
-    "INSTMODE": "instMode",
-    "INSTRUME": "instrument",
-    "LEVEL": "level",
-    "MISSIONC": "missionConfig",
-    "MODELNAM": "modelName",
-    "NAIFID": "naifId",
-    "OBJECT": "object",
-    "OBSERVER": "observer",
-    "OBS_ID": "obsid",
-    "OBS_MODE": "obsMode",
-    "ODNUMBER": "odNumber",
-    "ORIGIN": "origin",
-    "POINTMOD": "pointingMode",
-    "POSANGLE": "posAngle",
-    "PROPOSAL": "proposal",
-    "RA": "ra",
-    "RA_NOM": "raNominal",
-    "TELESCOP": "telescope",
-    "TYPE": "type",
-    "WAVELNTH": "wavelength",
-}
+__all__ = ["check", "document", "is_hcss", "ordered"]
 
 
 def is_hcss(header: Header) -> bool:
-    """Say whether a primary header was written by HCSS."""
-    return "HCSS____" in header and "CLASS___" in header
+    """Say whether a primary header was written by HCSS, or by a program that imitates it."""
+    return "CLASS___" in header and ("HCSS____" in header or "DSETS___" in header)
 
 
 def check(hdus: Sequence[Hdu]) -> None:
@@ -82,7 +41,7 @@ def check(hdus: Sequence[Hdu]) -> None:
         If a child is missing: the file was cut short, or its units are in disorder.
     """
     for hdu in hdus:
-        for child in _listed(hdu.header):
+        for child in _children(hdu.header):
             if child >= len(hdus):
                 raise NotUnderstood(
                     f"HDU {hdu.index} lists HDU {child} as its child, the file has "
@@ -90,7 +49,9 @@ def check(hdus: Sequence[Hdu]) -> None:
                 )
 
 
-def document(parts: Sequence[Part], recipe: dict[str, Any]) -> dict[str, Any]:
+def document(
+    parts: Sequence[Part], recipe: dict[str, Any], source: ByteSource, sink: ChunkSink
+) -> dict[str, Any]:
     """Make the product document of a file of HCSS.
 
     Parameters
@@ -99,13 +60,14 @@ def document(parts: Sequence[Part], recipe: dict[str, Any]) -> dict[str, Any]:
         Its units.
     recipe
         The recipe of the file.
+    source
+        The bytes of the file.
+    sink
+        Takes the chunks of tables whose text FITS cannot hold.
     """
     header = parts[0].hdu.header
-    meta = _parameters(header)
-    info = header.text("INFO____")
-    if info and not any(entry[0] == "description" for entry in meta):
-        meta.append(["description", info])
-    tree = _Tree(parts)
+    exact = exact_of(header)
+    tree = _Tree(parts, Files(source, sink, recipe["segments"]))
     datasets = tree.children(0)
     datasets += [[tree.name(n), tree.dataset(n)] for n in tree.left()]
     names = unique_names(name for name, _ in datasets)
@@ -114,53 +76,84 @@ def document(parts: Sequence[Part], recipe: dict[str, Any]) -> dict[str, Any]:
         if name:
             unit["class"] = name
     named = [[name, dataset] for name, (_, dataset) in zip(names, datasets, strict=True)]
-    kind = kind_of_class(header.text("CLASS___"))
+    kind = exact.text("kind", kind_of_class(header.text("CLASS___")))
     if is_kind(kind, "SimpleImage") or is_kind(kind, "SimpleCube"):
-        _share_wcs(dict(named))
-    return {
+        _share_wcs(dict(named), tree.without_wcs)
+    made = {
         "skypool": 1,
         "kind": kind,
-        "meta": _ordered(meta),
+        "meta": ordered(_meta(header, exact, tree.tai), exact),
         "datasets": named,
         "file": recipe,
     }
+    history = exact.text("history", history_lines(header))
+    if history:
+        made["history"] = history
+    return made
 
 
-def _share_wcs(datasets: dict[str, dict[str, Any]]) -> None:
+def _meta(header: Header, exact: Exact, tai: bool) -> list[list[Any]]:
+    meta = parameters(header, exact, tai)
+    info = header.text("INFO____")
+    absent = exact.notes.get("absent", ())
+    if info and "description" not in absent and not any(e[0] == "description" for e in meta):
+        meta.append(["description", info])
+    return meta
+
+
+def history_lines(header: Header) -> list[str]:
+    """Return the texts of the HISTORY cards of a header."""
+    return [str(card.value) for card in header if card.keyword == "HISTORY"]
+
+
+def _share_wcs(datasets: dict[str, dict[str, Any]], without: list[dict[str, Any]]) -> None:
     """Give the coordinates of the image to error, coverage … that come without.
 
     In HCSS they belong to the product; not all versions repeat them in each unit.
     """
     image = datasets.get("image", {})
     for dataset in datasets.values():
+        if any(dataset is other for other in without):
+            continue
         if "wcs" in image and dataset.get("shape") == image["shape"]:
             dataset.setdefault("wcs", image["wcs"])
 
 
-def _ordered(meta: list[list[Any]]) -> list[list[Any]]:
-    """Put the fixed attributes first, in their order, with their units and descriptions."""
+def ordered(meta: list[list[Any]], exact: Exact) -> list[list[Any]]:
+    """Put the fixed attributes first, in their order, with their units and descriptions.
+
+    Text that the file does not give becomes "Unknown", unless the notes know better.
+    """
+    absent = exact.notes.get("absent", ())
     given = {entry[0]: entry for entry in meta}
     fixed = fixed_attributes({name: entry[1] for name, entry in given.items()})
-    first = [given.get(name) or [name, value] for name, value in fixed]
+    first = [given.get(name) or [name, value] for name, value in fixed if name not in absent]
     names = {entry[0] for entry in first}
-    return first + [entry for entry in meta if entry[0] not in names]
+    listed = first + [entry for entry in meta if entry[0] not in names]
+    place = {name: number for number, name in enumerate(exact.notes.get("order", ()))}
+    return sorted(listed, key=lambda entry: place.get(entry[0], len(place)))
 
 
 class _Tree:
     """The datasets of a product, found through the lists of children."""
 
-    def __init__(self, parts: Sequence[Part]) -> None:
+    def __init__(self, parts: Sequence[Part], files: Files) -> None:
         self._parts = parts
+        self._files = files
         self._seen = {0}
+        self.tai = parts[0].hdu.header.text("TIMESYS").upper() == "TAI"
+        # Arrays that are known to have no world coordinates.
+        self.without_wcs: list[dict[str, Any]] = []
 
     def name(self, number: int) -> str:
-        name = self._parts[number].hdu.header.text("EXTNAME").replace("/", "_")
-        return name or f"HDU_{number}"
+        header = self._parts[number].hdu.header
+        name = header.text("EXTNAME").replace("/", "_") or f"HDU_{number}"
+        return str(exact_of(header).text("name", name))
 
     def children(self, number: int) -> list[list[Any]]:
         """Return the children of a composite as pairs of name and dataset."""
         numbers = []
-        for child in _listed(self._parts[number].hdu.header):
+        for child in _children(self._parts[number].hdu.header):
             if child not in self._seen:  # a cycle, or two parents
                 self._seen.add(child)
                 numbers.append(child)
@@ -180,55 +173,28 @@ class _Tree:
         """Return the dataset of a unit, with all that is below it."""
         part = self._parts[number]
         header = part.hdu.header
-        meta, info = _parameters(header), header.text("INFO____")
-        if part.dataset is None:
-            if part.reason:
-                return unread(part.reason, meta)
+        exact = exact_of(header)
+        meta = parameters(header, exact, self.tai)
+        info = exact.text("description", header.text("INFO____"))
+        if part.dataset is None and part.reason:
+            return unread(part.reason, meta)
+        if part.dataset is None and "shape" not in exact.notes:
             return composite(self.children(number), meta, info)
         about: dict[str, Any] = {"meta": meta, "description": info}
-        if part.dataset["is"] == "array":
-            about["unit"] = header.text("QTTY____") or part.dataset["unit"]
-        return part.dataset | about
+        if part.hdu.kind in ("image", "empty"):
+            found = array(part, exact, self._files)
+            if exact.notes.get("wcs", ("", ""))[1] == "" and "wcs" in exact.notes:
+                self.without_wcs.append(made := found | about)
+                return made
+            return found | about
+        return table(part, exact, self._files) | about
 
 
-def _listed(header: Header) -> list[int]:
+def _children(header: Header) -> list[int]:
     """Return the HDU numbers of the children, in the order of their own numbers."""
     found = []
     for card in header:
-        child = _CHILD.match(card.keyword)
+        child = CHILD.match(card.keyword)
         if child and type(card.value) is int and card.value > 0:
             found.append((int(child[1]), card.value))
     return [number for _, number in sorted(found)]
-
-
-def _parameters(header: Header) -> list[list[Any]]:
-    """Return the parameters of a header under their HCSS names."""
-    names = {
-        card.keyword[4:]: card.value
-        for card in header
-        if card.keyword.startswith("key.") and isinstance(card.value, str)
-    }
-    fallback = {} if names else _DICTIONARY
-    listed: dict[str, list[Any]] = {}
-    for card in header:
-        keyword = card.keyword
-        name = names.get(keyword)
-        if name is None:
-            if keyword.startswith("key.") or STRUCTURE.match(keyword):
-                continue
-            if _PRIVATE.match(keyword) or _CHILD.match(keyword):
-                continue
-            name = fallback.get(keyword, keyword)
-        if name not in listed:
-            listed[name] = _typed(name, card)
-    return list(listed.values())
-
-
-def _typed(name: str, card: Card) -> list[Any]:
-    """Make a parameter; text that reads as a time is one (HCSS writes them so)."""
-    entry = parameter(name, card)
-    if isinstance(card.value, str):
-        time = parse_time(card.value)
-        if time is not None:
-            entry[1] = time
-    return entry

@@ -56,7 +56,7 @@ class FitsFormat:
         except RecipeMismatch as error:
             return read_opaque(source, sink, error.message)
         if hcss_file:
-            return Imported(hcss.document(parts, made))
+            return Imported(hcss.document(parts, made, source, sink))
         document = plain.document(parts, made)
         if "SKYPOOL" in layout.hdus[0].header:
             # Files that skypool exported say themselves what product they are.

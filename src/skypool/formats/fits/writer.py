@@ -34,12 +34,19 @@ from skypool.model.units import ascii_unit
 if TYPE_CHECKING:
     from skypool.model.product import Product
 
-__all__ = ["product_bytes", "write_product"]
+__all__ = [
+    "BITPIX",
+    "array_pieces",
+    "extension_cards",
+    "mandatory_cards",
+    "product_bytes",
+    "write_product",
+]
 
 BLOCK = 2880
 # Bytes of an array that are read at once.
 _SLAB = 32 * 1024**2
-_BITPIX = {"u1": 8, "i2": 16, "i4": 32, "i8": 64, "f4": -32, "f8": -64, "c8": -32, "c16": -64}
+BITPIX = {"u1": 8, "i2": 16, "i4": 32, "i8": 64, "f4": -32, "f8": -64, "c8": -32, "c16": -64}
 _LONGEST_NAME = 60
 
 
@@ -123,7 +130,7 @@ class _Writer:
             header.cards += commentary("HISTORY", text)
             self._rows.add(0, 0, "history", "", text)
         self._rows.own(0, 0, header.own)
-        first = _mandatory("SIMPLE  =                    T", 8, ())
+        first = mandatory_cards("SIMPLE  =                    T", 8, ())
         extend = "EXTEND  =                    T".ljust(80)
         self._put(header_bytes(header.finished([*first, extend])))
         self._hdu += 1
@@ -175,7 +182,7 @@ class _Writer:
 
     def _composite(self, item: int, parent: int, path: tuple[str, ...], dataset: Composite) -> None:
         header = self._dataset_header(item, parent, path, dataset, "composite")
-        self._finish(header, item, dataset.meta, _extension("IMAGE", 8, ()))
+        self._finish(header, item, dataset.meta, extension_cards("IMAGE", 8, ()))
         self._hdu += 1
 
     def _finish(self, header: HeaderWriter, item: int, meta: MetaData, first: list[str]) -> None:
@@ -198,10 +205,10 @@ class _Writer:
         cards = _wcs(dataset)
         for start in range(0, len(cards), 80):
             header.add_raw(cards[start : start + 80])
-        bitpix = _BITPIX[f"{sample.dtype.kind}{sample.dtype.itemsize}"]
-        self._finish(header, item, dataset.meta, _extension("IMAGE", bitpix, shape))
+        bitpix = BITPIX[f"{sample.dtype.kind}{sample.dtype.itemsize}"]
+        self._finish(header, item, dataset.meta, extension_cards("IMAGE", bitpix, shape))
         size = 0
-        for piece in _pieces(dataset):
+        for piece in array_pieces(dataset):
             self._put(piece)
             size += len(piece)
         self._fill(size)
@@ -229,7 +236,7 @@ class _Writer:
     ) -> None:
         rows, width = encoded.rows.shape
         column_cards(header, encoded.specs, units)
-        first = _extension("BINTABLE", 8, (rows, width), len(encoded.heap), len(encoded.specs))
+        first = extension_cards("BINTABLE", 8, (rows, width), len(encoded.heap), len(encoded.specs))
         if parameters:
             self._finish(header, parameters["item"], parameters["meta"], first)
         else:
@@ -261,24 +268,25 @@ def _count(datasets: Datasets) -> int:
     )
 
 
-def _mandatory(first: str, bitpix: int, shape: tuple[int, ...]) -> list[str]:
+def mandatory_cards(first: str, bitpix: int, shape: tuple[int, ...]) -> list[str]:
+    """Return the first cards of a header: SIMPLE or XTENSION, BITPIX and the axes."""
     cards = [first, f"BITPIX  = {bitpix:>20}", f"NAXIS   = {len(shape):>20}"]
     cards += [f"{f'NAXIS{axis}':<8}= {n:>20}" for axis, n in enumerate(reversed(shape), 1)]
     return [card.ljust(80) for card in cards]
 
 
-def _extension(
+def extension_cards(
     name: str, bitpix: int, shape: tuple[int, ...], heap: int = 0, columns: int | None = None
 ) -> list[str]:
     """Return the mandatory cards of an extension (sections 7.1.1 and 7.3.1)."""
-    cards = _mandatory(f"XTENSION= '{name:<8}'", bitpix, shape)
+    cards = mandatory_cards(f"XTENSION= '{name:<8}'", bitpix, shape)
     cards += [f"PCOUNT  = {heap:>20}".ljust(80), f"GCOUNT  = {1:>20}".ljust(80)]
     if columns is not None:
         cards.append(f"TFIELDS = {columns:>20}".ljust(80))
     return cards
 
 
-def _pieces(dataset: Array) -> Iterator[bytes]:
+def array_pieces(dataset: Array) -> Iterator[bytes]:
     """Yield the stored bytes of an array in C order."""
     for index in _slabs(dataset.shape, dataset.tile, dataset.dtype.itemsize):
         yield stored(np.asarray(dataset.source.read(index)))[0].tobytes()

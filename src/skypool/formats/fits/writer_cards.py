@@ -18,7 +18,9 @@ __all__ = [
     "header_bytes",
     "hierarch_card",
     "long_hierarch",
+    "number_text",
     "plain_value",
+    "text_pieces",
 ]
 
 CARD = 80
@@ -62,7 +64,8 @@ def plain_value(value: Value) -> bool | int | float | str:
     return value
 
 
-def _number(value: object) -> str:
+def number_text(value: object) -> str:
+    """Return a number or a truth value as a card has it."""
     if isinstance(value, bool):
         return "T" if value else "F"
     text = repr(value).upper()
@@ -87,7 +90,7 @@ def fits_cards(keyword: str, value: Value, comment: str = "") -> Iterator[str]:
     plain = plain_value(value)
     start = f"{keyword:<8}= "
     if not isinstance(plain, str):
-        yield _with_comment(f"{start}{_number(plain):>20}", comment)
+        yield _with_comment(f"{start}{number_text(plain):>20}", comment)
         return
     quoted = "'" + f"{plain.replace(chr(39), chr(39) * 2):<8}" + "'"
     if len(quoted) <= CARD - len(start):
@@ -97,24 +100,36 @@ def fits_cards(keyword: str, value: Value, comment: str = "") -> Iterator[str]:
 
 
 def _long_text(start: str, text: str, comment: str) -> Iterator[str]:
-    room = CARD - len(start) - 3  # the quotes and the ampersand
-    pieces, piece = [], ""
-    for character in text:
-        added = "''" if character == "'" else character
-        if len(piece) + len(added) > room:
-            pieces.append(piece)
-            piece = ""
-            room = CARD - len("CONTINUE  ") - 3
-        piece += added
-    pieces.append(piece)
-    if text.endswith("&"):
-        pieces.append("")  # an ampersand at the very end would announce more
+    pieces = list(text_pieces(text, CARD - len(start) - 3))  # the quotes and the ampersand
     for place, content in enumerate(pieces):
         head = start if place == 0 else "CONTINUE  "
         if place < len(pieces) - 1:
             yield f"{head}'{content}&'".ljust(CARD)
         else:
             yield _with_comment(f"{head}'{content}'", comment)
+
+
+def text_pieces(text: str, room: int) -> Iterator[str]:
+    """Yield what stands between the quotes of a card and of those that continue it.
+
+    Parameters
+    ----------
+    text
+        Its quotes are doubled.
+    room
+        Characters on the first card, without quotes and ampersand.
+    """
+    piece = ""
+    for character in text:
+        added = "''" if character == "'" else character
+        if len(piece) + len(added) > room:
+            yield piece
+            piece = ""
+            room = CARD - len("CONTINUE  ") - 3
+        piece += added
+    yield piece
+    if text.endswith("&"):
+        yield ""  # an ampersand at the very end would announce more
 
 
 def _with_comment(card: str, comment: str) -> str:
@@ -144,7 +159,7 @@ def hierarch_card(name: str, value: Value, comment: str = "") -> str | None:
     if isinstance(plain, str):
         text = "'" + f"{plain.replace(chr(39), chr(39) * 2)}" + "'"
     else:
-        text = _number(plain)
+        text = number_text(plain)
     card = f"HIERARCH {name} = {text}"
     return _with_comment(card, comment) if len(card) <= CARD else None
 
