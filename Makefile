@@ -5,6 +5,7 @@
 #   make campaign   the long runs that `make test` samples
 #   make kill       1,000 times kill -9 at random moments over mixed work, with a summary
 #   make bench      the benchmarks beside other programs, writes docs/benchmarks.md
+#   make docs       the documentation as a site, in build/docs/html
 #   make clean      removes the environment and everything that was made
 
 SHELL := /bin/sh
@@ -16,7 +17,7 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 KILL_ARGS ?=
 
-.PHONY: help setup demo test lint format campaign kill bench clean
+.PHONY: help setup demo test lint format campaign kill bench docs clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -55,6 +56,9 @@ kill: $(STAMP)
 bench: $(STAMP)
 	@sh scripts/debian.sh borg:borgbackup restic git-annex git rsync
 	@$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
+
+docs: $(STAMP)
+	@$(BIN)/python scripts/docs.py
 
 clean:
 	rm -rf $(VENV) demo bench-data build dist
