@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
+from skypool.catalogue.batches import insert_many
 from skypool.catalogue.checks import (
     CRC_OF_NAME,
     CRC_OF_PURGED,
@@ -123,20 +124,21 @@ def _insert_versions(connection: sqlite3.Connection, number: int, versions: Any)
                 if isinstance(target, Mapping)
                 else (target, None)
             )
-            refs.append((version["urn"], position, to_database(role), child, external))
-    connection.executemany(
+            ref = (version["urn"], position, to_database(role), child, external)
+            refs.append((*ref, crc_of_row(*ref)))
+    insert_many(
+        connection,
         "INSERT INTO versions(urn, track, version, document, total, since, until, origin, children,"
-        " crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " crc) VALUES",
+        10,
         rows,
     )
     connection.executemany(
         f"UPDATE versions SET until = ?1, crc = {CRC_OF_VERSION} WHERE track = ?2 AND version = ?3",
         [t for t in tracks if t[2] >= 0],
     )
-    connection.executemany(
-        "INSERT INTO refs(parent, position, role, child, external, crc)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, crc_of_row(?1, ?2, ?3, ?4, ?5))",
-        refs,
+    insert_many(
+        connection, "INSERT INTO refs(parent, position, role, child, external, crc) VALUES", 6, refs
     )
 
 
@@ -161,10 +163,14 @@ def _change_names(connection: sqlite3.Connection, number: int, record: Mapping[s
         f"UPDATE names SET until = ?1, crc = {CRC_OF_NAME} WHERE track = ?2 AND until = ?3",
         [(number, track, FOREVER) for track, _ in names],
     )
-    connection.executemany(
-        "INSERT OR REPLACE INTO names(track, name, since, until, crc)"
-        " VALUES (?1, ?2, ?3, ?4, crc_of_row(?1, ?2, ?3, ?4, 0))",
-        [(track, to_database(name), number, FOREVER) for track, name in names if name is not None],
+    rows = [
+        (track, to_database(name), number, FOREVER) for track, name in names if name is not None
+    ]
+    insert_many(
+        connection,
+        "INSERT OR REPLACE INTO names(track, name, since, until, crc) VALUES",
+        5,
+        [(*row, crc_of_row(*row, 0)) for row in rows],
     )
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from skypool.catalogue.batches import insert_many
 from skypool.catalogue.checks import crc_of_row
 from skypool.catalogue.text import from_database, to_database
 from skypool.config import from_environment
@@ -44,10 +45,7 @@ _UNKNOWN: Final = "Unknown"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _COLUMNS: Final = ", ".join(f'"{attribute.name}"' for attribute in CORE)
-_INSERT: Final = (
-    f"INSERT OR REPLACE INTO attributes(document, {_COLUMNS}, crc)"
-    f" VALUES ({', '.join('?' * (len(CORE) + 2))})"
-)
+_INSERT: Final = f"INSERT OR REPLACE INTO attributes(document, {_COLUMNS}, crc) VALUES"
 _VALUES: Final = ", ".join(
     f'(SELECT text FROM texts WHERE id = a."{attribute.name}")'
     if attribute.coded
@@ -115,8 +113,10 @@ def insert_attributes(
 ) -> None:
     """Write the attributes of documents, given with their numbers."""
     texts: dict[str, int] = {}
-    connection.executemany(
+    insert_many(
+        connection,
         _INSERT,
+        len(CORE) + 2,
         [
             _row(connection, texts, number, document.attributes)
             for number, document in numbered

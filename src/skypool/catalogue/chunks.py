@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 
+from skypool.catalogue.batches import insert_many
 from skypool.catalogue.database import Database
 from skypool.catalogue.interface import ChunkPlace, ChunksGone
 
@@ -111,9 +112,10 @@ class ChunkIndex:
             )
             row = connection.execute("SELECT id FROM packs WHERE name = ?", (name,)).fetchone()
             packs[name] = row[0]
-        connection.executemany(
-            "INSERT OR IGNORE INTO chunks(key, pack, offset, member, stored, length)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
+        insert_many(
+            connection,
+            "INSERT OR IGNORE INTO chunks(key, pack, offset, member, stored, length) VALUES",
+            6,
             sorted(
                 (
                     chunk_key(digest),

@@ -158,17 +158,18 @@ def insert_coverages(
     found
         Numbers of documents, and what is indexed of them.
     """
+    points: list[tuple[int, float, float, float]] = []
     for number, document in found:
         direction = _direction(document)
         if direction is not None:
-            x, y, z = direction
-            connection.execute(
-                "INSERT OR REPLACE INTO points(id, x0, x1, y0, y1, z0, z1, x, y, z)"
-                " VALUES (?1, ?2, ?2, ?3, ?3, ?4, ?4, ?2, ?3, ?4)",
-                (number, x, y, z),
-            )
+            points.append((number, *direction))
         if document.coverage:
             _insert_coverage(connection, number, document.coverage)
+    connection.executemany(
+        "INSERT OR REPLACE INTO points(id, x0, x1, y0, y1, z0, z1, x, y, z)"
+        " VALUES (?1, ?2, ?2, ?3, ?3, ?4, ?4, ?2, ?3, ?4)",
+        points,
+    )
 
 
 def _direction(document: IndexedDocument) -> Vector | None:
@@ -180,9 +181,7 @@ def _direction(document: IndexedDocument) -> Vector | None:
     middle = centre(decode(document.coverage)) if document.coverage else None
     if middle is not None:
         return vector(*middle)
-    return position_of(
-        ((p[0], p[1], p[2] if len(p) > 2 else "") for p in listed) for _, listed in document.metas
-    )
+    return position_of(listed for _, listed in document.metas)
 
 
 def _insert_coverage(connection: sqlite3.Connection, number: int, parts: bytes) -> None:

@@ -11,15 +11,24 @@ key (docs/design/011-bulk-speed.md).
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
-from skypool.catalogue.attributes import insert_attributes, visible
+from skypool.catalogue.attributes import insert_attributes
+from skypool.catalogue.batches import insert_many
 from skypool.catalogue.checks import CRC_OF_FILLED, crc_of_row
 from skypool.catalogue.coverages import insert_coverages
 from skypool.catalogue.interface import IndexedDocument
-from skypool.catalogue.schema import TEXT_LIMIT
-from skypool.catalogue.terms import searchable
+from skypool.catalogue.postings import (
+    Column,
+    Key,
+    Row,
+    columns_of,
+    insert_rows,
+    rows_of,
+    unit_number,
+)
 from skypool.catalogue.text import from_database, to_database
 
 __all__ = ["RUN_DOCUMENTS", "document_numbers", "index_documents"]
@@ -27,10 +36,6 @@ __all__ = ["RUN_DOCUMENTS", "document_numbers", "index_documents"]
 # A run takes documents of further commits up to this number.
 RUN_DOCUMENTS = 5000
 _BATCH = 500
-
-_Row = tuple[Any, int, int, int]
-# The name of a metadata key, or the number that stands for a core attribute.
-_Key = str | int
 
 
 def document_numbers(connection: sqlite3.Connection, digests: Sequence[bytes]) -> dict[bytes, int]:
@@ -55,9 +60,10 @@ def index_documents(connection: sqlite3.Connection, documents: Iterable[IndexedD
             numbered.append((number, document))
     ((last,),) = connection.execute("SELECT coalesce(max(id), 0) FROM documents")
     new = list(enumerate(by_digest.values(), last + 1))
-    connection.executemany(
-        "INSERT INTO documents(id, digest, kind, type, size, file_hash, bare, crc)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    insert_many(
+        connection,
+        "INSERT INTO documents(id, digest, kind, type, size, file_hash, bare, crc) VALUES",
+        8,
         [(number, *row, crc_of_row(*row)) for number, row in map(_row, new)],
     )
     numbered += new
@@ -83,11 +89,13 @@ def _complete(connection: sqlite3.Connection, number: int, document: IndexedDocu
     ).rowcount
     if filled:
         # Its terms may be there still, in another run than the one that they go to now.
-        for key, rows in _by_key(connection, [(number, document)]).items():
+        columns = columns_of([(number, document)])
+        units = _units(connection, columns)
+        for key, found in columns.items():
             connection.executemany(
                 "DELETE FROM postings WHERE slot IN (SELECT id FROM slots WHERE key = ?)"
                 " AND value = ? AND document = ? AND place = ?",
-                [(_key_number(connection, key), *row[:3]) for row in rows],
+                [(_key_number(connection, key), *row[1:4]) for row in rows_of(0, found, units)],
             )
     return bool(filled)
 
@@ -107,81 +115,30 @@ def _run_for(connection: sqlite3.Connection, count: int) -> int:
 def _insert_terms(
     connection: sqlite3.Connection, run: int, numbered: Sequence[tuple[int, IndexedDocument]]
 ) -> None:
-    rows = _by_key(connection, numbered)
-    slots = _slots(connection, run, list(rows))
-    for part in rows.values():
-        _sort(part)
-    connection.executemany(
-        "INSERT OR IGNORE INTO postings(slot, value, document, place, unit) VALUES (?, ?, ?, ?, ?)",
-        (
-            (slot, value, document, place, unit)
-            for name, slot in slots.items()
-            for value, document, place, unit in rows[name]
-        ),
-    )
+    columns = columns_of(numbered)
+    units = _units(connection, columns)
+    rows: list[Row] = []
+    for key, slot in _slots(connection, run, list(columns)).items():
+        rows += rows_of(slot, columns[key], units)
+    insert_rows(connection, rows)
 
 
-def _by_key(
-    connection: sqlite3.Connection, numbered: Sequence[tuple[int, IndexedDocument]]
-) -> dict[_Key, list[_Row]]:
-    """Return the rows of each key."""
-    units: dict[str, int] = {}
-    rows: dict[_Key, list[_Row]] = {}
-    for number, document in numbered:
-        for place, listed in document.metas:
-            for parameter in listed:
-                key, value = parameter[0], parameter[1]
-                if type(value) is not str:
-                    value = searchable(value)
-                elif len(value) > TEXT_LIMIT or not value.isascii():
-                    value = to_database(value[:TEXT_LIMIT])
-                unit = parameter[2] if len(parameter) > 2 else ""
-                unit_id = units.get(unit)
-                if unit_id is None:
-                    unit_id = units[unit] = _unit(connection, unit)
-                part = rows.get(key)
-                if part is None:
-                    part = rows[key] = []
-                part.append((value, number, place, unit_id))
-        if document.attributes:
-            _add_attributes(connection, number, document, units, rows)
-    return rows
+def _units(
+    connection: sqlite3.Connection, columns: Mapping[Key, Iterable[Column]]
+) -> dict[str, int]:
+    """Return the numbers of the units of all columns."""
+    found: dict[str, int] = {}
+    for each in chain.from_iterable(columns.values()):
+        for unit in {each.units} if isinstance(each.units, str) else set(each.units):
+            if unit not in found:
+                found[unit] = unit_number(connection, unit)
+    return found
 
 
-def _add_attributes(
-    connection: sqlite3.Connection,
-    number: int,
-    document: IndexedDocument,
-    units: dict[str, int],
-    rows: dict[_Key, list[_Row]],
-) -> None:
-    for attribute, value, unit in visible(document.metas[0][1], document.attributes):
-        if unit not in units:
-            units[unit] = _unit(connection, unit)
-        if type(value) is str:  # never longer than what the index takes
-            value = to_database(value)
-        elif type(value) is not float:
-            value = searchable(value)
-        rows.setdefault(attribute, []).append((value, number, 0, units[unit]))
-
-
-def _sort(rows: list[_Row]) -> None:
-    """Put rows of a key into the order of SQLite: numbers, text, blobs."""
-    try:
-        rows.sort()
-    except TypeError:
-        rows.sort(key=_order)
-
-
-def _order(row: _Row) -> tuple[Any, ...]:
-    value = row[0]
-    return (1 if type(value) is str else 2 if type(value) is bytes else 0, *row)
-
-
-def _slots(connection: sqlite3.Connection, run: int, names: Sequence[_Key]) -> dict[_Key, int]:
+def _slots(connection: sqlite3.Connection, run: int, names: Sequence[Key]) -> dict[Key, int]:
     """Return the number of each key in a run, in rising order."""
     keys: dict[str, int] = {}
-    slots: dict[_Key, int] = dict(
+    slots: dict[Key, int] = dict(
         connection.execute("SELECT key, id FROM slots WHERE run = ? AND key < 0", (run,))
     )
     texts = [to_database(name) for name in names if isinstance(name, str)]
@@ -204,7 +161,7 @@ def _slots(connection: sqlite3.Connection, run: int, names: Sequence[_Key]) -> d
     return dict(sorted(wanted, key=lambda item: item[1]))
 
 
-def _key_number(connection: sqlite3.Connection, key: _Key) -> int:
+def _key_number(connection: sqlite3.Connection, key: Key) -> int:
     if isinstance(key, int):
         return key
     row = connection.execute("SELECT id FROM keys WHERE name = ?", (to_database(key),)).fetchone()
@@ -217,12 +174,3 @@ def _new_key(connection: sqlite3.Connection, name: str) -> int:
         (to_database(name), to_database(name.casefold())),
     )
     return cursor.lastrowid or 0
-
-
-def _unit(connection: sqlite3.Connection, text: str) -> int:
-    """Return the number of a unit, giving it one where it is new."""
-    text = to_database(text)
-    row = connection.execute("SELECT id FROM units WHERE text = ?", (text,)).fetchone()
-    if row is None:
-        return connection.execute("INSERT INTO units(text) VALUES (?)", (text,)).lastrowid or 0
-    return int(row[0])

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from skypool.errors import Damaged
 
-__all__ = ["dumps", "format_time", "loads", "parse_time"]
+__all__ = ["dumps", "dumps_document", "format_time", "loads", "parse_time"]
 
 _SAFE = 2**53
 _TAGS = frozenset({"$int", "$float", "$time"})
@@ -86,6 +89,67 @@ _encode = json.JSONEncoder(
     check_circular=False,
     default=_as_time,
 ).encode
+
+
+def _number(value: float) -> str:
+    if value - value == 0.0 and (value or math.copysign(1.0, value) > 0):
+        return repr(value)
+    return _encode(_tagged(value))
+
+
+def _integer(value: int) -> str:
+    return repr(value) if -_SAFE <= value <= _SAFE else _encode(_tagged(value))
+
+
+# What writes the values of metadata.
+_WRITERS: dict[type, Callable[[Any], str]] = {
+    str: encode_basestring_ascii,
+    float: _number,
+    int: _integer,
+    bool: {True: "true", False: "false"}.__getitem__,
+    datetime: lambda value: f'{{"$time":"{format_time(value)}"}}',
+}
+
+
+@lru_cache(maxsize=1024)
+def _heads(keys: tuple[str, ...]) -> list[str]:
+    """Return how the entries of metadata begin; products of one pipeline have the same keys."""
+    return [encode_basestring_ascii(key) + "," for key in keys]
+
+
+def _listed(meta: Sequence[Sequence[Any]]) -> str:
+    """Write the metadata of a document: no other part has as many values."""
+    heads = _heads(tuple([entry[0] for entry in meta]))
+    parts = [
+        head + _WRITERS[type(entry[1])](entry[1])
+        if len(entry) == 2
+        else head + ",".join([_WRITERS[type(item)](item) for item in entry[1:]])
+        for head, entry in zip(heads, meta, strict=True)
+    ]
+    return f"[[{'],['.join(parts)}]]"
+
+
+def dumps_document(document: Mapping[str, Any]) -> bytes:
+    """Return a product document as canonical JSON, as `dumps` does, in less time.
+
+    Parameters
+    ----------
+    document
+        With `meta`, a list of entries of a text key, a value, and texts that describe it.
+    """
+    meta = document["meta"]
+    if not meta:
+        return dumps(document)
+    parts = []
+    for key in sorted(document):
+        if key == "meta":
+            text = _listed(meta)
+        else:
+            part = document[key]
+            write = _WRITERS.get(type(part))
+            text = dumps(part).decode("ascii") if write is None else write(part)
+        parts.append(f'"{key}":{text}')
+    return f"{{{','.join(parts)}}}".encode("ascii")
 
 
 def dumps(value: Any) -> bytes:

@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 
 __all__ = ["Extremes", "extremes"]
 
-_KINDS = {"f8": "d", "i8": "q", "u8": "Q"}
+_LAYOUTS = {
+    kind: struct.Struct(f"<4Q2{letter}") for kind, letter in (("f8", "d"), ("i8", "q"), ("u8", "Q"))
+}
 
 
 class Extremes(NamedTuple):
@@ -41,7 +43,7 @@ def extremes(stats: Mapping[str, Any] | None) -> Extremes | None:
     text = stats.get("values") or stats.get("total")
     if not text:
         return None
-    layout = struct.Struct(f"<4Q2{_KINDS[stats['type']]}")
+    layout = _LAYOUTS[stats["type"]]
     count = 0
     low: int | float | None = None
     high: int | float | None = None

@@ -6,7 +6,9 @@ chunks: neither read nor hashed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -121,7 +123,7 @@ class _Encoder:
 
     def _values(self, source: ArraySource) -> dict[str, Any]:
         shape, dtype = tuple(source.shape), np.dtype(source.dtype)
-        nbytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        nbytes = math.prod(shape) * dtype.itemsize
         if nbytes <= _AT_ONCE:
             whole = source.read(tuple(slice(0, n, 1) for n in shape))
             segment, stats, zero = write_values(np.asarray(whole, dtype), self._sink)
@@ -131,7 +133,7 @@ class _Encoder:
         obj: dict[str, Any] = {
             "is": "array",
             "shape": list(shape),
-            "dtype": dtype.name,
+            "dtype": _name(dtype),
             "data": segment.to_json(),
         }
         if zero:
@@ -164,6 +166,11 @@ class _Encoder:
         return obj
 
 
+@lru_cache(maxsize=64)
+def _name(dtype: np.dtype[Any]) -> str:
+    return dtype.name
+
+
 def _size_of(obj: Mapping[str, Any]) -> int:
     """Return the bytes of a dataset's segments."""
     return sum(_segment_size(part) for part in _segments(obj))
@@ -187,7 +194,7 @@ class _Bytes:
         self._source = source
         self._shape = shape
         self._itemsize = dtype.itemsize
-        self.size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        self.size = math.prod(shape) * dtype.itemsize
 
     def pread(self, offset: int, length: int) -> bytes:
         """Return *length* bytes from *offset*; fewer only at the end."""

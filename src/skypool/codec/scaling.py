@@ -20,7 +20,8 @@ OFFSETS: dict[str, tuple[int, np.dtype[Any]]] = {
     "i4": (2**31, np.dtype("uint32")),
     "i8": (2**63, np.dtype("uint64")),
 }
-_STORED = {"int8": "|u1", "uint16": ">i2", "uint32": ">i4", "uint64": ">i8", "bool": "|u1"}
+# By type in memory, without its byte order.
+_STORED = {"i1": "|u1", "u2": ">i2", "u4": ">i4", "u8": ">i8", "b1": "|u1"}
 
 
 def physical_dtype(
@@ -92,14 +93,14 @@ def stored(values: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], int]:
     values
         Booleans, integers, floats or complex numbers.
     """
-    name = values.dtype.name
+    name = values.dtype.str[1:]
     if name not in _STORED:
         return np.ascontiguousarray(values, values.dtype.newbyteorder(">")), 0
     kind = np.dtype(_STORED[name])
-    if name == "bool":
+    if name == "b1":
         return np.ascontiguousarray(values).view(np.uint8), 0
     native = np.ascontiguousarray(values, values.dtype.newbyteorder("="))
-    if name == "int8":
+    if name == "i1":
         return native.view(np.uint8) ^ np.uint8(0x80), -128
     half = 1 << (8 * native.itemsize - 1)
     flipped = (native ^ native.dtype.type(half)).view(kind.newbyteorder("="))

@@ -52,7 +52,8 @@ def tile_statistics(values: np.ndarray[Any, Any]) -> bytes:
     kind = statistics_type(values.dtype)
     if kind == "f8" and values.size:
         with np.errstate(invalid="ignore"):
-            low, high = float(values.min()), float(values.max())
+            low = float(np.minimum.reduce(values, axis=None))
+            high = float(np.maximum.reduce(values, axis=None))
         if math.isfinite(low) and math.isfinite(high):  # else NaN and infinities show in either
             return _FINITE.pack(values.size, 0, 0, 0, low, high)
     counts = np.zeros(4, "<u8")

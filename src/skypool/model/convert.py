@@ -66,6 +66,8 @@ def array_parts(data: Any, problems: Problems, *, copy: bool = True) -> ArrayPar
     copy
         Whether values that others could change are copied.
     """
+    if type(data) is np.ndarray:  # what most are
+        return ArrayParts(clean_array(data, problems, copy=copy))
     if hasattr(data, "wcs_header"):  # another Array of ours
         header = data.wcs_header or None
         return ArrayParts(None, data.unit_text, header, data.meta, data.source)

@@ -95,7 +95,9 @@ def _is_name(name: object) -> bool:
 
 
 def _datasets(name: str, value: Any) -> Iterator[tuple[str, Dataset]]:
-    if isinstance(value, Array | Table | Composite):
+    if type(value) is np.ndarray and not value.dtype.names:  # what most are
+        yield name, Array(value)
+    elif isinstance(value, Array | Table | Composite):
         yield name, value
     elif convert.is_nddata(value):
         yield from _from_nddata(name, value)

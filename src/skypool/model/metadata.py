@@ -7,13 +7,13 @@ that is read.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import ItemsView, Iterable, Mapping, ValuesView
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from skypool.errors import InvalidProduct
 from skypool.model.immutable import Immutable
-from skypool.model.names import NameMap, missing_name
+from skypool.model.names import NameMap, find_name, missing_name
 from skypool.model.times import as_utc, astropy_time
 from skypool.model.units import parse_unit, unit_text
 from skypool.model.validate import Problems
@@ -225,10 +225,15 @@ class MetaData(NameMap[Parameter]):
         With all parameters that cannot be kept.
     """
 
-    __slots__ = ()
+    __slots__ = ("_mixed",)
 
     _what = "parameter"
     _advice = "use replace(...) to get a changed copy, or product.replace(meta={...})"
+
+    # Plain values become parameters when somebody looks at them: of most products of a large
+    # commit nobody ever does.
+    _values: dict[str, Any]
+    _mixed: bool
 
     def __init__(
         self, parameters: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None
@@ -237,14 +242,41 @@ class MetaData(NameMap[Parameter]):
         problems = Problems()
         values = parameters_of(pairs, problems)
         problems.raise_all()
-        self._set(_values=values)
+        self._set(_values=values, _mixed=True)
 
     @classmethod
-    def of_parameters(cls, parameters: dict[str, Parameter]) -> MetaData:
-        """Make metadata of parameters that are in order already; the dictionary is kept."""
+    def of_parameters(cls, parameters: Mapping[str, Parameter | Value]) -> MetaData:
+        """Make metadata of what `parameters_of` gives; the dictionary is kept."""
         made = cls.__new__(cls)
-        made._set(_values=parameters)
+        made._set(_values=parameters, _mixed=True)
         return made
+
+    def __getitem__(self, name: str) -> Parameter:
+        found: Parameter | Value = super().__getitem__(name)
+        if isinstance(found, Parameter):
+            return found
+        made = self._values[find_name(self._values, name) or name] = Parameter(found)
+        return made
+
+    def items(self) -> ItemsView[str, Parameter]:
+        """Return names and parameters, in order."""
+        return self._made().items()
+
+    def values(self) -> ValuesView[Parameter]:
+        """Return the parameters, in order."""
+        return self._made().values()
+
+    def raw_items(self) -> ItemsView[str, Parameter | Value]:
+        """Return names and parameters; some of those that are a value alone as that value."""
+        return self._values.items()
+
+    def _made(self) -> dict[str, Parameter]:
+        if self._mixed:
+            for name, value in list(self._values.items()):
+                if type(value) is not Parameter:
+                    self._values[name] = Parameter(value)
+            self._set(_mixed=False)
+        return self._values
 
     def replace(self, changes: Mapping[str, Any] | None = None, /, **more: Any) -> MetaData:
         """Return a copy with parameters changed, added or removed.
@@ -272,7 +304,7 @@ class MetaData(NameMap[Parameter]):
             if found is None:
                 continue
             old = values.get(name)
-            if old is not None and not isinstance(value, Parameter):
+            if isinstance(old, Parameter) and not isinstance(value, Parameter):
                 found = Parameter(found.value, found.unit or old.unit, old.description)
             values[name] = found
         problems.raise_all()
@@ -294,20 +326,19 @@ class MetaData(NameMap[Parameter]):
         return "\n".join(lines)
 
 
-def parameters_of(pairs: Iterable[tuple[object, Any]], problems: Problems) -> dict[str, Parameter]:
-    """Return the parameters for values; those that cannot be kept are noted and left out."""
-    values: dict[str, Parameter] = {}
-    new = Parameter.__new__
+def parameters_of(
+    pairs: Iterable[tuple[object, Any]], problems: Problems
+) -> dict[str, Parameter | Value]:
+    """Return the parameters for values; those that cannot be kept are noted and left out.
+
+    What is a parameter as it is, a plain value without a unit, is given as that value.
+    """
+    values: dict[str, Parameter | Value] = {}
     for name, value in pairs:
         kind = type(value)
-        # What most are is made without the checks that it does not need.
         plain = kind in _PLAIN or (kind is int and -_SHORT < value < _SHORT)
         if plain and name and type(name) is str:
-            made = new(Parameter)
-            _set_value(made, value)
-            _set_unit(made, "")
-            _set_description(made, "")
-            values[name] = made
+            values[name] = value
             continue
         found = parameter_of(name, value, problems)
         if found is not None:

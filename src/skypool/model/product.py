@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from skypool.errors import InvalidProduct
 from skypool.model.immutable import Immutable
 from skypool.model.kinds import KIND_PATTERN, is_context, is_kind
-from skypool.model.metadata import MetaData, parameters_of
+from skypool.model.metadata import MetaData, Parameter, Value, parameters_of
 from skypool.model.references import Refs
 from skypool.model.validate import Problems
 
@@ -215,7 +215,7 @@ class Product(Immutable):
             self.history if history is None else _checked_history(history, problems),
             self.origin,
         )
-        _check_attributes(made.meta, problems)
+        _check_attributes(dict(made.meta.raw_items()), problems)
         problems.raise_all()
         made._set(_unchanged=False)
         return made
@@ -361,20 +361,20 @@ def _checked_meta(
             merged[name] = value
     # One by one, so that what is right is checked further.
     parameters = parameters_of((merged | given).items(), problems.at("meta"))
-    made = MetaData.of_parameters(parameters)
-    _check_attributes(made, problems)
-    return made
+    _check_attributes(parameters, problems)
+    return MetaData.of_parameters(parameters)
 
 
-def _check_attributes(meta: MetaData, problems: Problems) -> None:
+def _check_attributes(parameters: Mapping[str, Parameter | Value], problems: Problems) -> None:
     for name in FIXED_ATTRIBUTES:
-        found = dict.get(meta._values, name)
+        found = parameters.get(name)
         if found is None:
             continue
+        value = found.value if isinstance(found, Parameter) else found
         wanted = datetime if name in _DATES else str
-        if not isinstance(found.value, wanted):
+        if not isinstance(value, wanted):
             sort = "a time" if name in _DATES else "text"
-            problems.at("meta", name).add(f"is {sort}, not {found.value!r}", "value")
+            problems.at("meta", name).add(f"is {sort}, not {value!r}", "value")
 
 
 def _checked_datasets(datasets: Mapping[str, Any] | None, problems: Problems) -> Any:

@@ -16,8 +16,7 @@ from skypool.catalogue.interface import (
     RefTarget,
 )
 from skypool.catalogue.terms import indexed
-from skypool.codec.digest import digest
-from skypool.codec.documents import dumps
+from skypool.codec.documents import dumps_document
 from skypool.codec.products import encode_product
 from skypool.codec.segments import (
     ArraySegment,
@@ -226,9 +225,7 @@ class Saver:
         origin: Mapping[str, Any] | None = None,
         taken: Collection[bytes] = (),
     ) -> int:
-        data = dumps(document)
-        name_of = self._writer.put(data)
-        assert name_of == digest(data)
+        name_of = self._writer.put(dumps_document(document))
         entry = indexed(name_of, document, size)
         self.documents.append(entry)
         version = DraftVersion(

@@ -7,7 +7,7 @@ Maps that only describe others (errors, flags, weights) do not count by themselv
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -245,5 +245,5 @@ def _within(datasets: Mapping[str, Dataset]) -> Iterator[Dataset]:
             yield from _within(dataset)
 
 
-def _listed(meta: Mapping[str, Any]) -> Iterable[tuple[str, Any, str]]:
-    return ((key, found.value, found.unit or "") for key, found in meta.items())
+def _listed(meta: Mapping[str, Any]) -> list[tuple[str, Any, str]]:
+    return [(key, found.value, found.unit or "") for key, found in meta.items()]

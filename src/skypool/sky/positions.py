@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from skypool.sky.frames import ROTATIONS, frame_of
@@ -46,29 +47,43 @@ _UNITS: Final = {"rad": 180.0 / math.pi, "h": 15.0, "hourangle": 15.0, "hour": 1
 _Found = Mapping[str, tuple[Any, str]]
 
 
-def position_of(metas: Iterable[Iterable[tuple[str, Any, str]]]) -> Vector | None:
+def position_of(metas: Iterable[Sequence[Sequence[Any]]]) -> Vector | None:
     """Return the direction that metadata give, None where they give none.
 
     Parameters
     ----------
     metas
-        Key, value and unit of each parameter: those of the product, then those of its datasets.
-        The first of them that gives a position counts.
+        Key, value and unit of each parameter, the last only where there is one: those of the
+        product, then those of its datasets. The first of them that gives a position counts.
     """
     for meta in metas:
-        found: dict[str, tuple[Any, str]] = {}
-        for key, value, unit in meta:
-            folded = key.casefold()
-            if folded in _KEYS:
-                found.setdefault(folded, (value, unit))
-        if len(found) < 2:
+        places = _places(tuple([entry[0] for entry in meta]))
+        if len(places) < 2:
             continue
+        found = {
+            key: (meta[place][1], meta[place][2] if len(meta[place]) > 2 else "")
+            for key, place in places.items()
+        }
         for lon, lat, frame in RULES:
             if lon in found and lat in found:
                 direction = _direction(found, lon, lat, frame)
                 if direction is not None:
                     return direction
     return None
+
+
+@lru_cache(maxsize=1024)
+def _places(keys: tuple[str, ...]) -> dict[str, int]:
+    """Return where the first of each key stands that has to do with positions.
+
+    Products of one pipeline have the same keys.
+    """
+    found: dict[str, int] = {}
+    for place, key in enumerate(keys):
+        folded = key.casefold()
+        if folded in _KEYS:
+            found.setdefault(folded, place)
+    return found
 
 
 def _direction(found: _Found, lon: str, lat: str, frame: str) -> Vector | None:
