@@ -64,8 +64,8 @@ def encode_product(
         "meta": encode_meta(product.meta),
         "datasets": [[name, encoder.dataset(item)] for name, item in product.datasets.items()],
     }
-    if product.history:
-        document["history"] = list(product.history)
+    if product.own_history:
+        document["history"] = list(product.own_history)
     return document, encoder.size
 
 

@@ -5,13 +5,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from skypool.errors import InvalidProduct
 from skypool.model.immutable import Immutable
-from skypool.model.kinds import KIND_PATTERN, is_context, is_kind
-from skypool.model.metadata import MetaData, Parameter, Value, parameters_of
+from skypool.model.kinds import is_context, is_kind
+from skypool.model.metadata import MetaData
+from skypool.model.parts import (
+    DATES,
+    FIXED_ATTRIBUTES,
+    UNKNOWN,
+    check_attributes,
+    checked_datasets,
+    checked_history,
+    checked_kind,
+    checked_meta,
+    checked_refs,
+)
 from skypool.model.references import Refs
 from skypool.model.validate import Problems
 
@@ -19,25 +30,9 @@ if TYPE_CHECKING:
     from astropy.nddata import CCDData, NDData
 
     from skypool.model.composite import Datasets
+    from skypool.model.provenance import Provenance
 
 __all__ = ["FIXED_ATTRIBUTES", "UNKNOWN", "Product"]
-
-# In the order of HCSS; all of them are parameters as well.
-FIXED_ATTRIBUTES = (
-    "type",
-    "creator",
-    "creationDate",
-    "description",
-    "instrument",
-    "modelName",
-    "startDate",
-    "endDate",
-    "formatVersion",
-)
-# Value of a text attribute that nobody gave, as in HCSS.
-UNKNOWN = "Unknown"
-FORMAT_VERSION = "1.0"
-_DATES = frozenset({"creationDate", "startDate", "endDate"})
 
 
 class Product(Immutable):
@@ -77,7 +72,7 @@ class Product(Immutable):
         With all problems of all parts.
     """
 
-    __slots__ = ("_unchanged", "datasets", "history", "kind", "meta", "origin", "refs")
+    __slots__ = ("_history", "_unchanged", "datasets", "kind", "meta", "origin", "refs")
 
     _advice = "use product.replace(...) to get a changed copy"
 
@@ -85,8 +80,8 @@ class Product(Immutable):
     meta: MetaData
     datasets: Datasets
     refs: Refs
-    history: tuple[str, ...]
     origin: object
+    _history: tuple[str, ...]
     _unchanged: bool
 
     def __init__(
@@ -120,11 +115,11 @@ class Product(Immutable):
             "formatVersion": formatVersion,
         }
         self._set(
-            kind=_checked_kind(kind, problems),
-            meta=_checked_meta(fixed, meta, problems),
-            datasets=_checked_datasets(datasets, problems),
-            refs=_checked_refs(refs, problems),
-            history=_checked_history(history, problems),
+            kind=checked_kind(kind, problems),
+            meta=checked_meta(fixed, meta, problems),
+            datasets=checked_datasets(datasets, problems),
+            refs=checked_refs(refs, problems),
+            _history=checked_history(history, problems),
             origin=None,
             _unchanged=False,
         )
@@ -155,11 +150,36 @@ class Product(Immutable):
             meta=meta,
             datasets=datasets,
             refs=refs,
-            history=history,
+            _history=history,
             origin=origin,
             _unchanged=origin is not None,
         )
         return made
+
+    @property
+    def history(self) -> tuple[str, ...]:
+        """Texts, oldest first: those given, else the tasks that a dataset `History` records."""
+        if not self._history:
+            provenance = self.provenance
+            return () if provenance is None else provenance.lines
+        return self._history
+
+    @property
+    def own_history(self) -> tuple[str, ...]:
+        """Texts given to the product itself, without those of a dataset `History`."""
+        return self._history
+
+    @property
+    def provenance(self) -> Provenance | None:
+        """Tasks, parameters and script of the dataset `History` of Herschel's software.
+
+        None where the product has no such dataset.
+        """
+        if "History" not in self.datasets:
+            return None
+        from skypool.model.provenance import provenance_of
+
+        return provenance_of(self.datasets)
 
     @property
     def unchanged(self) -> bool:
@@ -208,14 +228,14 @@ class Product(Immutable):
         problems = Problems()
         changes = {**(meta or {}), **attributes}
         made = Product.assemble(
-            self.kind if kind is None else _checked_kind(kind, problems),
+            self.kind if kind is None else checked_kind(kind, problems),
             _replaced(self.meta, changes, problems.at("meta")),
             _replaced(self.datasets, datasets, problems.at("datasets")),
             _replaced(self.refs, refs, problems.at("refs")),
-            self.history if history is None else _checked_history(history, problems),
+            self._history if history is None else checked_history(history, problems),
             self.origin,
         )
-        _check_attributes(dict(made.meta.raw_items()), problems)
+        check_attributes(dict(made.meta.raw_items()), problems)
         problems.raise_all()
         made._set(_unchanged=False)
         return made
@@ -241,7 +261,7 @@ class Product(Immutable):
     def _attribute(self, name: str) -> Any:
         found = self.meta.get(name)
         if found is None:
-            return None if name in _DATES else UNKNOWN
+            return None if name in DATES else UNKNOWN
         return found.value
 
     @property
@@ -333,76 +353,6 @@ class Product(Immutable):
 def _listed(names: Iterable[str]) -> str:
     shown = list(names)
     return ", ".join(shown if len(shown) <= 6 else [*shown[:6], f"... ({len(shown)})"])
-
-
-def _checked_kind(kind: object, problems: Problems) -> str:
-    if isinstance(kind, str) and KIND_PATTERN.match(kind):
-        return kind
-    problems.at("kind").add(
-        f"{kind!r} cannot be a kind; letters, digits, '_', '.', '-' and '$' can", "kind"
-    )
-    return "Product"
-
-
-def _checked_meta(
-    fixed: Mapping[str, Any], meta: Mapping[str, Any] | None, problems: Problems
-) -> MetaData:
-    given = dict(meta or {})
-    merged: dict[str, Any] = {}
-    for name, value in fixed.items():
-        if name in given and value is not None:
-            problems.at("meta", name).add("given twice, as attribute and in meta", "conflict")
-        value = given.pop(name, None) if value is None else value
-        if value is None and name not in _DATES:
-            value = FORMAT_VERSION if name == "formatVersion" else UNKNOWN
-        elif value is None and name == "creationDate":
-            value = datetime.now(UTC)
-        if value is not None:
-            merged[name] = value
-    # One by one, so that what is right is checked further.
-    parameters = parameters_of((merged | given).items(), problems.at("meta"))
-    _check_attributes(parameters, problems)
-    return MetaData.of_parameters(parameters)
-
-
-def _check_attributes(parameters: Mapping[str, Parameter | Value], problems: Problems) -> None:
-    for name in FIXED_ATTRIBUTES:
-        found = parameters.get(name)
-        if found is None:
-            continue
-        value = found.value if isinstance(found, Parameter) else found
-        wanted = datetime if name in _DATES else str
-        if not isinstance(value, wanted):
-            sort = "a time" if name in _DATES else "text"
-            problems.at("meta", name).add(f"is {sort}, not {value!r}", "value")
-
-
-def _checked_datasets(datasets: Mapping[str, Any] | None, problems: Problems) -> Any:
-    from skypool.model.composite import Datasets
-
-    if type(datasets) is Datasets:
-        return datasets
-    try:
-        return Datasets(datasets)
-    except InvalidProduct as error:
-        problems.at("datasets").take(error)
-    return Datasets()
-
-
-def _checked_refs(refs: Mapping[str, Any] | Iterable[Any] | None, problems: Problems) -> Refs:
-    try:
-        return refs if isinstance(refs, Refs) else Refs(refs or ())
-    except InvalidProduct as error:
-        problems.at("refs").take(error)
-    return Refs()
-
-
-def _checked_history(history: Iterable[str] | str, problems: Problems) -> tuple[str, ...]:
-    lines = (history,) if isinstance(history, str) else tuple(history)
-    for place, line in enumerate(lines):
-        if not isinstance(line, str):
-            problems.at("history", place).add(f"is text, not {line!r}", "value")
-    return tuple(str(line) for line in lines)
 
 
 def _replaced(old: Any, changes: Mapping[str, Any] | None, problems: Problems) -> Any:

@@ -27,7 +27,15 @@ from skypool.pool.ref import Ref
 if TYPE_CHECKING:
     from skypool.codec.sinks import Fetch
 
-__all__ = ["ExportReport", "Exporter", "file_name", "write_file"]
+__all__ = [
+    "ExportReport",
+    "Exporter",
+    "exporter_of",
+    "file_name",
+    "is_folder",
+    "write_file",
+    "write_whole",
+]
 
 _FITS_ENDS = (".fits", ".fit", ".fts")
 
@@ -82,7 +90,7 @@ class Exporter:
         """
         self._total = ref.total_size
         _make(folder)
-        if ref.is_context:
+        if is_folder(ref):
             self._context(ref, folder)
         else:
             self._product(ref, os.path.join(folder, file_name(ref)))
@@ -94,7 +102,7 @@ class Exporter:
             if not isinstance(child, Ref):
                 continue
             name = _safe(role)
-            if child.is_context:
+            if is_folder(child):
                 self._context(child, os.path.join(folder, name))
             else:
                 self._product(child, os.path.join(folder, _with_end(name, child)))
@@ -126,7 +134,7 @@ class Exporter:
                 _make(path)
                 continue
             _make(os.path.dirname(path))
-            exact = _write(path, lambda out, f=file: _copy_file(f, fetch, out))
+            exact = write_whole(path, lambda out, f=file: _copy_file(f, fetch, out))
             self._note(ref, path, exact)
 
     def _note(self, ref: Ref, path: str, exact: bool) -> None:
@@ -141,6 +149,36 @@ class Exporter:
         if self._on_progress is not None:
             count = len(self.report.files)
             self._on_progress(Progress("exporting", count, 0, self._done, self._total, path))
+
+
+def exporter_of(form: str | None) -> type[Exporter]:
+    """Return what writes files of a format.
+
+    Parameters
+    ----------
+    form
+        `hcss`, or None for files as they came.
+
+    Raises
+    ------
+    UsageError
+        If there is no such format.
+    """
+    if form is None:
+        return Exporter
+    if form != "hcss":
+        raise UsageError(
+            f"products cannot be exported as {form!r}",
+            hint="the format is hcss; without one, files come as they were added",
+        )
+    from skypool.pool.exporting_hcss import HcssExporter
+
+    return HcssExporter
+
+
+def is_folder(ref: Ref) -> bool:
+    """Say whether export makes a folder of a product: a context that is not a file itself."""
+    return ref.is_context and ("file" not in ref.document or bool(ref.refs))
 
 
 def file_name(ref: Ref) -> str:
@@ -183,11 +221,12 @@ def write_file(ref: Ref, path: str) -> bool:
     file = document.get("file")
     if file is not None:
         fetch = ref.view.fetch_for(ref)
-        return _write(path, lambda out: _copy_file(file, fetch, out))
-    return _write(path, lambda out: _write_product(ref, out))
+        return write_whole(path, lambda out: _copy_file(file, fetch, out))
+    return write_whole(path, lambda out: _write_product(ref, out))
 
 
-def _write(path: str, fill: Any) -> bool:
+def write_whole(path: str, fill: Any) -> bool:
+    """Write a file that appears under its name only when it is complete."""
     temporary = os.path.join(os.path.dirname(path), f".skypool-{uuid.uuid4().hex}.tmp")
     try:
         with open(temporary, "xb") as out:

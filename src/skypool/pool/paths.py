@@ -8,7 +8,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from skypool.errors import ReadOnly, StorageError
-from skypool.pool.exporting import file_name, write_file
+from skypool.pool.exporting import file_name, is_folder, write_file
 from skypool.storage.inplace import FileSource, FileState
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def cached_path(ref: Ref) -> str:
         ) from None
     except OSError as error:
         raise StorageError(f"the cache folder {folder} cannot be made: {error.strerror}") from None
-    if ref.is_context or "tree" in ref.document:
+    if is_folder(ref) or "tree" in ref.document:
         return _cached_folder(ref, path)
     write_file(ref, path)
     os.chmod(path, stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH)

@@ -282,6 +282,7 @@ class Reading(Opened):
         folder: str | os.PathLike[str],
         *,
         overwrite: bool = False,
+        format: str | None = None,  # noqa: A002 (the name is that of the command's option)
         progress: OnProgress | None = None,
     ) -> ExportReport:
         """Write a product, or the tree of a context, into a folder, byte for byte as added.
@@ -294,12 +295,15 @@ class Reading(Opened):
             Made where it does not exist.
         overwrite
             Whether files of the same name may be replaced.
+        format
+            `hcss`: as FITS files in the convention of HCSS, which HIPE reads; by default the
+            files that were added, and standard FITS for what was made in memory.
         progress
             Told how far the work is.
         """
-        from skypool.pool.exporting import Exporter
+        from skypool.pool.exporting import exporter_of
 
-        exporter = Exporter(overwrite=overwrite, on_progress=progress)
+        exporter = exporter_of(format)(overwrite=overwrite, on_progress=progress)
         return exporter.export(self._ref(ref), os.fspath(folder))
 
     # -- maintenance

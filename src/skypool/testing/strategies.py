@@ -16,7 +16,7 @@ from skypool.model.arrays import Array
 from skypool.model.composite import Composite
 from skypool.model.kinds import PARENTS
 from skypool.model.metadata import MetaData, Parameter
-from skypool.model.product import Product
+from skypool.model.product import FIXED_ATTRIBUTES, Product
 from skypool.model.tables import Table
 
 __all__ = [
@@ -231,7 +231,8 @@ def datasets() -> st.SearchStrategy[Array | Table | Composite]:
 @st.composite
 def products(draw: st.DrawFn, max_datasets: int = 3) -> Product:
     """Products without references."""
-    meta = draw(metadata())
+    found = draw(metadata())
+    meta = {name: found[name] for name in found if name not in FIXED_ATTRIBUTES}
     fixed: dict[str, Any] = {
         "type": draw(texts(20)),
         "creationDate": draw(times()),

@@ -21,25 +21,40 @@ __all__ = ["export_verb", "path_verb"]
     examples=[
         ("export 1342182452 out/", "all its files, byte for byte as they came"),
         ("export maps/m83@0 .", "an old version"),
+        ("export maps/m83 out/ --format hcss", "as HIPE writes and reads products"),
         ("export 1342182452 out/ --at 2026-11-01", "as it was at the end of that day"),
     ],
 )
 @click.argument("ref", type=REF)
 @click.argument("folder", metavar="DIR")
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["hcss"]),
+    help="Write FITS files in the convention of HCSS, which HIPE reads.",
+)
 @at_option
-def export_verb(state: State, ref: str, folder: str, overwrite: bool, at: str | None) -> int:
+def export_verb(
+    state: State, ref: str, folder: str, overwrite: bool, form: str | None, at: str | None
+) -> int:
     """Write files, byte for byte as they came.
 
     DIR is made where it is missing. A product that was made in memory is
     written as standard FITS. Where a .gz file comes out with the same content
     but packed differently, that is said, and the exit code is 3.
+
+    With --format hcss every product becomes a FITS file of the Herschel
+    software; files that it wrote come as they are. In a tree, what is plain
+    bytes is copied and listed, and the exit code is 3.
     """
     pool = state.open(at=at)
     target = pool[ref]
     with Reporter() as reporter:
         try:
-            report = pool.export(target, folder, overwrite=overwrite, progress=reporter)
+            report = pool.export(
+                target, folder, overwrite=overwrite, format=form, progress=reporter
+            )
         except KeyboardInterrupt:
             done = f" after {reporter.last.items:,} files" if reporter.last else ""
             raise Interrupted(f"interrupted{done}; {folder} is not complete") from None

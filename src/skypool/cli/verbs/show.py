@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["show_verb"]
 
+# The last steps of history that are shown.
+_STEPS = 10
+
 
 @verb(
     "show",
@@ -25,6 +28,7 @@ __all__ = ["show_verb"]
         ("show 1342182452/level2/PSW.fits", "everything about the latest version"),
         ("show PSW@0", "of the first version"),
         ("show PSW --meta 'date*'", "some of the metadata, of its datasets too"),
+        ("show PSW --provenance", "tasks and parameters that made it, the script"),
         ("show PSW --json | jq .meta.obsid.value", "one value, for a script"),
     ],
 )
@@ -35,19 +39,40 @@ __all__ = ["show_verb"]
     metavar="PATTERN",
     help="Only metadata whose name matches (part of it, or with * and ?).",
 )
+@click.option(
+    "--provenance",
+    is_flag=True,
+    help="What was done to make it: tasks, parameters that were given, script.",
+)
 @at_option
-def show_verb(state: State, ref: str, meta: str | None, at: str | None) -> None:
+def show_verb(state: State, ref: str, meta: str | None, provenance: bool, at: str | None) -> None:
     """Show a product: kind, name, versions, tags, datasets, references, attributes, metadata.
 
     With --meta it shows matching metadata only, those of the datasets included
     (as DATASET.KEY).
     """
     product = state.open(at=at)[ref]
+    if provenance:
+        _show_provenance(product, state)
+        return
     if state.json:
         click.echo(to_json(_as_json(product, meta)))
         return
     for line in _matching(product, meta, state) if meta else _all(product, state):
         click.echo(line)
+
+
+def _show_provenance(ref: Ref, state: State) -> None:
+    from skypool.cli.provenance import provenance_json, provenance_lines
+
+    if state.json:
+        click.echo(to_json(found(ref) | provenance_json(ref.product)))
+        return
+    lines = list(provenance_lines(ref.product, state))
+    if not lines:
+        state.note(f"{shown(full_name(ref))} does not say what was done to make it")
+    for line in lines:
+        click.echo(plain(line))
 
 
 def _as_json(ref: Ref, pattern: str | None) -> dict[str, Any]:
@@ -158,12 +183,23 @@ def _all(ref: Ref, state: State) -> Iterator[str]:
         yield from _section(state, count_text(len(product.refs), "reference"))
         table = Table(["ROLE", "NAME", "IS"], flexible=1, middle=True, colour=state.colour)
         yield from table.lines(_ref_row(role, child) for role, child in product.refs.items())
+    yield from _history_lines(product.history, state)
     if ref.attributes:
         yield from _section(state, count_text(len(ref.attributes), "core attribute"))
         yield from _meta_lines(list(ref.attributes.items()), state)
     if ref.meta:
         yield from _section(state, count_text(len(ref.meta), "parameter"))
         yield from _meta_lines(list(ref.meta.items()), state)
+
+
+def _history_lines(history: tuple[str, ...], state: State) -> Iterator[str]:
+    if not history:
+        return
+    yield from _section(state, count_text(len(history), "step") + " of history")
+    for text in history[-_STEPS:]:
+        yield plain(text)
+    if len(history) > _STEPS:
+        yield f"and {len(history) - _STEPS} before these: --provenance shows all"
 
 
 def _section(state: State, text: str) -> Iterator[str]:

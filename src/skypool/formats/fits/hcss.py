@@ -14,6 +14,7 @@ from skypool.formats.base import fixed_attributes
 from skypool.formats.fits.hcss_datasets import Files, array, table
 from skypool.formats.fits.hcss_exact import Exact, exact_of
 from skypool.formats.fits.hcss_meta import CHILD, parameters
+from skypool.formats.fits.hcss_names import DATASET_CLASSES, HISTORY_CLASS
 from skypool.formats.parsing import NotUnderstood
 from skypool.formats.typed import composite, unique_names, unread
 from skypool.model.kinds import is_kind, kind_of_class
@@ -171,6 +172,13 @@ class _Tree:
 
     def dataset(self, number: int) -> dict[str, Any]:
         """Return the dataset of a unit, with all that is below it."""
+        made = self._dataset(number)
+        name = self._parts[number].hdu.header.text("CLASS___")
+        if name not in ("", HISTORY_CLASS, DATASET_CLASSES[made["is"]]):
+            made["class"] = name
+        return made
+
+    def _dataset(self, number: int) -> dict[str, Any]:
         part = self._parts[number]
         header = part.hdu.header
         exact = exact_of(header)
@@ -181,13 +189,12 @@ class _Tree:
         if part.dataset is None and "shape" not in exact.notes:
             return composite(self.children(number), meta, info)
         about: dict[str, Any] = {"meta": meta, "description": info}
-        if part.hdu.kind in ("image", "empty"):
-            found = array(part, exact, self._files)
-            if exact.notes.get("wcs", ("", ""))[1] == "" and "wcs" in exact.notes:
-                self.without_wcs.append(made := found | about)
-                return made
-            return found | about
-        return table(part, exact, self._files) | about
+        if part.hdu.kind not in ("image", "empty"):
+            return table(part, exact, self._files) | about
+        made = array(part, exact, self._files) | about
+        if "wcs" in exact.notes and "wcs" not in made:
+            self.without_wcs.append(made)
+        return made
 
 
 def _children(header: Header) -> list[int]:

@@ -10,7 +10,14 @@ import re
 
 from skypool.model.kinds import kind_of_class
 
-__all__ = ["CLASSES", "class_of_kind", "dictionary_keyword", "dictionary_name"]
+__all__ = [
+    "CLASSES",
+    "DATASET_CLASSES",
+    "HISTORY_CLASS",
+    "class_of_kind",
+    "dictionary_keyword",
+    "dictionary_name",
+]
 
 _NAMES = {
     "ALGONUM": "algoNumber",
@@ -157,6 +164,13 @@ CLASSES = {
     "HifiTimelineProduct": "herschel.hifi.pipeline.product.HifiTimelineProduct",
 }
 _PACKAGE = "herschel.ia.dataset."
+# The ordinary classes of datasets, and that of the record of tasks.
+DATASET_CLASSES = {
+    "array": "herschel.ia.dataset.ArrayDataset",
+    "table": "herschel.ia.dataset.TableDataset",
+    "composite": "herschel.ia.dataset.CompositeDataset",
+}
+HISTORY_CLASS = "herschel.ia.dataset.history.HistoryDataset"
 
 
 def dictionary_name(keyword: str) -> str | None:

@@ -21,7 +21,7 @@ from skypool.formats.fits.hcss import history_lines
 from skypool.formats.fits.hcss_cards import banner
 from skypool.formats.fits.hcss_exact import check_of
 from skypool.formats.fits.hcss_header import HcssHeader
-from skypool.formats.fits.hcss_names import class_of_kind
+from skypool.formats.fits.hcss_names import DATASET_CLASSES, HISTORY_CLASS, class_of_kind
 from skypool.formats.fits.hcss_tables import column_cards, encoded_table
 from skypool.formats.fits.writer import BITPIX, array_pieces, extension_cards, mandatory_cards
 from skypool.formats.fits.writer_cards import commentary
@@ -30,7 +30,6 @@ from skypool.formats.fits.writer_wcs import written_wcs
 from skypool.model.arrays import Array
 from skypool.model.composite import Composite, Dataset
 from skypool.model.kinds import is_kind, kind_of_class
-from skypool.model.provenance import provenance_of
 from skypool.model.tables import Table
 
 if TYPE_CHECKING:
@@ -55,7 +54,6 @@ _NUMERIC = {
     "c16": "Complex",
 }
 _HISTORY = ("HistoryTasks", "HistoryParameters", "HistoryScript")
-_DATASET = "herschel.ia.dataset."
 
 
 def hcss_bytes(product: Product) -> bytes:
@@ -153,9 +151,9 @@ class _Writer:
         header.note("kind", kind_of_class(header.parsed().text("CLASS___")), product.kind)
         header.parameters(product.meta, None)
         header.children(children)
-        for text in _own_history(product):
+        for text in product.own_history:
             header.cards += commentary("HISTORY", text)
-        header.note("history", history_lines(header.parsed()), _own_history(product))
+        header.note("history", history_lines(header.parsed()), list(product.own_history))
         header.note_meta(product.meta, product=True)
         self._put(header.finished())
 
@@ -272,22 +270,10 @@ def _urn(ref: Any) -> str:
     return f"urn::{class_of_kind(found[1])}:{found[2]}" if found else urn
 
 
-def _own_history(product: Product) -> list[str]:
-    """Return the history, unless it is only what the dataset `History` tells."""
-    found = provenance_of(product.datasets)
-    if found is not None and tuple(product.history) == found.lines:
-        return []
-    return list(product.history)
-
-
 def _dataset_class(name: str, dataset: Dataset) -> str:
-    if isinstance(dataset, Array):
-        return f"{_DATASET}ArrayDataset"
-    if isinstance(dataset, Table):
-        return f"{_DATASET}TableDataset"
-    if name == "History" and set(dataset) & set(_HISTORY):
-        return f"{_DATASET}history.HistoryDataset"
-    return f"{_DATASET}CompositeDataset"
+    if isinstance(dataset, Composite) and name == "History" and set(dataset) & set(_HISTORY):
+        return HISTORY_CLASS
+    return DATASET_CLASSES[_sort(dataset)]
 
 
 def _known_classes(product: Product) -> dict[str, str]:
@@ -297,4 +283,24 @@ def _known_classes(product: Product) -> dict[str, str]:
     found: dict[str, str] = {}
     if kind_of_class(hdus[0].get("class", "")) == product.kind:
         found[""] = hdus[0]["class"]
+    _collect(product.datasets, dict(document.get("datasets", ())), "", found)
     return found
+
+
+def _collect(
+    datasets: Mapping[str, Dataset], listed: Mapping[str, Any], path: str, found: dict[str, str]
+) -> None:
+    for name, dataset in datasets.items():
+        known = listed.get(name, {})
+        if known.get("is") != _sort(dataset):
+            continue
+        if "class" in known:
+            found[f"{path}{name}"] = known["class"]
+        if isinstance(dataset, Composite):
+            _collect(dataset, dict(known["datasets"]), f"{path}{name}/", found)
+
+
+def _sort(dataset: Dataset) -> str:
+    if isinstance(dataset, Composite):
+        return "composite"
+    return "table" if isinstance(dataset, Table) else "array"
