@@ -18,6 +18,8 @@
     │   ├── NameConflict                 the name is taken, or holds other data
     │   ├── PoolExists                   mode "x" on a pool that exists
     │   └── ReferencedError              others still refer to it
+    ├── ScriptError                      a script of HIPE stopped               exit 1
+    │   └── UnsupportedName              it uses what skypool has not
     ├── Locked                           another process holds it               exit 11
     ├── Damaged                          bytes are not what they were           exit 12
     │   └── RecipeMismatch               a file could not be rebuilt exactly
@@ -60,10 +62,12 @@ __all__ = [
     "ReadOnly",
     "RecipeMismatch",
     "ReferencedError",
+    "ScriptError",
     "SkypoolError",
     "SourceChanged",
     "SourceMissing",
     "StorageError",
+    "UnsupportedName",
     "UsageError",
 ]
 
@@ -280,6 +284,51 @@ class ReferencedError(Conflict):
     """Other products still refer to it."""
 
     code = "referenced"
+
+
+class ScriptError(SkypoolError):
+    """A script of HIPE stopped: it cannot be read, or raised an exception.
+
+    Parameters
+    ----------
+    message
+        What is wrong, with the file and line.
+    file
+        Name of the script.
+    line
+        Line in it, counted from 1; 0 where it has no place.
+    hint
+        What the user can do about it.
+    """
+
+    code = "script"
+
+    def __init__(self, message: str, *, file: str = "", line: int = 0, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.file = file
+        self.line = line
+
+
+class UnsupportedName(ScriptError):
+    """A script uses a name of HIPE that skypool has not.
+
+    Parameters
+    ----------
+    message
+        What is wrong, with the file and line where they are known.
+    name
+        The name, as HIPE calls it.
+    file, line, hint
+        As for `ScriptError`.
+    """
+
+    code = "unsupported"
+
+    def __init__(
+        self, message: str, *, name: str = "", file: str = "", line: int = 0, hint: str = ""
+    ) -> None:
+        super().__init__(message, file=file, line=line, hint=hint)
+        self.name = name
 
 
 class Locked(SkypoolError):

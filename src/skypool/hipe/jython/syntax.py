@@ -1,0 +1,234 @@
+"""Jython 2 in the grammar of Python 3, line by line: what was on line 7 stays on line 7."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from skypool.hipe.jython.reading import Prepared, prepare, unsupported_syntax
+
+__all__ = ["Translated", "parse", "translate"]
+
+_PREFIX = re.compile(r"^([A-Za-z]*)(.*)$", re.DOTALL)
+# In texts of Python 2 that are no unicode, these are no escapes.
+_NO_ESCAPE = re.compile(r"\\(\\|[uUN])")
+
+
+@dataclass
+class Translated:
+    """A script in the grammar of Python 3.
+
+    Attributes
+    ----------
+    text : str
+        With the lines of the script.
+    features : frozenset of str
+        What it imports from ``__future__``.
+    targets : dict
+        By the name that stands in for it: what an `except` binds, or a parameter that is a
+        tuple, as text.
+    """
+
+    text: str
+    features: frozenset[str]
+    targets: dict[str, str] = field(default_factory=dict)
+
+
+@functools.cache
+def _grammar(print_statement: bool) -> Any:
+    import fissix
+    from fissix.pgen2 import pgen
+
+    # Not through fissix.pygram, which would write into the user's cache folder.
+    grammar = pgen.generate_grammar(str(Path(fissix.__file__).with_name("Grammar.txt")))
+    if not print_statement:
+        del grammar.keywords["print"]
+    return grammar
+
+
+@functools.cache
+def symbols() -> dict[int, str]:
+    """Give the names of the node types.
+
+    Returns
+    -------
+    dict
+    """
+    return dict(_grammar(True).number2symbol)
+
+
+def parse(prepared: Prepared, name: str) -> Any:
+    """Read a prepared text as a tree that keeps every blank and comment.
+
+    Parameters
+    ----------
+    prepared
+        The text.
+    name
+        Of the script, for errors.
+
+    Returns
+    -------
+    fissix.pytree.Base
+
+    Raises
+    ------
+    ScriptError
+        If it is no Jython 2.
+    """
+    from fissix import pytree
+    from fissix.pgen2 import driver, parse, tokenize
+
+    grammar = _grammar("print_function" not in prepared.features)
+    try:
+        return driver.Driver(grammar, convert=pytree.convert).parse_string(prepared.text)
+    except parse.ParseError as error:
+        line = error.context[1][0]
+        shown = (error.value or "").strip()
+        what = f"syntax error at {shown!r}" if shown else "syntax error"
+        raise unsupported_syntax(name, line, what) from None
+    except tokenize.TokenError as error:
+        raise unsupported_syntax(name, error.args[1][0], f"{error.args[0]}") from None
+    except IndentationError as error:
+        raise unsupported_syntax(name, error.lineno or 1, f"{error.msg}") from None
+    except (RecursionError, MemoryError):
+        raise unsupported_syntax(name, 1, "the text is nested too deeply") from None
+
+
+def translate(text: str, name: str) -> Translated:
+    """Turn a script into the grammar of Python 3.
+
+    Parameters
+    ----------
+    text
+        Of the script.
+    name
+        Its name, for errors.
+
+    Returns
+    -------
+    Translated
+
+    Raises
+    ------
+    ScriptError
+        If it is no Jython 2.
+    """
+    prepared = prepare(text)
+    emitter = _Emitter(prepared.features)
+    tree = parse(prepared, name)
+    try:
+        new = emitter.text(tree)
+    except RecursionError:
+        raise unsupported_syntax(name, 1, "the text is nested too deeply") from None
+    return Translated(new, prepared.features, emitter.targets)
+
+
+class _Emitter:
+    """Writes a tree as text, with what Python 3 has no grammar for as calls."""
+
+    def __init__(self, features: frozenset[str]) -> None:
+        self.targets: dict[str, str] = {}
+        self._statement = "print_function" not in features
+        self._unicode = "unicode_literals" in features
+        self._names = symbols()
+
+    def text(self, node: Any) -> str:
+        if not node.children:
+            return self._leaf(node)
+        method = getattr(self, f"_{self._names[node.type]}", None)
+        return method(node) if method else self._all(node.children)
+
+    def _all(self, nodes: Sequence[Any]) -> str:
+        return "".join(map(self.text, nodes))
+
+    def _leaf(self, leaf: Any) -> str:
+        from fissix.pgen2 import token
+
+        value = leaf.value
+        if leaf.type == token.NUMBER:
+            value = _number(value)
+        elif leaf.type == token.STRING:
+            value = self._string(value)
+        elif value == "<>":
+            value = "!="
+        elif value == "print" and self._statement:
+            value = "__jy_print__([], True, None)"
+        return str(leaf.prefix + value)
+
+    def _string(self, value: str) -> str:
+        match = _PREFIX.match(value)
+        prefix, body = match[1].lower(), match[2]  # type: ignore[index]
+        plain = not self._unicode and "u" not in prefix and "f" not in prefix
+        if plain and "r" not in prefix:
+            body = _NO_ESCAPE.sub(lambda m: m[0] if m[1] == "\\" else f"\\{m[0]}", body)
+        return "".join(letter for letter in prefix if letter in "rf") + body
+
+    def _new(self, what: str, target: str) -> str:
+        name = f"__jy_{what}_{len(self.targets)}__"
+        self.targets[name] = target
+        return name
+
+    def _print_stmt(self, node: Any) -> str:
+        items = list(node.children[1:])
+        stream = "None"
+        if items and getattr(items[0], "value", "") == ">>":
+            stream = f"({self.text(items[1])})"
+            items = items[3:]
+        ends = not (items and getattr(items[-1], "value", "") == ",")
+        given = self._all(items)
+        return f"{node.prefix}__jy_print__([{given}], {ends}, {stream})"
+
+    def _exec_stmt(self, node: Any) -> str:
+        parts = [self.text(part) for part in node.children[1::2]]
+        return f"{node.prefix}__jy_exec__({','.join(parts)})"
+
+    def _raise_stmt(self, node: Any) -> str:
+        if len(node.children) > 2 and node.children[2].value == "from":
+            return self._all(node.children)
+        parts = [self.text(part) for part in node.children[1::2]]
+        return f"{node.prefix}raise __jy_raise__({','.join(parts)})"
+
+    def _except_clause(self, node: Any) -> str:
+        if len(node.children) < 4:
+            return self._all(node.children)
+        target = self._new("exc", str(node.children[3]).strip())
+        return f"{self._all(node.children[:2])} as {target}"
+
+    def _atom(self, node: Any) -> str:
+        first = node.children[0]
+        if getattr(first, "value", "") != "`":
+            return self._all(node.children)
+        return f"{first.prefix}__jy_repr__(({self._all(node.children[1:-1])}))"
+
+    def _parameter(self, node: Any) -> str:
+        target = self._new("arg", str(node).strip())
+        return f"{node.prefix}{target}"
+
+    _tfpdef = _vfpdef = _parameter
+
+    def _comp_for(self, node: Any) -> str:
+        parts = list(node.children)
+        place = next(n for n, part in enumerate(parts) if getattr(part, "value", "") == "in") + 1
+        if self._names.get(parts[place].type) != "testlist_safe":
+            return self._all(parts)
+        middle = f" ({self.text(parts[place])})"
+        return self._all(parts[:place]) + middle + self._all(parts[place + 1 :])
+
+    _old_comp_for = _comp_for
+
+
+_INTEGER = re.compile(r"^0(\d+)$")
+
+
+def _number(value: str) -> str:
+    value = value.rstrip("lL") or value
+    match = _INTEGER.match(value)
+    if not match:
+        return value
+    # 0777 is octal; 0 and 00 are not worth the letter.
+    return f"0o{match[1]}" if match[1].strip("0") else "0"
