@@ -1,0 +1,67 @@
+"""What stands for a name of HIPE or Java that skypool has not: any use of it stops the script."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, NoReturn
+
+from skypool.errors import UnsupportedName
+from skypool.hipe.jython.unsupported import modern_way
+
+__all__ = ["missing"]
+
+
+class _Missing(type):
+    """The class of all classes that are not there."""
+
+    def __call__(cls, *given: Any, **options: Any) -> Any:
+        _refuse(cls.__name__)
+
+    def __getattr__(cls, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        _refuse(f"{cls.__name__}.{name}")
+
+    def __getitem__(cls, name: Any) -> Any:
+        _refuse(cls.__name__)
+
+    def __iter__(cls) -> Any:
+        _refuse(cls.__name__)
+
+    def __init_subclass__(cls) -> None:
+        _refuse(cls.__name__)
+
+    def __instancecheck__(cls, given: Any) -> bool:
+        # Nothing that is there can be of it.
+        return False
+
+    def __repr__(cls) -> str:
+        return f"<{cls.__name__}, not supported>"
+
+
+def _refuse(name: str) -> NoReturn:
+    raise UnsupportedName(
+        f"{name} is not supported",
+        name=name,
+        hint=modern_way(name),
+    )
+
+
+@functools.cache
+def missing(path: str) -> Any:
+    """Make what stands for a name that is not there.
+
+    Parameters
+    ----------
+    path
+        Such as ``herschel.pacs.spg.phot.PhotProjectTask``.
+
+    Returns
+    -------
+    type
+    """
+
+    def subclass(cls: type, **_: Any) -> None:
+        _refuse(path)
+
+    return _Missing(path, (), {"__init_subclass__": classmethod(subclass)})

@@ -1,0 +1,121 @@
+"""Running a script: its output, its exit code, and its errors with its own lines."""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from skypool.errors import ScriptError, SkypoolError, UnsupportedName
+from skypool.hipe.jython.session import Session
+
+__all__ = ["Outcome", "run_script"]
+
+
+@dataclass
+class Outcome:
+    """How a script ended.
+
+    Attributes
+    ----------
+    code : int
+        The exit code that it asked for; 0 where it came to its end.
+    words : str
+        What it said when it left.
+    namespace : dict
+        Its names.
+    """
+
+    code: int = 0
+    words: str = ""
+    namespace: dict[str, Any] = field(default_factory=dict)
+
+
+def run_script(path: str, arguments: Sequence[str] = ()) -> Outcome:
+    """Run a script of HIPE as it is.
+
+    Parameters
+    ----------
+    path
+        Of the script.
+    arguments
+        What it finds in `sys.argv` behind its name.
+
+    Returns
+    -------
+    Outcome
+
+    Raises
+    ------
+    ScriptError
+        If it cannot be read, or raised an exception; the text shows the script's lines.
+    UnsupportedName
+        If it uses what skypool has not.
+    SkypoolError
+        If what it asked of skypool failed; with the line.
+    """
+    session = Session(os.path.dirname(os.path.abspath(path)))
+    code = session.code(path)
+    # A module, so that functions, pickles and background work find the script's names.
+    main = types.ModuleType("__main__")
+    namespace = vars(main)
+    namespace.update(session.namespace("__main__", path))
+    old = sys.argv, list(sys.path)
+    sys.argv = [path, *arguments]
+    try:
+        exec(code, namespace)  # noqa: S102 - the user's own script
+        session.printer.finish()
+    except SystemExit as leaving:
+        session.printer.finish()
+        return _left(leaving, namespace)
+    except Exception as error:  # noqa: BLE001 - whatever a script raises is told with its lines
+        session.printer.finish()
+        raise _told(error, session, path) from error
+    finally:
+        sys.argv, sys.path[:] = old
+    return Outcome(namespace=namespace)
+
+
+def _left(leaving: SystemExit, namespace: dict[str, Any]) -> Outcome:
+    if leaving.code is None or isinstance(leaving.code, int):
+        return Outcome((leaving.code or 0) & 0xFF, "", namespace)
+    return Outcome(1, str(leaving.code), namespace)
+
+
+def _told(error: Exception, session: Session, path: str) -> SkypoolError:
+    """Give an exception the lines of the script."""
+    if isinstance(error, ScriptError) and error.line:
+        return error
+    frames = _frames(error, session)
+    file, line = frames[-1][:2] if frames else (path, 0)
+    where = f"{file}, line {line}: "
+    if isinstance(error, UnsupportedName):
+        return UnsupportedName(
+            where + error.message, name=error.name, file=file, line=line, hint=error.hint
+        )
+    if isinstance(error, SkypoolError):
+        error.message = where + error.message
+        return error
+    trace = "".join(
+        f'  File "{name}", line {number}, in {function}\n' + (f"    {text}\n" if text else "")
+        for name, number, function, text in frames
+    )
+    kind = type(error).__name__
+    words = f"{kind}: {error}" if str(error) else kind
+    return ScriptError(f"Traceback (most recent call last):\n{trace}{words}", file=file, line=line)
+
+
+def _frames(error: BaseException, session: Session) -> list[tuple[str, int, str, str]]:
+    found = []
+    trace = error.__traceback__
+    while trace is not None:
+        name, number = trace.tb_frame.f_code.co_filename, trace.tb_lineno
+        source = session.sources.get(name)
+        if source is not None:
+            text = source[number - 1].strip() if 0 < number <= len(source) else ""
+            found.append((name, number, trace.tb_frame.f_code.co_name, text))
+        trace = trace.tb_next
+    return found
