@@ -65,6 +65,10 @@ VERBS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         ),
     ),
     (
+        "Scripts of HIPE",
+        (("hipe", "hipe", "Run old scripts as they are, or write them anew."),),
+    ),
+    (
         "Look after",
         (
             ("info", "upkeep", "Show what a pool holds."),

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from skypool.cli.text import shown, to_json
-from skypool.errors import EditConflict, QueryError, SkypoolError
+from skypool.errors import EditConflict, QueryError, ScriptError, SkypoolError, UnsupportedName
 
 __all__ = [
     "Interrupted",
@@ -97,6 +97,9 @@ def _more(error: SkypoolError) -> dict[str, Any]:
     """Return the keys that an error of this kind has besides those of all."""
     if isinstance(error, QueryError):
         return {"column": error.column}
+    if isinstance(error, ScriptError):
+        name = {"name": error.name} if isinstance(error, UnsupportedName) else {}
+        return {"file": error.file, "line": error.line} | name
     if isinstance(error, EditConflict):
         return {
             "name": error.name,

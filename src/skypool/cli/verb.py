@@ -11,7 +11,7 @@ from click.shell_completion import CompletionItem
 
 from skypool.cli.state import State
 
-__all__ = ["REF", "Verb", "at_option", "common_options", "verb"]
+__all__ = ["REF", "Verb", "VerbGroup", "at_option", "common_options", "verb"]
 
 
 def _set(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
@@ -95,6 +95,10 @@ class Verb(click.Command):
         """Write the help: examples, usage, text, options."""
         write_examples(self.examples, formatter)
         super().format_help(ctx, formatter)
+
+
+class VerbGroup(Verb, click.Group):
+    """A verb that has verbs of its own, such as `hipe run`."""
 
 
 def write_examples(examples: Sequence[tuple[str, str]], formatter: click.HelpFormatter) -> None:

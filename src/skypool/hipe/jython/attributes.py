@@ -21,11 +21,11 @@ class _JavaClass:
     def __init__(self, cls: type) -> None:
         self.name = self.simpleName = cls.__name__
 
-    def getName(self) -> str:  # noqa: N802 - Java's name
+    def getName(self) -> str:
         """Give the name of the class."""
         return self.name
 
-    getSimpleName = getName  # noqa: N815 - Java's name
+    getSimpleName = getName
 
     def __str__(self) -> str:
         return self.name
@@ -45,7 +45,7 @@ def _show_trace(error: Any) -> None:
 def _need(kind: type | tuple[type, ...], make: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def check(owner: Any) -> Any:
         if not isinstance(owner, kind):
-            raise AttributeError
+            raise AttributeError(f"{owner!r}")  # noqa: TRY004 - the owner has no such attribute
         return make(owner)
 
     return check
@@ -124,7 +124,7 @@ def attribute(owner: Any, name: str) -> Any:
     """
     if name in ("keys", "values", "items") and isinstance(owner, dict):
         method = getattr(owner, name)
-        return lambda: list(method())
+        return lambda: _listed(method())
     if name == "sort" and isinstance(owner, list):
         return functools.partial(sort_list, owner)
     if isinstance(owner, str) and name in ("encode", "decode"):
@@ -141,8 +141,11 @@ def attribute(owner: Any, name: str) -> Any:
             raise error from None
 
 
+def _listed(found: Any) -> Any:
+    return found if isinstance(found, list) else list(found)
+
+
 _OLD_NAMES = {
-    "__nonzero__": "__bool__",
     "next": "__next__",
     "__div__": "__truediv__",
     "__rdiv__": "__rtruediv__",
@@ -174,6 +177,8 @@ def old_class(cls: Any) -> Any:
     for old, new in _OLD_NAMES.items():
         if old in members and new not in members:
             setattr(cls, new, members[old])
+    if "__nonzero__" in members and "__bool__" not in members:
+        cls.__bool__ = _truth(members["__nonzero__"])
     if "__cmp__" in members:
         for name, holds in (
             ("__eq__", lambda order: order == 0),
@@ -190,6 +195,10 @@ def old_class(cls: Any) -> Any:
     if "__getslice__" in members:
         cls.__getitem__ = _slicing(members["__getslice__"], getattr(cls, "__getitem__", None))
     return cls
+
+
+def _truth(method: Any) -> Callable[[Any], bool]:
+    return lambda self: bool(method(self))
 
 
 def _by_order(holds: Callable[[int], bool]) -> Callable[[Any, Any], bool]:

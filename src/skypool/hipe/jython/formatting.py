@@ -148,8 +148,8 @@ def encode(value: str, codec: str = "ascii", errors: str = "strict", back: bool 
     if not getattr(found, "_is_text_encoding", True):
         if found.name == "rot13":
             return str(codecs.encode(value, codec))
-        raw = (codecs.decode if back else codecs.encode)(value.encode("latin-1"), codec)
-        return bytes(raw).decode("latin-1")
+        change: Any = codecs.decode if back else codecs.encode
+        return bytes(change(value.encode("latin-1"), codec)).decode("latin-1")
     return value.encode(codec, errors).decode(codec) if not back else value
 
 

@@ -33,7 +33,7 @@ class File:
     """``java.io.File``."""
 
     separator = os.sep
-    pathSeparator = os.pathsep  # noqa: N815 - Java's name
+    pathSeparator = os.pathsep
 
     def __init__(self, *parts: Any) -> None:
         self.path = os.path.join(*(str(part) for part in parts if part is not None))
@@ -102,7 +102,7 @@ class File:
         return os.path.getsize(self.path) if self.exists() else 0
 
     def lastModified(self) -> int:
-        return int(os.path.getmtime(self.path) * 1000) if self.exists() else 0
+        return os.stat(self.path).st_mtime_ns // 1_000_000 if self.exists() else 0
 
     def list(self, *_: Any) -> list[str] | None:
         return sorted(os.listdir(self.path)) if self.isDirectory() else None
@@ -227,7 +227,7 @@ class SimpleDateFormat:
 
     def parse(self, words: str) -> Date:
         form = _PATTERN.sub(lambda match: self._one(None, match), self._pattern)
-        found = datetime.strptime(words, form)  # noqa: DTZ007 - set below
+        found = datetime.strptime(words, form)
         found = found.replace(tzinfo=UTC) if self._utc else found.astimezone()
         return Date(int(found.timestamp() * 1000))
 

@@ -87,8 +87,8 @@ class Math:
     sqrt = staticmethod(lambda x: math.sqrt(x) if x >= 0 else math.nan)
     tan = staticmethod(math.tan)
     tanh = staticmethod(math.tanh)
-    toDegrees = staticmethod(math.degrees)  # noqa: N815 - Java's name
-    toRadians = staticmethod(math.radians)  # noqa: N815 - Java's name
+    toDegrees = staticmethod(math.degrees)
+    toRadians = staticmethod(math.radians)
 
 
 class _Out:
@@ -151,7 +151,7 @@ class System:
         if name == "user.home":
             return os.path.expanduser("~")
         if name == "user.dir":
-            return os.getcwd()
+            return os.path.abspath(os.curdir)
         if name == "user.name":
             return os.path.basename(os.path.expanduser("~"))
         return _PROPERTIES.get(name, default)

@@ -13,6 +13,7 @@ from skypool.hipe.containers import JavaList, JavaMap
 from skypool.hipe.jython.ordering import sort_list, sorted_list
 
 __all__ = [
+    "UUID",
     "ArrayList",
     "Arrays",
     "Collection",
@@ -33,7 +34,6 @@ __all__ = [
     "StringTokenizer",
     "TreeMap",
     "TreeSet",
-    "UUID",
     "Vector",
 ]
 
@@ -94,8 +94,40 @@ class ArrayList(JavaList[Any]):
 Vector = LinkedList = List = Collection = ArrayList
 
 
-class LinkedHashMap(JavaMap[Any, Any]):
+class _Entry(tuple[Any, Any]):
+    """``java.util.Map.Entry``."""
+
+    __slots__ = ()
+
+    key = property(lambda self: self[0])
+    value = property(lambda self: self[1])
+
+    def getKey(self) -> Any:
+        return self[0]
+
+    def getValue(self) -> Any:
+        return self[1]
+
+
+class LinkedHashMap(JavaMap[Any]):
     """``java.util.LinkedHashMap``, and every map that has no order of its own."""
+
+    def __init__(self, given: Any = ()) -> None:
+        super().__init__(() if isinstance(given, int) else given)
+
+    def keySet(self) -> Any:
+        return ArrayList(self)
+
+    def keys(self) -> Any:
+        return ArrayList(self)
+
+    def values(self) -> Any:
+        return ArrayList([self[key] for key in self])
+
+    def items(self) -> Any:
+        return ArrayList([_Entry((key, self[key])) for key in self])
+
+    entrySet = items
 
 
 HashMap = Hashtable = Map = LinkedHashMap
@@ -124,7 +156,10 @@ class LinkedHashSet(ArrayList):
         return True
 
     def addAll(self, items: Iterable[Any]) -> bool:
-        return any([self.add(item) for item in items])
+        before = len(self)
+        for item in items:
+            self.add(item)
+        return len(self) != before
 
 
 HashSet = Set = LinkedHashSet
@@ -180,8 +215,8 @@ class Date:
     def __init__(self, *given: Any) -> None:
         self._milliseconds = int(given[0]) if len(given) == 1 else int(time.time() * 1000)
         if len(given) >= 3:  # as Java has it: years from 1900, months from 0
-            year, month, *rest = (int(part) for part in given)
-            moment = datetime(1900 + year, month + 1, *rest)  # noqa: DTZ001 - local time
+            year, month, day, hour, minute, second = (*map(int, given), 0, 0, 0)[:6]
+            moment = datetime(1900 + year, month + 1, day, hour, minute, second).astimezone()
             self._milliseconds = int(moment.timestamp() * 1000)
 
     def getTime(self) -> int:

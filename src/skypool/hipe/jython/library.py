@@ -10,7 +10,6 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-
 __all__ = ["RENAMED", "module"]
 
 #: Modules that only have another name today.
@@ -39,10 +38,11 @@ RENAMED = {
     "xmlrpclib": "xmlrpc.client",
 }
 
-_METHODS = (
-    "capitalize center count expandtabs find index ljust lower lstrip replace rfind rindex rjust"
-    " rsplit rstrip split strip swapcase title translate upper zfill"
-).split()
+_METHODS_TEXT = """
+    capitalize center count expandtabs find index ljust lower lstrip replace rfind rindex
+    rjust rsplit rstrip split strip swapcase title translate upper zfill
+"""
+_METHODS = _METHODS_TEXT.split()
 
 
 def _string() -> dict[str, Any]:
@@ -229,8 +229,11 @@ def module(name: str) -> types.ModuleType | None:
     made = types.ModuleType(name)
     if below:
         vars(made).update(
-            {key: value for key, value in vars(importlib.import_module(below)).items()
-             if not key.startswith("__")}
+            {
+                key: value
+                for key, value in vars(importlib.import_module(below)).items()
+                if not key.startswith("__")
+            }
         )
     vars(made).update(added())
     return made

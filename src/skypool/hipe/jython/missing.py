@@ -28,9 +28,6 @@ class _Missing(type):
     def __iter__(cls) -> Any:
         _refuse(cls.__name__)
 
-    def __init_subclass__(cls) -> None:
-        _refuse(cls.__name__)
-
     def __instancecheck__(cls, given: Any) -> bool:
         # Nothing that is there can be of it.
         return False
@@ -61,7 +58,9 @@ def missing(path: str) -> Any:
     type
     """
 
-    def subclass(cls: type, **_: Any) -> None:
+    def subclass(cls: Any, **_: Any) -> None:
         _refuse(path)
 
-    return _Missing(path, (), {"__init_subclass__": classmethod(subclass)})
+    refusing: Any = subclass
+    members: dict[str, Any] = {"__init_subclass__": classmethod(refusing)}
+    return _Missing(path, (), members)

@@ -117,7 +117,9 @@ class Modules:
             inner = ".".join(parts[:depth])
             found = self.loaded.get(inner)
             if found is None:
-                path = self._own(inner, names) if above is None else _inside(above, parts[depth - 1])
+                path = (
+                    self._own(inner, names) if above is None else _inside(above, parts[depth - 1])
+                )
                 if path is None:
                     return None
                 found = self._execute(inner, path)

@@ -114,9 +114,7 @@ def sorted_list(
     )
 
 
-def sort_list(
-    values: list[Any], cmp: Any = None, key: Any = None, reverse: bool = False
-) -> None:
+def sort_list(values: list[Any], cmp: Any = None, key: Any = None, reverse: bool = False) -> None:
     """Sort a list in place as Python 2 does.
 
     Parameters

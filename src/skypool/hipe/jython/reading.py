@@ -17,14 +17,16 @@ _COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 #: Names that Python 3 took for its own, or that Jython allows behind a dot, are set apart so.
 KEYWORD = "__jy_kw_{}__"
 
+_KEYWORDS = """
+    and as assert async await break class continue def del elif else except exec finally for
+    from global if import in is lambda nonlocal not or pass print raise return try while
+    with yield
+"""
+
 # Names in Jython 2 that are keywords today.
 _NOW_KEYWORDS = frozenset(["async", "await", "nonlocal"])
 # Keywords that Jython allows as the name of an attribute or method, as Java has such.
-_ALLOWED_BEHIND_DOT = frozenset(
-    "and as assert async await break class continue def del elif else except exec finally for from"
-    " global if import in is lambda nonlocal not or pass print raise return try while with"
-    " yield".split()
-)
+_ALLOWED_BEHIND_DOT = frozenset(_KEYWORDS.split())
 
 Token = tuple[int, str, tuple[int, int], tuple[int, int], str]
 

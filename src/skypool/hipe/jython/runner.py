@@ -66,17 +66,29 @@ def run_script(path: str, arguments: Sequence[str] = ()) -> Outcome:
     old = sys.argv, list(sys.path)
     sys.argv = [path, *arguments]
     try:
-        exec(code, namespace)  # noqa: S102 - the user's own script
-        session.printer.finish()
+        with _Telling(session, path):
+            exec(code, namespace)  # noqa: S102 - the user's own script
     except SystemExit as leaving:
-        session.printer.finish()
         return _left(leaving, namespace)
-    except Exception as error:  # noqa: BLE001 - whatever a script raises is told with its lines
-        session.printer.finish()
-        raise _told(error, session, path) from error
     finally:
         sys.argv, sys.path[:] = old
     return Outcome(namespace=namespace)
+
+
+class _Telling:
+    """Ends the last line, and gives whatever a script raises the script's own lines."""
+
+    def __init__(self, session: Session, path: str) -> None:
+        self._session = session
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        self._session.printer.finish()
+        if isinstance(error, Exception):
+            raise _told(error, self._session, self._path) from error
 
 
 def _left(leaving: SystemExit, namespace: dict[str, Any]) -> Outcome:

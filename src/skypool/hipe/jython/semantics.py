@@ -20,14 +20,16 @@ _KEYWORD = re.compile(r"__jy_kw_(\w+?)__")
 _ORDER = {ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge"}
 _TEXT = frozenset(["str", "unicode"])
 
+_ATTRIBUTES = """
+    has_key iteritems iterkeys itervalues viewitems viewkeys viewvalues keys values items
+    next sort decode encode message getMessage printStackTrace getCause localizedMessage
+    maxint setdefaultencoding getdefaultencoding exc_clear exc_type exc_value getcwdu
+    func_name func_code func_globals func_defaults func_doc im_self im_func im_class class
+    getClass equals hashCode toString xreadlines izip imap ifilter
+"""
+
 #: Attributes that objects of Python 2 or Java have and those of Python 3 lack.
-ATTRIBUTES = frozenset(
-    "has_key iteritems iterkeys itervalues viewitems viewkeys viewvalues keys values items next"
-    " sort decode encode message getMessage printStackTrace getCause localizedMessage maxint"
-    " setdefaultencoding getdefaultencoding exc_clear exc_type exc_value getcwdu func_name"
-    " func_code func_globals func_defaults func_doc im_self im_func im_class class getClass"
-    " equals hashCode toString xreadlines izip imap ifilter".split()
-)
+ATTRIBUTES = frozenset(_ATTRIBUTES.split())
 
 
 def compile_script(text: str, name: str, mode: str = "exec", shown: str | None = None) -> Any:
@@ -95,7 +97,7 @@ class _Semantics(ast.NodeTransformer):
 
     # Arithmetic and comparison.
 
-    def visit_BinOp(self, node: ast.BinOp) -> Any:  # noqa: N802 - ast's names
+    def visit_BinOp(self, node: ast.BinOp) -> Any:
         self.generic_visit(node)
         if isinstance(node.op, ast.Div) and not self._true_division:
             return self._call(node, "div", node.left, node.right)
@@ -103,7 +105,7 @@ class _Semantics(ast.NodeTransformer):
             return self._call(node, "mod", node.left, node.right)
         return node
 
-    def visit_AugAssign(self, node: ast.AugAssign) -> Any:  # noqa: N802
+    def visit_AugAssign(self, node: ast.AugAssign) -> Any:
         self.generic_visit(node)
         division = isinstance(node.op, ast.Div) and not self._true_division
         if not division and not isinstance(node.op, ast.Mod):
@@ -116,20 +118,20 @@ class _Semantics(ast.NodeTransformer):
             node.value = self._call(node.value, "divisor", node.value)
         return node
 
-    def visit_Compare(self, node: ast.Compare) -> Any:  # noqa: N802
+    def visit_Compare(self, node: ast.Compare) -> Any:
         self.generic_visit(node)
         name = _ORDER.get(type(node.ops[0])) if len(node.ops) == 1 else None
         return self._call(node, name, node.left, node.comparators[0]) if name else node
 
     # Names, attributes and calls.
 
-    def visit_Attribute(self, node: ast.Attribute) -> Any:  # noqa: N802
+    def visit_Attribute(self, node: ast.Attribute) -> Any:
         self.generic_visit(node)
         if isinstance(node.ctx, ast.Load) and node.attr in ATTRIBUTES:
             return self._call(node, "attr", node.value, ast.Constant(node.attr))
         return node
 
-    def visit_Call(self, node: ast.Call) -> Any:  # noqa: N802
+    def visit_Call(self, node: ast.Call) -> Any:
         self.generic_visit(node)
         if isinstance(node.func, ast.Name) and node.func.id in _TEXT:
             node.args.insert(0, node.func)
@@ -138,7 +140,7 @@ class _Semantics(ast.NodeTransformer):
 
     # Statements.
 
-    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> Any:  # noqa: N802
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> Any:
         self.generic_visit(node)
         target = self._targets.get(node.name or "")
         if target is None and node.name:
@@ -154,7 +156,7 @@ class _Semantics(ast.NodeTransformer):
             ast.copy_location(part, place)
         return made
 
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> Any:  # noqa: N802
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> Any:
         for alias in node.names:
             self.visit(alias)
         if not self._functions or node.names[0].name != "*":
@@ -162,16 +164,16 @@ class _Semantics(ast.NodeTransformer):
         module, level = ast.Constant(_restored(node.module) or ""), ast.Constant(node.level)
         return ast.copy_location(ast.Expr(self._call(node, "star", module, level)), node)
 
-    def visit_Import(self, node: ast.Import) -> Any:  # noqa: N802
+    def visit_Import(self, node: ast.Import) -> Any:
         for alias in node.names:
             self.visit(alias)
         return node
 
-    def visit_Global(self, node: ast.Global) -> Any:  # noqa: N802
+    def visit_Global(self, node: ast.Global) -> Any:
         # Set where the function starts: Python 3 refuses it behind a use of the name.
         return ast.copy_location(ast.Pass(), node)
 
-    def visit_ClassDef(self, node: ast.ClassDef) -> Any:  # noqa: N802
+    def visit_ClassDef(self, node: ast.ClassDef) -> Any:
         outside, self._functions = self._functions, 0
         self.generic_visit(node)
         self._functions = outside
@@ -179,7 +181,7 @@ class _Semantics(ast.NodeTransformer):
         node.decorator_list.append(decorator)
         return node
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:  # noqa: N802
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
         names = sorted(_globals(node) - {argument.arg for argument in _arguments(node.args)})
         self._functions += 1
         self.generic_visit(node)
@@ -194,7 +196,7 @@ class _Semantics(ast.NodeTransformer):
         node.body[start:start] = first
         return node
 
-    def visit_Lambda(self, node: ast.Lambda) -> Any:  # noqa: N802
+    def visit_Lambda(self, node: ast.Lambda) -> Any:
         self.generic_visit(node)
         for argument in _arguments(node.args):
             target = self._targets.get(argument.arg)

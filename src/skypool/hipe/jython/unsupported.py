@@ -15,9 +15,7 @@ _MAPS = (
     " their results"
 )
 _PIPELINE = "skypool keeps the products of pipelines and does not run them; load the result instead"
-_CALIBRATION = (
-    "calibration trees are products: obs.calibration, or getObservation(...).calibration"
-)
+_CALIBRATION = "calibration trees are products: obs.calibration, or getObservation(...).calibration"
 _PHOTOMETRY = "use photutils: aperture_photometry(image, aperture), DAOStarFinder"
 _IMAGE = "use astropy and reproject on numpy.asarray(image.image.data), with image.wcs"
 _FIT = "use astropy.modeling (fitting, models) or scipy.optimize on the numpy arrays"
@@ -26,14 +24,16 @@ _SPECTRUM = "use specutils on the columns of the spectrum; they are numpy arrays
 _TABLE = "read and write tables with astropy: Table.read(file, format='ascii')"
 _WINDOWS = "ask with input() or give values as arguments of the script: sys.argv"
 _TASK = "write a function; HIPE's tasks, with their windows, are not needed"
-_ARCHIVE = "get observations with `skypool herschel get OBSID` or getObservation(obsid, useHsa=True)"
+_ARCHIVE = (
+    "get observations with `skypool herschel get OBSID` or getObservation(obsid, useHsa=True)"
+)
 _SESSION = "save products in a pool: saveProduct(product=..., pool='...')"
 
 _NAMES: dict[str, str] = {
     _PLOT: """
-        PlotXY LayerXY LayerHistogram SubPlot SubPlotComposite SubPlotLayer Axis AxisTick AxisTickLabel
-        AuxAxis Style SymbolShape Annotation AnnotationToolbox PlotLegend PlotTitle ChartType
-        TablePlotter OverPlotter SpectrumExplorer openSE PowerSpectrum StyleEngine
+        PlotXY LayerXY LayerHistogram SubPlot SubPlotComposite SubPlotLayer Axis AxisTick
+        AxisTickLabel AuxAxis Style SymbolShape Annotation AnnotationToolbox PlotLegend PlotTitle
+        ChartType TablePlotter OverPlotter SpectrumExplorer openSE PowerSpectrum StyleEngine
     """,
     _DISPLAY: """
         Display ImageDisplay RgbDisplay createRgbImage CubeAnalysisToolBox CubeSpectrumAnalysis
@@ -53,8 +53,8 @@ _NAMES: dict[str, str] = {
         createSpirePointing signalJumpDetector concurrentGlitchDeglitcher waveletDeglitcher
         lpfResponseCorrection photFluxConversion temperatureDriftCorrection
         bolometerResponseCorrection associateSkyPosition cutPhotDetTimelines timeCorrelation
-        applyRelativeGains baselineRemovalMedian baselineRemovalPolynomial applyExtendedEmissionGains
-        specFlagSaturationFrames activateMasks selectSlices slicedSpecResponseSpectralUncertainty
+        applyRelativeGains baselineRemovalMedian baselineRemovalPolynomial
+        applyExtendedEmissionGains specFlagSaturationFrames activateMasks selectSlices
         specWaveRebin wavelengthGrid specDiffChop specAddInstantPointing waveCalc specFlagGlitch
         extractCentralSpectrum extractSpaxelSpectrum undoExtendedSourceCorrection mkRsrf
         Level1Context Level2Context PacsContext PacsCal SpireCalTask doOffSubtract
