@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BOXES",
     "OpenTable",
+    "coverage_at_once",
     "coverage_in",
     "coverage_of_document",
     "delete_coverages",
@@ -88,10 +89,6 @@ def coverage_of_document(digest: bytes, fetch: Fetch, open_table: OpenTable) -> 
         If the document cannot be read. A header, statistics or rows that cannot be read are taken
         as not there: a search must not keep a product from being saved.
     """
-    from skypool.codec.stored import read_datasets  # with numpy, where there are coverages only
-    from skypool.sky.coverage import encode
-    from skypool.sky.images import coverage_of
-
     document = loads(fetch(digest))
 
     def reader(data: Mapping[str, Any], dataset: Mapping[str, Any]) -> Any:
@@ -99,11 +96,53 @@ def coverage_of_document(digest: bytes, fetch: Fetch, open_table: OpenTable) -> 
             return open_table(document, data, dataset)
         return _Unread(dataset, fetch)
 
-    wanted = {**document, "datasets": list(_on_sky(document["datasets"]))}
     try:
-        return encode(coverage_of(read_datasets(wanted, fetch, reader, b"")))
+        return _coverage(document, fetch, reader)
     except (Damaged, NotFound, StorageError, UsageError):
         return b""
+
+
+def coverage_at_once(document: Mapping[str, Any]) -> bytes | None:
+    """Return the coverage of a product that was made in memory, before it is in any pack.
+
+    Returns
+    -------
+    bytes or None
+        None where chunks have to be read for it: `coverage_of_document` does.
+    """
+    if "file" in document or _any_table(document["datasets"]):
+        return None
+    try:
+        return _coverage(document, _refuse, _refuse)
+    except _ChunkNeeded:
+        return None
+
+
+class _ChunkNeeded(Exception):
+    """More than the document is needed."""
+
+
+def _refuse(*_: Any) -> Any:
+    raise _ChunkNeeded
+
+
+def _any_table(datasets: Iterable[Any]) -> bool:
+    return any(
+        dataset["is"] == "table"
+        or (dataset["is"] == "composite" and _any_table(dataset["datasets"]))
+        for _, dataset in datasets
+    )
+
+
+def _coverage(
+    document: Mapping[str, Any], fetch: Fetch, reader: Callable[[Any, Any], Any]
+) -> bytes:
+    from skypool.codec.stored import read_datasets  # with numpy, where there are coverages only
+    from skypool.sky.coverage import encode
+    from skypool.sky.images import coverage_of
+
+    wanted = {**document, "datasets": list(_on_sky(document["datasets"]))}
+    return encode(coverage_of(read_datasets(wanted, fetch, reader, b"")))
 
 
 def coverage_in(database: Database, digest: bytes) -> bytes:

@@ -94,7 +94,7 @@ class IndexedDocument:
     metas : list of (place, parameters)
         Metadata of the product (place 0) and of its datasets (by their numbers, from 1).
     on_sky : bool
-        Whether coverage can be worked out; it is when its chunks are durable.
+        Whether coverage has still to be worked out; it is when its chunks are durable.
     coverage : bytes
         As `sky.coverage.encode` gives it.
     attributes : mapping

@@ -11,7 +11,7 @@ import numpy as np
 
 from skypool.errors import InvalidProduct
 from skypool.model.metadata import MetaData
-from skypool.model.sources import ArraySource, Ndarray
+from skypool.model.sources import Ndarray, is_array_source
 from skypool.model.units import unit_text
 from skypool.model.validate import Problems
 
@@ -82,7 +82,7 @@ def array_parts(data: Any, problems: Problems, *, copy: bool = True) -> ArrayPar
             _refuse_mask(np.ones(1, bool), "uncertainty", problems)
         values = clean_array(np.asarray(data.data), problems, copy=copy)
         return ArrayParts(values, data.unit, data.wcs, foreign_meta(data.meta))
-    if isinstance(data, ArraySource):
+    if is_array_source(data):
         return ArrayParts(None, source=data)
     return ArrayParts(clean_array(np.asarray(data), problems, copy=copy), _own_unit(data))
 

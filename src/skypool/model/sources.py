@@ -12,7 +12,14 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ArraySource", "ColumnInfo", "Ndarray", "TableSource", "TileStatistics"]
+__all__ = [
+    "ArraySource",
+    "ColumnInfo",
+    "Ndarray",
+    "TableSource",
+    "TileStatistics",
+    "is_array_source",
+]
 
 Ndarray: TypeAlias = npt.NDArray[Any]
 
@@ -71,6 +78,13 @@ class ArraySource(Protocol):
             of them integers.
         """
         ...
+
+
+def is_array_source(data: object) -> bool:
+    """Tell whether values come from somewhere; asking the protocol would read statistics."""
+    return all(hasattr(data, name) for name in ("read", "stored", "shape", "dtype")) and (
+        hasattr(type(data), "statistics") or hasattr(data, "statistics")
+    )
 
 
 @dataclass(frozen=True, slots=True)

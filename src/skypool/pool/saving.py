@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from skypool.catalogue.coverages import coverage_at_once
 from skypool.catalogue.interface import (
     PLACEHOLDER,
     Draft,
@@ -227,6 +229,10 @@ class Saver:
     ) -> int:
         name_of = self._writer.put(dumps_document(document))
         entry = indexed(name_of, document, size)
+        if entry.on_sky:
+            coverage = coverage_at_once(document)
+            if coverage is not None:
+                entry = replace(entry, on_sky=False, coverage=coverage)
         self.documents.append(entry)
         version = DraftVersion(
             name_of,

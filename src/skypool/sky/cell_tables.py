@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from skypool.model.tables import Table
-from skypool.sky.cells_of_many import cells_of
+from skypool.sky.cells_of_many import PIECE, cells_of
 from skypool.sky.columns import position_columns
 from skypool.sky.frames import ROTATIONS, frame_of_cells
 from skypool.sky.healpix import DEEPEST, cell_of
@@ -131,15 +131,12 @@ def _block(table: Table, name: str, start: int) -> NDArray[Any]:
 
 def _of_directions(table: Table, blocks: Iterator[tuple[Any, Any]], frame: str) -> Any:
     """Return the ranges of the cells that hold directions, given in degrees."""
-    cells = np.zeros(0, np.int64)
-    matrix = np.array(ROTATIONS[frame])
-    for lon, lat in blocks:
-        lon, lat = np.radians(np.asarray(lon, float)), np.radians(np.asarray(lat, float))
-        scale = np.cos(lat)
-        native = np.stack([scale * np.cos(lon), scale * np.sin(lon), np.sin(lat)], axis=1)
-        there = np.isfinite(native).all(axis=1) & (np.abs(lat) <= np.pi / 2)
-        vectors = native[there] @ matrix.T
-        cells = np.union1d(cells, cells_of(vectors, ORDER))
+    found = [
+        cells_of(_vectors(lon[start : start + PIECE], lat[start : start + PIECE], frame), ORDER)
+        for lon, lat in blocks
+        for start in range(0, len(lon), PIECE)
+    ]
+    cells = np.unique(np.concatenate([*found, np.zeros(0, np.int64)]))
     order = ORDER
     ranges = merged(np.stack([cells, cells + 1], axis=1))
     while len(ranges) > MOST_RANGES // 2:
@@ -147,6 +144,17 @@ def _of_directions(table: Table, blocks: Iterator[tuple[Any, Any]], frame: str) 
         cells = np.unique(cells >> 2)
         ranges = merged(np.stack([cells, cells + 1], axis=1))
     return ranges << 2 * (DEEPEST - order)
+
+
+def _vectors(lon: Any, lat: Any, frame: str) -> NDArray[np.float64]:
+    """Return the unit vectors of those directions that are some."""
+    lon, lat = np.radians(np.asarray(lon, float)), np.radians(np.asarray(lat, float))
+    there = np.isfinite(lon) & (np.abs(lat) <= np.pi / 2)
+    if not there.all():
+        lon, lat = lon[there], lat[there]
+    scale = np.cos(lat)
+    native = np.stack([scale * np.cos(lon), scale * np.sin(lon), np.sin(lat)], axis=1)
+    return native if frame == "icrs" else native @ np.array(ROTATIONS[frame]).T
 
 
 def _of_positions(table: Table) -> Any:

@@ -119,9 +119,7 @@ class TangentPart:
     @property
     def outline(self) -> Polygon | None:
         """The corners: straight lines of pixels are great circles."""
-        right, top = self.width - 0.5, self.height - 0.5
-        corners = ((-0.5, -0.5), (right, -0.5), (right, top), (-0.5, top))
-        return Polygon.of([self.tangent.direction(*corner) for corner in corners])
+        return _corners(self.tangent, self.width, self.height)
 
     def box(self) -> Box:
         """Return the box of unit vectors that holds all of it."""
@@ -344,6 +342,13 @@ class CellsPart:
         return made, start + 16 * count
 
 
+@lru_cache(maxsize=256)
+def _corners(tangent: Tangent, width: int, height: int) -> Polygon | None:
+    right, top = width - 0.5, height - 0.5
+    corners = ((-0.5, -0.5), (right, -0.5), (right, top), (-0.5, top))
+    return Polygon.of([tangent.direction(*corner) for corner in corners])
+
+
 def _covers(footprint: Truth, state: State) -> Truth:
     if footprint is False or state is State.EMPTY:
         return False
@@ -390,8 +395,9 @@ def centre(parts: Sequence[Part]) -> tuple[float, float] | None:
     """
     vertices: list[Vector] = []
     for part in parts:
-        if part.outline is not None:
-            vertices += part.outline.vertices
+        outline = part.outline
+        if outline is not None:
+            vertices += outline.vertices
         elif isinstance(part, CellsPart):
             vertices += part.points()
     total = [sum(v[axis] for v in vertices) for axis in range(3)]

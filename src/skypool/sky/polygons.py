@@ -118,14 +118,21 @@ class Polygon:
 
     def box(self, margin: float = 0.0) -> Box:
         """Return the box round the region, widened by an angle in radians."""
+        values: tuple[list[float], ...] = tuple(map(list, zip(*self.vertices, strict=True)))
+        for edge in self.edges():
+            _add_extremes(*edge, values)
+        centre = self.centre
+        # All of the region is as near to the centre as the farthest vertex.
+        near = min(dot(centre, v) for v in self.vertices) - _ROUNDING
         limits: list[float] = []
         for axis in range(3):
-            unit = _AXES[axis]
-            opposite = (-unit[0], -unit[1], -unit[2])
-            values = [v[axis] for v in self.vertices]
-            values += [value for edge in self.edges() for value in _extremes(*edge, axis)]
-            low = -1.0 if self.contains(opposite) else min(values)
-            high = 1.0 if self.contains(unit) else max(values)
+            low, high = min(values[axis]), max(values[axis])
+            if abs(centre[axis]) >= near:
+                unit = _AXES[axis]
+                if self.contains((-unit[0], -unit[1], -unit[2])):
+                    low = -1.0
+                if self.contains(unit):
+                    high = 1.0
             limits += [low - margin - _ROUNDING, high + margin + _ROUNDING]
         return (limits[0], limits[1], limits[2], limits[3], limits[4], limits[5])
 
@@ -149,23 +156,22 @@ def box_of_circle(centre: Vector, radius: float) -> Box:
     return (limits[0], limits[1], limits[2], limits[3], limits[4], limits[5])
 
 
-def _extremes(a: Vector, b: Vector, axis: int) -> list[float]:
-    """Return the largest and least value of a coordinate inside an arc, if it has them there."""
+def _add_extremes(a: Vector, b: Vector, values: Sequence[list[float]]) -> None:
+    """Add the largest and least value of each coordinate inside an arc, where it has them there."""
     normal = cross(a, b)
     length = math.sqrt(dot(normal, normal))
     if length == 0.0:
-        return []
+        return
     n = (normal[0] / length, normal[1] / length, normal[2] / length)
-    height = math.sqrt(max(0.0, 1.0 - n[axis] * n[axis]))
-    if height == 0.0:
-        return []
-    top = tuple(((1.0 if k == axis else 0.0) - n[axis] * n[k]) / height for k in range(3))
-    found = []
-    for sign in (1.0, -1.0):
-        point = (sign * top[0], sign * top[1], sign * top[2])
-        if dot(cross(a, point), n) >= 0.0 and dot(cross(point, b), n) >= 0.0:
-            found.append(sign * height)
-    return found
+    # How the coordinates change at the ends of the arc: inside it they turn if signs differ.
+    starts, stops = cross(n, a), cross(n, b)
+    for axis, found in enumerate(values):
+        if starts[axis] * stops[axis] <= 0.0:
+            height = math.sqrt(max(0.0, 1.0 - n[axis] * n[axis]))
+            if starts[axis] >= 0.0 >= stops[axis]:
+                found.append(height)
+            if starts[axis] <= 0.0 <= stops[axis]:
+                found.append(-height)
 
 
 def _cross(a: Vector, b: Vector, c: Vector, d: Vector) -> bool:

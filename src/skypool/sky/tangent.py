@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from skypool.sky.cards import card_values
@@ -53,11 +54,12 @@ class Tangent:
 
     def direction(self, x: float, y: float) -> Vector:
         """Return the direction of a pixel position."""
-        x_row, y_row, w_row = self.rows
+        (a, b, c), (d, e, f), w_row = self.rows
+        u, v, w = w_row
         # Normal to both planes in which x and y have these values.
-        first = tuple(a - x * w for a, w in zip(x_row, w_row, strict=True))
-        second = tuple(a - y * w for a, w in zip(y_row, w_row, strict=True))
-        found = normalized(cross(first, second))  # type: ignore[arg-type] # three numbers each
+        first = a - x * u, b - x * v, c - x * w
+        second = d - y * u, e - y * v, f - y * w
+        found = normalized(cross(first, second))
         return found if dot(found, w_row) > 0.0 else (-found[0], -found[1], -found[2])
 
 
@@ -104,9 +106,8 @@ def tangent(header: str) -> Tangent | None:
 
 
 def _is_plain(values: Mapping[str, float | str]) -> bool:
-    for key, value in values.items():
-        if not _OTHER.fullmatch(key):
-            continue
+    for key in _suspicious(tuple(values)):
+        value = values[key]
         harmless = (
             (key.startswith("CROTA") and value == 0.0)
             or (key == "LONPOLE" and value == 180.0)
@@ -116,6 +117,12 @@ def _is_plain(values: Mapping[str, float | str]) -> bool:
         if not harmless:
             return False
     return True
+
+
+@lru_cache(maxsize=1024)
+def _suspicious(keys: tuple[str, ...]) -> tuple[str, ...]:
+    """Return those keywords that may change the projection: many images have the same ones."""
+    return tuple(key for key in keys if _OTHER.fullmatch(key))
 
 
 def _axes(kinds: tuple[str, str]) -> int | None:
