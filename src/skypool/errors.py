@@ -28,7 +28,8 @@
         ├── DiskFull                     no room
         ├── FormatTooNew                 written by a newer skypool
         ├── SourceChanged                a file kept in place has changed
-        └── SourceMissing                a file kept in place is gone
+        ├── SourceMissing                a file kept in place is gone
+        └── Unreachable                  no connection to a server
 
 Handlers choose by class; scripts by `code`, which never changes its meaning.
 """
@@ -67,6 +68,7 @@ __all__ = [
     "SourceChanged",
     "SourceMissing",
     "StorageError",
+    "Unreachable",
     "UnsupportedName",
     "UsageError",
 ]
@@ -385,3 +387,9 @@ class SourceMissing(StorageError):
     """A file that is kept in place is gone."""
 
     code = "source_missing"
+
+
+class Unreachable(StorageError):
+    """There is no connection to a server, or it ended again and again."""
+
+    code = "unreachable"

@@ -216,7 +216,8 @@ class Draft:
 
     Each of `stems` gets a name `<stem>-<n>` that no track ever had; see `DraftVersion.name`.
     `tags` are (tag, target, set or not) with targets as in `DraftVersion.refs`; `renames` are
-    (track, new name); `hidden` are (track, removed or restored).
+    (track, new name), and so are `moves`, of tracks that get a version in the same commit;
+    `hidden` are (track, removed or restored).
 
     `plans` are called with the draft inside the transaction, before anything is resolved: what
     depends on the names that there are (renaming all below a folder) is filled in there, and
@@ -229,6 +230,7 @@ class Draft:
     versions: list[DraftVersion] = field(default_factory=list)
     tags: list[tuple[str, int, bool]] = field(default_factory=list)
     renames: list[tuple[int, str]] = field(default_factory=list)
+    moves: list[tuple[int, str]] = field(default_factory=list)
     hidden: list[tuple[int, bool]] = field(default_factory=list)
     sources: list[SourceRow] = field(default_factory=list)
     plans: list[Callable[[Draft], None]] = field(default_factory=list)

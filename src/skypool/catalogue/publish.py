@@ -135,7 +135,7 @@ class Resolver:
         Saving what was loaded before its removal continues the track, and brings it back.
         """
         gone = {track for track, hidden in self._hidden if hidden}
-        moved = {track for track, _ in self._draft.renames}
+        moved = {track for track, _ in self._draft.renames + self._draft.moves}
         given = {name: track for track, name in self._names}
         for track, hidden in self._hidden:
             if hidden or track in moved:
@@ -311,8 +311,9 @@ class Resolver:
             self._hidden[track, False] = None
 
     def _rename(self) -> None:
-        moving = {track for track, _ in self._draft.renames}
-        for track, name in self._draft.renames:
+        renames = self._draft.renames + self._draft.moves
+        moving = {track for track, _ in renames}
+        for track, name in renames:
             row = self._connection.execute(
                 f"SELECT {sure(NAME, 'track')} FROM names n WHERE name = ? AND until = ?",
                 (to_database(name), FOREVER),

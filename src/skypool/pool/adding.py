@@ -6,10 +6,9 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from skypool.catalogue.interface import (
@@ -30,13 +29,14 @@ from skypool.errors import (
     SourceMissing,
     StorageError,
 )
-from skypool.formats.base import fixed_attributes
 from skypool.formats.registry import read_file
+from skypool.pool.add_report import AddOptions, AddReport
+from skypool.pool.arranging import PAIR, Place, arrange
+from skypool.pool.continuing import Continuing
 from skypool.pool.damage_notes import missing_packs
 from skypool.pool.inplace import InPlaceSink
-from skypool.pool.observations import Observation, contradiction, observation_of
+from skypool.pool.observations import Entries, contradiction, ordered
 from skypool.pool.progress import OnProgress, Progress
-from skypool.pool.ref import Ref
 from skypool.pool.resolve import check_name
 from skypool.pool.saving import Totals
 from skypool.pool.trees import FileNode, FolderNode, Node, is_tar, scan, unpack
@@ -56,54 +56,25 @@ _STAGE_DOCUMENTS = 1000
 _STAGE_BYTES = 512 * 1024**2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddOptions:
-    """How files are added; see `Pool.add`."""
-
-    name: str | None = None
-    under: str | None = None
-    in_place: bool = False
-    as_version: bool = False
-    exclusive: bool = False
-    force_read: bool = False
-    gzip: str = "exact"
-
-
 @dataclass(slots=True)
-class AddReport:
-    """What adding did.
+class _Content:
+    """What a file is, as it stands in the catalogue.
 
     Attributes
     ----------
-    commit : int or None
-        Number of the commit; None where nothing was new.
-    refs : list of Ref
-        The roots, in the order given.
-    saved : list of Ref
-        The new versions.
-    unchanged : int
-        Products that were there already, as they are.
-    skipped : list of (path, reason)
-        Files that could not be read.
-    opaque : list of (name, reason)
-        Files kept as bytes though they look like a known format.
-    removed : list of str
-        Names that a folder no longer has.
-    bytes_in : int
-        Bytes of the files.
-    bytes_added : int
-        Growth of the packs, overhead included.
+    taken : tuple of bytes
+        Its document, where it was there already and was not read.
+    meta : list or None
+        Parameters of the document; None where they are to be looked up.
     """
 
-    commit: int | None = None
-    refs: list[Ref] = field(default_factory=list)
-    saved: list[Ref] = field(default_factory=list)
-    unchanged: int = 0
-    skipped: list[tuple[str, str]] = field(default_factory=list)
-    opaque: list[tuple[str, str]] = field(default_factory=list)
-    removed: list[str] = field(default_factory=list)
-    bytes_in: int = 0
-    bytes_added: int = 0
+    document: bytes
+    kind: str
+    type: str
+    size: int
+    taken: tuple[bytes, ...] = ()
+    meta: list[list[Any]] | None = None
+    origin: Mapping[str, Any] | None = None
 
 
 class Adder:
@@ -139,11 +110,12 @@ class Adder:
         self._totals = Totals(session)
         self._documents: list[IndexedDocument] = []
         self._indexed: dict[bytes, tuple[str, str, int]] = {}
-        # Metadata of the versions that are files; of those not read, the document's digest.
-        self._metas: dict[int, Mapping[str, Any] | bytes] = {}
+        self._contents: dict[int, _Content] = {}
+        # Metadata of the versions that are files or observations.
+        self._metas: dict[int, Callable[[], Mapping[str, Any]]] = {}
         self._seen: list[tuple[str, os.stat_result, bytes]] = []
         self._staged_at = 0
-        self._unread: set[str] = set()
+        self._unread: list[str] = []
         self._done = (0, 0)
         self._todo = (0, 0)
         self.report = AddReport()
@@ -154,7 +126,7 @@ class Adder:
         if missing:
             self._session.catalogue.mark_bad(missing)
         with ExitStack() as stack:
-            nodes = [self._node(path, stack) for path in paths]
+            nodes = [(path, self._node(path, stack)) for path in paths]
             files = [file for _, node in nodes for file in _files(node)]
             self._todo = (len(files), sum(file.status.st_size for file in files))
             return [self._root(path, node) for path, node in nodes]
@@ -172,79 +144,94 @@ class Adder:
 
     # -- roots
 
-    def _node(self, path: str, stack: ExitStack) -> tuple[str, Node]:
+    def _node(self, path: str, stack: ExitStack) -> Node:
         if is_tar(path):
             folder = tempfile.TemporaryDirectory(prefix="skypool-")
             stack.enter_context(folder)
-            return path, unpack(path, folder)
-        return path, scan(path, self._session.folder.path)
+            return unpack(path, folder)
+        return scan(path, self._session.folder.path)
 
     def _root(self, path: str, node: Node) -> int:
-        if isinstance(node, FolderNode):
-            self._take_skipped(node)
+        origin = self._options.origins.get(path, {})
+        if isinstance(node, FileNode):
+            content = self._content(node, "", origin)
+            if content is None:
+                raise StorageError(f"cannot add {path!r}: {self.report.skipped[-1][1]}")
+            default = node.name if node.format is not None or origin else _given_name(path)
+            return self._place_file(content, check_name(self._options.root(default)))
+        self._take_skipped(node)
+        unread = len(self._unread)
+        for file in node.files():
+            content = self._content(file, os.path.relpath(file.path, node.path), origin)
+            if content is not None:
+                self._contents[id(file)] = content
+        found = arrange(node, self._parameters, lambda file: id(file) in self._contents)
+        self.report.notes += found.notes
+        name = check_name(self._options.root(found.name or node.name))
         first = len(self._draft.versions)
-        found: Observation | None = None
-        if isinstance(node, FolderNode):
-            refs = self._children(node, "")
-            found = self._observation(node, first)
-            target: int | None = self._add_context(refs, "", found)
-        else:
-            target = self._add_file(node, "")
-        if target is None:
-            raise StorageError(f"cannot add {path!r}: {self.report.skipped[-1][1]}")
-        name = self._root_name(path, node, found)
-        for version in self._draft.versions[first:]:
-            version.name = name if not version.name else f"{name}/{version.name}"
-        if isinstance(node, FolderNode):
-            mine = {version.name for version in self._draft.versions[first:]}
-            self._draft.plans.append(partial(self._hide_missing, name, mine))
+        target = self._place(found.place, name, origin)
+        self._contents.clear()
+        versions = self._draft.versions[first:]
+        self._draft.plans.append(
+            Continuing(
+                self._session.catalogue,
+                name,
+                versions,
+                files=[v for v in versions if v.origin] if found.name else (),
+                unread=_unread_names(name, self._unread[unread:]),
+                removed=self.report.removed,
+            )
+        )
         return target
 
-    def _root_name(self, path: str, node: Node, found: Observation | None) -> str:
-        options = self._options
-        if options.name is not None:
-            name = options.name
-        elif found is not None:
-            name = found.name
-        elif isinstance(node, FolderNode) or node.format is not None:
-            name = node.name
-        else:
-            name = _given_name(path)
-        if options.under:
-            name = f"{options.under.strip('/')}/{name}"
-        return check_name(name)
+    def _parameters(self, file: FileNode) -> Entries:
+        content = self._contents.get(id(file))
+        return {} if content is None else {e[0]: e for e in self._entries(content)}
 
-    def _observation(self, node: FolderNode, first: int) -> Observation | None:
-        folders = [child.name for child in node.children if isinstance(child, FolderNode)]
-        numbers = range(first, len(self._draft.versions))
-        return observation_of(folders, (self._meta(n) for n in numbers if n in self._metas))
+    def _entries(self, content: _Content) -> list[list[Any]]:
+        if content.meta is None:
+            content.meta = self._session.document(content.document)["meta"]
+        return content.meta
 
-    def _meta(self, number: int) -> Mapping[str, Any]:
-        found = self._metas[number]
-        if isinstance(found, bytes):
-            found = self._metas[number] = _values(self._session.document(found))
-        return found
+    def _place(self, place: Place, root: str, origin: Mapping[str, Any] | None = None) -> int:
+        """Make the versions of a context and of all below it."""
+        refs: list[tuple[str, RefTarget]] = []
+        for child in place.children:
+            if isinstance(child.what, Place):
+                refs.append((child.role, self._place(child.what, root)))
+            else:
+                content = self._contents[id(child.what)]
+                refs.append((child.role, self._place_file(content, f"{root}/{child.name}")))
+        document = _context_document(place)
+        name = f"{root}/{place.name}" if place.name else root
+        version = DraftVersion(b"", "", "", 0, 0, refs, name, keep_same=True)
+        version.origin = origin or None
+        content = self._describe(document)
+        version.document, version.kind = content.document, content.kind
+        version.type, version.size = content.type, content.size
+        if place.observation:
+            # When it began is what its products say: those that are there.
+            self._metas[len(self._draft.versions)] = lambda: {
+                entry[0]: entry[1] for entry in place.meta if entry[0] != "startDate"
+            }
+        return self._append(version)
 
-    def _hide_missing(self, root: str, here: set[str | None], draft: Draft) -> None:
-        """Hide what an earlier version of a folder had and this one has not."""
-        catalogue = self._session.catalogue
-        head = catalogue.head()
-        missing = []
-        for name, track in catalogue.names(head, root):
-            unread = any(name == u or name.startswith(u + "/") for u in self._unread)
-            if name not in here and not unread:
-                missing.append((name, track))
-        if not missing:
-            return
-        gone = {track for _, track in missing} | {self._track(name) for name in here}
-        for name, track in missing:
-            if all(parent.track in gone for parent in catalogue.live_parents(track, head)):
-                draft.hidden.append((track, True))
-                self.report.removed.append(name)
-
-    def _track(self, name: str | None) -> int | None:
-        catalogue = self._session.catalogue
-        return catalogue.named(name, catalogue.head()) if name else None
+    def _place_file(self, content: _Content, name: str) -> int:
+        version = DraftVersion(
+            content.document,
+            content.kind,
+            content.type,
+            content.size,
+            0,
+            [],
+            name,
+            keep_same=True,
+            origin=content.origin,
+            taken=content.taken,
+        )
+        number = len(self._draft.versions)
+        self._metas[number] = lambda: {e[0]: e[1] for e in self._entries(content)}
+        return self._append(version)
 
     def _take_skipped(self, node: FolderNode) -> None:
         for path, reason in node.all_skipped():
@@ -252,85 +239,59 @@ class Adder:
 
     def _skip(self, path: str, reason: str, name: str) -> None:
         self.report.skipped.append((path, reason))
-        self._unread.add(name)
+        self._unread.append(name)
 
     # -- nodes
 
-    def _children(self, node: FolderNode, name: str) -> list[tuple[str, RefTarget]]:
-        refs: list[tuple[str, RefTarget]] = []
-        for child in node.children:
-            below = f"{name}/{child.name}" if name else child.name
-            if isinstance(child, FolderNode):
-                refs.append((child.name, self._add_context(self._children(child, below), below)))
-            else:
-                target = self._add_file(child, below)
-                if target is not None:
-                    refs.append((child.name, target))
-        return refs
-
-    def _add_context(
-        self, refs: list[tuple[str, RefTarget]], name: str, found: Observation | None = None
-    ) -> int:
-        document = _context_document("MapContext", {})
-        if found is not None:
-            document = _context_document("ObservationContext", found.meta)
-            self._metas[len(self._draft.versions)] = _values(document)
-        version = DraftVersion(b"", "", "", 0, 0, refs, name, keep_same=True)
-        self._describe(version, document)
-        return self._append(version)
-
-    def _describe(self, version: DraftVersion, document: Mapping[str, Any], size: int = 0) -> None:
-        """Give a version its document."""
+    def _describe(self, document: Mapping[str, Any], size: int = 0) -> _Content:
+        """Store a document."""
         digest = self._writer.put(dumps(document))
         if digest not in self._indexed:
             entry = indexed(digest, document, size)
             self._documents.append(entry)
             self._indexed[digest] = (entry.kind, entry.type, size)
-        version.document = digest
-        version.kind, version.type, version.size = self._indexed[digest]
+            self._stage_when_large()
+        return _Content(digest, *self._indexed[digest], meta=document["meta"])
 
     def _append(self, version: DraftVersion) -> int:
         self._draft.versions.append(version)
         target = -len(self._draft.versions)
         children = (item for _, item in version.refs if isinstance(item, int))
         version.total = self._totals.note(target, version.size, children)
-        self._stage_when_large()
         return target
 
-    def _add_file(self, node: FileNode, name: str) -> int | None:
+    # -- files
+
+    def _content(self, node: FileNode, name: str, origin: Mapping[str, Any]) -> _Content | None:
+        """Take a file in; None, and why, where it cannot be read."""
         self._tell(node)
-        version = DraftVersion(b"", "", "", 0, 0, [], name, keep_same=True)
-        size = node.status.st_size
         try:
-            if not self._take_seen(node, version):
-                size = self._read(node, version, name)
+            content = self._seen_before(node) or self._read(node, name)
         except (SourceChanged, SourceMissing, SourceUnreadable) as error:
             self._skip(node.path, error.message, name)
             return None
-        self.report.bytes_in += size
         self._done = (self._done[0] + 1, self._done[1] + node.status.st_size)
-        version.origin = {"path": os.path.abspath(node.path), "mtime_ns": node.status.st_mtime_ns}
-        return self._append(version)
+        content.origin = _origin(node, origin)
+        return content
 
-    def _take_seen(self, node: FileNode, version: DraftVersion) -> bool:
+    def _seen_before(self, node: FileNode) -> _Content | None:
         """Take the document that a file of these figures had; its bytes are not read."""
-        if self._options.force_read or self._options.in_place or node.format is not None:
-            return False
+        options = self._options
+        if options.force_read or options.in_place or node.format is not None or node.member:
+            return None
         catalogue = self._session.catalogue
         digest = catalogue.document_of_seen(os.path.abspath(node.path), node.status)
         if digest is None or not self._session.is_whole(digest):
-            return False
+            return None
         found = self._indexed.get(digest) or catalogue.document_size(digest)
         if found is None:
-            return False
-        version.document, version.taken = digest, (digest,)
-        version.kind, version.type, version.size = found
-        self._metas[len(self._draft.versions)] = digest
-        return True
+            return None
+        self.report.bytes_in += node.status.st_size
+        return _Content(digest, *found, taken=(digest,))
 
-    def _read(self, node: FileNode, version: DraftVersion, name: str) -> int:
+    def _read(self, node: FileNode, name: str) -> _Content:
         if node.format is not None:
-            return self._read_folder(node, version, name)
+            return self._read_folder(node, name)
         sink = InPlaceSink(self._writer) if self._options.in_place else self._writer
         with FileSource(node.path) as source:
             found = read_file(source, sink, node.name, self._options.gzip)
@@ -340,20 +301,20 @@ class Adder:
         file = found.document["file"]
         if isinstance(sink, InPlaceSink):
             sink.keep_headers(found.document)
-        self._describe(version, found.document, _file_size(file))
+        content = self._describe(found.document, _file_size(file))
         if found.reason:
             self.report.opaque.append((name or node.name, found.reason))
-        self._metas[len(self._draft.versions)] = _values(found.document)
         if self._options.in_place:
             path = os.path.abspath(node.path)
             self._draft.sources.append(
-                SourceRow(version.document, path, state.size, state.mtime_ns, state.inode)
+                SourceRow(content.document, path, state.size, state.mtime_ns, state.inode)
             )
-        else:
-            self._note_seen(node, version)
-        return size
+        elif not node.member:
+            self._note_seen(node, content.document)
+        self.report.bytes_in += size
+        return content
 
-    def _read_folder(self, node: FileNode, version: DraftVersion, name: str) -> int:
+    def _read_folder(self, node: FileNode, name: str) -> _Content:
         from pathlib import Path
 
         assert node.format is not None
@@ -367,14 +328,13 @@ class Adder:
             self._skip(os.path.join(node.path, path), reason, name)
         files = [file for _, file in found.document["tree"] if file is not None]
         size = sum(_file_size(file) for file in files)
-        self._describe(version, found.document, size)
-        self._metas[len(self._draft.versions)] = _values(found.document)
-        return size
+        self.report.bytes_in += size
+        return self._describe(found.document, size)
 
-    def _note_seen(self, node: FileNode, version: DraftVersion) -> None:
+    def _note_seen(self, node: FileNode, document: bytes) -> None:
         changed = max(node.status.st_mtime_ns, node.status.st_ctime_ns)
         if time.time_ns() - changed > _CLOCK_GRAIN_NS:
-            self._seen.append((os.path.abspath(node.path), node.status, version.document))
+            self._seen.append((os.path.abspath(node.path), node.status, document))
 
     def _stage_when_large(self) -> None:
         """Index what is read so far, so that neither memory nor the last transaction grow."""
@@ -396,13 +356,13 @@ class Adder:
     # -- contradictions
 
     def _check_contradictions(self) -> None:
-        for number in self._metas:
+        for number, meta in self._metas.items():
             version = self._draft.versions[number]
             row = self._last(version.name)
             if row is None or row.document == version.document:
                 continue
             old = _values(self._session.document(row.document))
-            problem = contradiction(old, self._meta(number))
+            problem = contradiction(old, meta())
             if problem:
                 raise NameConflict(
                     f"{version.name!r} in the pool is of another observation than "
@@ -414,7 +374,7 @@ class Adder:
     def _last(self, name: str | None) -> VersionRow | None:
         catalogue = self._session.catalogue
         at = catalogue.head()
-        track = self._track(name)
+        track = catalogue.named(name, at) if name else None
         if track is None and name:
             track = catalogue.removed(name, at)
         return None if track is None else catalogue.latest(track, at)
@@ -444,8 +404,26 @@ def _values(document: Mapping[str, Any]) -> Mapping[str, Any]:
     return {entry[0]: entry[1] for entry in document["meta"]}
 
 
-def _context_document(kind: str, meta: Mapping[str, Any]) -> dict[str, Any]:
-    fixed = fixed_attributes(meta)
-    known = {entry[0] for entry in fixed}
-    more = [[key, value] for key, value in meta.items() if key not in known]
-    return {"skypool": 1, "kind": kind, "meta": fixed + more, "datasets": []}
+def _unread_names(root: str, paths: Sequence[str]) -> list[str]:
+    """Return the names that the products of unread files may have had.
+
+    Those of an observation leave out its folder in a download, and have its instrument.
+    """
+    ends = [end for path in paths for end in (path, path.partition("/")[2]) if end]
+    return [f"{root}/{half}{end}" for end in ends for half in ("", *(f"{i}/" for i in PAIR))]
+
+
+def _origin(node: FileNode, fetched: Mapping[str, Any]) -> dict[str, Any]:
+    """Return where a file came from."""
+    origin: dict[str, Any] = dict(fetched)
+    if not origin:
+        path = node.path if not node.member else node.path[: -len(node.member)]
+        origin = {"path": os.path.abspath(path), "mtime_ns": node.status.st_mtime_ns}
+    return origin | ({"member": node.member} if node.member else {})
+
+
+def _context_document(place: Place) -> dict[str, Any]:
+    meta = ordered({entry[0]: entry for entry in place.meta})
+    document = {"skypool": 1, "kind": place.kind, "meta": meta, "datasets": []}
+    paths = [[c.role, c.path] for c in place.children if c.path != c.role]
+    return document | ({"paths": paths} if paths else {})

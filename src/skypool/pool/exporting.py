@@ -75,6 +75,8 @@ class Exporter:
         self._overwrite = overwrite
         self._on_progress = on_progress
         self.report = ExportReport()
+        # What was written where: the two halves of an observation share files.
+        self._written: dict[str, str] = {}
         self._done = 0
         self._total = 0
 
@@ -98,14 +100,22 @@ class Exporter:
 
     def _context(self, ref: Ref, folder: str) -> None:
         _make(folder)
+        paths = dict(ref.document.get("paths", ()))
         for role, child in ref.refs.items():
             if not isinstance(child, Ref):
                 continue
-            name = _safe(role)
+            place = _inside(folder, paths.get(role)) or os.path.join(folder, _safe(role))
             if is_folder(child):
-                self._context(child, os.path.join(folder, name))
+                self._context(child, place)
             else:
-                self._product(child, os.path.join(folder, _with_end(name, child)))
+                self._file(child, _with_end(place, child))
+
+    def _file(self, ref: Ref, path: str) -> None:
+        if self._written.get(path) == ref.hash:
+            return
+        _make(os.path.dirname(path))
+        self._product(ref, path)
+        self._written[path] = ref.hash
 
     def _product(self, ref: Ref, path: str) -> None:
         try:
@@ -190,9 +200,18 @@ def file_name(ref: Ref) -> str:
 def _with_end(name: str, ref: Ref) -> str:
     """Give a product made in memory the extension of what it becomes."""
     document = ref.document
-    if "file" in document or "tree" in document or name.lower().endswith(_FITS_ENDS):
+    if "file" in document or "tree" in document:
         return name
-    return f"{name}.fits"
+    name = name.removesuffix(".gz")  # of the file whose place it took
+    return name if name.lower().endswith(_FITS_ENDS) else f"{name}.fits"
+
+
+def _inside(folder: str, path: str | None) -> str:
+    """Return a place in a folder, empty without one."""
+    if path is None:
+        return ""
+    parts = [_safe(part) for part in path.split("/") if part not in ("", ".")]
+    return os.path.join(folder, *parts)
 
 
 def _safe(name: str) -> str:

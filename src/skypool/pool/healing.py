@@ -179,7 +179,8 @@ class _Repair:
 
     def _read_again(self, folder: str) -> None:
         """Take in the content of files without any commit: what is lacking is written."""
-        from skypool.pool.adding import Adder, AddOptions
+        from skypool.pool.add_report import AddOptions
+        from skypool.pool.adding import Adder
 
         writer: Writer
         with contextlib.closing(self._session.writer()) as writer:

@@ -106,6 +106,11 @@ class Opened:
         return View(session)
 
     @property
+    def settings(self) -> Settings:
+        """What is set from outside."""
+        return self._settings
+
+    @property
     def name(self) -> str:
         """Name of the pool, as its URNs show it."""
         return self.view.session.folder.name if self.exists else os.path.basename(self.path)

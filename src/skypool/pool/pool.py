@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from skypool.catalogue.interface import ChunksGone, Draft
-from skypool.errors import NotFound, StorageError, UsageError
+from skypool.errors import NotFound, UsageError
 from skypool.model.product import Product
 from skypool.pool.ref import Ref
 from skypool.pool.resolve import check_tag
-from skypool.pool.retrying import attempts
 from skypool.pool.sync.instep import InStep
 from skypool.pool.transaction import RemoveReport, Transaction
-from skypool.pool.view import View
 
 if TYPE_CHECKING:
-    from skypool.pool.adding import AddReport
+    from skypool.pool.add_report import AddReport
     from skypool.pool.healing import RepairReport
     from skypool.pool.maintenance import GcReport
     from skypool.pool.progress import OnProgress
-    from skypool.pool.session import Session
 
 __all__ = ["Pool"]
 
@@ -61,7 +57,7 @@ class Pool(InStep):
 
     def add(
         self,
-        paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+        paths: Any,
         *,
         name: str | None = None,
         under: str | None = None,
@@ -74,15 +70,17 @@ class Pool(InStep):
         gzip: str = "exact",
         progress: OnProgress | None = None,
     ) -> Any:
-        """Add files, folders and tar archives.
+        """Add files, folders and tar archives, from here or from the network.
 
         Every folder becomes a context and every file a product, the opaque ones too.
-        Adding a name again saves what changed, and nothing else.
+        Adding a name again saves what changed, and nothing else. Where it came from stands in
+        `Ref.origin`; an address is fetched again only if the server says that it has changed.
 
         Parameters
         ----------
         paths
-            One path, or several.
+            One path, or several; instead of a path an address (`https://...`), a row of
+            astroquery's or pyvo's results with a column `access_url`, or a table of them.
         name
             Name of the root, for a single path. By default that of the folder; of a file
             its path as given; of an observation its obsid.
@@ -99,7 +97,8 @@ class Pool(InStep):
         exclusive
             Refuse where one of the names is that of a product already.
         force_read
-            Read files even if their size and times are as last seen.
+            Read files even if their size and times are as last seen; fetch addresses even
+            if they were fetched before.
         gzip
             `exact` gives `.gz` files back byte for byte, `content` only what is in them.
         progress
@@ -118,7 +117,11 @@ class Pool(InStep):
             If the name holds data of another observation; nothing is added.
         EditConflict
             If *exclusive* is true, and a product has one of the names; nothing is added.
+        Unreachable
+            If an address cannot be fetched; what came of it is kept, and the next time goes on.
         """
+        from skypool.pool.remote import is_one
+
         report = self.add_report(
             paths,
             name=name,
@@ -132,11 +135,11 @@ class Pool(InStep):
             gzip=gzip,
             progress=progress,
         )
-        return report.refs[0] if isinstance(paths, str | os.PathLike) else report.refs
+        return report.refs[0] if is_one(paths) and len(report.refs) == 1 else report.refs
 
     def add_report(
         self,
-        paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+        paths: Any,
         *,
         tags: Iterable[str] | str = (),
         message: str = "",
@@ -144,53 +147,19 @@ class Pool(InStep):
         **options: Any,
     ) -> AddReport:
         """Add files like `add`, and return what was done."""
-        from skypool.pool.adding import AddOptions
+        from skypool.pool.add_report import AddOptions
+        from skypool.pool.putting_in import put_in
 
-        several = [paths] if isinstance(paths, str | os.PathLike) else paths
-        listed = [os.fspath(path) for path in several]
-        chosen = AddOptions(**options)
-        if chosen.name is not None and len(listed) != 1:
-            raise UsageError("one name is given for several paths", hint="use a prefix (under=)")
-        labels = [check_tag(tag) for tag in ((tags,) if isinstance(tags, str) else tags)]
-        for path in listed:
-            if not os.path.lexists(path):
-                raise NotFound(f"there is no file or folder {path!r}")
-        view = self._changing()
-        return _retried(
-            view.session,
-            lambda: self._add_once(view, listed, labels, message, chosen, progress),
+        return put_in(
+            paths,
+            [check_tag(tag) for tag in ((tags,) if isinstance(tags, str) else tags)],
+            message,
+            AddOptions(**options),
+            settings=self._settings,
+            present=lambda: self.view if self.exists else None,
+            changing=self._changing,
+            progress=progress,
         )
-
-    def _add_once(
-        self,
-        view: View,
-        paths: Sequence[str],
-        tags: Sequence[str],
-        message: str,
-        options: Any,
-        progress: OnProgress | None,
-    ) -> AddReport:
-        from skypool.pool.adding import Adder
-
-        draft = Draft(self._settings.author, message or f"add {', '.join(paths)[:200]}")
-        writer = view.session.writer()
-        try:
-            adder = Adder(view.session, draft, writer, options, progress)
-            roots = adder.add(paths)
-            draft.tags = [(tag, root, True) for root in roots for tag in tags]
-            published = adder.finish()
-        except BaseException:
-            writer.abandon()
-            raise
-        writer.close()
-        report = adder.report
-        report.commit = published.commit
-        pairs = zip(published.urns, published.new, strict=True)
-        report.saved = [view.number(urn) for urn, new in pairs if new]
-        report.unchanged = sum(not new for new in published.new)
-        report.refs = [view.number(published.urns[-1 - root]) for root in roots]
-        report.bytes_added = writer.bytes_written
-        return report
 
     def save(
         self,
@@ -412,14 +381,3 @@ class Pool(InStep):
 
         # It stays open: other threads may be in the midst of reading.
         rebuild(self._changing().session, progress)
-
-
-def _retried(session: Session, work: Callable[[], AddReport]) -> AddReport:
-    """Do the work again where chunks that it was to reuse were reclaimed."""
-    for undisturbed in attempts(session):
-        with undisturbed:
-            try:
-                return work()
-            except ChunksGone:
-                continue
-    raise StorageError("chunks were reclaimed again and again while adding", hint="try again")

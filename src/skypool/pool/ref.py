@@ -212,6 +212,16 @@ class Ref:
         """Say whether its kind is *wanted* or one of its sub-kinds."""
         return is_kind(self.kind, wanted)
 
+    def __getitem__(self, key: str | int) -> Any:
+        """Return what a context refers to by that key, of another product the dataset."""
+        return self.refs[key] if self.is_context else self.product[str(key)]
+
+    def __contains__(self, key: object) -> bool:
+        return key in (self.refs if self.is_context else self.product)
+
+    # It has keys, but is no sequence of anything.
+    __iter__ = None
+
     def __fspath__(self) -> str:
         return self.path
 

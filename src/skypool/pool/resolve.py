@@ -1,4 +1,7 @@
-"""What `pool["..."]` finds: URN, name, name@version, name@tag, tag, hash, in this order."""
+"""What `pool["..."]` finds: URN, name, name@version, name@tag, tag, hash, in this order.
+
+Last comes the number of an observation whose name is another one.
+"""
 
 from __future__ import annotations
 
@@ -91,7 +94,7 @@ def _find(view: View, text: str) -> Ref | None:
     name = text[5:] if forced else text
     steps: list[Callable[[View, str], Ref | None]] = [_by_name, _by_name_and_more]
     if not forced:
-        steps += [_by_tag, _by_hash]
+        steps += [_by_tag, _by_hash, _by_obsid]
     for step in steps:
         found = step(view, name.rstrip("/") if step is _by_name else name)
         if found is not None:
@@ -100,7 +103,11 @@ def _find(view: View, text: str) -> Ref | None:
 
 
 def resolve_track(view: View, name: str) -> int | None:
-    """Return the track of a name, exact or by its stem where that is unique."""
+    """Return the track of a name, exact, by its stem where that is unique, or by references.
+
+    `1342182452/level2/PSW` is what the product `1342182452/level2` refers to as `PSW`, whatever
+    the name of that is.
+    """
     at = view.at
     track = view.identity.named(name, at)
     if track is not None:
@@ -110,7 +117,39 @@ def resolve_track(view: View, name: str) -> int | None:
         raise Ambiguous(
             f"{name!r} could be any of", candidates=[n for n, _ in found[:_MOST_CANDIDATES]]
         )
-    return found[0][1] if found else None
+    return found[0][1] if found else _by_references(view, name)
+
+
+def _by_references(view: View, name: str) -> int | None:
+    """Follow references from the longest part of a name that is one."""
+    parts = name.split("/")
+    for length in range(len(parts) - 1, 0, -1):
+        track = view.identity.named("/".join(parts[:length]), view.at)
+        if track is None and length == 1:
+            track = _observation_track(view, parts[0])
+        row = None if track is None else view.identity.latest(track, view.at)
+        if row is None:
+            continue
+        found: object = view.ref(row)
+        for role in parts[length:]:
+            if not isinstance(found, Ref) or not found.is_context or role not in found.refs:
+                return None
+            found = found.refs[role]
+        return found.track if isinstance(found, Ref) else None
+    return None
+
+
+def _observation_track(view: View, text: str) -> int | None:
+    """Return the only observation of a number, None if there is none."""
+    found = _observations(view, text)
+    return found[0].track if len(found) == 1 else None
+
+
+def _observations(view: View, text: str) -> list[Ref]:
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        return []
+    rows = view.identity.with_value("obsid", int(text), view.at)
+    return [ref for ref in map(view.ref, rows) if ref.is_kind("ObservationContext")]
 
 
 def _by_urn(view: View, text: str) -> Ref:
@@ -197,6 +236,16 @@ def _by_hash(view: View, text: str) -> Ref | None:
             candidates=[f"{row.name}@{row.version}" for row in rows[:_MOST_CANDIDATES]],
         )
     return view.ref(rows[0]) if rows else None
+
+
+def _by_obsid(view: View, text: str) -> Ref | None:
+    found = _observations(view, text)
+    if len(found) > 1:
+        raise Ambiguous(
+            f"there are several observations {text}",
+            candidates=[ref.name for ref in found[:_MOST_CANDIDATES]],
+        )
+    return found[0] if found else None
 
 
 def _near(view: View, text: str) -> list[str]:

@@ -152,6 +152,9 @@ class Saver:
             # What was loaded has been given up since: it is read, as far as it is there.
             taken.clear()
             document, size = encode_product(product, self._writer, b"")
+        paths = _paths(product)
+        if paths:
+            document["paths"] = paths
         return self._add(document, size, refs, name=name, track=track, taken=taken)
 
     def _child(self, role: str, item: object, base: str) -> RefTarget:
@@ -254,6 +257,24 @@ class Saver:
         children = (item for _, item in version.refs if isinstance(item, int))
         version.total = self._totals.note(target, version.size, children)
         return target
+
+
+def _paths(product: Product) -> list[list[str]]:
+    """Return where export puts what a changed context refers to: where it was, if it was there."""
+    old = product.origin if isinstance(product.origin, Ref) else None
+    known = dict(old.document.get("paths", ())) if old is not None else {}
+    if old is None or not known:
+        return []
+    made = []
+    for role, item in product.refs.items():
+        before = old.refs.get(role)
+        if role not in known or before is None:
+            continue
+        path = known[role]
+        if isinstance(item, Ref) and isinstance(before, Ref) and item.track != before.track:
+            path = _below(path.rpartition("/")[0], item.name.rpartition("/")[2] or role)
+        made.append([role, path])
+    return made
 
 
 def _stem_of(product: Product) -> str:

@@ -34,12 +34,15 @@ class FileNode:
         Of the file as it was found.
     format : FolderFormat or None
         For a folder that is one product.
+    member : str
+        Its path in the archive that it was unpacked from.
     """
 
     name: str
     path: str
     status: os.stat_result
     format: FolderFormat | None = None
+    member: str = ""
 
 
 @dataclass(slots=True)
@@ -53,12 +56,15 @@ class FolderNode:
         Files and folders in it, in the order of their names.
     skipped : list of (path, reason)
         What cannot be added.
+    archive : str
+        The archive that it was unpacked from.
     """
 
     name: str
     path: str
     children: list[Node] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    archive: str = ""
 
     def files(self) -> Iterator[FileNode]:
         """Return all files below."""
@@ -200,9 +206,13 @@ def unpack(path: str, folder: tempfile.TemporaryDirectory[str]) -> Node:
     node = scan(folder.name)
     assert isinstance(node, FolderNode)
     node.skipped.extend(skipped)
+    for file in node.files():
+        file.member = os.path.relpath(file.path, folder.name)
+    node.archive = path
     if len(node.children) == 1 and isinstance(node.children[0], FolderNode):
         only = node.children[0]
         only.skipped.extend(node.skipped)
+        only.archive = path
         return only
     node.name = _without_end(os.path.basename(path))
     return node

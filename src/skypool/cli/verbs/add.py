@@ -18,7 +18,7 @@ from skypool.cli.verb import verb
 from skypool.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
-    from skypool.pool.adding import AddReport
+    from skypool.pool.add_report import AddReport
     from skypool.pool.pool import Pool
 
 __all__ = ["add_verb"]

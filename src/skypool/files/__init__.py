@@ -1,0 +1,1 @@
+"""Files from elsewhere: the archive of Herschel."""

@@ -1,0 +1,235 @@
+"""Observations from the Herschel Science Archive (HSA) of ESA.
+
+The archive answers two addresses, those that astroquery's module `esa.hsa` uses: a TAP service,
+asked which instruments observed, and one that sends an observation as a tar archive. Where
+astroquery is installed, its configuration says where they are.
+"""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import io
+import os
+import urllib.parse
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from skypool.errors import NotFound, StorageError, UsageError
+from skypool.pool.downloading import Downloader
+
+if TYPE_CHECKING:
+    from skypool.pool.add_report import AddReport
+    from skypool.pool.pool import Pool
+    from skypool.pool.progress import OnProgress
+    from skypool.pool.ref import Ref
+
+__all__ = ["INSTRUMENTS", "LEVELS", "Archive", "get_observation", "get_observation_report"]
+
+_DATA = "http://archives.esac.esa.int/hsa/whsa-tap-server/data?"
+_TAP = "http://archives.esac.esa.int/hsa/whsa-tap-server/tap"
+#: Instruments by their numbers in the archive's table of observations.
+INSTRUMENTS = {1: "PACS", 2: "SPIRE", 3: "HIFI"}
+#: What can be asked for instead of everything.
+LEVELS = (
+    "ALL", "AUXILIARY", "CALIBRATION", "LEVEL0", "LEVEL0_5", "LEVEL1", "LEVEL2", "LEVEL2_5",
+    "LEVEL3", "ALL-LEVEL3",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """Where the archive answers.
+
+    Attributes
+    ----------
+    data : str
+        Address that sends observations, with its question mark.
+    tap : str
+        Address of the TAP service.
+    """
+
+    data: str = _DATA
+    tap: str = _TAP
+
+    @classmethod
+    def configured(cls) -> Archive:
+        """Return the archive as astroquery's configuration has it, where that is installed."""
+        if importlib.util.find_spec("astroquery") is None:
+            return cls()
+        from astroquery.esa.hsa import conf
+
+        return cls(str(conf.DATA_ACTION), str(conf.METADATA_ACTION))
+
+    def address(self, obsid: int, instrument: str, level: str = "ALL") -> str:
+        """Return the address of an observation."""
+        given = {
+            "retrieval_type": "OBSERVATION",
+            "observation_id": str(obsid),
+            "instrument_name": instrument,
+        }
+        if level != "ALL":
+            given["product_level"] = level
+        start = self.data if "?" in self.data else f"{self.data}?"
+        return f"{start}{'' if start.endswith(('?', '&')) else '&'}{urllib.parse.urlencode(given)}"
+
+    def question(self, query: str) -> str:
+        """Return the address that answers a query in ADQL with a table of text."""
+        given = {"REQUEST": "doQuery", "LANG": "ADQL", "FORMAT": "csv", "QUERY": query}
+        return f"{self.tap.rstrip('/')}/sync?{urllib.parse.urlencode(given)}"
+
+
+def get_observation(
+    pool: Pool,
+    obsid: int | str,
+    *,
+    instrument: str | None = None,
+    level: str | None = None,
+    name: str | None = None,
+    under: str | None = None,
+    tags: Iterable[str] | str = (),
+    message: str = "",
+    refresh: bool = False,
+    progress: OnProgress | None = None,
+    archive: Archive | None = None,
+) -> tuple[Ref, ...]:
+    """Bring an observation from the Herschel archive into a pool.
+
+    What the pool has from there already is not fetched again. A download that was cut goes on
+    where it ended, or, if the archive cannot do that, begins anew.
+
+    Parameters
+    ----------
+    pool
+        Takes it; it is made if it does not exist.
+    obsid
+        Number of the observation; text may be decimal or hexadecimal (`0x5000...`).
+    instrument
+        `PACS`, `SPIRE` or `HIFI`; by default all that observed, in parallel mode two.
+    level
+        Only that, such as `LEVEL2`; see `LEVELS`.
+    name, under, tags, message
+        As `Pool.add` has them.
+    refresh
+        Fetch it even if the pool has it from there: the archive may have processed it anew.
+    progress
+        Told how far the work is.
+    archive
+        Where the archive is; by default where it is known to be.
+
+    Returns
+    -------
+    tuple of Ref
+        Its ObservationContexts, one for each instrument.
+
+    Raises
+    ------
+    NotFound
+        If the archive has no such observation.
+    Unreachable
+        If the archive cannot be reached, or the connection was cut again and again.
+    """
+    report = get_observation_report(
+        pool, obsid, instrument=instrument, level=level, name=name, under=under, tags=tags,
+        message=message, refresh=refresh, progress=progress, archive=archive,
+    )  # fmt: skip
+    return tuple(report.refs)
+
+
+def get_observation_report(
+    pool: Pool,
+    obsid: int | str,
+    *,
+    instrument: str | None = None,
+    level: str | None = None,
+    message: str = "",
+    refresh: bool = False,
+    progress: OnProgress | None = None,
+    archive: Archive | None = None,
+    **options: Any,
+) -> AddReport:
+    """Bring an observation into a pool like `get_observation`, and return what was done."""
+    number = _number(obsid)
+    wanted = _level(level)
+    place = Archive.configured() if archive is None else archive
+    instruments = [_instrument(instrument)] if instrument else []
+    if not instruments:
+        held = [] if refresh else _held(pool, place, number, wanted)
+        instruments = held or _asked(pool, place, number)
+    urls = [place.address(number, found, wanted) for found in instruments]
+    return pool.add_report(
+        urls,
+        message=message or f"get {number} from the Herschel archive",
+        force_read=refresh,
+        progress=progress,
+        archives=dict.fromkeys(urls, f"{number}.tar"),
+        **options,
+    )
+
+
+def _number(obsid: int | str) -> int:
+    try:
+        number = int(obsid, 0) if isinstance(obsid, str) else int(obsid)
+    except ValueError:
+        number = 0
+    if number <= 0:
+        raise UsageError(f"{obsid!r} is no number of an observation, such as 1342182452")
+    return number
+
+
+def _level(level: str | None) -> str:
+    found = (level or "ALL").upper().replace(".", "_")
+    found = f"LEVEL{found}" if found[:1].isdigit() else found
+    if found not in LEVELS:
+        raise UsageError(f"there is no level {level!r}", candidates=LEVELS)
+    return found
+
+
+def _instrument(name: str) -> str:
+    if name.upper() not in INSTRUMENTS.values():
+        raise UsageError(
+            f"Herschel has no instrument {name!r}", candidates=list(INSTRUMENTS.values())
+        )
+    return name.upper()
+
+
+def _held(pool: Pool, archive: Archive, obsid: int, level: str) -> list[str]:
+    """Return the instruments of an observation that the pool has from the archive."""
+    if not pool.exists:
+        return []
+    view = pool.view
+    known = " ".join(text for _, text in view.identity.origins("url", view.at))
+    return [
+        name for name in INSTRUMENTS.values() if f'"{archive.address(obsid, name, level)}"' in known
+    ]
+
+
+def _asked(pool: Pool, archive: Archive, obsid: int) -> list[str]:
+    """Ask the archive which instruments made an observation."""
+    table = "hsa.v_active_observation"
+    query = f"SELECT instrument_oid FROM {table} WHERE observation_id = {obsid:d}"  # noqa: S608 - a number
+    downloader = Downloader(os.path.join(os.fspath(pool.settings.cache), "downloads"))
+    answer = downloader.fetch(archive.question(query))
+    assert answer is not None
+    with open(answer.path, encoding="utf-8", errors="replace") as file:
+        text = file.read()
+    downloader.forget(answer)
+    numbers = _column(text, "instrument_oid")
+    if numbers is None:
+        raise StorageError(
+            f"the Herschel archive gave no table: {text.strip()[:200]!r}",
+            hint="say which instrument (PACS, SPIRE, HIFI); then it need not be asked",
+        )
+    if not numbers:
+        raise NotFound(f"the Herschel archive has no observation {obsid}")
+    return [name for number, name in INSTRUMENTS.items() if str(number) in numbers]
+
+
+def _column(text: str, name: str) -> Sequence[str] | None:
+    rows = [row for row in csv.reader(io.StringIO(text)) if row]
+    names = [part.strip().casefold() for part in rows[0]] if rows else []
+    if name not in names:
+        return None
+    place = names.index(name)
+    return [row[place].strip() for row in rows[1:] if len(row) > place]

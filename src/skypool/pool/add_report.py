@@ -1,0 +1,83 @@
+"""How files are added, and what that did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from skypool.pool.ref import Ref
+
+__all__ = ["AddOptions", "AddReport"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddOptions:
+    """How files are added; see `Pool.add`.
+
+    Attributes
+    ----------
+    origins : dict
+        Of paths that were fetched for this: what the pool is to remember of where from.
+    archives : dict
+        Addresses that must give tar archives, with the file name to take where the server
+        gives none.
+    """
+
+    name: str | None = None
+    under: str | None = None
+    in_place: bool = False
+    as_version: bool = False
+    exclusive: bool = False
+    force_read: bool = False
+    gzip: str = "exact"
+    origins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    archives: Mapping[str, str] = field(default_factory=dict)
+
+    def root(self, name: str) -> str:
+        """Return the name of a root that would be called *name*."""
+        name = self.name if self.name is not None else name
+        return f"{self.under.strip('/')}/{name}" if self.under else name
+
+
+@dataclass(slots=True)
+class AddReport:
+    """What adding did.
+
+    Attributes
+    ----------
+    commit : int or None
+        Number of the commit; None where nothing was new.
+    refs : list of Ref
+        The roots, in the order given.
+    saved : list of Ref
+        The new versions.
+    unchanged : int
+        Products that were there already, as they are.
+    skipped : list of (path, reason)
+        Files that could not be read.
+    opaque : list of (name, reason)
+        Files kept as bytes though they look like a known format.
+    notes : list of (path, text)
+        What is odd about an observation: files of another one, files that its descriptor lists
+        and that are not there.
+    removed : list of str
+        Names that a folder no longer has.
+    bytes_in : int
+        Bytes of the files.
+    bytes_added : int
+        Growth of the packs, overhead included.
+    bytes_fetched : int
+        Bytes of files that came from the network.
+    """
+
+    commit: int | None = None
+    refs: list[Ref] = field(default_factory=list)
+    saved: list[Ref] = field(default_factory=list)
+    unchanged: int = 0
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    opaque: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    bytes_in: int = 0
+    bytes_added: int = 0
+    bytes_fetched: int = 0

@@ -1,0 +1,112 @@
+"""Adding as one commit: fetch what is elsewhere, read, publish, and again if gc was faster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from skypool.catalogue.interface import ChunksGone, Draft
+from skypool.errors import NotFound, StorageError, UsageError
+from skypool.pool.add_report import AddOptions, AddReport
+from skypool.pool.downloading import is_url
+from skypool.pool.remote import Fetched, fetch_all, listed
+from skypool.pool.retrying import attempts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from skypool.config import Settings
+    from skypool.pool.progress import OnProgress
+    from skypool.pool.view import View
+
+__all__ = ["put_in"]
+
+
+def put_in(
+    what: Any,
+    tags: Sequence[str],
+    message: str,
+    options: AddOptions,
+    *,
+    settings: Settings,
+    present: Callable[[], View | None],
+    changing: Callable[[], View],
+    progress: OnProgress | None,
+) -> AddReport:
+    """Add files, folders, archives and addresses; see `Pool.add`.
+
+    Parameters
+    ----------
+    what
+        What `remote.listed` takes.
+    tags, message, options
+        As `Pool.add` has them.
+    settings
+        Of the pool.
+    present, changing
+        Give the pool: if there is one, and made where there is none.
+    progress
+        Told how far the work is.
+    """
+    items = listed(what)
+    if options.name is not None and len(items) != 1:
+        raise UsageError("one name is given for several paths", hint="use a prefix (under=)")
+    for item in items:
+        if not is_url(item) and not os.path.lexists(item):
+            raise NotFound(f"there is no file or folder {item!r}")
+    if options.in_place and any(map(is_url, items)):
+        raise UsageError("what is fetched cannot stay where it is", hint="leave --in-place out")
+    folder = os.path.join(os.fspath(settings.cache), "downloads")
+    fetched = fetch_all(items, present, options, folder, progress)
+    message = message or f"add {', '.join(items)[:200]}"
+    options = replace(options, origins=fetched.origins)
+    view = changing()
+    for undisturbed in attempts(view.session):
+        draft = Draft(settings.author, message)
+        with undisturbed:
+            try:
+                report = _once(view, draft, fetched, tags, options, progress)
+            except ChunksGone:  # chunks that were to be reused were reclaimed
+                continue
+            except StorageError as error:
+                if any(repr(path) in error.message for path in fetched.origins):
+                    fetched.forget()  # it is damaged: the next time it is fetched anew
+                raise
+        fetched.forget()
+        report.bytes_fetched = fetched.bytes
+        return report
+    raise StorageError("chunks were reclaimed again and again while adding", hint="try again")
+
+
+def _once(
+    view: View,
+    draft: Draft,
+    fetched: Fetched,
+    tags: Sequence[str],
+    options: AddOptions,
+    progress: OnProgress | None,
+) -> AddReport:
+    from skypool.pool.adding import Adder
+
+    writer = view.session.writer()
+    try:
+        adder = Adder(view.session, draft, writer, options, progress)
+        added = iter(adder.add([path for path in fetched.paths if isinstance(path, str)]))
+        roots = [path if isinstance(path, int) else next(added) for path in fetched.paths]
+        draft.tags = [(tag, root, True) for root in roots for tag in tags]
+        published = adder.finish()
+    except BaseException:
+        writer.abandon()
+        raise
+    writer.close()
+    report = adder.report
+    report.commit = published.commit
+    pairs = zip(published.urns, published.new, strict=True)
+    report.saved = [view.number(urn) for urn, new in pairs if new]
+    report.unchanged = sum(not new for new in published.new)
+    report.unchanged += sum(isinstance(path, int) for path in fetched.paths)
+    report.refs = [view.number(r if r > 0 else published.urns[-1 - r]) for r in roots]
+    report.bytes_added = writer.bytes_written
+    return report

@@ -1,0 +1,260 @@
+"""What can be added besides files: addresses, and rows of tables that have one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from skypool.codec.documents import loads
+from skypool.errors import NotFound, SkypoolError, Unreachable, UsageError
+from skypool.pool.downloading import Download, Downloader, is_url
+from skypool.pool.trees import is_tar
+
+if TYPE_CHECKING:
+    from skypool.pool.add_report import AddOptions
+    from skypool.pool.progress import OnProgress
+    from skypool.pool.view import View
+
+__all__ = ["Fetched", "fetch_all", "is_one", "listed"]
+
+# Columns with the address of the data: ObsCore, SIA 1 and SSA, and what archives call it.
+_COLUMNS = ("access_url", "accref", "acref", "dataurl", "data_url", "download_url", "url")
+_FORMATS = ("access_format",)
+
+
+def is_one(item: object) -> bool:
+    """Return whether something is one thing to add: a path, an address, a row."""
+    return isinstance(item, str | os.PathLike | Mapping) or _is_record(item) or _is_row(item)
+
+
+def listed(item: Any) -> list[str]:
+    """Return the paths and addresses of what is to be added.
+
+    Parameters
+    ----------
+    item
+        A path, an address, a row or record with an `access_url`, a table of such rows, or a
+        list of these.
+
+    Raises
+    ------
+    UsageError
+        If it is none of these.
+    """
+    if isinstance(item, str | os.PathLike):
+        return [os.fspath(item)]
+    if isinstance(item, Mapping) or _is_record(item) or _is_row(item):
+        return [_address(item)]
+    if isinstance(item, Iterable):
+        return [address for part in item for address in listed(part)]
+    raise UsageError(
+        f"a {type(item).__name__} is neither path nor address",
+        hint="give a path, a URL, or a row of a table with a column access_url",
+    )
+
+
+def _columns(item: object) -> Sequence[str] | None:
+    found = getattr(item, "colnames", None)
+    return found if isinstance(found, Sequence) else None
+
+
+def _is_row(item: object) -> bool:
+    """Return whether it is a row of an astropy table."""
+    return _columns(item) is not None and hasattr(item, "index") and hasattr(item, "table")
+
+
+def _is_record(item: object) -> bool:
+    """Return whether it is a record of pyvo."""
+    return callable(getattr(item, "getdataurl", None))
+
+
+def _address(row: Any) -> str:
+    """Return the address that a row has."""
+    keys = list(row.keys()) if not _is_row(row) else list(row.colnames)
+    names = {str(key).lower(): key for key in keys}
+    found = row.getdataurl() if _is_record(row) else None
+    for name in _COLUMNS if not found else ():
+        if name in names and is_url(_text(row[names[name]])):
+            found = _text(row[names[name]])
+            break
+    if not is_url(_text(found)):
+        raise UsageError(
+            f"the row has no address to fetch (it has {', '.join(map(str, keys[:12]))})",
+            hint="a column access_url with an http or https address is needed",
+        )
+    for name in _FORMATS:
+        if name in names and "content=datalink" in _text(row[names[name]]).replace(" ", ""):
+            return f"{_text(found)}{DATALINK}"
+    return _text(found)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace").strip()
+    return str(value).strip() if value is not None else ""
+
+
+#: Marks an address that leads to a list of links (IVOA DataLink), not to the data.
+DATALINK = "#datalink"
+
+
+@dataclass(slots=True)
+class Fetched:
+    """What there is to add when all is on this machine.
+
+    Attributes
+    ----------
+    paths : list of str or int
+        Paths; numbers of versions of what is in the pool already, as it is there.
+    origins : dict
+        Where the paths came from.
+    bytes : int
+        What was fetched.
+    """
+
+    paths: list[str | int] = field(default_factory=list)
+    origins: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    bytes: int = 0
+    _downloads: list[Download] = field(default_factory=list)
+    _downloader: Downloader | None = None
+
+    def forget(self) -> None:
+        """Remove the files that were fetched: they are in the pool now."""
+        for download in self._downloads:
+            assert self._downloader is not None
+            self._downloader.forget(download)
+
+
+def fetch_all(
+    items: Sequence[str],
+    view: Callable[[], View | None],
+    options: AddOptions,
+    folder: str,
+    on_progress: OnProgress | None = None,
+) -> Fetched:
+    """Fetch the addresses among what is to be added; what the pool has as it is stays away.
+
+    Parameters
+    ----------
+    items
+        Paths and addresses.
+    view
+        Gives the pool, None where there is none yet.
+    options
+        How they are added.
+    folder
+        Where fetched files are kept until they are added.
+    on_progress
+        Told how far the work is.
+
+    Raises
+    ------
+    Unreachable
+        If an address cannot be fetched to the end now. What came is kept for the next time.
+    """
+    found = Fetched()
+    downloader = Downloader(folder, on_progress=on_progress)
+    found._downloader = downloader
+    for item in items:
+        if not is_url(item):
+            found.paths.append(item)
+            continue
+        address = item.removesuffix(DATALINK)
+        known = _known(view(), address, options)
+        if known is not None and not (known[1].keys() & {"etag", "modified"}):
+            found.paths.append(known[0])  # nobody can say more than that it was fetched
+            continue
+        for url in _links(downloader, item):
+            name = options.archives.get(item, "")
+            download = downloader.fetch(url, known[1] if known is not None else None, name=name)
+            if download is None:
+                assert known is not None
+                found.paths.append(known[0])
+                continue
+            if name:
+                _check_archive(download, downloader)
+            found.paths.append(download.path)
+            found.origins[download.path] = {**download.origin, "url": address}
+            found.bytes += os.stat(download.path).st_size
+            found._downloads.append(download)
+    return found
+
+
+def _check_archive(download: Download, downloader: Downloader) -> None:
+    """Check that a download is a tar archive with its end.
+
+    Raises
+    ------
+    NotFound
+        If the server sent a text instead: that there is nothing.
+    Unreachable
+        If it was cut, and the server had not said how long it is.
+    """
+    with open(download.path, "rb") as file:
+        start = file.read(512)
+        file.seek(max(0, os.path.getsize(download.path) - 512))
+        end = file.read()
+    if is_tar(download.path):
+        if start[:2] == b"\x1f\x8b" or not any(end):
+            return
+        problem: SkypoolError = Unreachable(
+            f"what came from {download.url} has no end: the connection was cut",
+            hint="the same command begins anew",
+        )
+    else:
+        text = start.decode("utf-8", "replace").strip()
+        problem = NotFound(f"{download.url} gave no archive but {text[:200]!r}")
+    downloader.forget(download)
+    raise problem
+
+
+def _known(view: View | None, url: str, options: AddOptions) -> tuple[int, dict[str, str]] | None:
+    """Return the newest version that was fetched from an address and what is known of it.
+
+    It counts only as the newest of its track, and under the name that is wanted.
+    """
+    if view is None or options.force_read:
+        return None
+    newest = None
+    for urn, text in view.identity.origins("url", view.at):
+        origin = loads(text.encode())
+        if origin.get("url") == url and "member" not in origin:
+            newest = max(newest or (0, {}), (urn, origin), key=lambda pair: pair[0])
+    if newest is None:
+        return None
+    row = view.identity.version(newest[0], view.at)
+    last = None if row is None else view.identity.latest(row.track, view.at)
+    if last is None or last.urn != newest[0] or not last.name or last.purged:
+        return None
+    wanted = options.root(last.name.rpartition("/")[2])
+    if options.name is not None and last.name != wanted:
+        return None
+    if options.under and not last.name.startswith(f"{options.under.strip('/')}/"):
+        return None
+    return newest
+
+
+def _links(downloader: Downloader, url: str) -> Iterator[str]:
+    """Return the addresses of the data: the address, or those that it lists."""
+    if not url.endswith(DATALINK):
+        yield url
+        return
+    from astropy.io.votable import parse_single_table
+
+    listing = downloader.fetch(url.removesuffix(DATALINK))
+    assert listing is not None
+    try:
+        rows = parse_single_table(listing.path).to_table()
+        these = [
+            _text(row["access_url"])
+            for row in rows
+            if _text(row["semantics"]) == "#this" and is_url(_text(row["access_url"]))
+        ]
+    except (KeyError, ValueError, IndexError, OSError):
+        these = []
+    downloader.forget(listing)
+    if not these:
+        raise NotFound(f"{url.removesuffix(DATALINK)} lists no data (no link '#this')")
+    yield from these
