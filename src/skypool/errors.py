@@ -7,6 +7,7 @@
     │   ├── InvalidProduct               all problems of a product at once
     │   ├── InvalidName                  a name, tag or URN that cannot be
     │   ├── QueryError                   a query, with the column
+    │   ├── ContextRuleException         a reference that the context's rule refuses
     │   └── MissingDependency (ImportError)   an optional package is needed
     ├── NotFound (LookupError)           nothing of that name                   exit 4
     │   ├── MissingName (KeyError)       no such parameter, dataset, column or role
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Ambiguous",
     "Conflict",
+    "ContextRuleException",
     "Damaged",
     "DiskFull",
     "EditConflict",
@@ -184,6 +186,12 @@ class QueryError(UsageError):
         if self.hint:
             text += f"\n{self.hint}"
         return text
+
+
+class ContextRuleException(UsageError):
+    """A context refuses a reference, a state, or to be saved as it is."""
+
+    code = "context_rule"
 
 
 class MissingDependency(UsageError, ImportError):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from skypool.hipe.bean import Bean
-from skypool.hipe.dataset import Dataset, Held
+from skypool.hipe.dataset import Dataset, Held, array_data
 from skypool.model.arrays import Array
 from skypool.model.units import unit_text
 
@@ -79,6 +79,7 @@ class ArrayDataset(Reduced, Dataset):
         if unit is None:
             unit = getattr(data, "unit", None)
         self._unit = unit_text(unit, dimensionless="1")
+        self._wcs: Any = None
         self._held = Held()
         if data is not None:
             self._held.put(data)
@@ -88,7 +89,7 @@ class ArrayDataset(Reduced, Dataset):
         """Wrap an array of skypool; its values are read when they are asked for."""
         made = cls.__new__(cls)
         made._core, made._meta, made._description = core, None, core.description
-        made._unit, made._held = core.unit_text, Held(core)
+        made._unit, made._wcs, made._held = core.unit_text, None, Held(core)
         return made
 
     @property
@@ -113,6 +114,17 @@ class ArrayDataset(Reduced, Dataset):
     @unit.setter
     def unit(self, unit: Any) -> None:
         self._unit = unit_text(unit, dimensionless="1")
+
+    @property
+    def wcs(self) -> Any:
+        """The world coordinates, as `astropy.wcs.WCS`; None where there are none."""
+        if self._wcs is not None:
+            return self._wcs
+        return None if self._core is None else self._core.wcs
+
+    @wcs.setter
+    def wcs(self, wcs: Any) -> None:
+        self._wcs = wcs
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -152,16 +164,22 @@ class ArrayDataset(Reduced, Dataset):
         live = self._live()
         return live if isinstance(live, Array) else Array(live, copy=False)
 
+    def adopt(self, core: Array) -> None:
+        """Take what was saved for what was loaded."""
+        self._core, self._wcs = core, None
+        self._held.adopt(core)
+
     def to_core(self) -> Array:
         """Return the dataset as skypool keeps it; what was loaded where nothing changed."""
         core = self._core
         if core is None:
             values = self._held.plain() if self._held.read else np.empty(0)
-            return Array(values, self._unit, None, self._core_meta(), self._description)
-        if self._held.unchanged() and self._unit == core.unit_text and self._same_about():
+            return Array(values, self._unit, self._wcs, self._core_meta(), self._description)
+        same = self._unit == core.unit_text and self._wcs is None and self._same_about()
+        if same and self._held.unchanged():
             return core  # type: ignore[no-any-return]
         values = core.source if self._held.unchanged() else self._held.to_keep()
-        wcs = core.wcs_header or None
+        wcs = core.wcs_header or None if self._wcs is None else self._wcs
         return Array(values, self._unit, wcs, self._core_meta(), self._description)
 
     def __len__(self) -> int:
@@ -199,12 +217,12 @@ class Values(Reduced, Bean):
     Parameters
     ----------
     dataset
-        Whose values they are.
+        `ArrayDataset` or `Column`.
     """
 
     __slots__ = ("_dataset",)
 
-    def __init__(self, dataset: ArrayDataset) -> None:
+    def __init__(self, dataset: Any) -> None:
         self._dataset = dataset
 
     @property
@@ -215,17 +233,17 @@ class Values(Reduced, Bean):
     @property
     def shape(self) -> tuple[int, ...]:
         """Length of the axes, slowest first."""
-        return self._dataset.shape
+        return self._dataset.shape  # type: ignore[no-any-return]
 
     @property
     def dimensions(self) -> list[int]:
         """Length of the axes, slowest first."""
-        return self._dataset.dimensions
+        return self._dataset.dimensions  # type: ignore[no-any-return]
 
     @property
     def rank(self) -> int:
         """Number of axes."""
-        return self._dataset.rank
+        return self._dataset.rank  # type: ignore[no-any-return]
 
     @property
     def dtype(self) -> Any:
@@ -235,17 +253,17 @@ class Values(Reduced, Bean):
     @property
     def size(self) -> int:
         """Number of values."""
-        return self._dataset.size
+        return self._dataset.size  # type: ignore[no-any-return]
 
     @property
     def unit(self) -> str | None:
         """The unit as text."""
-        return self._dataset.unit
+        return self._dataset.unit  # type: ignore[no-any-return]
 
     @property
     def description(self) -> str:
         """What they are."""
-        return self._dataset.description
+        return self._dataset.description  # type: ignore[no-any-return]
 
     @property
     def meta(self) -> Any:
@@ -270,7 +288,11 @@ class Values(Reduced, Bean):
         return len(self._dataset)
 
     def __getitem__(self, place: Any) -> Any:
-        return self._dataset.data[place]
+        live = self._dataset._live()
+        parts = place if isinstance(place, tuple) else (place,)
+        if isinstance(live, np.ndarray) or not all(isinstance(p, int | slice) for p in parts):
+            return self._dataset.data[place]
+        return array_data(np.array(live[place]))  # only what is asked for is read
 
     def __setitem__(self, place: Any, value: Any) -> None:
         self._dataset.data[place] = value

@@ -84,7 +84,7 @@ class JavaMap(dict[str, T]):
     ) -> None:
         super().__init__()
         self._convert = convert
-        self._check = None
+        self._check: Callable[[str, T], None] | None = None
         self.update(given)
         self._check = check
 

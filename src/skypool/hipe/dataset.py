@@ -64,6 +64,10 @@ class Dataset(Bean):
         """Return the dataset as skypool keeps it; what was loaded where nothing changed."""
         raise NotImplementedError
 
+    def adopt(self, core: Any) -> None:
+        """Take what was saved for what was loaded; nothing that is held changes."""
+        raise NotImplementedError
+
     def copy(self) -> Any:
         """Return a dataset of its own."""
         from skypool.hipe.datasets import wrapped
@@ -118,6 +122,12 @@ class Held:
     def put(self, data: Any) -> None:
         """Take other values."""
         self._data = array_data(data)
+
+    def adopt(self, core: Any) -> None:
+        """Take what was saved for what was loaded."""
+        self._core = core
+        if self._data is not None:
+            _note(self)
 
     def plain(self) -> Any:
         """Return the values as a numpy array, not to be changed."""

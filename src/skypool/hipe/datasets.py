@@ -114,6 +114,14 @@ class DatasetMap(JavaMap[Any]):
             found[name] = known[name] if kept is None and known is not None else kept.to_core()
         return found
 
+    def adopt(self, core: Datasets) -> None:
+        """Take what was saved for what was loaded; nothing that is held changes."""
+        self._core = core
+        for name in self:
+            kept = dict.__getitem__(self, name)
+            if kept is not None:
+                kept.adopt(core[name])
+
     def unchanged(self, made: Mapping[str, Any]) -> bool:
         """Say whether *made* (of `to_core`) are the very datasets that were loaded."""
         core = self._core
@@ -142,6 +150,11 @@ class CompositeDataset(Dataset):
         made._core, made._meta, made._description = core, None, core.description
         made._sets = DatasetMap(core)
         return made
+
+    def adopt(self, core: Any) -> None:
+        """Take what was saved for what was loaded."""
+        self._core = core
+        self._sets.adopt(core)
 
     @property
     def sets(self) -> DatasetMap:

@@ -26,6 +26,9 @@ __all__ = [
     "parameter_of",
 ]
 
+_FROZEN = "the metadata of a reference are those of the saved product, which do not change"
+_FROZEN_HINT = "change ref.product.meta, and save the product"
+
 
 class Parameter(Bean):
     """One metadata entry; `Parameter(value)` gives the sort that fits the value.
@@ -40,7 +43,7 @@ class Parameter(Bean):
         Text or an `astropy.units` object; of numbers only.
     """
 
-    __slots__ = ("_description", "_unit", "_value")
+    __slots__ = ("_description", "_frozen", "_unit", "_value")
 
     _sort: ClassVar[str] = "value"
 
@@ -53,6 +56,7 @@ class Parameter(Bean):
     def __init__(self, value: Any = None, description: Any = "", unit: Any = None) -> None:
         if description is not None and not isinstance(description, str):
             description, unit = "", description  # some constructors of HCSS have the unit second
+        self._frozen = False
         self._value = self._checked(value)
         self._description: str = description or ""
         self._unit = ""
@@ -62,6 +66,10 @@ class Parameter(Bean):
     @classmethod
     def _checked(cls, value: Any) -> Any:
         raise NotImplementedError
+
+    def _check_free(self) -> None:
+        if self._frozen:
+            raise UsageError(_FROZEN, hint=_FROZEN_HINT)
 
     @classmethod
     def _refuse(cls, value: Any) -> UsageError:
@@ -74,6 +82,7 @@ class Parameter(Bean):
 
     @value.setter
     def value(self, value: Any) -> None:
+        self._check_free()
         self._value = self._checked(value)
 
     @property
@@ -83,6 +92,7 @@ class Parameter(Bean):
 
     @description.setter
     def description(self, text: str) -> None:
+        self._check_free()
         self._description = str(text or "")
 
     @property
@@ -92,6 +102,7 @@ class Parameter(Bean):
 
     @unit.setter
     def unit(self, unit: Any) -> None:
+        self._check_free()
         if unit and not isinstance(self, LongParameter | DoubleParameter):
             raise UsageError(f"a {type(self).__name__} has no unit")
         self._unit = unit_text(unit)
@@ -130,6 +141,7 @@ class Parameter(Bean):
         """Return a parameter of its own."""
         made = object.__new__(type(self))
         made._value, made._description, made._unit = self._value, self._description, self._unit
+        made._frozen = False
         return made
 
     def to_core(self) -> CoreParameter:
@@ -309,6 +321,13 @@ class MetaData(JavaMap[Parameter]):
         """Put a parameter in."""
         self[name] = value
 
+    def frozen(self) -> MetaData:
+        """Return the metadata themselves, from now on as they are."""
+        for parameter in self.values():
+            parameter._frozen = True
+        self._check = _refuse
+        return self
+
     def copy(self) -> MetaData:
         """Return metadata with parameters of their own."""
         return MetaData((name, parameter.copy()) for name, parameter in self.items())
@@ -326,3 +345,7 @@ class MetaData(JavaMap[Parameter]):
 
     def __repr__(self) -> str:
         return f"MetaData({', '.join(f'{name}={p.value!r}' for name, p in self.items())})"
+
+
+def _refuse(_name: str, _value: Any) -> None:
+    raise UsageError(_FROZEN, hint=_FROZEN_HINT)

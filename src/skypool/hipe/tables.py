@@ -110,6 +110,11 @@ class Column(Reduced, Bean):
         live = self._live()
         return live if isinstance(live, CoreColumn) else Table({"x": live})["x"]
 
+    def adopt(self, core: CoreColumn) -> None:
+        """Take what was saved for what was loaded."""
+        self._core = core
+        self._held.adopt(core)
+
     @property
     def changed(self) -> bool:
         """Whether it is not what was loaded."""
@@ -123,6 +128,8 @@ class Column(Reduced, Bean):
         core = self._core
         given = Table({name: self}).source
         info, values = given.info(name), given.read(name, 0, given.nrows)
+        if self._held.read:
+            values = values.copy()  # what is kept must not change any more
         if core is not None and core.info.null is not None and core.dtype == info.dtype:
             info = replace(info, null=core.info.null)
         return info, values
@@ -329,6 +336,13 @@ class TableDataset(Dataset):
         return made
 
     # -- keeping
+
+    def adopt(self, core: Table) -> None:
+        """Take what was saved for what was loaded."""
+        self._core = core
+        for name, column in self._columns.items():
+            if column is not None:
+                column.adopt(core[name])
 
     def to_core(self) -> Table:
         """Return the dataset as skypool keeps it; what was loaded where nothing changed."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from skypool.catalogue.interface import ChunksGone, Draft, Expectation, Published
+from skypool.catalogue.interface import ChunksGone, Draft, Expectation, Published, Purge
 from skypool.errors import NotFound, StorageError, UsageError
 from skypool.model.product import Product
 from skypool.pool.pending import Pending, Save, Storing, number_of
@@ -108,6 +108,11 @@ class Transaction:
         for tag in tags:
             self._tags.append((target, check_tag(tag), True))
 
+    def move_tags(self, target: Any, *tags: str) -> None:
+        """Label a version, and take the labels away from all others that carry them."""
+        self.tag(target, *tags)
+        self._plan(partial(self._take_away, frozenset(tags)))
+
     def untag(self, target: Any, *tags: str) -> None:
         """Take labels away from a version.
 
@@ -131,15 +136,35 @@ class Transaction:
         self._expect(ref)
         self._plan(partial(self._rename, ref, name))
 
-    def remove(self, ref: Ref) -> RemoveReport:
+    def remove(self, ref: Ref, *, alone: bool = False) -> RemoveReport:
         """Remove a product from view, with what is named below it and no other refers to.
 
         The report is that of the commit once it is made.
+
+        Parameters
+        ----------
+        ref
+            The product.
+        alone
+            Leave what is named below it.
         """
         self._expect(ref)
         report = RemoveReport((), ())
-        self._plan(partial(self._remove, ref, report))
+        self._plan(partial(self._remove, ref, report, alone))
         return report
+
+    def purge(self, refs: Iterable[Ref]) -> None:
+        """Give versions up for good, in a commit without saves.
+
+        Those that carry a tag, that are the newest of a product in view, or to which a version
+        refers that stays, are spared.
+        """
+        numbers = []
+        for ref in refs:
+            self._expect(ref)
+            numbers.append(ref.number)
+        old = [] if self._draft.purge is None else self._draft.purge.versions
+        self._draft.purge = Purge([*old, *numbers])
 
     def restore(self, track: int) -> None:
         """Bring a removed product back, with what was removed together with it."""
@@ -169,13 +194,23 @@ class Transaction:
             self._expect_below(draft, ref, below, track)
             draft.renames.append((track, name + below[len(row.name) :]))
 
-    def _remove(self, ref: Ref, report: RemoveReport, draft: Draft) -> None:
+    def _take_away(self, tags: frozenset[str], draft: Draft) -> None:
+        """Take tags from all versions but those that get them in the same commit."""
+        identity = self._view.identity
+        head = identity.head()
+        kept = {(tag, target) for tag, target, wanted in draft.tags if wanted and tag in tags}
+        for tag in sorted({tag for tag, _ in kept}):
+            for row in identity.tagged(tag, head):
+                if (tag, row.urn) not in kept:
+                    draft.tags.append((tag, row.urn, False))
+
+    def _remove(self, ref: Ref, report: RemoveReport, alone: bool, draft: Draft) -> None:
         identity = self._view.identity
         at = identity.head()
         row = identity.latest(ref.track, at)
         if row is None or row.name is None:
             raise NotFound(f"{ref.name!r} is not there any more")
-        own = {track: name for name, track in identity.names(at, row.name)}
+        own = {} if alone else {track: name for name, track in identity.names(at, row.name)}
         own[ref.track] = row.name
         spared: dict[int, str] = {}
         while True:

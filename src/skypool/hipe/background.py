@@ -1,0 +1,78 @@
+"""Commands in the background."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from skypool.errors import UsageError
+from skypool.hipe.where_text import modern
+
+__all__ = ["bg"]
+
+_workers: list[ThreadPoolExecutor] = []
+
+
+def bg(command: str | Callable[..., Any], *arguments: Any, **options: Any) -> Future[Any]:
+    """Run a command of the script in the background.
+
+    Parameters
+    ----------
+    command
+        As it would stand in the script, such as `saveProduct(product=p, pool='temp1')`, with
+        the names of the script; or a function.
+    *arguments, **options
+        Of a function.
+
+    Returns
+    -------
+    concurrent.futures.Future
+        `result()` waits for it, and gives the value of an expression. The program ends when
+        all of them have.
+
+    Raises
+    ------
+    UsageError
+        If it is no command.
+    """
+    if callable(command):
+        return _executor().submit(command, *arguments, **options)
+    if not isinstance(command, str):
+        raise UsageError(f"a {type(command).__name__} is no command")
+    run = _compiled(command)
+    frame = sys._getframe(1)
+    names, inner = frame.f_globals, frame.f_locals
+    if inner is not names:
+        # Names of a function, as they are now; what the command assigns stays with it.
+        names = {**names, **inner}
+    return _executor().submit(run, names)
+
+
+def _executor() -> ThreadPoolExecutor:
+    if not _workers:
+        _workers.append(ThreadPoolExecutor(4, thread_name_prefix="skypool-bg"))
+    return _workers[0]
+
+
+def _compiled(command: str) -> Callable[[dict[str, Any]], Any]:
+    """Return what runs a command; it is the script's own text, as if it stood there."""
+    try:
+        tree = ast.parse(command.strip())
+    except SyntaxError as error:
+        try:
+            tree = ast.parse(modern(command))
+        except SyntaxError:
+            raise UsageError(f"{command!r} is no command: {error.msg}") from None
+    last = tree.body[-1] if tree.body else None
+    if len(tree.body) == 1 and isinstance(last, ast.Expr):
+        expression = compile(ast.Expression(last.value), "<bg>", "eval")
+        return lambda names: eval(expression, names)  # noqa: S307 (the script's own text)
+    statements = compile(tree, "<bg>", "exec")
+
+    def run(names: dict[str, Any]) -> None:
+        exec(statements, names)  # noqa: S102 (the script's own text)
+
+    return run

@@ -1,0 +1,305 @@
+"""Products that change in place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Self
+
+from skypool.errors import UsageError
+from skypool.hipe.bean import Bean
+from skypool.hipe.containers import JavaList
+from skypool.hipe.datasets import DatasetMap
+from skypool.hipe.finetime import FineTime
+from skypool.hipe.parameters import DateParameter, MetaData, StringParameter
+from skypool.hipe.places import Places
+from skypool.model.composite import Datasets
+from skypool.model.metadata import MetaData as CoreMetaData
+from skypool.model.product import FIXED_ATTRIBUTES, FORMAT_VERSION, UNKNOWN
+from skypool.model.product import Product as CoreProduct
+from skypool.model.references import Refs
+
+__all__ = ["CLASSES", "Product"]
+
+# Classes of kinds that scripts wrote themselves.
+CLASSES: dict[str, type[Product]] = {}
+
+
+def _text(name: str) -> Any:
+    def get(self: Product) -> str:
+        found = self.meta.get(name)
+        return UNKNOWN if found is None else str(found.value)
+
+    def put(self: Product, value: Any) -> None:
+        old = self.meta.get(name)
+        self.meta[name] = StringParameter(value, "" if old is None else old.description)
+
+    return property(get, put, doc=f"The text `{name}`; {UNKNOWN!r} where it is not known.")
+
+
+def _time(name: str) -> Any:
+    def get(self: Product) -> FineTime | None:
+        found = self.meta.get(name)
+        return None if found is None else found.date
+
+    def put(self: Product, value: Any) -> None:
+        old = self.meta.get(name)
+        if value is None:
+            self.meta.remove(name)
+        else:
+            self.meta[name] = DateParameter(value, "" if old is None else old.description)
+
+    return property(get, put, doc=f"The time `{name}`; None where it is not known.")
+
+
+class Product(Bean):
+    """Named datasets with metadata, in memory; a `ProductStorage` saves it.
+
+    Parameters
+    ----------
+    description
+        What it is.
+    **attributes
+        Any property: `creator`, `instrument`, `type`, `startDate`, ..., and those of the class.
+    """
+
+    kind: ClassVar[str] = "Product"
+    _meta: MetaData | None
+    _type: ClassVar[str] = UNKNOWN
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "kind" not in cls.__dict__:
+            cls.kind = cls.__name__
+        if cls.__module__.partition(".")[0] != "skypool":
+            CLASSES[cls.kind] = cls
+
+    def __init__(self, description: str | None = None, **attributes: Any) -> None:
+        self._start(None)
+        given = {
+            "type": self._type,
+            "creator": UNKNOWN,
+            "creationDate": FineTime(datetime.now(UTC)),
+            "description": UNKNOWN if description is None else description,
+            "instrument": UNKNOWN,
+            "modelName": UNKNOWN,
+            "formatVersion": FORMAT_VERSION,
+        }
+        self._meta = MetaData((name, given[name]) for name in FIXED_ATTRIBUTES if name in given)
+        for name, value in attributes.items():
+            setattr(self, name, value)
+
+    def _start(self, core: CoreProduct | None) -> None:
+        self._core = core
+        self._meta = None
+        self._sets = DatasetMap(None if core is None else core.datasets)
+        self._history: Any = None
+        self._places = Places()
+
+    @classmethod
+    def of_core(cls, core: CoreProduct, places: Places | None = None) -> Any:
+        """Wrap a product of skypool, as the class of its kind."""
+        from skypool.hipe.classes import class_of_kind
+
+        found = CLASSES.get(core.kind) or class_of_kind(core.kind)
+        made = found.__new__(found)
+        made._start(core)
+        if places is not None:
+            made._places = places
+        return made
+
+    # -- what is in it
+
+    type = _text("type")
+    creator = _text("creator")
+    creationDate = _time("creationDate")
+    description = _text("description")
+    instrument = _text("instrument")
+    modelName = _text("modelName")
+    startDate = _time("startDate")
+    endDate = _time("endDate")
+    formatVersion = _text("formatVersion")
+
+    @property
+    def meta(self) -> MetaData:
+        """The parameters."""
+        if self._meta is None:
+            self._meta = MetaData(self._core.meta if self._core is not None else {})
+        return self._meta
+
+    @meta.setter
+    def meta(self, given: Mapping[str, Any]) -> None:
+        self._meta = given if isinstance(given, MetaData) else MetaData(given)
+
+    @property
+    def sets(self) -> DatasetMap:
+        """The datasets by name."""
+        return self._sets
+
+    @property
+    def default(self) -> Any:
+        """The first dataset; None where there are none."""
+        return self._sets[next(iter(self._sets))] if self._sets else None
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds from start to end, where both are known."""
+        if self.startDate is None or self.endDate is None:
+            return None
+        return float(self.endDate.subtract(self.startDate)) / 1e6
+
+    @property
+    def history(self) -> Any:
+        """The dataset `History` as HCSS wrote it, else a list of texts, oldest first."""
+        if self._history is None:
+            if "History" in self._sets:
+                return self._sets["History"]
+            self._history = JavaList(() if self._core is None else self._core.history)
+        return self._history
+
+    @history.setter
+    def history(self, given: Any) -> None:
+        if isinstance(given, str) or all(isinstance(line, str) for line in given):
+            self._history = JavaList([given] if isinstance(given, str) else given)
+        else:
+            raise UsageError("a history is a list of texts")
+
+    @property
+    def product(self) -> Self:
+        """The product itself, as a reference gives it."""
+        return self
+
+    def set(self, name: str, dataset: Any) -> None:
+        """Put a dataset in."""
+        self._sets[name] = dataset
+
+    def get(self, name: str) -> Any:
+        """Return a dataset."""
+        return self._sets[name]
+
+    def remove(self, name: str) -> Any:
+        """Take a dataset out and return it."""
+        return self._sets.remove(name)
+
+    def keySet(self) -> JavaList[str]:
+        """Return the names of the datasets, in their order."""
+        return self._sets.keySet()
+
+    def containsKey(self, name: object) -> bool:
+        """Say whether there is a dataset of that name."""
+        return name in self._sets
+
+    def size(self) -> int:
+        """Return the number of datasets."""
+        return len(self._sets)
+
+    def isEmpty(self) -> bool:
+        """Say whether there are no datasets."""
+        return not self._sets
+
+    def __getitem__(self, name: str) -> Any:
+        return self._sets[name]
+
+    def __setitem__(self, name: str, dataset: Any) -> None:
+        self._sets[name] = dataset
+
+    def __delitem__(self, name: str) -> None:
+        del self._sets[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._sets
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._sets)
+
+    def __len__(self) -> int:
+        return len(self._sets)
+
+    def __bool__(self) -> bool:
+        return True
+
+    # -- keeping
+
+    def core_with(self, refs: Refs | None, origin: object) -> CoreProduct:
+        """Return the product as skypool keeps it, with some references.
+
+        Parameters
+        ----------
+        refs
+            Its references; None where they are those that were loaded.
+        origin
+            The version that it continues.
+
+        Returns
+        -------
+        skypool.Product
+            What was loaded where nothing changed.
+        """
+        core = self._core
+        datasets = self._sets.to_core()
+        meta = self._core_meta()
+        history = tuple(self._history or ()) if core is None else core.history
+        if core is not None and self._history is not None:
+            history = tuple(self._history)
+        if core is not None:
+            same_sets = self._sets.unchanged(datasets)
+            about = (core.meta, core.history, core.kind)
+            if refs is None and same_sets and about == (meta, history, self.kind):
+                return core
+            refs = core.refs if refs is None else refs
+        made = CoreProduct.assemble(
+            type(self).kind, meta, Datasets(datasets), refs or Refs(), history, origin
+        )
+        return made.replace()  # a changed copy, whatever it came from
+
+    def _core_meta(self) -> CoreMetaData:
+        core = None if self._core is None else self._core.meta
+        if self._meta is None:
+            return CoreMetaData() if core is None else core
+        made: CoreMetaData = self._meta.to_core()
+        return core if core is not None and list(core.items()) == list(made.items()) else made
+
+    def to_core(self) -> CoreProduct:
+        """Return the product as one of skypool, with all products below it."""
+        from skypool.hipe.saving import Tree
+
+        return Tree(None).build(self)
+
+    def adopt(self, core: CoreProduct) -> None:
+        """Take what was saved for what was loaded; nothing that is held changes."""
+        self._core = core
+        self._sets.adopt(core.datasets)
+
+    def copy(self) -> Any:
+        """Return a product of its own, which no pool knows."""
+        core = self.to_core()
+        made = type(self).__new__(type(self))
+        made._start(core)
+        made._core = None
+        made._meta = MetaData(core.meta)
+        made._history = JavaList(core.history)
+        made._copy_refs(core)
+        return made
+
+    def _copy_refs(self, core: CoreProduct) -> None:
+        """Take the references of a copy; contexts have some."""
+
+    def equals(self, other: object) -> bool:
+        """Say whether another product holds the same."""
+        from skypool.model.compare import differences
+
+        if not isinstance(other, Product):
+            return False
+        return self is other or not differences(self.to_core(), other.to_core())
+
+    def toString(self) -> str:
+        """Return what it is, in a line."""
+        return str(self)
+
+    def __str__(self) -> str:
+        parts = [f"description={self.description!r}", f"type={self.type!r}"]
+        if self._sets:
+            parts.append(f"datasets={list(self._sets)}")
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+    __repr__ = __str__
