@@ -47,8 +47,9 @@ def look_for(wanted: Wanted, pools: Iterable[ProductPool]) -> Ref:
             return found
     what = wanted.obsid if wanted.obsid is not None else wanted.urn or wanted.tag
     of = f" of {wanted.instrument}" if wanted.instrument else ""
+    listed = ", ".join(asked) or "there is none"
     raise NotFound(
-        f"the observation {what}{of} is in none of the pools: {', '.join(asked) or 'there is none'}",
+        f"the observation {what}{of} is in none of the pools: {listed}",
         hint="useHsa=True asks the archive; poolName= and poolLocation= name another pool",
     )
 

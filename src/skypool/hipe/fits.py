@@ -88,9 +88,7 @@ def _unzipped(path: str, folder: str) -> str:
     return inner
 
 
-def simpleFitsWriter(
-    product: Any, file: Any, warn: Any = True, compression: str = "NONE"
-) -> str:
+def simpleFitsWriter(product: Any, file: Any, warn: Any = True, compression: str = "NONE") -> str:
     """Write a product as a FITS file in HCSS's convention; it is there whole or not at all.
 
     Parameters

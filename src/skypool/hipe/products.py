@@ -15,7 +15,7 @@ from skypool.hipe.parameters import DateParameter, MetaData, StringParameter
 from skypool.hipe.places import Places
 from skypool.model.composite import Datasets
 from skypool.model.metadata import MetaData as CoreMetaData
-from skypool.model.product import FIXED_ATTRIBUTES, FORMAT_VERSION, UNKNOWN
+from skypool.model.product import FIXED_ATTRIBUTES, UNKNOWN
 from skypool.model.product import Product as CoreProduct
 from skypool.model.references import Refs
 
@@ -83,7 +83,7 @@ class Product(Bean):
             "description": UNKNOWN if description is None else description,
             "instrument": UNKNOWN,
             "modelName": UNKNOWN,
-            "formatVersion": FORMAT_VERSION,
+            "formatVersion": "1.0",
         }
         self._meta = MetaData((name, given[name]) for name in FIXED_ATTRIBUTES if name in given)
         for name, value in attributes.items():

@@ -370,5 +370,3 @@ def readSliced(poolName: Any, poolLocation: Any = None) -> Any:
 def _sliced(pool: ProductPool, kind: str) -> Ref | None:
     found = [ref for ref in pool.pool.find(kind=kind, all_names=True) if not ref.purged]
     return max(found, key=lambda ref: ref.number) if found else None
-
-
