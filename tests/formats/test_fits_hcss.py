@@ -201,3 +201,113 @@ def test_the_map_that_astropy_cannot_read(shared_data):
     assert str(parameters["Class"][:][0]).startswith("herschel.") or parameters["Class"][0] == ""
     assert stored.datasets["image"].wcs is not None
     assert stored.datasets["error"].wcs is not None
+
+
+def test_a_comment_that_goes_on_with_a_blank():
+    data = primary(
+        "SAARMS  =    1.071692897913875 / [deg] standard deviation of the Solar Aspect&",
+        "COMMENT ~Angle",
+        "HIERARCH  key.SAARMS='rms'",
+    )
+    found = meta(Stored(data).document["meta"])
+    assert found["rms"][2] == "standard deviation of the Solar Aspect Angle"
+
+
+def test_units_are_all_that_stands_in_the_brackets():
+    data = primary(
+        "META_0  =                  1.5 / [km/s, lsr: v=c] a speed",
+        "META_1  =                    3 / [] [x] y",
+        "META_2  =                    3 / [m",
+        "HIERARCH  key.META_0='speed'",
+        "HIERARCH  key.META_1='odd'",
+        "HIERARCH  key.META_2='open'",
+    )
+    found = meta(Stored(data).document["meta"])
+    assert found["speed"] == [1.5, "km/s, lsr: v=c", "a speed"]
+    assert found["odd"] == [3, "", "[x] y"]
+    assert found["open"] == [3, "", "[m"]
+
+
+def test_numbers_that_java_writes_and_fits_forbids():
+    data = primary(
+        "META_0  =                  NaN / [Jy] none",
+        "META_1  =            -Infinity / []",
+        "META_2  = 'NaN     '           / text",
+        "HIERARCH  key.META_0='a'",
+        "HIERARCH  key.META_1='b'",
+        "HIERARCH  key.META_2='c'",
+    )
+    found = meta(Stored(data).document["meta"])
+    assert np.isnan(found["a"][0])
+    assert found["a"][1:] == ["Jy", "none"]
+    assert found["b"] == [-np.inf]
+    assert found["c"] == ["NaN", "", "text"]
+
+
+def test_times_of_files_in_tai():
+    cards = ["DATE-OBS= '2013-02-17T01:10:35.261674'", "HIERARCH  key.DATE-OBS='startDate'"]
+    tai = primary(*cards).replace(b"'UTC     '", b"'TAI     '")
+    found = meta(Stored(tai).document["meta"])
+    assert found["startDate"] == [datetime(2013, 2, 17, 1, 10, 0, 261674, UTC)]
+
+
+def test_the_dictionary_knows_numbered_keywords():
+    found = meta(Stored(primary("BOLVDB1 = 2.6", "CRVAL2  = 3.5")).document["meta"])
+    assert found["BOL_VD_B_1"] == [2.6]
+    assert found["crval2"] == [3.5]
+
+
+def test_a_file_that_only_imitates_hcss():
+    """CLASS___ and the tree, without version and key cards, children out of order."""
+    version = b"HCSS____=                    5 / HCSS Fits Product Version"
+    data = primary("OBS_ID  = 7", children=(2, 1)).replace(version, b" " * len(version))
+    document = Stored(data + image("error") + image("image")).document
+    assert meta(document["meta"])["obsid"] == [7]
+    assert [name for name, _ in document["datasets"]] == ["image", "error"]
+
+
+def test_history_cards_that_somebody_added():
+    data = primary("HISTORY smoothed by hand", "HISTORY twice")
+    assert Stored(data).document["history"] == ["smoothed by hand", "twice"]
+
+
+def classed(name, class_name, data_class, values):
+    bitpix = 8 * values.itemsize * (-1 if values.dtype.kind == "f" else 1)
+    return unit(
+        [
+            "XTENSION= 'IMAGE   '",
+            f"BITPIX  = {bitpix}",
+            f"NAXIS   = {values.ndim}",
+            *(f"NAXIS{n}  = {length}" for n, length in enumerate(values.shape[::-1], 1)),
+            "PCOUNT  = 0",
+            "GCOUNT  = 1",
+            f"EXTNAME = '{name}'",
+            f"CLASS___= 'herschel.ia.dataset.{class_name}'",
+            f"DATA____= 'herschel.ia.numeric.{data_class}'",
+        ],
+        values.tobytes(),
+    )
+
+
+def test_classes_of_datasets_and_of_their_values():
+    pairs = np.arange(6, dtype=">f8").reshape(3, 2)
+    data = (
+        primary(children=(1, 2, 3, 4))
+        + classed("flags", "ArrayDataset", "Bool2d", np.array([[0, 1]], "u1"))
+        + classed("bytes", "ArrayDataset", "Bool2d", np.array([[0, 7]], "u1"))
+        + classed("waves", "ArrayDataset", "Complex1d", pairs)
+        + classed("odd", "spectrum.Mine", "Double2d", pairs)
+    )
+    stored = Stored(data)
+    assert stored.rebuilt() == data
+    assert stored.datasets["flags"].dtype == bool
+    assert stored.datasets["flags"].any()
+    assert stored.datasets["bytes"].dtype == np.uint8
+    assert stored.datasets["waves"][:].tolist() == [1j, 2 + 3j, 4 + 5j]
+    classes = {name: obj.get("class") for name, obj in stored.document["datasets"]}
+    assert classes == {
+        "flags": None,
+        "bytes": None,
+        "waves": None,
+        "odd": "herschel.ia.dataset.spectrum.Mine",
+    }

@@ -281,8 +281,9 @@ def _known_classes(product: Product) -> dict[str, str]:
     document = getattr(product.origin, "document", None) or {}
     hdus = document.get("file", {}).get("hdus") or [{}]
     found: dict[str, str] = {}
-    if kind_of_class(hdus[0].get("class", "")) == product.kind:
-        found[""] = hdus[0]["class"]
+    name = hdus[0].get("class", "")
+    if name and kind_of_class(name) == product.kind:
+        found[""] = name
     _collect(product.datasets, dict(document.get("datasets", ())), "", found)
     return found
 
