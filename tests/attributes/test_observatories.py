@@ -173,7 +173,7 @@ CASES = {
         {"TELESCOP": "SDO/AIA", "INSTRUME": "AIA_3", "WAVELNTH": 171, "WAVEUNIT": "angstrom",
          "DATE-OBS": "2011-06-07T06:33:02.77", "EXPTIME": 2.0},
         {"image": image()},
-        {"telescope": "SDO/AIA", "instrument": "AIA_3", "start": at("2011-06-07T06:33:02.77"),
+        {"telescope": "SDO", "instrument": "AIA_3", "start": at("2011-06-07T06:33:02.77"),
          "exposure": 2.0, "wavelength": 1.71e-8, "product_type": "image"},
     ),
 }  # fmt: skip

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import random
 import sqlite3
+import string
 from pathlib import Path
 
 import pytest
@@ -119,7 +121,9 @@ def test_changed_rows_are_noticed(pool, tmp_path):
 
 def test_they_go_with_the_content(pool, tmp_path):
     # documents of one commit share a record of the pack, which goes with the last of them
-    pool.save(product(TELESCOP="HST", EXPTIME=77.0), name="x")
+    # and a pack is written anew only where enough comes back of it
+    long = "".join(random.Random(1).choices(string.ascii_letters, k=3000))
+    pool.save(product(TELESCOP="HST", EXPTIME=77.0, COMMENTS=long), name="x")
     pool.save(product(TELESCOP="HST", EXPTIME=78.0), name="y")
     pool.remove("x")
     pool.gc(grace=0, removed_after=0)

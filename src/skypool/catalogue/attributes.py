@@ -16,7 +16,7 @@ from skypool.catalogue.batches import insert_many
 from skypool.catalogue.checks import crc_of_row
 from skypool.catalogue.text import from_database, to_database
 from skypool.config import from_environment
-from skypool.model.attributes.names import CORE
+from skypool.model.attributes.names import CORE, gives_way
 from skypool.model.metadata import MetaData, Parameter
 
 if TYPE_CHECKING:
@@ -40,8 +40,6 @@ ATTRIBUTE_KEYS: Final[Mapping[str, int]] = {
 }
 """Numbers that stand for the core attributes where those of metadata keys do, in `slots`."""
 
-# What HCSS writes where nobody gave a value; an attribute stands in for it.
-_UNKNOWN: Final = "Unknown"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _COLUMNS: Final = ", ".join(f'"{attribute.name}"' for attribute in CORE)
@@ -93,7 +91,7 @@ def visible(meta: Listed, attributes: Mapping[str, Any]) -> Iterator[tuple[int, 
     own = _own_places(tuple([entry[0] for entry in meta]))
     for name, value in attributes.items():
         places = own.get(name)
-        if places is None or all(meta[place][1] == _UNKNOWN for place in places):
+        if places is None or all(gives_way(name, meta[place][1]) for place in places):
             yield ATTRIBUTE_KEYS[name], value, _UNITS[name]
 
 

@@ -32,6 +32,7 @@ from skypool.catalogue.search_terms import (
     truth_parts,
 )
 from skypool.catalogue.text import from_database, to_database
+from skypool.model.attributes.names import NUMBERS
 from skypool.model.kinds import subkinds
 from skypool.query.compare import Truth, as_text, compare, like
 from skypool.query.tree import (
@@ -201,9 +202,12 @@ class Compiler:
         )
         indexed = ""
         if attribute is not None:
-            # what nobody gave gives way to the attribute
+            # some keys give way to the attribute (`gives_way`); times are texts here
+            stays = (
+                "typeof(t.value) <> 'text'" if attribute in NUMBERS else "t.value IS NOT 'Unknown'"
+            )
             own += (
-                " AND (t.value IS NOT 'Unknown' OR NOT EXISTS (SELECT 1 FROM attributes a"
+                f" AND ({stays} OR NOT EXISTS (SELECT 1 FROM attributes a"
                 f' WHERE a.document = t.document AND a."{attribute}" NOT NULL))'
             )
             indexed = (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
-from skypool.model.attributes.names import CORE_NAMES
+from skypool.model.attributes.names import CORE_NAMES, gives_way
 from skypool.model.names import find_name
 from skypool.query.values import Amount, Kind, Value
 
@@ -22,8 +22,6 @@ __all__ = [
     "named",
     "parameter",
 ]
-
-UNKNOWN: Final = "Unknown"
 
 
 class Subject(Protocol):
@@ -141,8 +139,7 @@ def core_attribute(name: str) -> str | None:
 def named(subject: Subject, name: str) -> tuple[bool, Value]:
     """Look up a bare name: a key of the product's own, else a core attribute.
 
-    A key that holds no more than what HCSS writes where nobody gave a value gives way to
-    the attribute.
+    Some keys give way to the attribute; see `gives_way`.
 
     Returns
     -------
@@ -151,10 +148,12 @@ def named(subject: Subject, name: str) -> tuple[bool, Value]:
     """
     there, value = parameter(subject.meta, name)
     attribute = core_attribute(name)
-    if attribute is None or (there and value != UNKNOWN):
+    if attribute is None or (there and not gives_way(attribute, value)):
         return there, value
     meta = subject.meta
-    if any(key.casefold() == attribute and meta[key].value != UNKNOWN for key in meta):
+    if any(
+        key.casefold() == attribute and not gives_way(attribute, meta[key].value) for key in meta
+    ):
         return there, value
     found, standing_in = parameter(subject.attributes, attribute)
     return (True, standing_in) if found else (there, value)

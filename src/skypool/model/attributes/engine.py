@@ -27,6 +27,7 @@ __all__ = ["Engine", "load"]
 
 # Shapes, and plans of each shape, that are remembered.
 _REMEMBERED: Final = 256
+_PAIR: Final = ("ra", "dec")
 _WAVELENGTHS: Final = ("wavelength", "wavelength_min", "wavelength_max")
 
 _Plan = Sequence[tuple[CoreAttribute, tuple[Reader, ...]]]
@@ -206,16 +207,31 @@ class _Planned:
         plan = []
         bands = self._bands(values)
         for attribute in CORE:
-            readers = [
-                reader
-                for source in self._family.sources.get(attribute.name, ())
-                if (reader := self._reader(attribute, source, values)) is not None
-            ]
+            readers = [reader for reader in self._readers(attribute, values) if reader is not None]
             if bands and attribute.name in _WAVELENGTHS:
                 readers.append(_of_band(bands, _WAVELENGTHS.index(attribute.name)))
             if readers:
                 plan.append((attribute, tuple(readers)))
         return tuple(plan)
+
+    def _readers(
+        self, attribute: CoreAttribute, values: Mapping[str, str | None]
+    ) -> list[Reader | None]:
+        sources = self._family.sources
+        readers = [
+            self._reader(attribute, source, values) for source in sources.get(attribute.name, ())
+        ]
+        if attribute.name not in _PAIR:
+            return readers
+        other = next(each for each in CORE if each.name in _PAIR and each is not attribute)
+        others = [self._reader(other, source, values) for source in sources.get(other.name, ())]
+        if len(others) != len(readers):
+            return readers
+        return [
+            _with(read, other, beside)
+            for read, beside in zip(readers, others, strict=True)
+            if read is not None and beside is not None
+        ]
 
     def _reader(
         self, attribute: CoreAttribute, source: Source, values: Mapping[str, str | None]
@@ -230,6 +246,18 @@ class _Planned:
         for table in reversed(tables):
             found.update(table.values)
         return found
+
+
+def _with(read: Reader, other: CoreAttribute, beside: Reader) -> Reader:
+    """Return a reader of one coordinate that counts only where the other one is known as well."""
+
+    def paired(parts: Parts, known: Attributes) -> Any:
+        found = read(parts, known)
+        if found is None or checked(other, beside(parts, known)) is None:
+            return None
+        return found
+
+    return paired
 
 
 def _of_band(bands: Mapping[str, tuple[float | None, ...]], item: int) -> Reader:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
-__all__ = ["CORE", "CORE_NAMES", "MAX_TEXT", "CoreAttribute"]
+__all__ = ["CORE", "CORE_NAMES", "MAX_TEXT", "NUMBERS", "CoreAttribute", "gives_way"]
 
 MAX_TEXT: Final = 200
 """Longer texts are cut, so that the index has the whole of each."""
@@ -83,3 +84,23 @@ CORE: Final = (
     _text("title", "obs_title", "title of observation or proposal", coded=False),
 )  # fmt: skip
 CORE_NAMES: Final = tuple(attribute.name for attribute in CORE)
+# What HCSS writes where nobody gave a value.
+_UNKNOWN: Final = "Unknown"
+NUMBERS: Final = frozenset(each.name for each in CORE if each.type in ("number", "integer"))
+"""Core attributes that are numbers."""
+
+
+def gives_way(attribute: str, value: object) -> bool:
+    """Tell whether a core attribute stands in for a product's own key of the same name.
+
+    It does where nobody gave a value, and where the attribute is a number and the key a text:
+    a sexagesimal RA, or EXPOSURE of JWST, which numbers exposures.
+
+    Parameters
+    ----------
+    attribute
+        The attribute, which the product has.
+    value
+        Of the key.
+    """
+    return value == _UNKNOWN or (attribute in NUMBERS and isinstance(value, str | datetime))

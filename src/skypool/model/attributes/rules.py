@@ -76,6 +76,8 @@ class Source:
     join: str = "+"
     total: bool = False
     clock: bool = False
+    ranges: Mapping[str, tuple[float, float]] | None = None
+    stop: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,19 +188,23 @@ class _Reader:
             return Source(keys=(self.key(entry, where),))
         table = self.typed(entry, dict, where)
         readers = self._options()
-        self.only(table, readers, where)
+        self.only(table, (*readers, "ranges"), where)
         options: dict[str, Any] = {}
         for option, value in table.items():
+            if option == "ranges":
+                continue  # they count in the unit
             target, read = readers[option]
             options[target] = read(value, f"{where}.{option}")
         source = Source(**options)
         given = [
             bool(source.keys), source.value is not None, bool(source.attribute),
-            source.structure, bool(source.spectral),
+            source.structure, bool(source.spectral), source.stop,
         ]  # fmt: skip
         if sum(given) != 1:
-            what = "one of key, keys, value, attribute, structure, spectral is wanted"
+            what = "one of key, keys, value, attribute, structure, spectral, stop is wanted"
             raise self.fail(where, what)
+        if "ranges" in table:
+            source = replace(source, ranges=self.ranges(table, where))
         if source.attribute and CORE_NAMES.index(source.attribute) >= CORE_NAMES.index(name):
             raise self.fail(where, f"{source.attribute!r} is not known before {name!r}")
         return source
@@ -227,6 +233,7 @@ class _Reader:
             "join": ("join", lambda value, where: self.typed(value, str, where)),
             "sum": ("total", lambda value, where: self.typed(value, bool, where)),
             "clock": ("clock", lambda value, where: self.typed(value, bool, where)),
+            "stop": ("stop", lambda value, where: self.typed(value, bool, where)),
         }  # fmt: skip
 
     def key(self, value: Any, where: str) -> str:
@@ -268,6 +275,20 @@ class _Reader:
             key.upper(): self.typed(entry, (str, int, float), f"{where}.{key}")
             for key, entry in table.items()
         }
+
+    def ranges(self, table: Mapping[str, Any], where: str) -> Mapping[str, tuple[float, float]]:
+        unit = table.get("unit", "m")
+        found = {}
+        for name, pair in self.typed(table["ranges"], dict, f"{where}.ranges").items():
+            place = f"{where}.ranges.{name}"
+            if not isinstance(pair, list) or len(pair) != 2:
+                raise self.fail(place, "two numbers are wanted")
+            numbers = [float(self.typed(number, (int, float), place)) for number in pair]
+            ends = [end for n in numbers if (end := convert(n, unit, "m")) is not None]
+            if len(ends) != 2:
+                raise self.fail(place, f"{pair} {unit} are no wavelengths or frequencies")
+            found[name] = (min(ends), max(ends))
+        return found
 
     def band_table(self, entry: Any, where: str) -> Bands:
         table = self.typed(entry, dict, where)
@@ -339,12 +360,17 @@ def _before(first: Family, second: Family) -> Family:
         second,
         recognise=first.recognise + second.recognise,
         sources={
-            name: first.sources.get(name, ()) + second.sources.get(name, ())
+            name: _until_stop(first.sources.get(name, ()) + second.sources.get(name, ()))
             for name in CORE_NAMES
             if name in names
         },
         bands=first.bands + second.bands,
     )
+
+
+def _until_stop(sources: tuple[Source, ...]) -> tuple[Source, ...]:
+    stops = [place for place, source in enumerate(sources) if source.stop]
+    return sources[: stops[0] + 1] if stops else sources
 
 
 def _with_bases(family: Family, every: Mapping[str, Family]) -> Family:

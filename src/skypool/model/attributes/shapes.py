@@ -5,6 +5,7 @@ Products of one pipeline have one shape, so that what depends on it is worked ou
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -28,12 +29,24 @@ _NOTHING: Final = frozenset(
         "TBD",
         "NOT APPLICABLE",
         "UNAVAILABLE",
+        "MISSING",
+        "#TODO",
     }
 )
 # Datasets that say something about others.
 _BESIDE: Final = (
     "err", "dq", "mask", "var", "weight", "wht", "coverage", "flag", "stdev", "exposure", "ctx",
 )  # fmt: skip
+
+
+# Columns of spectra: those that say where, and those that say how much.
+_WHERE: Final = re.compile(
+    r"(?:[ul]sb)?(?:wave|wavelengths?|wavelen|lambda|wl|awav|freq|frequency|wavenumber|wavenum)(?:_\d+)?"
+)
+_HOW_MUCH: Final = re.compile(
+    r"(?:flux|flux_?density|intensity|flam|fnu|f_lambda|f_nu|net|gross|surf_bright|brightness"
+    r"|signal|temperature)(?:_\d+)?"
+)
 
 
 class Parts(NamedTuple):
@@ -113,6 +126,7 @@ class Shape:
         self._datasets = [dataset for _, dataset in parts.datasets]
         self.own = frozenset(self._keys[0])
         self.main = self._main_array()
+        self.spectrum = self._spectrum() if self.main is None else ()
 
     def find(self, key: str, dataset: Any = None) -> Place | None:
         """Return where a key stands: in the product's own metadata, else in the first dataset.
@@ -169,6 +183,19 @@ class Shape:
             tables = tables or dataset["is"] == "table"
         return None
 
+    def _spectrum(self) -> tuple[tuple[int, int], ...]:
+        """Return the columns of wavelengths of the first table that is a spectrum.
+
+        Each as the number of the dataset, from 0, and that of the column.
+        """
+        for number, dataset in enumerate(self._datasets):
+            columns = dataset.get("columns", ()) if dataset["is"] == "table" else ()
+            names = [column["name"].casefold() for column in columns]
+            found = [n for n, name in enumerate(names) if _WHERE.fullmatch(name)]
+            if found and any(_HOW_MUCH.fullmatch(name) for name in names):
+                return tuple((number, n) for n in found)
+        return ()
+
     @property
     def axes(self) -> int:
         """Axes of the main array that are longer than one element."""
@@ -188,6 +215,8 @@ class Shape:
                 return found
         if self.main is not None:
             return "image" if self.axes == 2 else "cube" if self.axes > 2 else None
+        if self.spectrum:
+            return "spectrum"
         if any(dataset["is"] == "table" for dataset in self._datasets):
             return "table"
         return None
@@ -207,4 +236,5 @@ def plain_text(value: Any) -> str | None:
 @lru_cache(maxsize=4096)
 def _stripped(text: str) -> str | None:
     text = text.strip()
-    return None if text.upper() in _NOTHING else text
+    capitals = text.upper()
+    return None if capitals in _NOTHING or capitals.startswith("MISSING (") else text

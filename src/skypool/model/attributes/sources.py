@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Any, Final, TypeAlias
 
 from skypool.model.attributes import times
-from skypool.model.attributes.names import MAX_TEXT, CoreAttribute
+from skypool.model.attributes.names import CORE, MAX_TEXT, CoreAttribute
 from skypool.model.attributes.rules import Source
 from skypool.model.attributes.shapes import Parts, Place, Shape, plain_text
-from skypool.model.attributes.spectral import spectral_range
+from skypool.model.attributes.spectral import column_range, spectral_range
 from skypool.model.attributes.units import convert
 
 __all__ = ["Attributes", "Reader", "reader_of"]
@@ -20,6 +20,7 @@ __all__ = ["Attributes", "Reader", "reader_of"]
 Attributes: TypeAlias = dict[str, Any]
 Reader: TypeAlias = Callable[[Parts, Attributes], Any]
 
+_LENGTH: Final = next(attribute for attribute in CORE if attribute.name == "wavelength")
 # Units of right ascensions that are times.
 _HOURS: Final = frozenset({"h", "hr", "hour", "hours"})
 _NUMBER: Final = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d{1,3})?)\s*(.*)\Z", re.S)
@@ -40,13 +41,16 @@ def reader_of(attribute: CoreAttribute, source: Source, shape: Shape) -> Reader 
     if source.attribute:
         return _derived(attribute, source)
     if source.spectral:
-        return _spectral(source, shape)
+        found = _spectral(source, shape)
+        return found if source.ranges is None or found is None else _in_range(source, found)
     pattern = None if source.dataset is None else _glob(source.dataset)
     places = [place for key in source.keys if (place := shape.find(key, pattern)) is not None]
     if not places:
         return None
     if attribute.type == "time":
         return _time(source, places, shape)
+    if source.ranges is not None:
+        return _in_range(source, _number(_LENGTH, source, places, shape))
     if attribute.type == "text":
         return _text(source, places)
     return _number(attribute, source, places, shape)
@@ -212,7 +216,22 @@ def _is_current(parts: Parts, frame: tuple[Place | None, Place | None]) -> bool:
     return not number or abs(number - 2000.0) < 0.01
 
 
+def _in_range(source: Source, read: Reader) -> Reader:
+    """Return what names the range in which a wavelength is."""
+    ranges = source.ranges or {}
+
+    def named(parts: Parts, known: Attributes) -> Any:
+        found = read(parts, known)
+        if found is None:
+            return None
+        return next((name for name, (low, high) in ranges.items() if low <= found < high), None)
+
+    return named
+
+
 def _spectral(source: Source, shape: Shape) -> Reader | None:
+    if shape.spectrum:
+        return _of_columns(source.spectral, shape.spectrum)
     if shape.main is None:
         return None
     part, array = shape.main, shape.main
@@ -232,6 +251,14 @@ def _spectral(source: Source, shape: Shape) -> Reader | None:
     def read(parts: Parts, known: Attributes) -> Any:
         lengths = parts.datasets[array - 1][1].get("shape", ())
         return spectral_range(parts.metas, axes, lengths, rest, source.spectral)
+
+    return read
+
+
+def _of_columns(wanted: str, places: Sequence[tuple[int, int]]) -> Reader:
+    def read(parts: Parts, known: Attributes) -> Any:
+        found = [parts.datasets[number][1]["columns"][column] for number, column in places]
+        return column_range(found, wanted)
 
     return read
 

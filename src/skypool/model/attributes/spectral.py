@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import struct
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from skypool.model.attributes.shapes import Place
 from skypool.model.attributes.units import convert
 
-__all__ = ["spectral_range"]
+__all__ = ["column_range", "spectral_range"]
 
 _LIGHT: Final = 299792458.0
 _LARGEST: Final = 1e300
@@ -69,6 +71,47 @@ def spectral_range(
             return (low + high) / 2  # type: ignore[operator]
         return low if wanted == "min" else high
     return None
+
+
+def column_range(columns: Sequence[Mapping[str, Any]], wanted: str) -> float | None:
+    """Return a wavelength of columns of wavelengths or frequencies, from their statistics.
+
+    Parameters
+    ----------
+    columns
+        As the document describes them; those without a unit do not count.
+    wanted
+        `min`, `mid` or `max`; metres.
+    """
+    ends: list[float] = []
+    for column in columns:
+        limits = _limits(column.get("stats"))
+        unit = column.get("unit", "")
+        found = [convert(limit, unit, "m") for limit in limits] if unit else []
+        ends += [end for end in found if end is not None and end > 0]
+    if not ends:
+        return None
+    low, high = min(ends), max(ends)
+    if low == high:
+        return None  # where an array in another column begins, as files of IUE have it
+    return (low + high) / 2 if wanted == "mid" else low if wanted == "min" else high
+
+
+def _limits(stats: Any) -> list[float]:
+    """Return minimum and maximum of statistics (docs/format/documents.md), none where unknown."""
+    if not isinstance(stats, Mapping):
+        return []
+    encoded = stats.get("values", stats.get("total", ""))
+    kind = {"f8": "d", "i8": "q", "u8": "Q"}.get(stats.get("type", ""))
+    if not encoded or kind is None:
+        return []
+    entry = struct.Struct(f"<4Q2{kind}")
+    data = base64.b64decode(encoded)
+    found = []
+    for finite, _, above, below, low, high in entry.iter_unpack(data[: len(data) // 48 * 48]):
+        if finite and not above and not below:
+            found += [float(low), float(high)]
+    return [min(found), max(found)] if found else []
 
 
 def _wavelength(kind: str, value: float, unit: str, rest: float | None) -> float | None:

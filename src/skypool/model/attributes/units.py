@@ -63,7 +63,7 @@ def convert(value: float, unit: str, wanted: str) -> float | None:
     if unit == wanted:
         return value
     unit = unit.strip(" []().")
-    known = _UNITS.get(unit) or _FOLDED.get(unit.casefold())
+    known = _UNITS.get(unit) or _FOLDED.get(unit.casefold().replace(" ", ""))
     target = _UNITS.get(wanted)
     if known is None or target is None:
         return None

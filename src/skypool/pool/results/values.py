@@ -20,9 +20,10 @@ from skypool.catalogue.columns import BY_DOCUMENT, BY_VERSION, TIME, TRUTH, Colu
 from skypool.catalogue.terms import searchable
 from skypool.catalogue.times import time_of
 from skypool.errors import Purged, UsageError
+from skypool.model.attributes.names import gives_way
 from skypool.model.names import find_name
 from skypool.query.compare import conversion
-from skypool.query.subject import UNKNOWN, core_attribute, datasets_of
+from skypool.query.subject import core_attribute, datasets_of
 from skypool.query.tree import ATTRIBUTES, STRUCTURE
 
 if TYPE_CHECKING:
@@ -226,9 +227,9 @@ def _parameter(ref: Ref, key: str) -> Any:
         name = find_name(ref.meta, key)
         own = None if name is None else ref.meta[name]
         attribute = core_attribute(key)
-        if attribute is not None and (own is None or own.value == UNKNOWN):
+        if attribute is not None and (own is None or gives_way(attribute, own.value)):
             spelt = (other for other in ref.meta if other.casefold() == attribute)
-            if all(ref.meta[other].value == UNKNOWN for other in spelt):
+            if all(gives_way(attribute, ref.meta[other].value) for other in spelt):
                 own = ref.attributes.get(attribute, own)
         if own is not None:
             return own
