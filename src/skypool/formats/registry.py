@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, TypeVar
 
 from skypool.errors import MissingDependency, SkypoolError
@@ -23,6 +22,8 @@ from skypool.formats.opaque import read_opaque
 from skypool.formats.parsing import NotUnderstood, WatchedSource
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from skypool.codec.sinks import ByteSource, ChunkSink
 
 __all__ = ["GROUP", "format_names", "read_file", "reader", "sniff"]
@@ -149,6 +150,8 @@ def sniff(head: bytes, filename: str, size: int) -> Format | None:
 
 @cache
 def _third_parties() -> dict[str, EntryPoint]:
+    from importlib.metadata import entry_points  # with much of the standard library
+
     return {point.name: point for point in entry_points(group=GROUP)}
 
 

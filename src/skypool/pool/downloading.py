@@ -22,20 +22,14 @@ from typing import Any
 from skypool.errors import DiskFull, NotFound, StorageError, Unreachable
 from skypool.pool.progress import OnProgress, Progress
 
-__all__ = ["Download", "Downloader", "is_url"]
+__all__ = ["Download", "Downloader"]
 
-_URL = re.compile(r"https?://[^/\s]", re.IGNORECASE)
 _BLOCK = 1 << 20
 # What is there is asked for once more, so much of its end, before a file is continued: a server
 # that makes its archives anew for everybody may give other bytes the second time.
 _OVERLAP = 1 << 16
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+=,@-]+")
 _TEMPORARY = (408, 425, 429, 500, 502, 503, 504)
-
-
-def is_url(text: object) -> bool:
-    """Return whether a text is an address that can be fetched."""
-    return isinstance(text, str) and _URL.match(text) is not None
 
 
 @dataclass(frozen=True, slots=True)

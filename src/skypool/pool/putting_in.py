@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from skypool.catalogue.interface import ChunksGone, Draft
 from skypool.errors import NotFound, StorageError, UsageError
 from skypool.pool.add_report import AddOptions, AddReport
-from skypool.pool.downloading import is_url
+from skypool.pool.addresses import is_url
 from skypool.pool.remote import Fetched, fetch_all, listed
 from skypool.pool.retrying import attempts
 

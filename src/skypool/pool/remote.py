@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from skypool.codec.documents import loads
 from skypool.errors import NotFound, SkypoolError, Unreachable, UsageError
-from skypool.pool.downloading import Download, Downloader, is_url
+from skypool.pool.addresses import is_url
 from skypool.pool.trees import is_tar
 
 if TYPE_CHECKING:
     from skypool.pool.add_report import AddOptions
+    from skypool.pool.downloading import Download, Downloader
     from skypool.pool.progress import OnProgress
     from skypool.pool.view import View
 
@@ -155,6 +156,11 @@ def fetch_all(
         If an address cannot be fetched to the end now. What came is kept for the next time.
     """
     found = Fetched()
+    if not any(map(is_url, items)):
+        found.paths.extend(items)
+        return found
+    from skypool.pool.downloading import Downloader  # with all that speaks to servers
+
     downloader = Downloader(folder, on_progress=on_progress)
     found._downloader = downloader
     for item in items:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from skypool.model.tables import Table
-from skypool.sky.cells_of_many import PIECE, cells_of
+from skypool.sky.cells_of_many import PIECE, cells_of, distinct
 from skypool.sky.columns import position_columns
 from skypool.sky.frames import ROTATIONS, frame_of_cells
 from skypool.sky.healpix import DEEPEST, cell_of
@@ -120,8 +120,10 @@ def _blocks(table: Table, *names: str) -> Iterator[list[NDArray[Any]]]:
 def _block(table: Table, name: str, start: int) -> NDArray[Any]:
     """Return some values of a column, NaN where there are none."""
     values = table[name][start : start + _BLOCK]
-    missing = np.ma.getmaskarray(values)
     beside = f"{name}.mask"
+    if type(values) is np.ndarray and beside not in table.colnames:
+        return values  # without `numpy.ma`, which takes time to load
+    missing = np.ma.getmaskarray(values)
     if beside in table.colnames and table[beside].dtype.kind == "b":
         # Where astropy keeps the masks of columns in HDF5 and Parquet.
         missing = missing | np.asarray(table[beside][start : start + _BLOCK])
@@ -136,12 +138,12 @@ def _of_directions(table: Table, blocks: Iterator[tuple[Any, Any]], frame: str) 
         for lon, lat in blocks
         for start in range(0, len(lon), PIECE)
     ]
-    cells = np.unique(np.concatenate([*found, np.zeros(0, np.int64)]))
+    cells = distinct(np.concatenate([*found, np.zeros(0, np.int64)]))
     order = ORDER
     ranges = merged(np.stack([cells, cells + 1], axis=1))
     while len(ranges) > MOST_RANGES // 2:
         order -= 1
-        cells = np.unique(cells >> 2)
+        cells = distinct(cells >> 2)
         ranges = merged(np.stack([cells, cells + 1], axis=1))
     return ranges << 2 * (DEEPEST - order)
 

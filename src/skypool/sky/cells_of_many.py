@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-__all__ = ["PIECE", "cells_of"]
+__all__ = ["PIECE", "cells_of", "distinct"]
 
 PIECE: Final = 1 << 14
 """Directions at a time: what is worked out for them stays in the processor's cache."""
@@ -33,12 +33,18 @@ def cells_of(vectors: Any, order: int) -> Any:
             caps = ~belt
             found.append(_once(_in_belt(turn[belt], z[belt], order)))
             found.append(_once(_in_caps(x[caps], y[caps], z[caps], turn[caps], order)))
-    return np.unique(np.concatenate([*found, np.zeros(0, np.int64)]))
+    return distinct(np.concatenate([*found, np.zeros(0, np.int64)]))
+
+
+def distinct(cells: Any) -> Any:
+    """Return each cell once, sorted, as `numpy.unique` does, which loads `numpy.ma` for it."""
+    ordered = np.sort(cells)
+    return ordered[np.flatnonzero(np.diff(ordered, prepend=ordered[:1] - 1))]
 
 
 def _once(cells: Any) -> Any:
     """Leave out repeated cells: rows that follow each other are often near each other."""
-    return np.unique(cells[np.flatnonzero(np.diff(cells, prepend=cells[:1] - 1))])
+    return distinct(cells[np.flatnonzero(np.diff(cells, prepend=cells[:1] - 1))])
 
 
 def _in_belt(turn: Any, z: Any, order: int) -> Any:

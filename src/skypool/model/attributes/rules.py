@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import translate
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +23,22 @@ __all__ = ["Bands", "Condition", "Family", "Source", "read_families", "read_fami
 SHIPPED: Final = Path(__file__).parent / "rules"
 _BASE: Final = "fits"
 _TIMES: Final = ("mjd", "jd", "elapsed")
+
+
+@dataclass(frozen=True, slots=True)
+class Globs:
+    """Patterns with `*` and `?`, compiled when they are first used: most never are."""
+
+    patterns: tuple[str, ...]
+
+    def match(self, text: str) -> bool:
+        """Tell whether a text, in capitals, fits one of them."""
+        return _compiled(self.patterns).match(text) is not None
+
+
+@lru_cache(maxsize=4096)
+def _compiled(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{translate(pattern.upper())})" for pattern in patterns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +58,7 @@ class Condition:
     """
 
     key: str
-    pattern: re.Pattern[str]
+    pattern: Globs
     empty: bool
     any: bool
 
@@ -49,7 +66,7 @@ class Condition:
         """Tell whether a value fits; None is that of a key that is not there."""
         if not value:
             return self.empty
-        return self.pattern.match(value) is not None
+        return self.pattern.match(value)
 
 
 Conditions = tuple[Condition, ...]
@@ -72,7 +89,7 @@ class Source:
     reference: float | None = None
     match: re.Pattern[str] | None = None
     names: Mapping[str, Any] | None = None
-    drop: re.Pattern[str] | None = None
+    drop: Globs | None = None
     join: str = "+"
     total: bool = False
     clock: bool = False
@@ -179,7 +196,7 @@ class _Reader:
             if not patterns:
                 raise self.fail(f"{where}.{key}", "a pattern is missing")
             found.append(
-                Condition(key.casefold(), _globs(patterns), "" in patterns, patterns == ["*"])
+                Condition(key.casefold(), Globs(tuple(patterns)), "" in patterns, patterns == ["*"])
             )
         return tuple(found)
 
@@ -229,7 +246,7 @@ class _Reader:
             ),
             "match": ("match", self.regex),
             "names": ("names", self.mapping),
-            "drop": ("drop", lambda value, where: _globs(self.texts(value, where))),
+            "drop": ("drop", lambda value, where: Globs(tuple(self.texts(value, where)))),
             "join": ("join", lambda value, where: self.typed(value, str, where)),
             "sum": ("total", lambda value, where: self.typed(value, bool, where)),
             "clock": ("clock", lambda value, where: self.typed(value, bool, where)),
@@ -306,10 +323,6 @@ class _Reader:
             ]
             values[band.upper()] = (*found, *[None] * (3 - len(found)))
         return Bands(self.conditions(table.get("when", {}), f"{where}.when"), values)
-
-
-def _globs(patterns: Iterable[str]) -> re.Pattern[str]:
-    return re.compile("|".join(f"(?:{translate(pattern.upper())})" for pattern in patterns))
 
 
 def read_family(path: Path) -> Family:
