@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 import functools
 import itertools
 import math
@@ -12,7 +13,7 @@ import numpy as np
 
 from skypool.hipe.jython.formatting import text
 
-__all__ = ["FUNCTIONS", "Divisor", "divide", "divide_in_place", "raised", "texts"]
+__all__ = ["FUNCTIONS", "Divisor", "divide", "divide_in_place", "item", "raised", "texts"]
 
 _INTEGERS = (int, np.integer)
 
@@ -68,6 +69,25 @@ class Divisor:
 
     def __rtruediv__(self, left: Any) -> Any:
         return divide_in_place(left, self._value)
+
+
+def item(owner: Any, place: Any) -> Any:
+    """Give `owner[place]`; exceptions of Python 2 are sequences of their arguments.
+
+    Parameters
+    ----------
+    owner
+        Mostly an exception.
+    place
+        What stands between the brackets.
+
+    Returns
+    -------
+    object
+    """
+    if isinstance(owner, BaseException) and not hasattr(owner, "__getitem__"):
+        return owner.args[place]
+    return owner[place]
 
 
 def raised(kind: Any, value: Any = None, trace: Any = None) -> BaseException:
@@ -155,12 +175,10 @@ def _round(value: Any, digits: int = 0) -> float:
         return number
     if digits == 0:
         return math.copysign(math.floor(abs(number) + 0.5), number)
-    found = round(number, digits)
-    # Python 3 rounds halves to even; move those that end in exactly 5.
-    step = 10.0**-digits
-    if abs(abs(number) - (abs(found) + step / 2)) < step * 1e-9:
-        found += math.copysign(step, number)
-    return round(found, digits)
+    # Exact, since only what ends in exactly 5 is a half.
+    step = decimal.Decimal(1).scaleb(-int(digits))
+    with decimal.localcontext(prec=400):
+        return float(decimal.Decimal(number).quantize(step, decimal.ROUND_HALF_UP))
 
 
 def _apply(function: Any, given: Any = (), options: Any = None) -> Any:

@@ -84,8 +84,6 @@ _FALLBACKS: dict[str, Callable[[Any], Any]] = {
     "maxint": _module("sys", 2**31 - 1),
     "setdefaultencoding": _module("sys", lambda name: None),
     "exc_clear": _module("sys", lambda: None),
-    "exc_type": lambda owner: sys.exc_info()[0] if owner is sys else owner.exc_type,
-    "exc_value": lambda owner: sys.exc_info()[1] if owner is sys else owner.exc_value,
     "getcwdu": _module("os", os.getcwd),
     "izip": _module("itertools", zip),
     "imap": _module("itertools", map),
@@ -129,6 +127,8 @@ def attribute(owner: Any, name: str) -> Any:
         return functools.partial(sort_list, owner)
     if isinstance(owner, str) and name in ("encode", "decode"):
         return functools.partial(encode, owner, back=name == "decode")
+    if owner is sys and name in ("exc_type", "exc_value"):
+        return sys.exc_info()[name == "exc_value"]
     try:
         return getattr(owner, name)
     except AttributeError as error:

@@ -120,9 +120,15 @@ class _Filled:
             kind = "d" if kind in "iu" else kind
             number = not isinstance(value, str | bytes) and hasattr(value, "__int__")
             value = int(value) if number else value
+            if kind == "o" and "#" in match["flags"] and number:
+                return f"%{match['flags'].replace('#', '')}{width}{dot}s" % _octal(value)
         elif kind in "eEfFgG" and isinstance(value, str):
             raise TypeError("float argument required, not str")
         return f"%{match['flags']}{width}{dot}{kind}" % (value,)
+
+
+def _octal(value: int) -> str:
+    return f"{'-' if value < 0 else ''}{'0' if value else ''}{abs(value):o}"
 
 
 def encode(value: str, codec: str = "ascii", errors: str = "strict", back: bool = False) -> str:
@@ -176,7 +182,9 @@ class Printer:
         due = self._due.get(id(target), False)
         for item in items:
             words = text(item)
-            target.write(f" {words}" if due else words)
+            if due:
+                target.write(" ")
+            target.write(words)
             # A tab or newline at the end of a text takes the place of the blank.
             due = not (isinstance(item, str) and words[-1:].isspace() and words[-1:] != " ")
         if ends:

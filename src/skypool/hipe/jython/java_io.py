@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from skypool.hipe.jython.java_lang import Getters
 from skypool.hipe.jython.java_util import Date
 from skypool.hipe.jython.streams import open_file
 
@@ -29,7 +30,7 @@ FileNotFoundException = FileNotFoundError
 IOException = OSError
 
 
-class File:
+class File(Getters):
     """``java.io.File``."""
 
     separator = os.sep
@@ -52,36 +53,23 @@ class File:
     def __hash__(self) -> int:
         return hash(self.path)
 
-    @property
-    def name(self) -> str:
+    def getName(self) -> str:
         return os.path.basename(self.path)
 
-    @property
-    def parent(self) -> str | None:
+    def getParent(self) -> str | None:
         return os.path.dirname(self.path) or None
 
-    @property
-    def absolutePath(self) -> str:
-        return os.path.abspath(self.path)
-
-    canonicalPath = absolutePath
-
-    def getName(self) -> str:
-        return self.name
-
-    def getParent(self) -> str | None:
-        return self.parent
-
     def getParentFile(self) -> File | None:
-        return File(self.parent) if self.parent else None
+        above = self.getParent()
+        return File(above) if above else None
 
     def getAbsolutePath(self) -> str:
-        return self.absolutePath
+        return os.path.abspath(self.path)
 
     getCanonicalPath = getAbsolutePath
 
     def getAbsoluteFile(self) -> File:
-        return File(self.absolutePath)
+        return File(self.getAbsolutePath())
 
     def exists(self) -> bool:
         return os.path.exists(self.path)

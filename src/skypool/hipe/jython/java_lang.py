@@ -21,7 +21,9 @@ __all__ = [
     "Character",
     "Double",
     "Error",
+    "Exception",
     "Float",
+    "Getters",
     "IllegalArgumentException",
     "IllegalStateException",
     "IndexOutOfBoundsException",
@@ -44,7 +46,7 @@ __all__ = [
 ]
 
 ArithmeticException = ArithmeticError
-Error = Exception
+Error = Exception = builtins.Exception
 IllegalArgumentException = ValueError
 IllegalStateException = RuntimeError
 IndexOutOfBoundsException = LookupError
@@ -54,6 +56,17 @@ RuntimeException = Exception
 Throwable = Exception
 UnsupportedOperationException = TypeError
 Object = object
+
+
+class Getters:
+    """Gives `x.name` for `x.getName()`, as Jython does for objects of Java."""
+
+    def __getattr__(self, name: str) -> Any:
+        for start in ("get", "is"):
+            method = getattr(type(self), f"{start}{name[:1].upper()}{name[1:]}", None)
+            if method is not None and name[:1].islower():
+                return method(self)
+        raise AttributeError(f"a {type(self).__name__} has no {name!r}")
 
 
 class Math:
@@ -320,7 +333,7 @@ class String:
         return str(modulo(form, given))
 
 
-class StringBuffer:
+class StringBuffer(Getters):
     """``java.lang.StringBuffer``."""
 
     def __init__(self, value: Any = "") -> None:
@@ -350,7 +363,7 @@ class Thread:
         time.sleep(milliseconds / 1000)
 
 
-class Runtime:
+class Runtime(Getters):
     """``java.lang.Runtime``."""
 
     @classmethod

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from skypool.hipe.containers import JavaList, JavaMap
+from skypool.hipe.jython.java_lang import Getters
 from skypool.hipe.jython.ordering import sort_list, sorted_list
 
 __all__ = [
@@ -209,7 +210,7 @@ class Collections:
     min = staticmethod(min)
 
 
-class Date:
+class Date(Getters):
     """``java.util.Date``, in the time zone of the machine."""
 
     def __init__(self, *given: Any) -> None:
@@ -221,8 +222,6 @@ class Date:
 
     def getTime(self) -> int:
         return self._milliseconds
-
-    time = property(getTime)
 
     def _local(self) -> datetime:
         return datetime.fromtimestamp(self._milliseconds / 1000).astimezone()

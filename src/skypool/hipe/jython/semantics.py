@@ -82,6 +82,7 @@ class _Semantics(ast.NodeTransformer):
         self._targets = made.targets
         self._true_division = "division" in made.features
         self._functions = 0
+        self._errors = {text for name, text in made.targets.items() if "_exc_" in name}
 
     def _call(self, node: ast.AST, name: str, *args: ast.expr) -> ast.expr:
         function = ast.Name(f"__jy_{name}__", ast.Load())
@@ -147,7 +148,17 @@ class _Semantics(ast.NodeTransformer):
             # Python 3 forgets the name behind the handler; Python 2 did not.
             target, node.name = node.name, f"__jy_exc_{node.lineno}_{node.col_offset}__"
         if target is not None:
-            node.body.insert(0, self._assigned(target, node.name or "", node.body[0]))
+            # (text, number) takes the arguments of the exception apart.
+            parts = ".args" if target.startswith(("(", "[")) or "," in target else ""
+            node.body.insert(0, self._assigned(target, f"{node.name}{parts}", node.body[0]))
+        return node
+
+    def visit_Subscript(self, node: ast.Subscript) -> Any:
+        self.generic_visit(node)
+        value = node.value
+        error = isinstance(value, ast.Name) and value.id in self._errors
+        if error and isinstance(node.ctx, ast.Load) and not isinstance(node.slice, ast.Slice):
+            return self._call(node, "item", value, node.slice)
         return node
 
     def _assigned(self, target: str, name: str, place: ast.AST) -> ast.stmt:

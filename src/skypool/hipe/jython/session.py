@@ -156,6 +156,7 @@ class Session:
             "div": arithmetic.divide,
             "divisor": arithmetic.Divisor,
             "exec": self._exec,
+            "item": arithmetic.item,
             "idiv": arithmetic.divide_in_place,
             "mod": modulo,
             "print": self.printer.show,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from skypool.hipe.jython.reading import Prepared, prepare, unsupported_syntax
+from skypool.hipe.jython.reading import Prepared, prepare, token_list, unsupported_syntax
 
 __all__ = ["Translated", "parse", "translate"]
 
@@ -81,7 +81,7 @@ def parse(prepared: Prepared, name: str) -> Any:
         If it is no Jython 2.
     """
     from fissix import pytree
-    from fissix.pgen2 import driver, parse, tokenize
+    from fissix.pgen2 import driver, parse, token, tokenize
 
     grammar = _grammar("print_function" not in prepared.features)
     try:
@@ -89,12 +89,19 @@ def parse(prepared: Prepared, name: str) -> Any:
     except parse.ParseError as error:
         line = error.context[1][0]
         shown = (error.value or "").strip()
+        indented = error.type in (token.INDENT, token.DEDENT)
         what = f"syntax error at {shown!r}" if shown else "syntax error"
+        what = "unexpected indentation" if indented else what
         raise unsupported_syntax(name, line, what) from None
     except tokenize.TokenError as error:
         raise unsupported_syntax(name, error.args[1][0], f"{error.args[0]}") from None
     except IndentationError as error:
         raise unsupported_syntax(name, error.lineno or 1, f"{error.msg}") from None
+    except KeyError as error:  # a character that is no operator
+        line = next((t[2][0] for t in token_list(prepared.text) if t[1] == error.args[0]), 1)
+        raise unsupported_syntax(name, line, f"syntax error at {error.args[0]!r}") from None
+    except AssertionError:  # a form feed or the like where tokens cannot be
+        raise unsupported_syntax(name, 1, "the text cannot be cut into words") from None
     except (RecursionError, MemoryError):
         raise unsupported_syntax(name, 1, "the text is nested too deeply") from None
 
