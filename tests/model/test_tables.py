@@ -264,3 +264,9 @@ def test_repr():
         repr(sp.Table({"a": [1.0] * u.Jy})["a"])
         == "Column('a', shape=(1,), dtype=float64, unit='Jy')"
     )
+
+
+def test_ragged_complex_cells_that_are_all_empty():
+    cells = np.empty(1, dtype=object)
+    cells[0] = np.zeros(0, "c8")
+    assert len(sp.Table({"a": cells})["a"][0]) == 0

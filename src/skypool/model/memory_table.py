@@ -296,7 +296,10 @@ def _ragged(
         problems.add("arrays in cells have one axis; flatten them", "shape")
     made = np.empty(len(cells), dtype=object)
     for place, cell in enumerate(cells):
-        made[place] = clean_array(np.ravel(cell).astype(element), problems)
+        flat = np.ravel(cell)
+        # Nothing is lost of what has no elements.
+        flat = flat.astype(element) if flat.size else np.zeros(0, element)
+        made[place] = clean_array(flat, problems)
         if problems.found:
             break
     made.flags.writeable = False

@@ -143,13 +143,20 @@ class _Tree:
         self._files = files
         self._seen = {0}
         self.tai = parts[0].hdu.header.text("TIMESYS").upper() == "TAI"
+        self._exact: dict[int, Exact] = {}
         # Arrays that are known to have no world coordinates.
         self.without_wcs: list[dict[str, Any]] = []
 
     def name(self, number: int) -> str:
         header = self._parts[number].hdu.header
         name = header.text("EXTNAME").replace("/", "_") or f"HDU_{number}"
-        return str(exact_of(header).text("name", name))
+        return str(self._notes(number).text("name", name))
+
+    def _notes(self, number: int) -> Exact:
+        found = self._exact.get(number)
+        if found is None:
+            found = self._exact[number] = exact_of(self._parts[number].hdu.header)
+        return found
 
     def children(self, number: int) -> list[list[Any]]:
         """Return the children of a composite as pairs of name and dataset."""
@@ -181,7 +188,7 @@ class _Tree:
     def _dataset(self, number: int) -> dict[str, Any]:
         part = self._parts[number]
         header = part.hdu.header
-        exact = exact_of(header)
+        exact = self._notes(number)
         meta = parameters(header, exact, self.tai)
         info = exact.text("description", header.text("INFO____"))
         if part.dataset is None and part.reason:
