@@ -279,6 +279,10 @@ class Values(Reduced, Bean):
         try:
             return super().__getattr__(name)
         except AttributeError:
+            from skypool.hipe.numeric_arrays import ArrayData
+
+            if not hasattr(ArrayData, name):  # to be asked for it is no reason to read
+                raise
             return getattr(self._dataset.data, name)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:

@@ -328,6 +328,29 @@ class MetaData(JavaMap[Parameter]):
         self._check = _refuse
         return self
 
+    def _check_free(self) -> None:
+        if self._check is not None:
+            raise UsageError(_FROZEN, hint=_FROZEN_HINT)
+
+    def __delitem__(self, name: str) -> None:
+        self._check_free()
+        super().__delitem__(name)
+
+    def pop(self, name: str, *default: Any) -> Any:
+        """Take a parameter out and return it."""
+        self._check_free()
+        return super().pop(name, *default)
+
+    def popitem(self) -> tuple[str, Parameter]:
+        """Take the last parameter out and return it with its name."""
+        self._check_free()
+        return super().popitem()
+
+    def clear(self) -> None:
+        """Take all parameters out."""
+        self._check_free()
+        super().clear()
+
     def copy(self) -> MetaData:
         """Return metadata with parameters of their own."""
         return MetaData((name, parameter.copy()) for name, parameter in self.items())

@@ -212,17 +212,19 @@ class StorageQuery(Bean):
 
     def _chosen(self, refs: Iterable[ProductRef]) -> Found:
         """Return those for which the condition holds."""
-        found, asked = Found(), 0
+        found, answers = Found(), 0
         for ref in refs:
-            asked += 1
             try:
                 if self._holds(ref):
                     found.append(ref)
+                answers += 1
+            except NotFound:
+                continue  # what it asks for is not in the product
             except (QueryError, NameError, ImportError, SyntaxError):
                 raise
             except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
                 found.errors.append((ref, error))
-        if found.errors and len(found.errors) == asked:
+        if found.errors and not answers:
             raise found.errors[0][1]  # a mistake of the function, not of the data
         for failed, reason in found.errors:
             _log.warning("%s was left out: %s: %s", failed.urn, type(reason).__name__, reason)
@@ -230,10 +232,7 @@ class StorageQuery(Bean):
 
     def _holds(self, ref: ProductRef) -> bool:
         if self._function is not None:
-            try:
-                return bool(self._function(self._product(ref)))
-            except NotFound:
-                return False
+            return bool(self._function(self._product(ref)))
         rest = self._terms.rest
         return rest is None or self._evaluator.matches(self._product(ref), rest)
 

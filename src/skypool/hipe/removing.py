@@ -11,8 +11,10 @@ from skypool.pool.ref import Ref
 if TYPE_CHECKING:
     from skypool.hipe.pools import ProductPool
 
-__all__ = ["forget", "purge", "referrers", "remove"]
+__all__ = ["forget", "purge", "referrers", "remove", "versions_of"]
 
+# What the history says where an older version became the newest again.
+_BACK = "go back to "
 _log = logging.getLogger(__name__)
 
 
@@ -74,7 +76,7 @@ def forget(pool: ProductPool, refs: list[Ref]) -> None:
     core = pool.pool
     tracks: dict[int, list[Ref]] = {}
     for ref in refs:
-        tracks.setdefault(ref.track, []).append(ref)
+        tracks.setdefault(ref.track, []).extend(_same(ref))
     whole, parts = [], []
     for group in tracks.values():
         gone = {ref.number for ref in group}
@@ -85,14 +87,35 @@ def forget(pool: ProductPool, refs: list[Ref]) -> None:
         parts += group
         if group[0].latest.number in gone:
             # The newest cannot be given up: the one before it takes its place as the newest.
-            core.save(left[-1].product.replace(), message=f"go back to {left[-1].urn}")
+            core.save(left[-1].product.replace(), message=f"{_BACK}{left[-1].urn}")
     with core.commit(f"remove {', '.join(ref.urn for ref in refs)[:200]}") as commit:
         for ref in whole:
             commit.remove(ref, alone=True)
-        for ref in refs:
+        for ref in [ref for group in tracks.values() for ref in group]:
             if ref.tags:
                 commit.untag(ref, *ref.tags)
     _give_up(pool, parts)
+
+
+def versions_of(ref: Ref) -> list[Ref]:
+    """Return the versions of a product that were not given up, oldest first.
+
+    One that took the place of the newest again stands there alone.
+    """
+    kept = [old for old in ref.versions if not old.purged]
+    return [old for old in kept if _same(old)[-1].number == old.number]
+
+
+def _same(ref: Ref) -> list[Ref]:
+    """Return the versions that are a version: itself, and itself as the newest again."""
+    found = [ref]
+    for other in ref.versions:
+        if other.number != ref.number and other.hash == ref.hash and not other.purged:
+            newer = max(other, ref, key=lambda version: version.number)
+            commit = newer.view.identity.commit(newer.commit)
+            if commit is not None and commit.message.startswith(_BACK):
+                found.append(other)
+    return sorted(found, key=lambda version: version.number)
 
 
 def _give_up(pool: ProductPool, refs: list[Ref]) -> None:

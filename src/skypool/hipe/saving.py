@@ -48,7 +48,7 @@ class Tree:
         refs = self._refs(product) if isinstance(product, Context) else None
         made = product.core_with(refs, self._origin(product))
         self._above.discard(id(product))
-        if made is not product._core:
+        if self.key is not None and made is not product._core:
             _check(product, made)
         self._built[id(product)] = made
         self._kept.append(product)

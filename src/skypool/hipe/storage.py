@@ -204,8 +204,9 @@ class ProductStorage(Bean):
 
     def getVersions(self, ref: Any) -> JavaList[ProductRef]:
         """Return all versions of a product, oldest first."""
-        found = self._version(ref)
-        return JavaList(ProductRef(old, self) for old in found.versions if not old.purged)
+        from skypool.hipe.removing import versions_of
+
+        return JavaList(ProductRef(old, self) for old in versions_of(self._version(ref)))
 
     def getHead(self, ref: Any) -> ProductRef:
         """Return the newest version of a product."""

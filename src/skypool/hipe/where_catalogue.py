@@ -112,7 +112,7 @@ class Terms:
         return True
 
     def _part(self, part: ast.expr) -> None:
-        found = self._compared(part) or self._any_or_all(part)
+        found = self._compared(part) or self._any(part)
         if found is not None:
             self.texts.append(found)
         for key in dict.fromkeys(self._needed(part)):
@@ -229,21 +229,21 @@ class Terms:
             return f"{function}({data})" if function and data else None
         return None
 
-    def _any_or_all(self, part: ast.expr) -> str | None:
-        """Return `any(image > 1)` for `ANY(p['image'].data > 1)`; of `ALL` NaN are left out."""
+    def _any(self, part: ast.expr) -> str | None:
+        """Return `max(image) > 1` for `ANY(p['image'].data > 1)`."""
         if not isinstance(part, ast.Call) or not isinstance(part.func, ast.Name):
             return None
         inner = part.args[0] if len(part.args) == 1 else None
-        if part.func.id not in ("ANY", "ALL") or not isinstance(inner, ast.Compare):
+        if part.func.id != "ANY" or not isinstance(inner, ast.Compare):
             return None
         sign = _SIGNS.get(type(inner.ops[0])) if len(inner.ops) == 1 else None
         data = self._data(inner.left)
         value = self._evaluator.constant(inner.comparators[0])
         if sign is None or data is None or isinstance(value, str | bool):
             return None
-        if not isinstance(value, int | float) or part.func.id == "ALL":
+        if not isinstance(value, int | float) or sign == "==":
             return None
-        return f"any({data} {sign} {self._bind(value)})"
+        return f"{'max' if sign[0] == '>' else 'min'}({data}) {sign} {self._bind(value)}"
 
     def _data(self, node: ast.expr) -> str | None:
         """Return how the query language calls `p['table']['column'].data`."""

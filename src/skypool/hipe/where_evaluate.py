@@ -89,6 +89,7 @@ _COMPARE: Final[dict[type[ast.cmpop], Callable[[Any, Any], Any]]] = {
     ast.In: lambda item, group: item in group,
     ast.NotIn: lambda item, group: item not in group,
 }
+_ORDER: Final = (ast.Gt, ast.GtE, ast.Lt, ast.LtE)
 _LONGEST: Final = 1_000_000
 
 
@@ -266,8 +267,31 @@ class Evaluator:
                 return found
         return attribute(self._value(node.value), node.attr)
 
+    def _quantified(self, node: ast.Call, name: str) -> Any:
+        """Return `ANY(data > 1)` and the like from maximum and minimum, `MISSING` if they do not.
+
+        What is not in memory need not be read for it.
+        """
+        inner = node.args[0] if len(node.args) == 1 and not node.keywords else None
+        if not isinstance(inner, ast.Compare) or type(inner.ops[0]) not in _ORDER:
+            return MISSING
+        data = self._value(inner.left) if len(inner.ops) == 1 else None
+        if not isinstance(data, Values) or data.dtype.kind not in "iuf" or not data.size:
+            return MISSING
+        limit = self._value(inner.comparators[0])
+        if isinstance(limit, bool) or not isinstance(limit, int | float):
+            return MISSING
+        larger = isinstance(inner.ops[0], ast.Gt | ast.GtE)
+        extreme = data.max() if larger is (name == "ANY") else data.min()
+        holds = bool(_COMPARE[type(inner.ops[0])](extreme, limit))
+        return holds and (name == "ANY" or data.count() == data.size)
+
     def _call(self, node: ast.Call) -> Any:
         if isinstance(node.func, ast.Name):
+            if node.func.id in ("ANY", "ALL"):
+                found = self._quantified(node, node.func.id)
+                if found is not MISSING:
+                    return found
             function = self._names.function(node.func.id)
             if function is MISSING:
                 near = self._names.near(node.func.id)
@@ -282,10 +306,7 @@ class Evaluator:
         options = {str(part.arg): self._value(part.value) for part in node.keywords if part.arg}
         if not callable(function):
             raise NoMatch
-        try:
-            return function(*arguments, **options)
-        except NotFound:
-            raise NoMatch from None
+        return function(*arguments, **options)
 
 
 def truth(value: Any) -> bool:

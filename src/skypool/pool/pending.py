@@ -155,12 +155,19 @@ class Storing:
         return published
 
     def _note_targets(self, product: Product) -> None:
-        """Note the references to products that are saved in the same commit."""
-        for ref in product.refs.values():
-            if isinstance(ref, Pending):
-                if id(ref) not in self._targets:
-                    raise UsageError("a reference to a product of another commit that is not made")
-                self._saver.note_pending(ref, self._targets[id(ref)])
+        """Note the references to products that are saved in the same commit, at any depth."""
+        seen, waiting = {id(product)}, [product]
+        while waiting:
+            for ref in waiting.pop().refs.values():
+                if isinstance(ref, Pending):
+                    if id(ref) not in self._targets:
+                        raise UsageError(
+                            "a reference to a product of another commit that is not made"
+                        )
+                    self._saver.note_pending(ref, self._targets[id(ref)])
+                elif isinstance(ref, Product) and id(ref) not in seen:
+                    seen.add(id(ref))
+                    waiting.append(ref)
 
     def _number(self, item: Any) -> int:
         return self._targets[id(item)] if isinstance(item, Pending) else number_of(item)
