@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-__all__ = ["as_utc", "fine_time", "format_utc", "tai_to_utc", "time_of_fine_time"]
+from skypool.model.attributes.times import to_tai, to_utc
 
-# The first days with one second more between TAI and UTC (IERS, Bulletin C): 10 s before 1972-07.
-_LEAPS = tuple(
-    datetime(year, month, 1, tzinfo=UTC)
-    for year, month in (
-        *((1972, 7), (1973, 1), (1974, 1), (1975, 1), (1976, 1), (1977, 1), (1978, 1), (1979, 1)),
-        *((1980, 1), (1981, 7), (1982, 7), (1983, 7), (1985, 7), (1988, 1), (1990, 1), (1991, 1)),
-        *((1992, 7), (1993, 7), (1994, 7), (1996, 1), (1997, 7), (1999, 1), (2006, 1), (2009, 1)),
-        *((2012, 7), (2015, 7), (2017, 1)),
-    )
-)
-_TAI_LEAPS = tuple(leap + timedelta(seconds=11 + number) for number, leap in enumerate(_LEAPS))
+__all__ = ["as_utc", "fine_time", "format_utc", "time_of_fine_time"]
+
 _FINE_TIME_ZERO = datetime(1958, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-
-
-def tai_to_utc(tai: datetime) -> datetime:
-    """Return the UTC time of a TAI time; the second before for one within a leap second."""
-    number = bisect_right(_TAI_LEAPS, tai)
-    utc = tai - timedelta(seconds=10 + number)
-    if number < len(_LEAPS) and utc >= _LEAPS[number]:
-        utc = _LEAPS[number] - _MICROSECOND
-    return utc
 
 
 def fine_time(utc: datetime) -> int:
@@ -38,21 +19,22 @@ def fine_time(utc: datetime) -> int:
     Parameters
     ----------
     utc
-        An aware time.
+        A time; a naive one is UTC.
     """
-    tai = as_utc(utc) + timedelta(seconds=10 + bisect_right(_LEAPS, utc))
-    return (tai - _FINE_TIME_ZERO) // _MICROSECOND
+    return (to_tai(as_utc(utc)) - _FINE_TIME_ZERO) // _MICROSECOND
 
 
 def time_of_fine_time(microseconds: int) -> datetime:
     """Return the UTC time of a FineTime of HCSS (microseconds of TAI since 1958).
+
+    A time within a leap second becomes the same fraction of the second after it.
 
     Raises
     ------
     OverflowError
         If it is outside of the years 1 to 9999.
     """
-    return tai_to_utc(_FINE_TIME_ZERO + timedelta(microseconds=microseconds))
+    return to_utc(_FINE_TIME_ZERO + microseconds * _MICROSECOND, "TAI")
 
 
 def as_utc(value: date) -> datetime:

@@ -10,17 +10,17 @@ import posixpath
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from xml.parsers import expat
 
 from skypool.model.kinds import kind_of_class
+from skypool.model.times import time_of_fine_time
 
 __all__ = ["Descriptor", "Item", "NotADescriptorError", "is_named_like_one", "read_descriptor"]
 
 _NAME = re.compile(r"[\dC]+-[\w.]+-\d+\.xml\Z")
 _LARGEST = 256 * 1024**2
-_TAI_EPOCH = datetime(1958, 1, 1, tzinfo=UTC)
 
 
 class NotADescriptorError(Exception):
@@ -214,18 +214,9 @@ def _value(text: str, kind: str) -> Any:
 def _time(text: str) -> datetime:
     """Read a time: UTC as text, or microseconds of TAI since 1958."""
     if text.lstrip("-").isdigit():
-        return _of_fine_time(int(text))
+        return time_of_fine_time(int(text))
     found = datetime.fromisoformat(text.split(" (")[0].removesuffix(" UTC").removesuffix("Z"))
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-
-
-def _of_fine_time(microseconds: int) -> datetime:
-    from astropy.time import Time
-
-    tai = _TAI_EPOCH + timedelta(microseconds=microseconds)
-    utc = Time(tai.replace(tzinfo=None), scale="tai").utc
-    found: datetime = utc.to_datetime(leap_second_strict="silent")
-    return found.replace(tzinfo=UTC)
 
 
 _READERS: dict[str, Callable[[str], Any]] = {

@@ -83,7 +83,7 @@ def document(
     made = {
         "skypool": 1,
         "kind": kind,
-        "meta": ordered(_meta(header, exact, tree.tai), exact),
+        "meta": ordered(_meta(header, exact, tree.scale), exact),
         "datasets": named,
         "file": recipe,
     }
@@ -93,8 +93,8 @@ def document(
     return made
 
 
-def _meta(header: Header, exact: Exact, tai: bool) -> list[list[Any]]:
-    meta = parameters(header, exact, tai)
+def _meta(header: Header, exact: Exact, scale: str) -> list[list[Any]]:
+    meta = parameters(header, exact, scale)
     info = header.text("INFO____")
     absent = exact.notes.get("absent", ())
     if info and "description" not in absent and not any(e[0] == "description" for e in meta):
@@ -142,7 +142,7 @@ class _Tree:
         self._parts = parts
         self._files = files
         self._seen = {0}
-        self.tai = parts[0].hdu.header.text("TIMESYS").upper() == "TAI"
+        self.scale = parts[0].hdu.header.text("TIMESYS") or "UTC"
         self._exact: dict[int, Exact] = {}
         # Arrays that are known to have no world coordinates.
         self.without_wcs: list[dict[str, Any]] = []
@@ -189,7 +189,7 @@ class _Tree:
         part = self._parts[number]
         header = part.hdu.header
         exact = self._notes(number)
-        meta = parameters(header, exact, self.tai)
+        meta = parameters(header, exact, self.scale)
         info = exact.text("description", header.text("INFO____"))
         if part.dataset is None and part.reason:
             return unread(part.reason, meta)

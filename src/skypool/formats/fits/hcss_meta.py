@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from skypool.formats.fits.hcss_exact import Exact
 from skypool.formats.fits.hcss_names import dictionary_name
 from skypool.formats.fits.parameters import STRUCTURE, parse_time, plain_value
-from skypool.model.times import tai_to_utc
+from skypool.model.attributes.times import to_utc
 
 if TYPE_CHECKING:
     from skypool.formats.fits.cards import Card, Header
@@ -31,15 +31,15 @@ _PRIVATE = re.compile(
 _UNIT = re.compile(r"\[([^\]]*)\](?: (.*))?\Z", re.DOTALL)
 
 
-def listed(header: Header, tai: bool = False) -> list[tuple[str, Entry]]:
+def listed(header: Header, scale: str = "UTC") -> list[tuple[str, Entry]]:
     """Return keyword and parameter ([name, value, unit, description]) of each card that is one.
 
     Parameters
     ----------
     header
         Of any unit of the file.
-    tai
-        Whether the times of the file are TAI instead of UTC.
+    scale
+        Of the times in the file: UTC in those of HCSS.
     """
     names = {
         card.keyword[4:]: card.value
@@ -57,24 +57,24 @@ def listed(header: Header, tai: bool = False) -> list[tuple[str, Entry]]:
                 continue
             name = keyword if names else dictionary_name(keyword) or keyword
         if name not in found:
-            found[name] = (keyword, _entry(name, card, tai))
+            found[name] = (keyword, _entry(name, card, scale))
     return list(found.values())
 
 
-def parameters(header: Header, exact: Exact, tai: bool = False) -> list[Entry]:
+def parameters(header: Header, exact: Exact, scale: str = "UTC") -> list[Entry]:
     """Return the parameters of a header, with what its cards could not say.
 
     Parameters
     ----------
-    header, tai
+    header, scale
         As for `listed`.
     exact
         What stands in the header besides (see `hcss_exact`).
     """
-    return exact.meta(listed(header, tai))
+    return exact.meta(listed(header, scale))
 
 
-def _entry(name: str, card: Card, tai: bool) -> Entry:
+def _entry(name: str, card: Card, scale: str) -> Entry:
     value: Any = card.value
     unit, words = "", card.comment
     if type(value) in (int, float):
@@ -85,7 +85,7 @@ def _entry(name: str, card: Card, tai: bool) -> Entry:
         # Text that reads as a time is one: HCSS writes them so.
         time = parse_time(value)
         if time is not None:
-            value = tai_to_utc(time) if tai else time
+            value = to_utc(time, scale)
     entry = [name, plain_value(value)]
     if unit or words:
         entry.append(unit)
