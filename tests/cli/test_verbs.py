@@ -258,6 +258,47 @@ def test_find_writes_tables(sky: Sky, pool: Path) -> None:
     assert "--format" in sky("find", "--output", "x", code=2).err
 
 
+def test_find_in_several_pools(sky: Sky, pool: Path, tree: Path) -> None:
+    write(tree / "new/m83.fits", image(7, OBSERVER="me", EXPTIME=5.0))
+    sky("-p", "./mine", "add", "new/m83.fits")
+    both = ("-p", "./pool", "-p", "./mine")
+    query = "object == 'M83'"
+    hits = sky("find", query, *both, "--json").lines
+    one = sky("find", query, "-p", "./pool", "--json").lines
+    assert [hit for hit in hits if hit["pool"] == "./pool"] == [{"pool": "./pool"} | h for h in one]
+    assert [hit["name"] for hit in hits if hit["pool"] == "./mine"] == ["new/m83.fits"]
+    assert set(hits[0]) == FIND_KEYS | {"pool"}
+    assert sky("-p", "./mine", "find", query, "-p", "./pool", "--count").out == f"{len(hits)}\n"
+    named = sky("find", query, *both, "-q").out.splitlines()
+    assert named == [f"{hit['pool']}\t{hit['name']}" for hit in hits]
+    words = sky("find", query, *both, "-0").out.split("\0")[:-1]
+    assert words == [word for hit in hits for word in (hit["pool"], hit["name"])]
+    assert sky("find", query, *both).out.splitlines()[0].split("\t")[:2] == named[0].split("\t")
+    # a key of one of them only
+    columns = sky("find", "has(observer)", *both, "-c", "observer,exposure").out
+    assert columns == "./mine\tnew/m83.fits\tme\t5.0\n"
+    rows = sky("find", query, *both, "--format", "csv", "-s", "-name").out.splitlines()
+    assert rows[0].startswith("pool,name,")
+    assert {row.split(",")[0] for row in rows[1:]} == {"./pool", "./mine"}
+    facets = sky("find", query, *both, "--facets", "observer", "--json").json["facets"]
+    assert facets["observer"] == [{"value": "me", "count": 1}, {"value": None, "count": len(one)}]
+    # the same pool twice is one pool
+    assert len(sky("find", query, "-p", "./mine", "-p", "mine/", "--json").lines) == 1
+
+
+def test_other_verbs_take_one_pool(sky: Sky, pool: Path, tree: Path) -> None:
+    sky("-p", "./mine", "init")
+    both = ("-p", "./pool", "-p", "./mine")
+    for words in (["ls"], ["show", "x"], ["add", "obs"], ["init"], ["gc"], ["info"]):
+        error = sky(*words, *both, "--json", code=2).json["error"]
+        assert error["code"] == "usage"
+        assert "one pool" in error["message"]
+    for words in (["--save", "x"], ["--saved", "x"]):
+        assert "together" in sky("find", "", *both, *words, code=2).err
+    assert "nowhere" in sky("find", "-p", "./pool", "-p", "nowhere", code=10).err
+    assert "did you mean" in sky("find", "objet == 'M83'", *both, code=2).err
+
+
 def test_find_keeps_searches(sky: Sky, pool: Path) -> None:
     found = sky("find", "object == 'M83'", "--save", "m83", "-s", "-name", "-q").out.splitlines()
     assert found == sky("find", "--saved", "m83", "-q").out.splitlines()

@@ -9,6 +9,7 @@ import pytest
 
 import skypool as sp
 from skypool import errors
+from skypool.errors import QueryError
 from skypool.pool.results import values as values_module
 
 KEYS = ["instrument", "band", "flux", "od", "when", "good", "Mixed", "MIXED", "wavelength", "chip"]
@@ -378,3 +379,13 @@ def test_table(pool, way):
         assert row["tags"] == ", ".join(ref.tags)
     lengths = pool.find("wavelength > '0 um' and wavelength != '250 um'").to_table("wavelength")
     assert lengths["wavelength"].unit == "um"
+
+
+def test_a_key_of_one_of_several_pools_is_no_mistake(tmp_path):
+    one, two = sp.Pool(tmp_path / "one"), sp.Pool(tmp_path / "two")
+    one.save(sp.Product(meta={"odNumber": 98}), name="a")
+    two.save(sp.Product(meta={"odNumbers": 98}), name="b")
+    hits = sp.find("odNumber == 98 or odNumbers == 98", pools=[one, two], order_by="odNumbers")
+    assert [ref.name for ref in hits] == ["b", "a"]
+    with pytest.raises(QueryError, match="odNumbr"):
+        sp.find("odNumbr == 98", pools=[one, two])

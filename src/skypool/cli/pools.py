@@ -238,7 +238,8 @@ def complete_names(ctx: click.Context, incomplete: str) -> Iterator[str]:
     str
     """
     root = ctx.find_root()
-    state = State(pool=ctx.params.get("pool_option") or root.params.get("pool_option"))
+    named = ctx.params.get("pool_option") or root.params.get("pool_option") or ()
+    state = State(pools=tuple(named)[-1:])
     folder = incomplete.rpartition("/")[0]
     try:
         place = state.place()

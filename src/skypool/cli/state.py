@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from skypool.config import Settings, from_environment
-from skypool.errors import PoolNotFound
+from skypool.errors import PoolNotFound, UsageError
 
 if TYPE_CHECKING:
     from skypool.pool.pool import Pool
@@ -54,8 +54,8 @@ class State:
 
     Attributes
     ----------
-    pool
-        What `-p` gave; None without.
+    pools
+        What `-p` gave, before the verb and behind it.
     json
         Whether one JSON object (or one a line) is wanted.
     debug
@@ -66,11 +66,51 @@ class State:
         What the environment says.
     """
 
-    pool: str | None = None
+    pools: tuple[str, ...] = ()
     json: bool = False
     debug: bool = False
     no_colour: bool = False
     settings: Settings = field(default_factory=from_environment)
+
+    @property
+    def pool(self) -> str | None:
+        """The one pool that `-p` gave; None without.
+
+        Raises
+        ------
+        UsageError
+            It gave several.
+        """
+        if len(self.pools) > 1:
+            raise UsageError(
+                f"this verb works on one pool, not on {len(self.pools)}",
+                hint="name one with -p; only `find` asks several at once",
+            )
+        return self.pools[0] if self.pools else None
+
+    def open_several(self, *, at: str | None = None) -> dict[str, Pool]:
+        """Open all pools that `-p` gave, by what they were called; each once.
+
+        Parameters
+        ----------
+        at
+            Commit number or time: each of them as it was then.
+
+        Raises
+        ------
+        PoolNotFound
+            One is not there.
+        """
+        opened: dict[str, Pool] = {}
+        seen: set[str] = set()
+        for text in self.pools:
+            place = self._named(text, "option")
+            folder = os.path.realpath(place.folder)
+            if folder not in seen:
+                seen.add(folder)
+                pool = self._open_named(place)
+                opened[text] = pool if at is None else pool.at(at)
+        return opened
 
     def place(self) -> Place | None:
         """Find the pool: `-p`, `$SKYPOOL`, the nearest upwards, the default pool.
@@ -132,17 +172,20 @@ class State:
                 hint="make one with `skypool init`, add to one with `skypool add`, or name one"
                 " with -p POOL or $SKYPOOL; `skypool pools` lists those that have names",
             )
+        # Mode "a" would make a missing pool; only `add` and `init` may.
+        mode: Mode = "a" if write and place.exists else "r"
+        pool = self._open_named(place, mode=mode)
+        return pool if at is None else pool.at(at)
+
+    def _open_named(self, place: Place, *, mode: Mode = "r") -> Pool:
         beside = os.path.join(os.curdir, place.text)
-        if not place.exists and place.text == self.pool and _is_pool(beside):
+        if not place.exists and place.text in self.pools and _is_pool(beside):
             raise PoolNotFound(
                 f"there is no pool called {place.text!r}",
                 candidates=[beside],
                 hint="a bare name is a pool of yours; the one in this folder is a path",
             )
-        # Mode "a" would make a missing pool; only `add` and `init` may.
-        mode: Mode = "a" if write and place.exists else "r"
-        pool = self.open_place(place, mode=mode)
-        return pool if at is None else pool.at(at)
+        return self.open_place(place, mode=mode)
 
     def open_place(self, place: Place, *, mode: Mode = "r") -> Pool:
         """Open the pool at a place.

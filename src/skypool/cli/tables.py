@@ -6,8 +6,8 @@ import importlib
 import io
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
@@ -20,12 +20,30 @@ if TYPE_CHECKING:
     from skypool.pool.ref import Ref
     from skypool.pool.results.hits import Hits
 
-__all__ = ["print_columns", "print_facets", "write_table"]
+__all__ = ["Labels", "label", "print_columns", "print_facets", "write_table"]
 
 _BLOCK = 500
 
 
-def print_columns(state: State, hits: Hits) -> None:
+Labels: TypeAlias = "Mapping[str, str] | None"
+"""What pools were called, by their folders; None where only one is asked."""
+
+
+def label(labels: Labels, ref: Ref) -> str:
+    """Return what the pool of a product was called.
+
+    Parameters
+    ----------
+    labels
+        Of several pools.
+    ref
+        The product.
+    """
+    assert labels is not None
+    return labels[ref.view.session.folder.path]
+
+
+def print_columns(state: State, hits: Hits, labels: Labels) -> None:
     """Print the names of products and their values of the hits' columns.
 
     Parameters
@@ -34,15 +52,22 @@ def print_columns(state: State, hits: Hits) -> None:
         The run.
     hits
         What was found.
+    labels
+        Of several pools.
     """
     if state.json:
         for ref, values in _rows(hits):
             known = dict(zip(hits.columns, values, strict=True))
-            click.echo(to_json(found(ref) | {"columns": known}))
+            pool = {} if labels is None else {"pool": label(labels, ref)}
+            click.echo(to_json(pool | found(ref) | {"columns": known}))
         return
-    heads = ["NAME", *(key.upper() for key in hits.columns)]
-    table = Table(heads, colour=state.colour, tabs=True)
-    cells = ([ref.name or ref.urn, *map(_cell, values)] for ref, values in _rows(hits))
+    first = [] if labels is None else ["POOL"]
+    heads = [*first, "NAME", *(key.upper() for key in hits.columns)]
+    table = Table(heads, flexible=len(first), colour=state.colour, tabs=True)
+    cells = (
+        [*(label(labels, ref) for _ in first), ref.name or ref.urn, *map(_cell, values)]
+        for ref, values in _rows(hits)
+    )
     for line in table.lines(cells):
         click.echo(line)
 
@@ -96,7 +121,7 @@ def print_facets(state: State, hits: Hits, keys: Sequence[str]) -> None:
         click.echo(line)
 
 
-def write_table(hits: Hits, format_: str, output: str | None) -> None:
+def write_table(hits: Hits, format_: str, output: str | None, labels: Labels) -> None:
     """Write hits as a table of another format, to a new file or to standard output.
 
     Parameters
@@ -107,12 +132,20 @@ def write_table(hits: Hits, format_: str, output: str | None) -> None:
         csv, ecsv, votable or parquet.
     output
         The file; None for standard output.
+    labels
+        Of several pools.
     """
     if format_ == "parquet":
         _need_parquet(output)
     if output is not None and os.path.lexists(output):
         raise Conflict(f"{output} is there already", hint="choose another name, or remove it")
-    data = _written(hits.to_table(), format_)
+    table = hits.to_table()
+    if labels is not None:
+        called = [label(labels, ref) for ref in hits]
+        if "pool" in table.colnames:
+            table.remove_column("pool")
+        table.add_column(called, name="pool", index=0)
+    data = _written(table, format_)
     if output is None:
         click.echo(data, nl=False)
         return

@@ -26,6 +26,13 @@ def _set(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
     return callback
 
 
+def _add_pools(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> Any:
+    state = ctx.find_object(State)
+    if state is not None:
+        state.pools = (*state.pools, *value)
+    return value
+
+
 def common_options() -> list[click.Parameter]:
     """Make the options that stand before the verb or anywhere behind it.
 
@@ -37,9 +44,10 @@ def common_options() -> list[click.Parameter]:
         click.Option(
             ["-p", "--pool", "pool_option"],
             metavar="POOL",
-            callback=_set("pool"),
+            multiple=True,
+            callback=_add_pools,
             expose_value=False,
-            help="Name, path or URL of the pool.",
+            help="Name, path or URL of the pool; `find` takes several.",
         ),
         click.Option(
             ["--json", "json_option"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +80,7 @@ class Search:
 def find(views: Sequence[View], search: Search) -> Hits:
     """Return the products that a search finds, in one pool or in several."""
     tree, order = search.check()
+    _check_known(views, search, tree, order)
     try:
         parts = [_in_pool(view, search, tree, order, alone=len(views) == 1) for view in views]
     except QueryError as error:
@@ -159,17 +160,25 @@ def find_in_pools(
     return find(views, search)
 
 
+def _check_known(
+    views: Sequence[View], search: Search, tree: Node, order: Sequence[OrderKey]
+) -> None:
+    """Refuse names that no product of any of the pools has, where a similar one exists."""
+    from skypool.query.check import check_names
+
+    known: Collection[str] = views[0].session.catalogue.keys()
+    if len(views) > 1:
+        known = list({key: None for view in views for key in view.session.catalogue.keys()})  # noqa: SIM118 (no mapping)
+    if search.text:
+        check_names(tree, known, search.text)
+    check_keys([key.key for key in order], known, "order_by")
+
+
 def _in_pool(
     view: View, search: Search, tree: Node, order: Sequence[OrderKey], *, alone: bool
 ) -> Hits:
-    from skypool.query.check import check_names
     from skypool.query.sky import split_nearest
 
-    known = view.session.catalogue.keys()
-    if search.text:
-        check_names(tree, known, search.text)
-    if alone:
-        check_keys([key.key for key in order], known, "order_by")
     place, rest = split_nearest(tree)
     if place is not None and not alone:
         raise UsageError("nearest() is asked of one pool", hint="ask one pool after the other")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from skypool.cli.pools import found
 from skypool.cli.state import State
-from skypool.cli.tables import print_columns, print_facets, write_table
+from skypool.cli.tables import Labels, label, print_columns, print_facets, write_table
 from skypool.cli.text import Table, plain, size_text, to_json
 from skypool.cli.verb import REF, at_option, verb
 from skypool.errors import UsageError
@@ -17,6 +17,7 @@ from skypool.errors import UsageError
 if TYPE_CHECKING:
     from skypool.pool.pool import Pool
     from skypool.pool.ref import Ref
+    from skypool.pool.results.hits import Hits
 
 __all__ = ["find_verb", "ls_verb"]
 
@@ -53,6 +54,7 @@ def ls_verb(state: State, prefix: str | None, quiet: bool, null: bool, at: str |
         ('find "od == 98" -c instrument,band -s -saved', "columns, newest first"),
         ("find --facets instrument,band", "how many of each"),
         ("find 'covers($object)' --object 'M 83'", "images of an object, by its name"),
+        ("find \"object == 'M83'\" -p survey -p ./mine", "in several pools at once"),
         ("find \"object == 'M83'\" -q | xargs -n1 skypool path", "real files, for any program"),
     ],
 )
@@ -124,27 +126,53 @@ def find_verb(
     )
     if output is not None and format_ == "table":
         raise UsageError("--output goes with --format", hint="--format csv --output FILE")
+    wanted = _Wanted(count, _keys(facets), format_, output, quiet, null)
     keys = _keys(options.pop("columns"))
     options["values"] = _values(options.pop("target"))
-    pool = state.open(write=save is not None, at=at)
     text = query[0] if query else ""
-    hits = pool.find(text, saved=saved, columns=keys, **options)
-    _check_keys(pool, hits.columns)
+    labels: Labels = None
+    if len(state.pools) > 1:
+        _check_together({"several pools": True, "--save": save, "--saved": saved})
+        from skypool.pool.finding import find_in_pools
+
+        opened = state.open_several(at=at)
+        pools = list(opened.values())
+        labels = {pool.path: called for called, pool in opened.items()}
+        hits = find_in_pools(text, pools=pools, columns=keys, **options)
+    else:
+        pools = [state.open(write=save is not None, at=at)]
+        hits = pools[0].find(text, saved=saved, columns=keys, **options)
+    _check_keys(pools, hits.columns)
     if save is not None:
         kept = {key: value for key, value in options.items() if value is not None}
-        pool.save_search(save, text, columns=keys, **kept)
+        pools[0].save_search(save, text, columns=keys, **kept)
         state.note(f"saved as {save!r}; `skypool find --saved {save!r}` asks it again")
-    if count:
+    _show(state, hits, labels, pools, wanted)
+
+
+class _Wanted(NamedTuple):
+    """What to show of what was found."""
+
+    number: bool
+    facets: tuple[str, ...]
+    format: str
+    output: str | None
+    quiet: bool
+    null: bool
+
+
+def _show(state: State, hits: Hits, labels: Labels, pools: list[Pool], wanted: _Wanted) -> None:
+    if wanted.number:
         click.echo(to_json({"count": len(hits)}) if state.json else str(len(hits)))
-    elif facets is not None:
-        _check_keys(pool, _keys(facets))
-        print_facets(state, hits, _keys(facets))
-    elif format_ != "table":
-        write_table(hits, format_, output)
-    elif hits.columns and not (quiet or null):
-        print_columns(state, hits)
+    elif wanted.facets:
+        _check_keys(pools, wanted.facets)
+        print_facets(state, hits, wanted.facets)
+    elif wanted.format != "table":
+        write_table(hits, wanted.format, wanted.output, labels)
+    elif hits.columns and not (wanted.quiet or wanted.null):
+        print_columns(state, hits, labels)
     else:
-        _print(state, hits, quiet, null)
+        _print(state, hits, wanted.quiet, wanted.null, labels)
 
 
 def _check_together(given: dict[str, Any]) -> None:
@@ -158,11 +186,13 @@ def _keys(text: str | None) -> tuple[str, ...]:
     return tuple(key.strip() for key in (text or "").split(",") if key.strip())
 
 
-def _check_keys(pool: Pool, keys: tuple[str, ...]) -> None:
-    if keys and pool.exists:
+def _check_keys(pools: list[Pool], keys: tuple[str, ...]) -> None:
+    views = [pool.view for pool in pools if pool.exists]
+    if keys and views:
         from skypool.pool.results.ordering import check_keys
 
-        check_keys(keys, pool.view.session.catalogue.keys(), "a column")
+        known = [key for view in views for key in tuple(view.session.catalogue.keys())]
+        check_keys(keys, known, "a column")
 
 
 def _values(target: str | None) -> dict[str, object] | None:
@@ -174,27 +204,43 @@ def _values(target: str | None) -> dict[str, object] | None:
     return {"object": resolve(target)}
 
 
-def _print(state: State, refs: Iterable[Ref], quiet: bool, null: bool) -> None:
+def _print(
+    state: State, refs: Iterable[Ref], quiet: bool, null: bool, labels: Labels = None
+) -> None:
     if state.json:
         for ref in refs:
-            click.echo(to_json(found(ref)))
-    elif null:
+            pool = {} if labels is None else {"pool": label(labels, ref)}
+            click.echo(to_json(pool | found(ref)))
+    elif quiet or null:
         for ref in refs:
-            click.echo((ref.name or ref.urn) + "\0", nl=False)
-    elif quiet:
-        for ref in refs:
-            click.echo(plain(ref.name or ref.urn))
+            words = [ref.name or ref.urn]
+            if labels is not None:
+                words.insert(0, label(labels, ref))
+            if null:
+                click.echo("".join(f"{word}\0" for word in words), nl=False)
+            else:
+                click.echo("\t".join(map(plain, words)))
     else:
-        table = Table(
-            ["NAME", ">VER", "KIND", "TYPE", ">SIZE", "TAGS"], colour=state.colour, tabs=True
-        )
-        for line in table.lines(_cells(refs, table.terminal)):
+        heads = ["NAME", ">VER", "KIND", "TYPE", ">SIZE", "TAGS"]
+        if labels is not None:
+            heads.insert(0, "POOL")
+        table = Table(heads, flexible=len(heads) - 6, colour=state.colour, tabs=True)
+        for line in table.lines(_cells(refs, table.terminal, labels)):
             click.echo(line)
 
 
-def _cells(refs: Iterable[Ref], terminal: bool) -> Iterator[list[str]]:
+def _cells(refs: Iterable[Ref], terminal: bool, labels: Labels) -> Iterator[list[str]]:
     for ref in refs:
+        first = [] if labels is None else [label(labels, ref)]
         size, code = str(ref.size), ref.type
         if terminal:
             size, code = size_text(ref.size), "" if code == "Unknown" else code
-        yield [ref.name or ref.urn, str(ref.version), ref.kind, code, size, ", ".join(ref.tags)]
+        yield [
+            *first,
+            ref.name or ref.urn,
+            str(ref.version),
+            ref.kind,
+            code,
+            size,
+            ", ".join(ref.tags),
+        ]
