@@ -35,18 +35,18 @@ def extreme_key(function: str, dataset: str, column: str = "") -> str:
     return PREFIX.join(("", function, dataset, column))
 
 
-def extreme_values(document: Mapping[str, Any]) -> list[list[Any]]:
+def extreme_values(document: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     """Return keys, values and units of the datasets of a document, as its metadata are listed."""
-    found: dict[tuple[str, str], list[list[Any]]] = {}
+    found: dict[tuple[str, str], list[tuple[Any, ...]]] = {}
     for name, column, values in _all("", document["datasets"]):
         place = name.casefold(), column.casefold()
         if place in found:  # which is meant depends on the case; it is left to the evaluator
-            values = [[extreme_key(UNKNOWN, name, column), True]]
+            values = [(extreme_key(UNKNOWN, name, column), True)]
         found[place] = values
     return [value for values in found.values() for value in values]
 
 
-def _all(above: str, datasets: Sequence[Any]) -> Iterator[tuple[str, str, list[list[Any]]]]:
+def _all(above: str, datasets: Sequence[Any]) -> Iterator[tuple[str, str, list[tuple[Any, ...]]]]:
     for name, dataset in datasets:
         path = above + name
         match dataset["is"]:
@@ -56,7 +56,7 @@ def _all(above: str, datasets: Sequence[Any]) -> Iterator[tuple[str, str, list[l
                 plain = not dataset.get("dtype", "U").startswith(("bool", "U", "complex"))
                 yield path, "", _values(path, "", dataset, plain=plain)
             case "table":
-                yield path, "", [[extreme_key("count", path), dataset["rows"]]]
+                yield path, "", [(extreme_key("count", path), dataset["rows"])]
                 for column in dataset["columns"]:
                     yield (
                         path,
@@ -70,13 +70,15 @@ def _is_plain(column: Mapping[str, Any]) -> bool:
     return "null" not in column and letters in _PLAIN
 
 
-def _values(path: str, column: str, obj: Mapping[str, Any], *, plain: bool) -> list[list[Any]]:
+def _values(
+    path: str, column: str, obj: Mapping[str, Any], *, plain: bool
+) -> list[tuple[Any, ...]]:
     known = extremes(obj.get("stats")) if plain else None
     if known is None:
-        return [[extreme_key(UNKNOWN, path, column), True]]
+        return [(extreme_key(UNKNOWN, path, column), True)]
     unit = obj.get("unit") or ""
-    values: list[list[Any]] = [[extreme_key("count", path, column), known.values]]
+    values: list[tuple[Any, ...]] = [(extreme_key("count", path, column), known.values)]
     if known.maximum is not None:
-        values.append([extreme_key("max", path, column), known.maximum, unit])
-        values.append([extreme_key("min", path, column), known.minimum, unit])
+        values.append((extreme_key("max", path, column), known.maximum, unit))
+        values.append((extreme_key("min", path, column), known.minimum, unit))
     return values

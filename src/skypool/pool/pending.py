@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from skypool.catalogue.interface import Draft, Published
 from skypool.errors import UsageError
 from skypool.model.product import Product
+from skypool.pool.collector import still
 from skypool.pool.ref import Ref
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ __all__ = ["Pending", "Save", "Storing", "number_of"]
 # What is stored so far is made durable and indexed after so many documents, or bytes.
 _STAGE_DOCUMENTS = 5000
 _STAGE_BYTES = 512 * 1024**2
+_MANY = 20
 
 
 class Pending:
@@ -126,8 +129,12 @@ class Storing:
         self._pending: list[Pending] = []
         self._targets: dict[int, int] = {}
 
-    def take(self, saves: Iterable[Save]) -> None:
+    def take(self, saves: Sequence[Save]) -> None:
         """Store products."""
+        with _still_for(len(saves)):
+            self._take(saves)
+
+    def _take(self, saves: Iterable[Save]) -> None:
         for pending, name, tags in saves:
             product = pending.product
             self._note_targets(product)
@@ -140,14 +147,17 @@ class Storing:
         """Index what is stored so far, so that neither memory nor the last step grow."""
         saver, written = self._saver, self.writer.bytes_written
         if len(saver.documents) >= _STAGE_DOCUMENTS or written - self._staged_at > _STAGE_BYTES:
-            self._session.stage(self.writer, saver.documents)
+            with _still_for(len(saver.documents)):
+                self._session.stage(self.writer, saver.documents)
             saver.documents = []
             self._staged_at = written
 
     def publish(self, view: View, tags: Iterable[tuple[Any, str, bool]]) -> Published:
         """Commit; what was pending has become versions then."""
         self.draft.tags.extend((tag, self._number(item), wanted) for item, tag, wanted in tags)
-        published = self._session.publish(self.draft, self.writer, self._saver.documents)
+        documents = self._saver.documents
+        with _still_for(len(documents)):
+            published = self._session.publish(self.draft, self.writer, documents)
         for pending in self._pending:
             target = self._targets[id(pending)]
             urn = target if target > 0 else published.urns[-1 - target]
@@ -171,6 +181,11 @@ class Storing:
 
     def _number(self, item: Any) -> int:
         return self._targets[id(item)] if isinstance(item, Pending) else number_of(item)
+
+
+def _still_for(count: int) -> AbstractContextManager[None]:
+    """Keep the collector still for many products, which are small then."""
+    return still() if count >= _MANY else nullcontext()
 
 
 def number_of(item: Any) -> int:

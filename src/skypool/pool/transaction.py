@@ -23,9 +23,12 @@ __all__ = ["Pending", "RemoveReport", "Transaction"]
 
 # Products of one commit that wait in memory for its end: so many, or of so many bytes. Up to
 # this size a commit can be written once more where chunks that it reuses were reclaimed; a
-# larger one is stored product by product.
+# larger one is stored as it comes.
 _WAITING = 500
 _WAITING_BYTES = 128 * 1024**2
+# Products that are stored together in such a larger one: so many, or of so many bytes.
+_TOGETHER = 100
+_TOGETHER_BYTES = 16 * 1024**2
 
 
 class RemoveReport(Sequence[str]):
@@ -93,12 +96,12 @@ class Transaction:
             check_name(name)
         pending = Pending(product, name)
         self._saves.append(Save(pending, name, tuple(check_tag(tag) for tag in _texts(tags))))
-        if self._storing is not None:
-            self._store_now()
-            return pending
         self._waiting_bytes += sum(map(_bytes_in_memory, product.datasets.values()))
-        many = len(self._saves) > 1 and self._waiting_bytes > _WAITING_BYTES
-        if many or len(self._saves) >= _WAITING:
+        if self._storing is not None:
+            many, large = _TOGETHER, self._waiting_bytes > _TOGETHER_BYTES
+        else:
+            many, large = _WAITING, len(self._saves) > 1 and self._waiting_bytes > _WAITING_BYTES
+        if large or len(self._saves) >= many:
             self._store_now()
         return pending
 
