@@ -311,3 +311,28 @@ def test_classes_of_datasets_and_of_their_values():
         "waves": None,
         "odd": "herschel.ia.dataset.spectrum.Mine",
     }
+
+
+WCS = (
+    "CTYPE1  = 'RA---TAN'",
+    "CTYPE2  = 'DEC--TAN'",
+    "CRVAL1  = 17.5",
+    "CRVAL2  = 35.5",
+    "HIERARCH  key.CRVAL1='crval1'",
+)
+
+
+def test_coordinates_in_the_primary_header_alone():
+    stored = Stored(primary(*WCS, children=(1, 2)) + image("image") + image("error"))
+    assert stored.datasets["image"].wcs.wcs.crval.tolist() == [17.5, 35.5]
+    assert stored.datasets["error"].wcs.wcs.crval.tolist() == [17.5, 35.5]
+    other = primary(*WCS, children=(1,), kind="herschel.x.Other") + image("image")
+    assert Stored(other).datasets["image"].wcs is None
+
+
+def test_a_plain_image_with_key_cards():
+    """As programs write it that copy the header of a map of HCSS."""
+    cards = ["SIMPLE  = T", "BITPIX  = 8", "NAXIS   = 1", "NAXIS1  = 2"]
+    cards += ["META_1  =                 64.5 / [] Number of detector columns"]
+    found = meta(Stored(unit([*cards, "HIERARCH  key.META_1='detDouble'"], b"ab")).document["meta"])
+    assert found["detDouble"] == [64.5, "", "Number of detector columns"]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from skypool.formats.fits.layout import Hdu
     from skypool.formats.fits.units import Part
 
-__all__ = ["check", "document", "is_hcss", "ordered"]
+__all__ = ["check", "document", "has_image_wcs", "is_hcss", "ordered"]
 
 
 def is_hcss(header: Header) -> bool:
@@ -79,7 +79,7 @@ def document(
     named = [[name, dataset] for name, (_, dataset) in zip(names, datasets, strict=True)]
     kind = exact.text("kind", kind_of_class(header.text("CLASS___")))
     if is_kind(kind, "SimpleImage") or is_kind(kind, "SimpleCube"):
-        _share_wcs(dict(named), tree.without_wcs)
+        _share_wcs(dict(named), has_image_wcs(header), tree.without_wcs)
     made = {
         "skypool": 1,
         "kind": kind,
@@ -107,12 +107,21 @@ def history_lines(header: Header) -> list[str]:
     return [str(card.value) for card in header if card.keyword == "HISTORY"]
 
 
-def _share_wcs(datasets: dict[str, dict[str, Any]], without: list[dict[str, Any]]) -> None:
-    """Give the coordinates of the image to error, coverage … that come without.
+def has_image_wcs(header: Header) -> bool:
+    """Say whether a primary header has the coordinates of an image, as old files may alone."""
+    return "CTYPE1" in header and "CRVAL1" in header
+
+
+def _share_wcs(
+    datasets: dict[str, dict[str, Any]], primary: bool, without: list[dict[str, Any]]
+) -> None:
+    """Give the coordinates of the product to the image, and its to error, coverage and so on.
 
     In HCSS they belong to the product; not all versions repeat them in each unit.
     """
     image = datasets.get("image", {})
+    if primary and image.get("is") == "array" and not any(image is other for other in without):
+        image.setdefault("wcs", {"hdu": 0})
     for dataset in datasets.values():
         if any(dataset is other for other in without):
             continue

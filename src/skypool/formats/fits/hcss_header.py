@@ -138,7 +138,8 @@ class HcssHeader:
             if keyword == "DATE-OBS":
                 cards += parameter_cards("DATE_OBS", parameter)
             return keyword, cards
-        keyword = f"META_{self._unnamed}"
+        # Keywords have 8 characters.
+        keyword = f"META_{self._unnamed}" if self._unnamed < 1000 else f"M{self._unnamed}"
         self._unnamed += 1
         return keyword, parameter_cards(keyword, parameter)
 
@@ -223,20 +224,18 @@ class HcssHeader:
 
 
 def _by_keyword(wcs: str) -> dict[str, str]:
+    """Return the cards of world coordinates, without those that no reader understands."""
     cards: dict[str, str] = {}
     for start in range(0, len(wcs), 80):
-        text = wcs[start : start + 80]
-        cards.setdefault(text[:8].rstrip(), text.ljust(80))
+        text = wcs[start : start + 80].ljust(80)
+        if text.isascii() and not parse_header(text.encode("ascii")).bad:
+            cards.setdefault(text[:8].rstrip(), text)
     return cards
 
 
 def _fitted(raw: str, name: str, parameter: Parameter) -> list[str]:
     """Return the card of world coordinates with the rest of its comment; none if it differs."""
-    try:
-        header = parse_header(raw.encode("ascii"))
-    except UnicodeEncodeError:
-        return []
-    comment = header.cards[0].comment
+    comment = parse_header(raw.encode("ascii")).cards[0].comment
     number = isinstance(parameter.value, int | float) and not isinstance(parameter.value, bool)
     whole = comment_of("", parameter.description)
     if number:

@@ -17,7 +17,7 @@ import numpy as np
 
 from skypool.codec.scaling import stored
 from skypool.errors import UsageError
-from skypool.formats.fits.hcss import history_lines
+from skypool.formats.fits.hcss import has_image_wcs, history_lines
 from skypool.formats.fits.hcss_cards import banner
 from skypool.formats.fits.hcss_exact import check_of
 from skypool.formats.fits.hcss_header import HcssHeader
@@ -83,8 +83,8 @@ def write_hcss(product: Product, out: BinaryIO | Callable[[bytes], Any]) -> int:
     Raises
     ------
     UsageError
-        Before a byte is written, if FITS cannot hold one of the datasets: the message says which
-        and why.
+        If FITS cannot hold one of the datasets: the message says which and why. Nothing is
+        written then, unless only the values of a table show it.
     """
     return _Writer(product, out if callable(out) else out.write).write()
 
@@ -95,6 +95,7 @@ class _Writer:
         self._write = write
         self._written = 0
         self._classes = _known_classes(product)
+        self._has_wcs = False
 
     def write(self) -> int:
         tops = _with_bridges(self._product)
@@ -114,8 +115,8 @@ class _Writer:
         image = tops.get("image")
         for number, (name, path, dataset) in enumerate(queue, 1):
             if isinstance(dataset, Array):
-                shared = number <= len(tops) and dataset is not image
-                self._array(name, path, dataset, image if shared else None)
+                top = number <= len(tops)
+                self._array(name, path, dataset, top and self._lends_wcs(image, dataset))
             elif isinstance(dataset, Table):
                 self._table(name, path, dataset)
             else:
@@ -155,6 +156,7 @@ class _Writer:
             header.cards += commentary("HISTORY", text)
         header.note("history", history_lines(header.parsed()), list(product.own_history))
         header.note_meta(product.meta, product=True)
+        self._has_wcs = has_image_wcs(header.parsed())
         self._put(header.finished())
 
     def _start(self, first: list[str], name: str, path: str, dataset: Dataset) -> HcssHeader:
@@ -171,7 +173,7 @@ class _Writer:
         header.note_meta(dataset.meta, product=False)
         self._put(header.finished())
 
-    def _array(self, name: str, path: str, dataset: Array, image: Dataset | None) -> None:
+    def _array(self, name: str, path: str, dataset: Array, lent: bool) -> None:
         sample, zero = stored(np.zeros(0, dataset.dtype))
         shape = dataset.shape or (1,)
         if dataset.dtype.kind == "c":
@@ -193,7 +195,7 @@ class _Writer:
         header.parameters(dataset.meta, written_wcs(wcs, dataset.ndim, True) if is_complex else wcs)
         header.note_meta(dataset.meta, product=False)
         header.note_wcs(wcs)
-        if not wcs and self._lends_wcs(image, dataset):
+        if not wcs and lent:
             header.notes["wcs"] = [check_of(""), ""]
         self._put(header.finished())
         size = 0
@@ -205,15 +207,17 @@ class _Writer:
     def _lends_wcs(self, image: Dataset | None, dataset: Array) -> bool:
         """Say whether a reader would give an array the world coordinates of the image."""
         kind = self._product.kind
-        return (
-            (is_kind(kind, "SimpleImage") or is_kind(kind, "SimpleCube"))
-            and isinstance(image, Array)
-            and image.shape == dataset.shape
-            and bool(image.wcs_header)
-        )
+        if not (is_kind(kind, "SimpleImage") or is_kind(kind, "SimpleCube")):
+            return False
+        if not isinstance(image, Array) or image.shape != dataset.shape:
+            return False
+        return bool(image.wcs_header) or (image is dataset and self._has_wcs)
 
     def _table(self, name: str, path: str, dataset: Table) -> None:
-        encoded = encoded_table(dataset)
+        try:
+            encoded = encoded_table(dataset)
+        except UsageError as error:
+            raise UsageError(f"{path}: {error.message}", hint=error.hint) from None
         rows, width = encoded.rows.shape
         first = extension_cards("BINTABLE", 8, (rows, width), len(encoded.heap), len(encoded.specs))
         header = self._start(first, name, path, dataset)
