@@ -117,10 +117,9 @@ def _known(values: Any, axis: Any) -> Any:
     """Give what can say its own statistics, such as a dataset that is in a pool; else None."""
     if axis is not None or isinstance(values, ArrayData | np.ndarray | list | tuple | str):
         return None
-    for found in (values, getattr(values, "array", None)):
-        if callable(getattr(found, "max", None)) and hasattr(found, "count"):
-            return found
-    return None
+    # Looked up in the class: an object might read its values to answer for others.
+    known = callable(getattr(type(values), "max", None)) and hasattr(type(values), "count")
+    return values if known else None
 
 
 def _without_nan(values: Any, name: str) -> Any:

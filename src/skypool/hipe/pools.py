@@ -278,6 +278,10 @@ class LocalStore(ProductPool):
 
     def save(self, product: Any, fileName: str | None = None) -> ProductRef:
         """Save a product under a file name, below the folder that `meta["context"]` names."""
+        track = getattr(product, "_places", None) and product._places.tracks.get(self.key)
+        if track and track.type != product.type:
+            # Only storages know versions; a store takes what it gets as something new.
+            del product._places.tracks[self.key]
         return self.storage.save_as(product, name=fileName)
 
     def rebuildIndex(self) -> None:

@@ -6,7 +6,7 @@ import ast
 import builtins
 from dataclasses import dataclass, field
 
-from skypool.hipe.jython import java_io, java_lang, java_util
+from skypool.hipe.jython import java_io, java_lang, java_util, share
 from skypool.hipe.jython.division import Kinds
 from skypool.hipe.jython.edits import applied, bound, dotted, import_order, joined
 from skypool.hipe.jython.tree import ROOTS
@@ -22,6 +22,7 @@ _JAVA = {
         ("java_io", java_io),
         ("java_util", java_util),
         ("java_lang", java_lang),
+        ("share", share),
     )
     for name in module.__all__
 }

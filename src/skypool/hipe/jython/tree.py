@@ -110,8 +110,11 @@ def _hipe(name: str) -> Any:
             # A task was a class, and an instance of it the function.
             function = getattr(importlib.import_module("skypool.hipe"), task)
             return lambda: function
+    from skypool.hipe.jython import share
     from skypool.model.kinds import PARENTS
 
+    if name in share.__all__:
+        return getattr(share, name)
     if name in PARENTS and name != "File":
         return getattr(importlib.import_module("skypool.hipe"), name)
     return None

@@ -101,7 +101,7 @@ _NAMES: dict[str, str] = {
         UIManager
     """,
     _TASK: """
-        Task TaskParameter TaskException JTask ParameterGroups TaskToolRegistry TaskModifier
+        Task TaskParameter JTask ParameterGroups TaskToolRegistry TaskModifier
         PluginRegistry ExternalHelp
     """,
     _ARCHIVE: "hsaReader HsaReader archiveLogin loadObs downObs importObservation poolDataReader",
