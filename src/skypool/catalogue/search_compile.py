@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,19 +23,14 @@ from skypool.catalogue.search_clause import (
     plain_number,
     stored_value,
 )
-from skypool.catalogue.search_data import compare_data, some
+from skypool.catalogue.search_data import compare_data
+from skypool.catalogue.search_keys import TURNED, KeyCondition, key_condition
 from skypool.catalogue.search_sky import SKY_CALLS, overlap, whole_box
-from skypool.catalogue.search_terms import (
-    Part,
-    compare_parts,
-    list_parts,
-    text_parts,
-    truth_parts,
-)
+from skypool.catalogue.search_terms import Part, compare_parts, text_test
 from skypool.catalogue.text import from_database, to_database
 from skypool.model.attributes.names import NUMBERS
 from skypool.model.kinds import subkinds
-from skypool.query.compare import Truth, as_text, compare, like
+from skypool.query.compare import Truth, as_text, compare
 from skypool.query.tree import (
     ATTRIBUTES,
     And,
@@ -49,12 +45,14 @@ from skypool.query.tree import (
 )
 from skypool.query.values import Value
 
-__all__ = ["MOST_NODES", "Compiler"]
+__all__ = ["DEEPEST", "MOST_NODES", "REFUSED", "Compiler"]
 
+# Statements beyond SQLite's limits are left to the evaluator.
 MOST_NODES: Final = 1000
+DEEPEST: Final = 20
+REFUSED: Final = re.compile("parser stack overflow|too large|too many|too deep|too complex")
 _MOST_KNOWN: Final = 10_000
 _MOST_ITEMS: Final = 100
-_TURNED: Final = {"==": "==", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
 @dataclass(slots=True)
@@ -63,9 +61,21 @@ class Compiler:
 
     The table of versions goes by an alias (``v`` for the products that are looked for, others for
     those that conditions such as ``parent(...)`` speak of).
+
+    Attributes
+    ----------
+    at : int
+        The commit as of which the question is asked.
+    probing : bool
+        Whether it is asked of few products, so that each is looked up: indexes are not asked
+        for all that fulfil a condition.
+    few : bool
+        Whether there are so few that conditions on keys are left to the evaluator.
     """
 
     at: int
+    probing: bool = False
+    few: bool = False
     parameters: dict[str, Any] = field(default_factory=dict)
     tests: list[Callable[[Any], int]] = field(default_factory=list)
     parts: list[tuple[Part, bool]] = field(default_factory=list)
@@ -131,12 +141,13 @@ class Compiler:
         if isinstance(node, Literal):
             known = isinstance(node.value, bool | int | float) and node.value == node.value
             return EVERYTHING if known and bool(node.value) is want else NOTHING
+        condition = key_condition(node, want)
+        if condition is not None:
+            return self.keyed(condition, v)
         if isinstance(node, Compare) and len(node.rest) == 1:
             return self._compare(node, want, v)
         if isinstance(node, Call):
             return self._call(node, want, v)
-        if (key := key_of(node)) is not None:
-            return self.terms(key, truth_parts(want), want, v, attribute_of(node))
         return UNDECIDED
 
     def _compare(self, node: Compare, want: bool, v: str) -> Clause:
@@ -151,16 +162,12 @@ class Compiler:
                 return self._tags(left.value, want, v)
             return UNDECIDED
         if isinstance(left, Literal):
-            left, right, operator = right, left, _TURNED[operator]
+            left, right, operator = right, left, TURNED[operator]
         if not isinstance(right, Literal):
             return self._present(node, v)
         value = right.value
         if isinstance(left, Name) and left.name in ATTRIBUTES:
             return self._attribute(left.name, operator, value, want, v)
-        if (key := key_of(left)) is not None:
-            return self.terms(
-                key, compare_parts(operator, value, want), want, v, attribute_of(left)
-            )
         if isinstance(left, Call):
             return compare_data(self, left, (operator, value), want, v)
         return self._present(node, v)
@@ -175,17 +182,23 @@ class Compiler:
         return Clause(" AND ".join(found) or "1", "0")
 
     def _within(self, left: Node, items: list[Literal], want: bool, v: str) -> Clause:
-        if (key := key_of(left)) is not None:
-            if not items:
-                return UNDECIDED
-            return self.terms(key, list_parts(items, want), want, v, attribute_of(left))
         if isinstance(left, Name) and left.name in ATTRIBUTES and len(items) <= _MOST_ITEMS:
             word = "OR" if want else "AND"
             clauses = [self._attribute(left.name, "==", i.value, want, v) for i in items]
             return joined(word, clauses) if clauses else UNDECIDED
         return UNDECIDED
 
-    def terms(
+    def keyed(self, condition: KeyCondition, v: str) -> Clause:
+        """Return where a condition on a key is known to be what is wanted."""
+        if self.few and v == "v":
+            return UNDECIDED
+        found = self._terms(condition.key, condition.parts, condition.want, v, condition.attribute)
+        if condition.unknown:
+            unknown = self.with_key(condition.unknown, v)
+            found = Clause(f"({found.maybe}) OR ({unknown.maybe})", found.sure)
+        return found if condition.final else Clause(found.maybe, "0")
+
+    def _terms(
         self, key: str, parts: list[Part], want: bool, v: str, attribute: str | None = None
     ) -> Clause:
         """Return the documents that have a row of the parts under a key.
@@ -319,8 +332,6 @@ class Compiler:
     # functions
 
     def _call(self, node: Call, want: bool, v: str) -> Clause:
-        if node.function == "any" and want:
-            return some(self, node, v)
         maker = CALLS.get(node.function) or SKY_CALLS.get(node.function)
         if maker is not None:
             found = maker(self, node, v)
@@ -333,27 +344,21 @@ class Compiler:
         left, right = node.arguments
         if not isinstance(right, Literal) or (pattern := as_text(right.value)) is None:
             return UNDECIDED
-        if (key := key_of(left)) is not None:
-            return self.terms(
-                key, text_parts(node.function, pattern, want), want, v, attribute_of(left)
-            )
         if not isinstance(left, Name) or left.name not in ATTRIBUTES or left.name == "urn":
             return UNDECIDED
         if left.name == "tags":
             return self._tags(right.value, want, v) if node.function == "contains" else UNDECIDED
 
-        def test(stored: Any) -> Truth:
-            text = as_text(stored_value(left.name, stored))
-            if text is None:
-                return None
-            if node.function == "startswith":
-                return text.startswith(pattern)
-            return pattern in text if node.function == "contains" else like(text, pattern)
-
-        return self._tested_attribute(left.name, test, want, v)
+        test = text_test(node.function, pattern)
+        name = left.name
+        return self._tested_attribute(
+            name, lambda stored: test(stored_value(name, stored)), want, v
+        )
 
     def with_key(self, key: str, v: str, attribute: str | None = None) -> Clause:
         """Return the documents that have a key, of their own or in a dataset, or an attribute."""
+        if self.few and v == "v":
+            return UNDECIDED
         folded = self.parameter(to_database(key.casefold()))
         queries = [
             f"SELECT t.document FROM keys k JOIN terms t ON t.key = k.id WHERE k.folded = {folded}"

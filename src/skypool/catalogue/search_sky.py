@@ -38,7 +38,7 @@ def _point(ask: Callable[[Part, Vector], Truth]) -> Callable[[Compiler, Call, st
 def _one(self: Compiler, ask: Callable[[Part, Vector], Truth], direction: Vector, v: str) -> Clause:
     number = _region(self, lambda part: ask(part, direction))
     x, y, z = direction
-    return _covering(number, _meeting(self, (x, x, y, y, z, z)), v)
+    return _covering(self, number, (x, x, y, y, z, z), v)
 
 
 def _region(self: Compiler, ask: Callable[[Part], Truth]) -> int:
@@ -52,12 +52,19 @@ def _region(self: Compiler, ask: Callable[[Part], Truth]) -> int:
     return len(self.regions) - 1
 
 
-def _covering(number: int, where: str, v: str) -> Clause:
+def _covering(self: Compiler, number: int, box: Box, v: str) -> Clause:
     """Return where a coverage with a box somewhere answers a question with yes."""
-    query = (
-        f"{v}.document IN (SELECT c.document FROM boxes b JOIN coverages c"
-        f" ON c.document = b.id / {BOXES} WHERE {where} AND query_region({number}, c.parts) > {{}})"
-    )
+    if self.probing and v == "v":
+        query = (
+            f"EXISTS (SELECT 1 FROM coverages c WHERE c.document = {v}.document"
+            f" AND query_region({number}, c.parts) > {{}})"
+        )
+    else:
+        query = (
+            f"{v}.document IN (SELECT c.document FROM boxes b JOIN coverages c"
+            f" ON c.document = b.id / {BOXES} WHERE {_meeting(self, box)}"
+            f" AND query_region({number}, c.parts) > {{}})"
+        )
     return Clause(query.format(0), query.format(1))
 
 
@@ -69,6 +76,11 @@ def _within(self: Compiler, node: Call, v: str) -> Clause:
     def one(direction: Vector) -> str:
         self.circles.append(lambda x, y, z: separation((x, y, z), direction) <= region.radius)
         number = len(self.circles) - 1
+        if self.probing and v == "v":
+            return (
+                f"EXISTS (SELECT 1 FROM points b WHERE b.id = {v}.document"
+                f" AND query_circle({number}, b.x, b.y, b.z))"
+            )
         return (
             f"{v}.document IN (SELECT b.id FROM points b WHERE"
             f" {_meeting(self, box_of_circle(direction, region.radius))}"
@@ -88,8 +100,7 @@ def _overlaps(self: Compiler, node: Call, v: str) -> Clause:
 
     def one(direction: Vector) -> Clause:
         number = _region(self, lambda part: meets_circle(part, direction, region.radius))
-        where = _meeting(self, box_of_circle(direction, region.radius))
-        return _covering(number, where, v)
+        return _covering(self, number, box_of_circle(direction, region.radius), v)
 
     return joined("OR", [one(direction) for direction in region.directions])
 

@@ -27,7 +27,7 @@ from skypool.query.values import (
     parse_time,
 )
 
-__all__ = ["Part", "compare_parts", "list_parts", "text_parts", "truth_parts"]
+__all__ = ["Part", "compare_parts", "list_parts", "text_parts", "text_test", "truth_parts"]
 
 Test = Callable[[Value], Truth]
 
@@ -199,8 +199,8 @@ def list_parts(literals: list[Literal], want: bool) -> list[Part]:
     return [Part("1", (), Members([item.value for item in literals]).holds, cut=True)]
 
 
-def text_parts(function: str, pattern: str, want: bool) -> list[Part]:
-    """Return where ``startswith``, ``contains`` or ``like`` of a value is known to be *want*."""
+def text_test(function: str, pattern: str) -> Test:
+    """Return ``startswith``, ``contains`` or ``like`` with a pattern, asked of one value."""
 
     def test(value: Value) -> Truth:
         text = as_text(value)
@@ -210,6 +210,12 @@ def text_parts(function: str, pattern: str, want: bool) -> list[Part]:
             return text.startswith(pattern)
         return pattern in text if function == "contains" else like(text, pattern)
 
+    return test
+
+
+def text_parts(function: str, pattern: str, want: bool) -> list[Part]:
+    """Return where ``startswith``, ``contains`` or ``like`` of a value is known to be *want*."""
+    test = text_test(function, pattern)
     if function == "startswith" and want and pattern and _plain(pattern):
         start = to_database(pattern)
         texts = Part("t.value >= ? AND t.value < ?", (start, start + "\U0010ffff"), test)

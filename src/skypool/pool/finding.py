@@ -7,13 +7,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from skypool.catalogue.search import Found, Scope, find_numbers
+from skypool.catalogue.search import Scope, find_numbers
 from skypool.errors import QueryError, UsageError
 from skypool.pool.near import Rows, nearest
+from skypool.pool.results.deciding import decided, once, taken
 from skypool.pool.results.hits import Hits
 from skypool.pool.results.ordering import OrderKey, check_keys, ordered, parse_order
 from skypool.pool.results.snapshot import Snapshot
-from skypool.pool.subject import ProductSubject
 from skypool.pool.view import View
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from skypool.pool.progress import Progress
     from skypool.query.tree import Call, Node
 
-__all__ = ["Search", "find", "find_in_pools", "refined"]
+__all__ = ["Search", "find", "find_in_pools"]
 
 Query = str | Callable[..., Any]
 
@@ -215,7 +215,7 @@ class _Asked:
         view, search = self._snapshot.view, self._search
         found = find_numbers(view.session.catalogue.database, tree, self._snapshot.at, self._scope)
         snapshot = Snapshot(view, self._snapshot.at, found.rows)
-        places = _decided(
+        places = decided(
             snapshot,
             tree,
             found,
@@ -223,12 +223,12 @@ class _Asked:
             self._enough if enough else None,
             merged=self._merged and not self._order,
         )
-        numbers = _taken(found.numbers, places)
+        numbers = taken(found.numbers, places)
         hits = Hits((snapshot,), numbers, columns=search.columns, old=search.all_versions)
         if not self._order:
             return hits
         hits = ordered(hits, self._order)
-        return _once(hits, found) if self._merged else hits
+        return once(hits, found) if self._merged else hits
 
     def nearest(self, place: Call, rest: Node) -> Hits:
         """Return the products nearest to a place, among what the rest of the query finds."""
@@ -243,82 +243,6 @@ class _Asked:
             old=self._search.all_versions,
         )
         return ordered(hits, order)
-
-
-def _taken(numbers: array[int], places: Sequence[int] | None) -> array[int]:
-    return numbers if places is None else array("q", [numbers[place] for place in places])
-
-
-def _decided(
-    snapshot: Snapshot, tree: Node, found: Found, text: str, enough: int | None, *, merged: bool
-) -> list[int] | None:
-    """Return the places of those that are found; None where all are.
-
-    Parameters
-    ----------
-    snapshot
-        The pool.
-    tree, text
-        The query.
-    found
-        What the catalogue found.
-    enough
-        How many are wanted; None for all.
-    merged
-        Whether of identical content one is enough.
-    """
-    merged = merged and len(set(found.contents)) < len(found.contents)
-    if not found.undecided and not merged:
-        return None
-    holds = _evaluator(snapshot, tree, found, text)
-    seen: set[int] = set()
-    places: list[int] = []
-    for place, (number, content) in enumerate(zip(found.numbers, found.contents, strict=True)):
-        if enough is not None and len(places) >= enough:
-            break
-        if merged and content in seen:
-            continue
-        if number in found.undecided and not holds(number):
-            continue
-        seen.add(content)
-        places.append(place)
-    return places
-
-
-def _evaluator(snapshot: Snapshot, tree: Node, found: Found, text: str) -> Callable[[int], bool]:
-    """Return what decides about those that the catalogue leaves open."""
-    from skypool.query.evaluate import matches
-
-    waiting = [number for number in found.numbers if number in found.undecided]
-    pinned = Snapshot(snapshot.pinned, snapshot.at, found.rows)
-    refs: dict[int, Any] = {}
-    position = 0
-
-    def holds(number: int) -> bool:
-        nonlocal position
-        while number not in refs:
-            refs.clear()
-            block = waiting[position : position + 256]
-            position += len(block)
-            refs.update(zip(block, pinned.refs(block), strict=True))
-        return matches(tree, ProductSubject(pinned.view, refs[number]), text)
-
-    return holds
-
-
-def _once(hits: Hits, found: Found) -> Hits:
-    """Leave of identical content the first."""
-    if len(set(found.contents)) == len(found.contents):
-        return hits
-    contents = dict(zip(found.numbers, found.contents, strict=True))
-    seen: set[int] = set()
-    places = []
-    for place, number in enumerate(hits.numbers):
-        content = contents[number]
-        if content not in seen:
-            seen.add(content)
-            places.append(place)
-    return hits.taken(places)
 
 
 def _together(parts: Sequence[Hits], order: Sequence[OrderKey]) -> Hits:
@@ -339,56 +263,3 @@ def _together(parts: Sequence[Hits], order: Sequence[OrderKey]) -> Hits:
         near=None if parts[0].near is None else near,
     )
     return ordered(hits, [*order, OrderKey("name", False)])
-
-
-def refined(hits: Hits, query: Query, values: Mapping[str, Any]) -> Hits:
-    """Return those of some hits for which a further query holds; see `Hits.where`."""
-    if callable(query):
-        from skypool.pool.results.functions import chosen
-
-        if values:
-            raise UsageError("values are for queries as text; a function has its own")
-        return chosen(hits, query, limit=None, progress=None, workers=None)
-    search = Search(query=query, values=values, all_versions=hits.old, all_names=True)
-    tree, _ = search.check()
-    kept: set[tuple[int, int]] = set()
-    for pool, snapshot in enumerate(hits.snapshots):
-        mine = _numbers_in(hits, pool)
-        kept.update((pool, number) for number in _among(snapshot, search, tree, mine))
-    pools: Iterable[int] = [0] * len(hits) if hits.pools is None else hits.pools
-    pairs = enumerate(zip(pools, hits.numbers, strict=True))
-    return hits.taken(place for place, pair in pairs if pair in kept)
-
-
-def _numbers_in(hits: Hits, pool: int) -> set[int]:
-    if hits.pools is None:
-        return set(hits.numbers)
-    return {n for n, other in zip(hits.numbers, hits.pools, strict=True) if other == pool}
-
-
-def _among(snapshot: Snapshot, search: Search, tree: Node, mine: set[int]) -> Iterable[int]:
-    """Return those of some versions for which a query holds."""
-    from skypool.query.check import check_names
-    from skypool.query.sky import split_nearest
-
-    catalogue = snapshot.view.session.catalogue
-    check_names(tree, catalogue.keys(), search.text)
-    place, rest = split_nearest(tree)
-
-    def among(tree: Node) -> Hits:
-        scope = Scope(search.all_versions)
-        found = find_numbers(catalogue.database, tree, snapshot.at, scope)
-        pairs = zip(found.numbers, found.contents, strict=True)
-        both = [(number, content) for number, content in pairs if number in mine]
-        fewer = Found(
-            array("q", [number for number, _ in both]),
-            array("q", [content for _, content in both]),
-            found.undecided & mine,
-            found.rows,
-        )
-        places = _decided(snapshot, tree, fewer, search.text, None, merged=False)
-        return Hits((snapshot,), _taken(fewer.numbers, places))
-
-    if place is None:
-        return among(rest).numbers
-    return [ref.number for ref in nearest(snapshot.view, place, rest, among)]

@@ -96,12 +96,11 @@ def facets(hits: Hits, keys: Sequence[str], limit: int | None) -> dict[str, Face
 
 
 def _counted(values: Values, limit: int | None) -> Facet:
-    counts = np.bincount(values.codes, minlength=1)
-    codes = np.flatnonzero(counts)
-    found = codes[codes > 0]
+    counts = values.counts
+    found = values.used()
     facet = Facet()
     facet.different = len(found)
-    units = {values.entries[code].unit for code in found.tolist()}
+    units = values.units_of(found)
     facet.unit = units.pop() if len(units) == 1 else ""
     for code in _first(values, found, counts, limit):
         value = values.value(code)

@@ -116,8 +116,10 @@ class Hits(Sequence[Ref]):
 
     def taken(self, places: Iterable[int]) -> Hits:
         """Return the hits at some places."""
+        from skypool.pool.results.deciding import taken
+
         places = list(places)
-        numbers = array("q", [self.numbers[place] for place in places])
+        numbers = taken(self.numbers, places)
         pools = self.pools
         chosen = None if pools is None else array("H", [pools[place] for place in places])
         near = None if self.near is None else [self.near[place] for place in places]
@@ -212,7 +214,7 @@ class Hits(Sequence[Ref]):
         values, **bound
             What `$names` in the query stand for.
         """
-        from skypool.pool.finding import refined
+        from skypool.pool.results.refining import refined
 
         return refined(self, query, {**(values or {}), **bound})
 

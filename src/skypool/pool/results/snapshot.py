@@ -72,7 +72,7 @@ class Snapshot:
         """
         kept = self._documents
         if kept is None or kept[0] != columns.epoch or kept[1] is not numbers:
-            found = columns.attribute("document").of(numbers).astype("int64")
+            found = columns.documents(numbers, self.at).astype("int64")
             kept = self._documents = (columns.epoch, numbers, found)
         return kept[2]
 

@@ -9,14 +9,16 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skypool.catalogue.columns import BY_DOCUMENT, BY_VERSION, TIME, TRUTH, Column, Entry, is_time
+from skypool.catalogue.column import TIME, TRUTH, Column, Entries, Entry, is_time
+from skypool.catalogue.columns import BY_DOCUMENT, BY_VERSION
 from skypool.catalogue.terms import searchable
 from skypool.catalogue.times import time_of
 from skypool.errors import Purged, UsageError
@@ -93,11 +95,21 @@ class Values:
             return datetime.fromisoformat(value).astimezone(UTC)
         return value
 
+    @cached_property
+    def counts(self) -> NDArray[np.int64]:
+        """How many hits have each value, by code."""
+        return np.bincount(self.codes, minlength=1)
+
     @property
     def units(self) -> list[str]:
         """The units of its values, without doubles, in alphabetical order."""
-        found = {entry.unit for code in self.used().tolist() if (entry := self.entries[code])}
-        return sorted(found)
+        return sorted(self.units_of(self.used()))
+
+    def units_of(self, codes: NDArray[np.int64]) -> set[str]:
+        """Return the units of values, by their codes."""
+        if isinstance(self.entries, Entries):
+            return self.entries.units(codes)
+        return {entry.unit for code in codes.tolist() if (entry := self.entries[code])}
 
     def listed(self) -> list[Any]:
         """Return the value of each hit."""
@@ -111,26 +123,33 @@ class Values:
         """
         codes = self.used()
         table = np.zeros(len(self.entries), np.int64)
-        table[codes] = _ranks([self.entries[code] for code in codes.tolist()])
-        return table[self.codes]
+        table[codes] = _ranks(self.entries, codes)
+        return np.asarray(table[self.codes], np.int64)
 
     def used(self) -> NDArray[np.int64]:
         """Return the codes that some hit has, without that for none."""
-        found = np.flatnonzero(np.bincount(self.codes, minlength=1))
+        found = np.flatnonzero(self.counts)
         return found[found > 0]
 
 
-def _ranks(entries: Sequence[Entry | None]) -> NDArray[np.int64]:
+def _ranks(entries: Sequence[Entry | None], codes: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the places of values in their order, from 1; equal ones have the same."""
-    known = [entry for entry in entries if entry is not None]
+    if isinstance(entries, Entries):
+        numbers = entries.numbers[codes]
+        if not np.isnan(numbers).any() and len(entries.units(codes)) <= 1:
+            return _places(numbers)
+    known = [entry for entry in (entries[code] for code in codes.tolist()) if entry is not None]
     if all(_simple(entry.value) for entry in known) and len({e.unit for e in known}) <= 1:
-        numbers = np.array([entry.value for entry in known], np.float64)
-        _, places = np.unique(numbers, return_inverse=True)
-        return places.reshape(-1) + 1
+        return _places(np.array([entry.value for entry in known], np.float64))
     base = _base(known)
     keys = [_order(entry, base) for entry in known]
     different = {key: rank for rank, key in enumerate(sorted(set(keys)), 1)}
     return np.array([different[key] for key in keys], np.int64)
+
+
+def _places(numbers: NDArray[np.float64]) -> NDArray[np.int64]:
+    _, places = np.unique(numbers, return_inverse=True)
+    return np.asarray(places.reshape(-1) + 1, np.int64)
 
 
 def _simple(value: float | str) -> bool:
@@ -242,17 +261,18 @@ def _parameter(ref: Ref, key: str) -> Any:
 
 def _typed(snapshot: Snapshot, numbers: NDArray[np.int64], found: Values, column: Column) -> Values:
     """Tell truth values from numbers, and times from texts, by the document of one hit each."""
-    if TRUTH not in column.marks and TIME not in column.marks:
-        return found
-    kinds = np.frombuffer(column.marks, np.uint8)[found.codes]
+    marks = column.entries.marks
     typed = {}
-    for mark, kind in ((TRUTH, bool), (TIME, datetime)):
-        place = int(np.argmax(kinds == mark)) if len(kinds) else 0
-        if len(kinds) and kinds[place] == mark:
-            parameter = _parameter(snapshot.refs([int(numbers[place])])[0], found.key)
-            typed[mark] = parameter is not None and isinstance(parameter.value, kind)
+    if marks.any():
+        codes = found.used()
+        for mark, kind in ((TRUTH, bool), (TIME, datetime)):
+            marked = codes[marks[codes] == mark]
+            if len(marked):
+                place = int(np.argmax(found.codes == marked[0]))
+                parameter = _parameter(snapshot.refs([int(numbers[place])])[0], found.key)
+                typed[mark] = parameter is not None and isinstance(parameter.value, kind)
     truths, times = typed.get(TRUTH, False), typed.get(TIME, False)
-    return Values(found.key, found.codes, found.entries, truths, times)
+    return replace(found, truths=truths, times=times) if typed else found
 
 
 def joined(key: str, parts: Sequence[Values]) -> Values:

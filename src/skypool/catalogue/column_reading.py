@@ -1,0 +1,211 @@
+"""Reading the inverted table into a column: rows as arrays, wherever they are numbers."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skypool.catalogue.column import EXACT, Column
+from skypool.catalogue.integers import checked, damaged, listed, numbers
+from skypool.catalogue.text import from_database
+
+__all__ = ["read_key"]
+
+_FETCHED: Final = 20_000
+# Fewer rows than this of each value, and they are read one by one.
+_GROUPED: Final = 4
+_NUMBER: Final = f"p.value BETWEEN -{EXACT} AND {EXACT}"
+_ROWS: Final = (
+    " FROM slots s JOIN postings p ON p.slot = s.id"
+    " WHERE s.key = ? AND s.run >= ? AND p.place = 0 AND "
+)
+
+
+class _Rows(NamedTuple):
+    """Rows of the inverted table as arrays."""
+
+    documents: NDArray[np.int64]
+    places: NDArray[np.int64]
+    keys: NDArray[np.int64]
+    codes: NDArray[np.int32]
+
+
+def read_key(connection: sqlite3.Connection, column: Column, run: int, exact: int) -> None:
+    """Take in the documents of a run and of all behind it.
+
+    Parameters
+    ----------
+    connection
+        Inside a transaction.
+    column
+        Its keys are set.
+    run
+        The first run that counts.
+    exact
+        The key that is spelt as was asked for; 0 if there is none.
+    """
+    units = {
+        number: from_database(text)
+        for number, text in connection.execute("SELECT id, text FROM units")
+    }
+    reading = _Reading(connection, column, run, units)
+    parts = [part for key in column.keys for part in reading.own(key)]
+    for key in column.keys:
+        parts += reading.of_datasets(key)
+    if not parts:
+        return
+    rows = _Rows(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+    rows.places[rows.keys < 0] = -1
+    if len(column.keys) == 1 and not (rows.places > 0).any():
+        column.put(rows.documents, rows.codes)
+        return
+    several = np.bincount(rows.documents)[rows.documents] > 1
+    special = rows.documents[several | (rows.places > 0)]
+    column.special = np.union1d(column.special, special)
+    column.put(*_chosen(rows, exact))
+
+
+class _Reading:
+    """One reading of some runs."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, column: Column, run: int, units: dict[int, str]
+    ) -> None:
+        self._connection = connection
+        self._column = column
+        self._run = run
+        self._units = units
+
+    def _unit(self, number: int) -> str:
+        try:
+            return self._units[number]
+        except KeyError:
+            raise damaged(f"the unit {number} is not there") from None
+
+    def own(self, key: int) -> Iterator[_Rows]:
+        """Yield the products' own values."""
+        if self._has_few_values(key):
+            yield from self._grouped(key)
+            return
+        yield from self._numbers(key)
+        others = self._connection.execute(
+            f"SELECT p.document, 0, p.value, p.unit{_ROWS} NOT ({_NUMBER})", (key, self._run)
+        )
+        yield from self._one_by_one(others, key)
+
+    def _has_few_values(self, key: int) -> bool:
+        """Tell whether many rows have the same value, by the first run."""
+        rows, different = self._connection.execute(
+            "SELECT count(*), count(DISTINCT value) FROM postings WHERE slot = (SELECT id"
+            " FROM slots WHERE key = ? AND run >= ? ORDER BY run LIMIT 1)",
+            (key, self._run),
+        ).fetchone()
+        return bool(rows >= _GROUPED * different)
+
+    def _grouped(self, key: int) -> Iterator[_Rows]:
+        """Yield rows that come in one for each value and run."""
+        found = self._connection.execute(
+            f"SELECT p.value, min(p.unit), max(p.unit), group_concat(p.document), p.slot{_ROWS}"
+            " 1 GROUP BY p.slot, p.value",
+            (key, self._run),
+        )
+        texts: list[str] = []
+        values: list[tuple[Any, int]] = []
+        for value, first, last, documents, slot in found:
+            if first == last:
+                texts.append(documents)
+                values.append((value, first))
+                continue
+            single = self._connection.execute(
+                "SELECT document, unit FROM postings WHERE slot = ? AND value = ? AND place = 0",
+                (slot, value),
+            )
+            for document, unit in single:
+                texts.append(str(document))
+                values.append((value, unit))
+        if texts:
+            documents = listed(texts)
+            counts = np.fromiter((text.count(",") + 1 for text in texts), np.int64, len(texts))
+            yield _rows(documents, np.repeat(self._codes(values), counts), key)
+
+    def _numbers(self, key: int) -> Iterator[_Rows]:
+        """Yield the rows whose values are numbers that floating point holds as they are."""
+        rows = numbers(
+            self._connection,
+            "SELECT p.value, p.document, 2 * p.unit + (typeof(p.value) = 'integer')"
+            f"{_ROWS}{_NUMBER}",
+            3,
+            (key, self._run),
+        )
+        if not len(rows):
+            return
+        codes = np.zeros(len(rows), np.int32)
+        kinds = rows[:, 2].astype(np.int64)
+        for unit in np.unique(kinds // 2).tolist():
+            mine = kinds // 2 == unit
+            codes[mine] = self._column.codes_of_numbers(
+                rows[mine, 0], kinds[mine] % 2 == 1, self._unit(unit)
+            )
+        yield _rows(checked(rows[:, 1].astype(np.int64)), codes, key)
+
+    def of_datasets(self, key: int) -> Iterator[_Rows]:
+        """Yield the values of datasets."""
+        found = self._connection.execute(
+            "SELECT p.document, p.place, p.value, p.unit FROM slots s"
+            " JOIN postings p ON p.slot = s.id WHERE s.key = ? AND s.run >= ? AND p.place > 0",
+            (key, self._run),
+        )
+        yield from self._one_by_one(found, key)
+
+    def _one_by_one(self, found: sqlite3.Cursor, key: int) -> Iterator[_Rows]:
+        while rows := found.fetchmany(_FETCHED):
+            try:
+                places = checked(np.array([row[:2] for row in rows], np.int64))
+            except (TypeError, ValueError, OverflowError):
+                raise damaged("a number in it is none") from None
+            codes = self._codes([(row[2], row[3]) for row in rows])
+            yield _Rows(places[:, 0], places[:, 1], np.full(len(rows), key, np.int64), codes)
+
+    def _codes(self, values: Sequence[tuple[Any, int]]) -> NDArray[np.int32]:
+        """Return the codes of values with their units."""
+        codes = np.zeros(len(values), np.int32)
+        plain: dict[int, list[int]] = {}
+        for place, (value, unit) in enumerate(values):
+            if isinstance(value, int | float) and abs(value) <= EXACT:
+                plain.setdefault(unit, []).append(place)
+            else:
+                codes[place] = self._column.place(value, self._unit(unit))
+        for unit, places in plain.items():
+            chosen = [values[place][0] for place in places]
+            codes[places] = self._column.codes_of_numbers(
+                np.array(chosen, np.float64), _whole(chosen), self._unit(unit)
+            )
+        return codes
+
+
+def _whole(values: Iterable[Any]) -> NDArray[np.bool_]:
+    return np.array([isinstance(value, int) for value in values], bool)
+
+
+def _rows(documents: NDArray[np.int64], codes: NDArray[np.int32], key: int) -> _Rows:
+    size = len(documents)
+    return _Rows(documents, np.zeros(size, np.int64), np.full(size, key, np.int64), codes)
+
+
+def _chosen(rows: _Rows, exact: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Return the value that counts of each document."""
+    other = rows.keys != exact
+    order = np.lexsort((other, rows.places, rows.documents))
+    documents, places, other = rows.documents[order], rows.places[order], other[order]
+    fresh = np.ones(len(order), bool)
+    fresh[1:] = (documents[1:] != documents[:-1]) | (places[1:] != places[:-1])
+    starts = np.flatnonzero(fresh)
+    sizes = np.diff(np.append(starts, len(order)))
+    # Several spellings of which none is the one asked for: none is meant.
+    starts = starts[~other[starts] | (sizes == 1)]
+    found, first = np.unique(documents[starts], return_index=True)
+    return found, rows.codes[order][starts[first]]

@@ -1,0 +1,277 @@
+"""Which documents the selective conditions of a query leave: asked of the indexes, with a limit.
+
+Nobody keeps statistics. Each condition is asked for its documents, but for no more than a few
+thousand rows: what ends before that is known exactly, and what does not is no condition to begin
+with. The rest of the query is then asked of those documents only.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
+
+from skypool.catalogue.coverages import BOXES
+from skypool.catalogue.search_clause import text_of
+from skypool.catalogue.search_keys import KeyCondition, key_condition, spellings
+from skypool.catalogue.search_terms import Part
+from skypool.catalogue.text import from_database, to_database
+from skypool.query.sky import asks_of_others, directions_of, region_of
+from skypool.query.subject import UNKNOWN
+from skypool.query.tree import And, Call, Compare, Literal, Name, Node, Not, Or
+from skypool.sky.polygons import Box, box_of_circle
+from skypool.sky.vectors import Vector
+
+__all__ = ["Driven", "Driver", "conditions"]
+
+# A few documents are looked at one by one: so many rows are not worth to be read to save it.
+_LEAST_ROWS: Final = 64
+# All conditions are asked for so many rows at first.
+_FIRST_ROWS: Final = 256
+_ROWS_A_DOCUMENT: Final = 16
+_MOST_DIRECTIONS: Final = 50
+_BOX: Final = "x0 <= ?2 AND x1 >= ?1 AND y0 <= ?4 AND y1 >= ?3 AND z0 <= ?6 AND z1 >= ?5"
+
+
+class Driven(NamedTuple):
+    """The documents that a condition leaves.
+
+    Attributes
+    ----------
+    documents : dict
+        By number: whether they fulfil it for certain.
+    exact : bool
+        Whether nothing else is to be asked about it.
+    """
+
+    documents: dict[int, bool]
+    exact: bool
+
+
+class TooManyError(Exception):
+    """There are more rows than are worth it."""
+
+
+def conditions(tree: Node) -> list[Node]:
+    """Return the conditions that `and` joins, those first that are likely to leave few."""
+    items = list(tree.items) if isinstance(tree, And) else [tree]
+    return sorted(items, key=_width)
+
+
+def _width(node: Node) -> int:
+    if isinstance(node, Compare) and len(node.rest) == 1 and node.rest[0][0] == "==":
+        return 0
+    return 1 if isinstance(node, Call) else 2
+
+
+class Driver:
+    """Asks for documents.
+
+    Parameters
+    ----------
+    connection
+        Inside a transaction.
+    most
+        How many rows a condition may have.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, most: int) -> None:
+        self._connection = connection
+        self._most = most
+        self._limit = most
+        self._units: dict[int, str] = {}
+
+    def plan(self, nodes: Iterable[Node]) -> tuple[dict[int, bool] | None, list[Node]]:
+        """Return the documents that the selective ones of some conditions leave, and the others.
+
+        Returns
+        -------
+        documents : dict or None
+            By number: whether they fulfil all but the others for certain. None where no
+            condition is selective.
+        others : list of Node
+            What else is to be asked.
+        """
+        others = list(nodes)
+        documents: dict[int, bool] | None = None
+        for most in (min(_FIRST_ROWS, self._most), self._most):
+            documents, others = self._among(others, most) if most else (None, others)
+            if documents is not None:
+                break
+        return documents, others
+
+    def _among(self, nodes: Sequence[Node], most: int) -> tuple[dict[int, bool] | None, list[Node]]:
+        documents: dict[int, bool] | None = None
+        others: list[Node] = []
+        for node in nodes:
+            self._limit = most
+            if documents is not None:
+                self._limit = min(most, max(_LEAST_ROWS, _ROWS_A_DOCUMENT * len(documents)))
+            found = self.documents(node, want=True)
+            if found is None or not found.exact:
+                others.append(node)
+            if found is not None:
+                documents = _both(documents, found.documents)
+        return documents, others
+
+    def documents(self, node: Node, *, want: bool) -> Driven | None:
+        """Return the documents of which a condition is known to be *want*; None for too many."""
+        if isinstance(node, Not):
+            return self.documents(node.item, want=not want)
+        if isinstance(node, And | Or):
+            if isinstance(node, And) == want:
+                return self._all(node.items, want)
+            return self._any(node.items, want)
+        try:
+            condition = key_condition(node, want)
+            if condition is not None:
+                return self._of_key(condition)
+            return self._of_others(node) if want else None
+        except TooManyError:
+            return None
+
+    def _all(self, items: Sequence[Node], want: bool) -> Driven | None:
+        found = [driven for item in items if (driven := self.documents(item, want=want))]
+        if not found:
+            return None
+        documents: dict[int, bool] | None = None
+        for driven in found:
+            documents = _both(documents, driven.documents)
+        exact = len(found) == len(items) and all(driven.exact for driven in found)
+        return Driven(documents or {}, exact)
+
+    def _any(self, items: Sequence[Node], want: bool) -> Driven | None:
+        documents: dict[int, bool] = {}
+        exact = True
+        for item in items:
+            driven = self.documents(item, want=want)
+            if driven is None:
+                return None
+            for number, sure in driven.documents.items():
+                documents[number] = documents.get(number, False) or sure
+            exact = exact and driven.exact
+            if len(documents) > self._limit:
+                return None
+        return Driven(documents, exact)
+
+    def _rows(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        rows = self._connection.execute(f"{sql} LIMIT {self._limit + 1}", parameters).fetchall()
+        if len(rows) > self._limit:
+            raise TooManyError
+        return rows
+
+    # -- keys
+
+    def _of_key(self, condition: KeyCondition) -> Driven:
+        numbers, own = spellings(self._connection, condition)
+        documents: dict[int, bool] = {}
+        marks = ", ".join(str(number) for number in numbers)
+        for part in condition.parts if numbers else ():
+            rows = self._rows(
+                "SELECT t.document, t.value, t.unit, t.place, s.key FROM slots s JOIN postings t"
+                f" ON t.slot = s.id WHERE s.key IN ({marks}) AND {part.where}",
+                part.parameters,
+            )
+            for document, value, unit, place, key in rows:
+                found = self._decides(part, condition.want, value, unit)
+                if not found:
+                    continue
+                sure = found > 1 and condition.final and place == 0 and key in own
+                if sure and condition.attribute is not None and value == UNKNOWN:
+                    sure = False  # it gives way to the attribute, if there is one
+                documents[document] = documents.get(document, False) or sure
+            if len(documents) > self._limit:
+                raise TooManyError
+        if condition.unknown:
+            rows = self._rows(
+                "SELECT t.document FROM keys k JOIN terms t ON t.key = k.id WHERE k.folded = ?",
+                (to_database(condition.unknown.casefold()),),
+            )
+            for (document,) in rows:
+                documents.setdefault(document, False)
+        return Driven(documents, True)
+
+    def _decides(self, part: Part, want: bool, value: Any, unit: int) -> int:
+        if part.test is None:
+            return 2
+        text = self._units.get(unit)
+        if text is None:
+            row = self._connection.execute(
+                "SELECT text FROM units WHERE id = ?", (unit,)
+            ).fetchone()
+            text = self._units[unit] = from_database(row[0]) if row else ""
+        return part.decides(value, text, want)
+
+    # -- tags, names, the sky
+
+    def _of_others(self, node: Node) -> Driven | None:
+        if isinstance(node, Literal):
+            return None if node.value else Driven({}, True)
+        if isinstance(node, Compare):
+            return self._of_name(node)
+        if not isinstance(node, Call):
+            return None
+        if node.function == "tagged" and (tag := text_of(node.arguments[0])) is not None:
+            return self._loose(
+                "SELECT v.document FROM tags t JOIN versions v ON v.urn = t.urn WHERE t.tag = ?",
+                (to_database(tag),),
+            )
+        return self._of_sky(node)
+
+    def _of_name(self, node: Compare) -> Driven | None:
+        (operator, right), *more = node.rest
+        left = node.first
+        if more or operator != "==" or not isinstance(left, Name) or left.name != "name":
+            return None
+        name = text_of(right)
+        if name is None:
+            return None
+        return self._loose(
+            "SELECT v.document FROM names n JOIN versions v ON v.track = n.track WHERE n.name = ?",
+            (to_database(name),),
+        )
+
+    def _loose(self, sql: str, parameters: Sequence[Any]) -> Driven:
+        """Return documents of which more is to be asked."""
+        return Driven(dict.fromkeys((row[0] for row in self._rows(sql, parameters)), True), False)
+
+    def _of_sky(self, node: Call) -> Driven | None:
+        boxes = _boxes(node)
+        if boxes is None or len(boxes) > _MOST_DIRECTIONS:
+            return None
+        table, number = (
+            ("points", "id") if node.function == "within" else ("boxes", f"id / {BOXES}")
+        )
+        documents: dict[int, bool] = {}
+        for box in boxes:
+            rows = self._rows(f"SELECT {number} FROM {table} WHERE {_BOX}", box)
+            documents.update((row[0], True) for row in rows)
+            if len(documents) > self._limit:
+                return None
+        return Driven(documents, False)
+
+
+def _boxes(node: Call) -> list[Box] | None:
+    """Return the boxes in which a function of the sky looks for documents."""
+    if node.function in ("covers", "footprint_covers"):
+        directions = directions_of(node.arguments)
+        return None if not directions else [_point(direction) for direction in directions]
+    if node.function in ("within", "overlaps") and not asks_of_others(node):
+        region = region_of(node)
+        if region is not None and region.directions:
+            return [box_of_circle(each, region.radius) for each in region.directions]
+    return None
+
+
+def _point(direction: Vector) -> Box:
+    x, y, z = direction
+    return (x, x, y, y, z, z)
+
+
+def _both(one: dict[int, bool] | None, other: dict[int, bool]) -> dict[int, bool]:
+    """Return what is in both."""
+    if one is None:
+        return other
+    if len(other) < len(one):
+        one, other = other, one
+    return {number: sure and other[number] for number, sure in one.items() if number in other}
