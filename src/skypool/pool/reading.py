@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from datetime import date
 from typing import TYPE_CHECKING, Any, Self
 
 from skypool.errors import Ambiguous, NotFound, UsageError
 from skypool.model.product import Product
 from skypool.pool.history import Commit, commit_number
-from skypool.pool.opened import Opened
 from skypool.pool.ref import Ref
 from skypool.pool.resolve import resolve
+from skypool.pool.searching import Searching
 from skypool.pool.transaction import Pending
 
 if TYPE_CHECKING:
     from skypool.pool.diff import Diff
     from skypool.pool.exporting import ExportReport
     from skypool.pool.maintenance import PoolInfo, VerifyReport
-    from skypool.pool.progress import OnProgress, Progress
-    from skypool.pool.results.hits import Hits
+    from skypool.pool.progress import OnProgress
     from skypool.pool.results.saved import SavedSearch
 
 __all__ = ["Reading"]
 
 
-class Reading(Opened):
+class Reading(Searching):
     """What can be asked of a pool; see `Pool`."""
 
     # -- finding
@@ -70,111 +69,6 @@ class Reading(Opened):
     def ls(self, below: str = "") -> list[Ref]:
         """Return the newest version of all products, or of those named below a folder."""
         return list(self.view.listing(below.strip("/"))) if self.exists else []
-
-    def find(
-        self,
-        query: str | Callable[[Product], Any] = "",
-        *,
-        kind: str | None = None,
-        where: str = "",
-        order_by: str | Sequence[str] | None = None,
-        limit: int | None = None,
-        columns: Sequence[str] = (),
-        all_versions: bool = False,
-        all_names: bool = False,
-        saved: str | None = None,
-        progress: Callable[[Progress], object] | None = None,
-        workers: int | None = None,
-        near: Any = None,
-        radius: Any = None,
-        values: Mapping[str, Any] | None = None,
-        **bound: Any,
-    ) -> Hits:
-        """Search.
-
-        Parameters
-        ----------
-        query
-            Text in the query language (docs/query.md), or a function of a product that says
-            whether it is wanted; its datasets are lazy.
-        kind
-            Only products of this kind, sub-kinds included.
-        where
-            Beside a function: text that the catalogue answers first.
-        order_by
-            Attributes and metadata keys with commas between them (`"-saved, name"`), or a list
-            of them; a minus sign is for descending. What lacks a key comes last. By default,
-            and where all keys agree, the order is that of the names.
-        limit
-            At most so many.
-        columns
-            Keys that `to_table` of the hits shows.
-        all_versions
-            Search old versions too.
-        all_names
-            Identical content is found under each of its names; else once, under the first in
-            the order. Old versions are never left out for that.
-        saved
-            Name of a saved search, whose query and options are used; others given here come
-            first.
-        progress
-            For a function: told how far the work is; the search stops where it returns False.
-        workers
-            For a function: how many processes, or threads where it cannot be sent to
-            processes. By default few products are asked one by one.
-        near
-            Places on the sky, any number: a `SkyCoord`, a table with positions, or pairs of
-            degrees (ICRS). Only products that have a value at one of them are found; `Hits.near`
-            says at which.
-        radius
-            Only products whose position is within this of one of the places are found instead;
-            degrees, a `Quantity`, or a text such as `'5 arcsec'`.
-        values, **bound
-            What `$names` in the query stand for.
-
-        Returns
-        -------
-        Hits
-
-        Raises
-        ------
-        QueryError
-            If the query cannot be understood.
-        """
-        from skypool.pool.finding import Search, find
-
-        options = {
-            "kind": kind,
-            "order_by": order_by,
-            "limit": limit,
-            "columns": tuple(columns),
-            "all_versions": all_versions,
-            "all_names": all_names,
-        }
-        if saved is not None:
-            from skypool.pool.results.saved import search_named
-
-            if query or where:
-                raise UsageError("a saved search has its query", hint="use .where() on its hits")
-            kept = search_named(self, saved)
-            query = kept.query
-            options = {**options, **kept.options, **{k: v for k, v in options.items() if v}}
-        search = Search(
-            query=query,
-            where=where,
-            values={**(values or {}), **bound},
-            progress=progress,
-            workers=workers,
-            near=near,
-            radius=radius,
-            **options,  # type: ignore[arg-type]
-        )
-        if not self.exists:
-            from skypool.pool.results.hits import Hits
-
-            search.check()
-            return Hits()
-        return find([self.view], search)
 
     def searches(self) -> dict[str, SavedSearch]:
         """Return the saved searches by name."""
