@@ -114,8 +114,9 @@ def test_other_tables(data):
 
 
 def test_data_frames():
-    pandas = pytest.importorskip("pandas", reason="pandas is not a dependency")
-    frame = pandas.DataFrame({"a": [1.5, 2.5], "b": ["x", None]})
+    import pandas as pd
+
+    frame = pd.DataFrame({"a": [1.5, 2.5], "b": ["x", None]})
     table = sp.Table(frame)
     assert list(table["a"]) == [1.5, 2.5]
     assert list(table.to_astropy()["b"].mask) == [False, True]

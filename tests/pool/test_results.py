@@ -1,6 +1,7 @@
 """Hits against a plain evaluation in Python over all products."""
 
 import random
+import sys
 from collections import Counter
 from datetime import UTC, datetime
 
@@ -389,3 +390,25 @@ def test_a_key_of_one_of_several_pools_is_no_mistake(tmp_path):
     assert [ref.name for ref in hits] == ["b", "a"]
     with pytest.raises(QueryError, match="odNumbr"):
         sp.find("odNumbr == 98", pools=[one, two])
+
+
+def test_data_frame(pool, way):
+    hits = pool.find("", order_by="-flux, name", columns=["flux", "band"])
+    frame = hits.to_pandas()
+    assert list(frame.columns[-2:]) == ["flux", "band"]
+    assert list(frame["name"]) == [ref.name for ref in hits]
+    for flux, band, ref in zip(frame["flux"], frame["band"], hits, strict=True):
+        value, _ = plain_value(ref, "flux")
+        assert np.isnan(flux) if value is None else flux == value
+        value, _ = plain_value(ref, "band")
+        assert isinstance(band, str) is (value is not None)
+        # what is no whole character is written out
+        assert value is None or band == value.encode("utf-8", "backslashreplace").decode()
+    assert list(hits[:3].to_pandas("od").columns)[-1] == "od"
+    assert len(pool.find("flux == 'nothing like it'").to_pandas()) == 0
+
+
+def test_data_frames_need_pandas(pool, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(errors.MissingDependency, match="pandas"):
+        pool.find("").to_pandas()

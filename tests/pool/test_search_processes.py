@@ -124,7 +124,7 @@ def test_pages_of_a_cursor_stay_while_another_process_writes(tmp_path, small):
     writer.start()
     writer.join(WAIT)
     assert writer.exitcode == 0
-    pages = [[ref.meta["added"].value for ref in hits[at : at + 7]] for at in range(0, 35, 7)]
-    assert sum(pages, []) == list(range(1, 31))
+    pages = [hits[at : at + 7] for at in range(0, 35, 7)]
+    assert [ref.meta["added"].value for page in pages for ref in page] == list(range(1, 31))
     assert hits.facets("added")["added"] == dict.fromkeys(range(1, 31), 1)
     assert len(hits.where("added <= 10")) == 10

@@ -84,4 +84,24 @@ def to_pandas(hits: Hits, keys: Sequence[str]) -> DataFrame:
             "to_pandas() needs pandas, which is not installed",
             hint="python -m pip install pandas; to_table() needs nothing more",
         ) from None
-    return to_table(hits, keys).to_pandas()
+    table = to_table(hits, keys)
+    for name in table.colnames:
+        if table[name].dtype.kind == "U":
+            table[name] = _encodable(table[name])
+    return table.to_pandas()
+
+
+def _encodable(column: Any) -> Any:
+    """Write out what no text of pandas holds: halves of characters, such as odd file names have."""
+    texts = [
+        text
+        if text is None or text.isascii()
+        else text.encode("utf-8", "backslashreplace").decode()
+        for text in column.tolist()
+    ]
+    if texts == column.tolist():
+        return column
+    from astropy.table import MaskedColumn
+
+    mask = [text is None for text in texts]
+    return MaskedColumn(["" if text is None else text for text in texts], mask=mask)
