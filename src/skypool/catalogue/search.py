@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from skypool.catalogue.checks import NAME, VERSION, guarded
 from skypool.catalogue.database import Database, explained
+from skypool.catalogue.identity import Identity
 from skypool.catalogue.in_memory import kept_columns
 from skypool.catalogue.indexing import document_numbers
 from skypool.catalogue.interface import VersionRow
@@ -40,6 +41,8 @@ _Row = tuple[Any, ...]
 _CHECK_SUMS: Final = "(v.crc | (((d.crc + n.crc) & 2147483647) << 32))"
 # Rows that are kept whole: whoever looks at the first hits need not ask again.
 _ROWS_KEPT: Final = 256
+# So few hits from arrays are loaded at once, which checks their rows.
+_ROWS_CHECKED: Final = 128
 
 
 class Limits(NamedTuple):
@@ -205,7 +208,10 @@ class _Search:
         if not visible.unique:
             contents = array("q", visible.contents(places).tobytes())
         undecided = frozenset(numbers[~sure].tolist())
-        return Found(array("q", numbers.tobytes()), contents, undecided, {})
+        rows = {}
+        if len(numbers) <= _ROWS_CHECKED:
+            rows = Identity(self.database).numbered_all(numbers.tolist(), self.at)
+        return Found(array("q", numbers.tobytes()), contents, undecided, rows)
 
     def _narrowed(
         self, documents: dict[int, bool], rest: Sequence[Node], *, cheap: bool
