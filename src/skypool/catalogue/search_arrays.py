@@ -18,13 +18,12 @@ from skypool.catalogue.columns import BY_DOCUMENT, BY_VERSION, key_place
 from skypool.catalogue.integers import listed
 from skypool.catalogue.search_clause import UNDECIDED, stored_value
 from skypool.catalogue.search_compile import DEEPEST, MOST_NODES, REFUSED, Compiler
-from skypool.catalogue.search_keys import TURNED, KeyCondition, key_condition, spellings
+from skypool.catalogue.search_keys import TURNED, KeyCondition, key_condition, spellings, stays
 from skypool.catalogue.search_terms import NUMBERS, Part, text_test
 from skypool.catalogue.text import to_database
 from skypool.model.kinds import subkinds
 from skypool.query.compare import Truth, as_text, compare
 from skypool.query.members import Members
-from skypool.query.subject import UNKNOWN
 from skypool.query.tree import (
     ATTRIBUTES,
     And,
@@ -339,8 +338,8 @@ class ArraySearch:
         )
         parameters = part.parameters
         certain = "t.place = 0" if own and condition.final else "0"
-        if condition.attribute is not None:  # what nobody gave gives way to the attribute
-            certain += f" AND t.value IS NOT '{UNKNOWN}'"
+        if condition.attribute is not None and number > 0:
+            certain += f" AND {stays(condition.attribute)}"
         if part.test is None:
             maybe = self._documents(f"{source} AND NOT ({certain})", parameters)
             sure = self._documents(f"{source} AND {certain}", parameters)

@@ -24,11 +24,10 @@ from skypool.catalogue.search_clause import (
     stored_value,
 )
 from skypool.catalogue.search_data import compare_data
-from skypool.catalogue.search_keys import TURNED, KeyCondition, key_condition
+from skypool.catalogue.search_keys import TURNED, KeyCondition, key_condition, stays
 from skypool.catalogue.search_sky import SKY_CALLS, overlap, whole_box
 from skypool.catalogue.search_terms import Part, compare_parts, text_test
 from skypool.catalogue.text import from_database, to_database
-from skypool.model.attributes.names import NUMBERS
 from skypool.model.kinds import subkinds
 from skypool.query.compare import Truth, as_text, compare
 from skypool.query.tree import (
@@ -215,12 +214,9 @@ class Compiler:
         )
         indexed = ""
         if attribute is not None:
-            # some keys give way to the attribute (`gives_way`); times are texts here
-            stays = (
-                "typeof(t.value) <> 'text'" if attribute in NUMBERS else "t.value IS NOT 'Unknown'"
-            )
+            # some keys give way to the attribute
             own += (
-                f" AND ({stays} OR NOT EXISTS (SELECT 1 FROM attributes a"
+                f" AND ({stays(attribute)} OR NOT EXISTS (SELECT 1 FROM attributes a"
                 f' WHERE a.document = t.document AND a."{attribute}" NOT NULL))'
             )
             indexed = (

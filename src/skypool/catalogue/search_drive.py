@@ -16,8 +16,8 @@ from skypool.catalogue.search_clause import text_of
 from skypool.catalogue.search_keys import KeyCondition, key_condition, spellings
 from skypool.catalogue.search_terms import Part
 from skypool.catalogue.text import from_database, to_database
+from skypool.model.attributes.names import gives_way
 from skypool.query.sky import asks_of_others, directions_of, region_of
-from skypool.query.subject import UNKNOWN
 from skypool.query.tree import And, Call, Compare, Literal, Name, Node, Not, Or
 from skypool.sky.polygons import Box, box_of_circle
 from skypool.sky.vectors import Vector
@@ -177,8 +177,9 @@ class Driver:
                 if not found:
                     continue
                 sure = found > 1 and condition.final and place == 0 and key in own
-                if sure and condition.attribute is not None and value == UNKNOWN:
-                    sure = False  # it gives way to the attribute, if there is one
+                if sure and condition.attribute is not None and key > 0:
+                    # else it gives way to the attribute, if there is one
+                    sure = not gives_way(condition.attribute, value)
                 documents[document] = documents.get(document, False) or sure
             if len(documents) > self._limit:
                 raise TooManyError

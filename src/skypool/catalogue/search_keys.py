@@ -25,6 +25,7 @@ from skypool.catalogue.search_terms import (
     truth_parts,
 )
 from skypool.catalogue.text import to_database
+from skypool.model.attributes.names import NUMBERS
 from skypool.query.compare import Truth, as_text, compare, truth_of
 from skypool.query.members import Members
 from skypool.query.tree import Call, Column, Compare, Dataset, ListOf, Literal, Name, Node
@@ -39,6 +40,7 @@ __all__ = [
     "key_condition",
     "some_condition",
     "spellings",
+    "stays",
 ]
 
 TURNED: Final = {"==": "==", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
@@ -226,3 +228,9 @@ def spellings(
         numbers.append(attribute)
         own = {*own, attribute}
     return numbers, own
+
+
+def stays(attribute: str) -> str:
+    """Return the condition that a row does not give way to a core attribute (`gives_way`)."""
+    # Times are texts here.
+    return "typeof(t.value) <> 'text'" if attribute in NUMBERS else "t.value IS NOT 'Unknown'"
