@@ -258,6 +258,36 @@ def test_find_writes_tables(sky: Sky, pool: Path) -> None:
     assert "--format" in sky("find", "--output", "x", code=2).err
 
 
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("object == M83", "no product has the key 'M83'; a text would stand in quotes"),
+        ("covers(Crab)", "no product has the key 'Crab'"),
+        ("object == 'm83'", "there is object == 'M83'"),
+        ("'m83' == object", "there is object == 'M83'"),
+        ("start > 2010", "'start' is a time"),
+        ("2010 < start", "'start' is a time"),
+        ("end < 'yesterday'", "'end' is a time"),
+    ],
+)
+def test_find_explains_why_nothing_is_found(sky: Sky, pool: Path, query: str, words: str) -> None:
+    run = sky("find", query)
+    assert run.out == ""
+    assert run.err.splitlines()[0] == "nothing found"
+    assert words in run.err
+    assert sky("find", query, "-q").err == sky("find", query, "--json").err == ""
+    assert sky("find", query, "--count").err == ""
+
+
+def test_find_says_no_more_than_it_knows(sky: Sky, pool: Path) -> None:
+    for query in (
+        "object == 'M84'", "start > '2310'", "max(image) > 1e30", "missing(name) or has(nothing)",
+        "object like '%x%'", "object == 'M_3'", "meta['M83'] == 1",
+    ):  # fmt: skip
+        assert sky("find", query).err == "nothing found\n", query
+    assert "in quotes: '100 um'" in sky("find", "wavelength < 100 um", code=2).err
+
+
 def test_find_in_several_pools(sky: Sky, pool: Path, tree: Path) -> None:
     write(tree / "new/m83.fits", image(7, OBSERVER="me", EXPTIME=5.0))
     sky("-p", "./mine", "add", "new/m83.fits")

@@ -19,6 +19,7 @@ from skypool.errors import Conflict, MissingDependency, UsageError
 if TYPE_CHECKING:
     from skypool.pool.ref import Ref
     from skypool.pool.results.hits import Hits
+    from skypool.pool.results.values import Values
 
 __all__ = ["Labels", "label", "print_columns", "print_facets", "write_table"]
 
@@ -63,17 +64,17 @@ def print_columns(state: State, hits: Hits, labels: Labels) -> None:
         return
     first = [] if labels is None else ["POOL"]
     heads = [*first, "NAME", *(key.upper() for key in hits.columns)]
-    table = Table(heads, flexible=len(first), colour=state.colour, tabs=True)
+    table = Table(heads, flexible=len(first), middle=True, colour=state.colour, tabs=True)
     cells = (
         [*(label(labels, ref) for _ in first), ref.name or ref.urn, *map(_cell, values)]
-        for ref, values in _rows(hits)
+        for ref, values in _rows(hits, units=table.terminal)
     )
     for line in table.lines(cells):
         click.echo(line)
 
 
-def _rows(hits: Hits) -> Iterator[tuple[Ref, Sequence[Any]]]:
-    """Yield each product and its values, read some at a time."""
+def _rows(hits: Hits, *, units: bool = False) -> Iterator[tuple[Ref, Sequence[Any]]]:
+    """Yield each product and its values, read some at a time; with units as texts."""
     from skypool.pool.results.ordering import by_key
     from skypool.pool.results.tables import tags_of
 
@@ -82,10 +83,21 @@ def _rows(hits: Hits) -> Iterator[tuple[Ref, Sequence[Any]]]:
         columns = [
             [", ".join(tags) or None for tags in tags_of(block)]
             if key == "tags"
-            else by_key(block, key).listed()
+            else _listed(by_key(block, key), units=units)
             for key in hits.columns
         ]
         yield from zip(block, zip(*columns, strict=True), strict=True)
+
+
+def _listed(values: Values, *, units: bool) -> list[Any]:
+    if not (units and values.units):
+        return values.listed()
+    made: dict[int, Any] = {}
+    for code in [0, *values.used().tolist()]:
+        entry, value = values.entries[code], values.value(code)
+        unit = "" if entry is None else entry.unit
+        made[code] = f"{value_text(value)} {unit}" if unit else value
+    return [made[code] for code in values.codes.tolist()]
 
 
 def _cell(value: Any) -> str:

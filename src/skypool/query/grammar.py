@@ -165,6 +165,8 @@ class Parser:
         before = self.tokens[self.place - 1] if self.place else token
         if token.kind == "name" and before.kind == "number" and before.end == token.column:
             return "write numbers without a suffix, quantities in quotes: '250 um'"
+        if token.kind == "name" and before.kind == "number":
+            return f"write quantities in quotes: '{before.text} {token.text}'"
         if token.kind == "text" and before.kind == "name" and before.end == token.column:
             return "texts have no prefix"
         if token.kind == "name" and token.text.lower() == "between":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from skypool.cli.advice import advice
 from skypool.cli.pools import found
 from skypool.cli.state import State
 from skypool.cli.tables import Labels, label, print_columns, print_facets, write_table
@@ -148,6 +149,10 @@ def find_verb(
         pools[0].save_search(save, text, columns=keys, **kept)
         state.note(f"saved as {save!r}; `skypool find --saved {save!r}` asks it again")
     _show(state, hits, labels, pools, wanted)
+    if not (len(hits) or state.json or quiet or null or count):
+        state.note("nothing found")
+        for line in advice(text, options["values"], pools) if saved is None else ():
+            state.note(line)
 
 
 class _Wanted(NamedTuple):
@@ -224,7 +229,7 @@ def _print(
         heads = ["NAME", ">VER", "KIND", "TYPE", ">SIZE", "TAGS"]
         if labels is not None:
             heads.insert(0, "POOL")
-        table = Table(heads, flexible=len(heads) - 6, colour=state.colour, tabs=True)
+        table = Table(heads, flexible=len(heads) - 6, middle=True, colour=state.colour, tabs=True)
         for line in table.lines(_cells(refs, table.terminal, labels)):
             click.echo(line)
 
