@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from datetime import UTC, datetime, timedelta
 
@@ -482,3 +483,17 @@ def test_a_commit_brings_no_name_back_that_it_gives_away(pool):
         c.rename(pool["name:b"], "a")
     assert [ref.name for ref in pool.ls()] == ["b"]
     assert pool.verify().ok
+
+
+def test_an_empty_pool_of_somebody_else(tmp_path, monkeypatch) -> None:
+    from skypool.pool.folder import PoolFolder
+    from skypool.storage.filelayer import LocalFiles
+
+    PoolFolder.create(str(tmp_path / "theirs"), LocalFiles(), exclusive=True)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(
+        errors.ReadOnly, match=r"nothing was saved in it yet.*no permission to write"
+    ):
+        sp.Pool(tmp_path / "theirs")
+    with pytest.raises(errors.PoolNotFound, match="nothing was saved in it yet"):
+        sp.Pool(tmp_path / "theirs", mode="r")

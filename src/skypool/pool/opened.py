@@ -7,7 +7,7 @@ import threading
 from typing import Self
 
 from skypool.config import Settings, from_environment
-from skypool.errors import NotFound, PoolExists, ReadOnly, UsageError
+from skypool.errors import NotFound, PoolExists, PoolNotFound, ReadOnly, UsageError
 from skypool.pool.folder import PoolFolder, is_pool
 from skypool.pool.named import locate, missing_pool
 from skypool.pool.session import Session
@@ -53,7 +53,14 @@ class Opened:
         writable = self.mode != "r" and os.access(self.path, os.W_OK)
         if writable:
             folder.complete()
-        self._session = Session(folder, self._settings, writable=writable)
+        try:
+            self._session = Session(folder, self._settings, writable=writable)
+        except PoolNotFound as error:
+            if self.mode == "r":
+                raise
+            raise self._no_permission(
+                f"{error.message}, and you have no permission to write in it"
+            ) from None
 
     def _create(self, *, exclusive: bool = False) -> Session:
         with self._lock:
@@ -99,11 +106,13 @@ class Opened:
         self._check_changing()
         session = self._session or self._create()
         if not session.writable:
-            raise ReadOnly(
-                f"you have no permission to write in {self.path}",
-                hint="ask its owner, or copy what you need into a pool of your own",
-            )
+            raise self._no_permission(f"you have no permission to write in {self.path}")
         return View(session)
+
+    def _no_permission(self, message: str) -> ReadOnly:
+        return ReadOnly(
+            message, hint="ask its owner, or copy what you need into a pool of your own"
+        )
 
     @property
     def settings(self) -> Settings:
