@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from skypool.codec.documents import loads
+from skypool.codec.extremes import finite_values
 from skypool.codec.sinks import Fetch
 from skypool.errors import Damaged, NotFound, StorageError, UsageError
 
@@ -112,10 +113,35 @@ def coverage_at_once(document: Mapping[str, Any]) -> bytes | None:
     """
     if "file" in document or _any_table(document["datasets"]):
         return None
+    if len(document["datasets"]) == 1:
+        found = _plain_image(*document["datasets"][0])
+        if found is not None:
+            return found
     try:
         return _coverage(document, _refuse, _refuse)
     except _ChunkNeeded:
         return None
+
+
+def _plain_image(name: str, dataset: Mapping[str, Any]) -> bytes | None:
+    """Return the coverage of a gnomonic image alone: by far the most common; None for others."""
+    from skypool.sky.coverage import AllSky, State, TangentPart, encode
+    from skypool.sky.roles import WEIGHTS
+    from skypool.sky.tangent import tangent
+
+    header = (dataset.get("wcs") or {}).get("header")
+    shape, stats = dataset.get("shape", ()), dataset.get("stats")
+    image = dataset["is"] == "array" and len(shape) == 2 and 0 not in shape
+    if not image or not header or name.partition(",")[0].strip().casefold() in WEIGHTS:
+        return None
+    finite = finite_values(stats) if stats is not None else -1
+    found = tangent(header) if _NUMBERS.fullmatch(dataset["dtype"]) else None
+    if found is None or finite is None:
+        return None
+    full = finite == shape[0] * shape[1]
+    state = State.FULL if full else State.EMPTY if finite == 0 else State.MIXED
+    part = TangentPart(found, shape[1], shape[0], state)
+    return encode([AllSky(state) if part.outline is None else part])
 
 
 class _ChunkNeeded(Exception):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import chain, repeat
 from math import isnan
 from operator import itemgetter
@@ -19,6 +20,7 @@ from skypool.catalogue.interface import IndexedDocument
 from skypool.catalogue.schema import TEXT_LIMIT
 from skypool.catalogue.terms import searchable
 from skypool.catalogue.text import to_database
+from skypool.codec.documents import format_time
 
 __all__ = ["Column", "Key", "Row", "columns_of", "insert_rows", "rows_of", "unit_number"]
 
@@ -106,6 +108,8 @@ def _searchable(values: Sequence[Any]) -> Sequence[Any]:
             return values
     elif kinds == {bool}:
         return list(map(int, values))
+    elif kinds == {datetime}:
+        return list(map(format_time, values))
     elif kinds == {int} and min(values) >= -(2**63) and max(values) < 2**63:
         return values
     return [

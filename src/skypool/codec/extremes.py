@@ -7,7 +7,7 @@ import struct
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-__all__ = ["Extremes", "extremes"]
+__all__ = ["Extremes", "extremes", "finite_values"]
 
 _LAYOUTS = {
     kind: struct.Struct(f"<4Q2{letter}") for kind, letter in (("f8", "d"), ("i8", "q"), ("u8", "Q"))
@@ -28,6 +28,15 @@ class Extremes(NamedTuple):
     values: int
     minimum: int | float | None
     maximum: int | float | None
+
+
+def finite_values(stats: Mapping[str, Any]) -> int | None:
+    """Return how many finite values statistics count; None if that is not in the document."""
+    text = stats.get("values")
+    if not text:
+        return None
+    entries = _LAYOUTS[stats["type"]].iter_unpack(base64.b64decode(text))
+    return sum(int(entry[0]) for entry in entries)
 
 
 def extremes(stats: Mapping[str, Any] | None) -> Extremes | None:

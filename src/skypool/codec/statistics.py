@@ -11,6 +11,7 @@ import math
 import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -100,6 +101,7 @@ def _total(kind: str, data: bytes) -> bytes:
     return bytes(counts.tobytes() + limits.tobytes())
 
 
+@lru_cache(maxsize=8)
 def _entry_type(kind: str) -> np.dtype[Any]:
     return np.dtype([("counts", "<u8", 4), ("min", f"<{kind}"), ("max", f"<{kind}")])
 
