@@ -131,22 +131,7 @@ def encode_table(source: TableSource, sink: ChunkSink) -> dict[str, Any]:
     UsageError
         If FITS has no type for the values of a column.
     """
-    specs: list[ColumnSpec] = []
-    cells: list[np.ndarray[Any, Any]] = []
-    heaps: list[bytes] = []
-    base = 0
-    for name in source.colnames:
-        info = source.info(name)
-        values = source.read(name, 0, source.nrows)
-        spec, raw, heap = encode_column(name, values, info.unit, info.description)
-        if info.null is not None and spec.null is None:
-            spec = ColumnSpec.from_json({**spec.to_json(), "null": _stored_null(spec, info.null)})
-        if heap is not None:
-            raw = _moved(spec, raw, base)
-            heaps.append(heap)
-            base += len(heap)
-        specs.append(spec)
-        cells.append(raw)
+    specs, cells, heap = _encoded(source)
     columns, width = [], 0
     for spec in specs:
         columns.append((width, spec.width, spec.itemsize))
@@ -168,11 +153,33 @@ def encode_table(source: TableSource, sink: ChunkSink) -> dict[str, Any]:
         "columns": [_column(spec, found) for spec, found in zip(specs, stats, strict=True)],
         "data": segment.to_json(),
     }
-    if base:
-        heap_bytes = b"".join(heaps)
-        written = write_bytes(MemorySource(heap_bytes), 0, base, sink, RecipeCheck())
+    if heap:
+        written = write_bytes(MemorySource(heap), 0, len(heap), sink, RecipeCheck())
         obj["heap"] = [written.to_json()]
     return obj
+
+
+def _encoded(
+    source: TableSource,
+) -> tuple[list[ColumnSpec], list[np.ndarray[Any, Any]], bytes]:
+    """Return the columns of a table, their cells, and the heap of those of variable length."""
+    specs: list[ColumnSpec] = []
+    cells: list[np.ndarray[Any, Any]] = []
+    heaps: list[bytes] = []
+    base = 0
+    for name in source.colnames:
+        info = source.info(name)
+        values = source.read(name, 0, source.nrows)
+        spec, raw, heap = encode_column(name, values, info.unit, info.description)
+        if info.null is not None and spec.null is None:
+            spec = ColumnSpec.from_json({**spec.to_json(), "null": _stored_null(spec, info.null)})
+        if heap is not None:
+            raw = _moved(spec, raw, base)
+            heaps.append(heap)
+            base += len(heap)
+        specs.append(spec)
+        cells.append(raw)
+    return specs, cells, b"".join(heaps)
 
 
 def _stored_null(spec: ColumnSpec, null: Any) -> Any:

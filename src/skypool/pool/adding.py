@@ -19,12 +19,10 @@ from skypool.catalogue.interface import (
     Published,
     RefTarget,
     SourceRow,
-    VersionRow,
 )
 from skypool.catalogue.terms import indexed
 from skypool.codec.documents import dumps
 from skypool.errors import (
-    NameConflict,
     SourceChanged,
     SourceMissing,
     StorageError,
@@ -33,9 +31,10 @@ from skypool.formats.registry import read_file
 from skypool.pool.add_report import AddOptions, AddReport
 from skypool.pool.arranging import PAIR, Place, arrange
 from skypool.pool.continuing import Continuing
+from skypool.pool.contradictions import check_contradictions
 from skypool.pool.damage_notes import missing_packs
 from skypool.pool.inplace import InPlaceSink
-from skypool.pool.observations import Entries, contradiction, ordered
+from skypool.pool.observations import Entries, ordered
 from skypool.pool.progress import OnProgress, Progress
 from skypool.pool.resolve import check_name
 from skypool.pool.saving import Totals
@@ -136,7 +135,7 @@ class Adder:
         if self._options.exclusive:
             self._draft.expected = [Expectation(v.name) for v in self._draft.versions if v.name]
         if not self._options.as_version:
-            self._check_contradictions()
+            check_contradictions(self._session, self._draft.versions, self._metas)
         published = self._session.publish(self._draft, self._writer, self._documents)
         if self._seen:
             self._session.catalogue.note_seen(self._seen)
@@ -353,32 +352,6 @@ class Adder:
                 )
             )
 
-    # -- contradictions
-
-    def _check_contradictions(self) -> None:
-        for number, meta in self._metas.items():
-            version = self._draft.versions[number]
-            row = self._last(version.name)
-            if row is None or row.document == version.document:
-                continue
-            old = _values(self._session.document(row.document))
-            problem = contradiction(old, meta())
-            if problem:
-                raise NameConflict(
-                    f"{version.name!r} in the pool is of another observation than "
-                    f"the file to be added: {problem}",
-                    hint="nothing was added; give another name (--name, --under), or say that it "
-                    "is a version of it (--as-version)",
-                )
-
-    def _last(self, name: str | None) -> VersionRow | None:
-        catalogue = self._session.catalogue
-        at = catalogue.head()
-        track = catalogue.named(name, at) if name else None
-        if track is None and name:
-            track = catalogue.removed(name, at)
-        return None if track is None else catalogue.latest(track, at)
-
 
 def _files(node: Node) -> Iterator[FileNode]:
     if isinstance(node, FileNode):
@@ -398,10 +371,6 @@ def _given_name(path: str) -> str:
 def _file_size(file: Mapping[str, Any]) -> int:
     wrapper = file.get("wrapper")
     return int(wrapper["size"] if wrapper else file["size"])
-
-
-def _values(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {entry[0]: entry[1] for entry in document["meta"]}
 
 
 def _unread_names(root: str, paths: Sequence[str]) -> list[str]:

@@ -34,7 +34,7 @@ def check_name(name: str) -> str:
         problem = "is empty"
     elif name.startswith("/"):
         problem = "is absolute; names are relative, such as 'maps/m83.fits'"
-    elif any(part in ("", ".", "..") for part in parts):
+    elif "" in parts or "." in parts or ".." in parts:
         problem = "has an empty part, or a part '.' or '..'"
     elif "\0" in name:
         problem = "has a NUL character"

@@ -1,0 +1,62 @@
+"""Files that are to be added under a name whose product is of another observation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from skypool.errors import NameConflict
+from skypool.pool.observations import contradiction
+
+if TYPE_CHECKING:
+    from skypool.catalogue.interface import DraftVersion, VersionRow
+    from skypool.pool.session import Session
+
+__all__ = ["check_contradictions"]
+
+
+def check_contradictions(
+    session: Session,
+    versions: Sequence[DraftVersion],
+    metas: Mapping[int, Callable[[], Mapping[str, Any]]],
+) -> None:
+    """Refuse versions that contradict the last ones of their tracks.
+
+    Parameters
+    ----------
+    session
+        The open pool.
+    versions
+        Of the draft.
+    metas
+        What gives the metadata of some of them, by their numbers in the draft.
+
+    Raises
+    ------
+    NameConflict
+        If obsid, instrument or start time differ.
+    """
+    for number, meta in metas.items():
+        version = versions[number]
+        row = _last(session, version.name)
+        if row is None or row.document == version.document:
+            continue
+        old = {entry[0]: entry[1] for entry in session.document(row.document)["meta"]}
+        problem = contradiction(old, meta())
+        if problem:
+            raise NameConflict(
+                f"{version.name!r} in the pool is of another observation than "
+                f"the file to be added: {problem}",
+                hint="nothing was added; give another name (--name, --under), or say that it "
+                "is a version of it (--as-version)",
+            )
+
+
+def _last(session: Session, name: str | None) -> VersionRow | None:
+    """Return the last version of a name's track, removed ones included."""
+    catalogue = session.catalogue
+    at = catalogue.head()
+    track = catalogue.named(name, at) if name else None
+    if track is None and name:
+        track = catalogue.removed(name, at)
+    return None if track is None else catalogue.latest(track, at)
