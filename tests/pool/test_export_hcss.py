@@ -144,6 +144,10 @@ def test_the_command(pool, tmp_path):
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["files"] == 1
     assert run(app, [*base, "export", "psw", str(out), "--format", "x"]).exit_code == 2
+    assert run(app, [*base, "add", str(out / "psw.fits"), "--name", "again"]).exit_code == 0
+    shown = json.loads(run(app, [*base, "show", "again", "--json"]).stdout)
+    assert shown["class"] == "herschel.ia.dataset.image.SimpleImage"
+    assert "class     herschel.ia" in run(app, [*base, "show", "again"]).stdout
     assert "made by hand" in run(app, [*base, "show", "psw"]).stdout
 
 

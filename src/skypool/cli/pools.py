@@ -160,11 +160,14 @@ class FileFacts(NamedTuple):
     reason : str
         Why it was kept as plain bytes although it looks like something known; mostly
         empty.
+    class_name : str
+        The class of Herschel's software that it names; mostly empty.
     """
 
     format: str
     wrapper: str
     reason: str
+    class_name: str = ""
 
 
 def file_facts(ref: Ref) -> FileFacts:
@@ -184,7 +187,13 @@ def file_facts(ref: Ref) -> FileFacts:
     if file is None:
         return FileFacts("folder" if "tree" in document else "", "", "")
     wrapper = file.get("wrapper") or {}
-    return FileFacts(file.get("format", ""), wrapper.get("is", ""), file.get("reason") or "")
+    first = (file.get("hdus") or [{}])[0]
+    return FileFacts(
+        file.get("format", ""),
+        wrapper.get("is", ""),
+        file.get("reason") or "",
+        first.get("class", ""),
+    )
 
 
 def parameter(item: Parameter | None) -> dict[str, Any] | None:

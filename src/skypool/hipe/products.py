@@ -154,7 +154,7 @@ class Product(Bean):
         if self._history is None:
             if "History" in self._sets:
                 return self._sets["History"]
-            self._history = JavaList(() if self._core is None else self._core.history)
+            self._history = JavaList(() if self._core is None else self._core.own_history)
         return self._history
 
     @history.setter
@@ -238,12 +238,12 @@ class Product(Bean):
         core = self._core
         datasets = self._sets.to_core()
         meta = self._core_meta()
-        history = tuple(self._history or ()) if core is None else core.history
+        history = tuple(self._history or ()) if core is None else core.own_history
         if core is not None and self._history is not None:
             history = tuple(self._history)
         if core is not None:
             same_sets = self._sets.unchanged(datasets)
-            about = (core.meta, core.history, core.kind)
+            about = (core.meta, core.own_history, core.kind)
             if refs is None and same_sets and about == (meta, history, self.kind):
                 return core
             refs = core.refs if refs is None else refs
@@ -277,7 +277,7 @@ class Product(Bean):
         made._start(core)
         made._core = None
         made._meta = MetaData(core.meta)
-        made._history = JavaList(core.history)
+        made._history = JavaList(core.own_history)
         made._copy_refs(core)
         return made
 

@@ -206,5 +206,5 @@ def _as_version(core: CoreProduct, product: Product, key: bytes) -> CoreProduct:
     if core is not product._core or track is None:
         return core
     return CoreProduct.assemble(
-        core.kind, core.meta, core.datasets, core.refs, core.history, track
+        core.kind, core.meta, core.datasets, core.refs, core.own_history, track
     ).replace()

@@ -92,6 +92,7 @@ def _as_json(ref: Ref, pattern: str | None) -> dict[str, Any]:
         "format": file.format,
         "wrapper": file.wrapper,
         "reason": file.reason,
+        **({"class": file.class_name} if file.class_name else {}),
         "meta": {key: parameter(value) for key, value in ref.meta.items()},
         "attributes": {key: parameter(value) for key, value in ref.attributes.items()},
         "datasets": datasets,
@@ -218,6 +219,8 @@ def _facts(ref: Ref) -> Iterator[tuple[str, str]]:
     yield "size", size_text(ref.size) + total
     if file.format:
         yield "file", file.format + (f", in {file.wrapper}" if file.wrapper else "")
+    if file.class_name:
+        yield "class", shown(file.class_name)
     if file.reason:
         yield "reason", f"kept as plain bytes: {shown(file.reason)}"
 

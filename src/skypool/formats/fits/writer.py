@@ -126,7 +126,7 @@ class _Writer:
         header.add("SKYKIND", product.kind, "kind of product")
         self._rows.add(0, 0, "product", product.kind, {"version": 1})
         self._parameters(header, 0, product.meta)
-        for text in product.history:
+        for text in product.own_history:
             header.cards += commentary("HISTORY", text)
             self._rows.add(0, 0, "history", "", text)
         self._rows.own(0, 0, header.own)
