@@ -259,10 +259,20 @@ def test_spellings_of_jython(store: ProductStorage, clause: str, same: str) -> N
 
 
 def test_what_is_missing_does_not_match(store: ProductStorage) -> None:
-    for clause in ("nowhere == 1", "nowhere != 1", "not (nowhere == 1)", "['none'].data[0] == 0"):
-        assert store.select(Query(clause)) == []
-    assert found(store.select(Query("creator == 'me' or nowhere == 1"))) == ["me", "mixed"]
+    others = [text for text in EVERYTHING if text not in ("me", "mixed", "wide")]
+    for clause in ("Par1 != 77", "not (Par1 == 77)"):
+        assert found(store.select(Query(clause))) == ["me", "mixed", "wide"]
+    assert not set(found(store.select(Query("Par1 < 77 or flag == 'up'")))) & set(others)
+    assert store.select(Query("['none'].data[0] == 0")) == []
+    assert store.select(Query("meta['none'] == 0")) == []
+    assert found(store.select(Query("creator == 'me' or trackName == 1"))) == ["me", "mixed"]
     assert store.select(MetaQuery(Product, "p", "p.meta['nowhere'].value < 3")) == []
+
+
+def test_unknown_names_are_mistakes(store: ProductStorage) -> None:
+    with pytest.raises(QueryError, match=r"'widht' is neither .*\n.*width"):
+        store.select(Query("widht == 5"))
+    assert ProductStorage("empty").select(Query("widht == 5")) == []
 
 
 def test_loud_queries_say_what_is_missing(

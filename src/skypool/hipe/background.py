@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-import sys
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from skypool.errors import UsageError
+from skypool.hipe.where_names import callers_frame
 from skypool.hipe.where_text import modern
 
 __all__ = ["bg"]
@@ -16,7 +16,7 @@ __all__ = ["bg"]
 _workers: list[ThreadPoolExecutor] = []
 
 
-def bg(command: str | Callable[..., Any], *arguments: Any, **options: Any) -> Future[Any]:
+def bg(command: Any, *arguments: Any, **options: Any) -> Future[Any]:
     """Run a command of the script in the background.
 
     Parameters
@@ -40,10 +40,12 @@ def bg(command: str | Callable[..., Any], *arguments: Any, **options: Any) -> Fu
     """
     if callable(command):
         return _executor().submit(command, *arguments, **options)
-    if not isinstance(command, str):
-        raise UsageError(f"a {type(command).__name__} is no command")
+    if not isinstance(command, str) or not command.strip():
+        raise UsageError(f"{command!r} is no command")
     run = _compiled(command)
-    frame = sys._getframe(1)
+    frame = callers_frame()
+    if frame is None:
+        raise UsageError("no script is there whose names the command could use")
     names, inner = frame.f_globals, frame.f_locals
     if inner is not names:
         # Names of a function, as they are now; what the command assigns stays with it.

@@ -169,6 +169,9 @@ def _same_values(left: Any, right: Any) -> bool:
     if "O" in (left.dtype.kind, right.dtype.kind):  # cells of different lengths
         pairs = zip(left.flat, right.flat, strict=True)
         return all(_same_values(np.asarray(a), np.asarray(b)) for a, b in pairs)
+    if left.dtype.kind == right.dtype.kind == "U":
+        # Blanks at the end of texts are not kept, as in FITS.
+        return bool(np.array_equal(np.char.rstrip(left, " "), np.char.rstrip(right, " ")))
     if left.dtype.kind != "f" or right.dtype.kind != "f":
         return bool(np.array_equal(left, right, equal_nan=left.dtype.kind == "c"))
     signs = np.array_equal(np.signbit(left), np.signbit(right))  # -0.0 is another value

@@ -15,7 +15,7 @@ from skypool.hipe.contexts import Context
 from skypool.hipe.products import CLASSES, Product
 from skypool.hipe.refs import ProductRef, ref_of
 from skypool.hipe.where_catalogue import Terms
-from skypool.hipe.where_evaluate import Evaluator, NoMatch
+from skypool.hipe.where_evaluate import Evaluator, NoMatch, check_attribute
 from skypool.hipe.where_names import MISSING, Names, callers_names
 from skypool.hipe.where_short import rewritten
 from skypool.hipe.where_text import parsed
@@ -253,6 +253,8 @@ def _check_names(tree: ast.expr, variable: str, names: Names) -> None:
     called = {id(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)}
     modules = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
     for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            check_attribute(node.attr)
         if not isinstance(node, ast.Name) or node.id in local:
             continue
         if id(node) in called:
@@ -331,12 +333,30 @@ class Query(StorageQuery):
         else:
             rest = [*given[1:], *(variable, where, every)[len(given) - 1 :]]
             wanted, variable, where, every = given[0], str(rest[0]), rest[1], bool(rest[2])
-        self._sort = "Attrib"
+        self._sort, self._keys = "Attrib", set[str]()
         self._start(kind_of(wanted), str(variable), where, bool(every))
 
     def _tree(self, where: str) -> ast.expr:
-        tree, self._sort = rewritten(parsed(where), self._variable, self._names)
+        tree, self._sort, self._keys = rewritten(parsed(where), self._variable, self._names)
         return tree
+
+    def select(self, storage: ProductStorage, previous: Any = None) -> Found:
+        """Return what it finds in a storage; see `StorageQuery.select`.
+
+        Raises
+        ------
+        QueryError
+            If a name in it is neither known to the script nor a parameter of any product.
+        """
+        pools = [pool.pool for pool in storage.pools if pool.pool.exists]
+        known: set[str] = set().union(*(pool.view.session.catalogue.keys() for pool in pools))
+        for name in self._keys if known and previous is None else ():
+            if name not in known:
+                raise QueryError(
+                    f"{name!r} is neither a name of the script nor a parameter of a product",
+                    candidates=self._names.near(name, known),
+                )
+        return super().select(storage, previous)
 
     @property
     def type(self) -> str:

@@ -29,7 +29,7 @@ from skypool.hipe.urn import Urn
 from skypool.hipe.wcs import Wcs
 from skypool.hipe.where_names import MISSING, Names
 
-__all__ = ["Evaluator", "NoMatch"]
+__all__ = ["Evaluator", "NoMatch", "check_attribute"]
 
 _TEXT_METHODS: Final = frozenset(
     {"startswith", "endswith", "lower", "upper", "strip", "lstrip", "rstrip", "find", "rfind",
@@ -316,6 +316,18 @@ def truth(value: Any) -> bool:
     return bool(value)
 
 
+def check_attribute(name: str) -> None:
+    """Refuse an attribute that no where-clause may look at, whatever it is of.
+
+    Raises
+    ------
+    QueryError
+        If it is one.
+    """
+    if name.startswith("_") or _CLOSED.match(name):
+        raise QueryError(f"a where-clause cannot use .{name}")
+
+
 def attribute(value: Any, name: str) -> Any:
     """Return an attribute that a where-clause may look at.
 
@@ -326,8 +338,7 @@ def attribute(value: Any, name: str) -> Any:
     QueryError
         If it is none of its business.
     """
-    if name.startswith("_") or _CLOSED.match(name):
-        raise QueryError(f"a where-clause cannot use .{name}")
+    check_attribute(name)
     if value is None:
         raise NoMatch
     if isinstance(value, ArrayDataset | Column) and name == "data":

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from skypool.errors import QueryError
 
-__all__ = ["MISSING", "Names", "callers_names"]
+__all__ = ["MISSING", "Names", "callers_frame", "callers_names"]
 
 MISSING: Final = object()
 _BUILTINS: Final[dict[str, Any]] = {
@@ -27,14 +27,20 @@ _MATH: Final = frozenset(
 )  # fmt: skip
 
 
-def callers_names() -> Mapping[str, Any]:
-    """Return the names of the script that called into this package."""
+def callers_frame() -> types.FrameType | None:
+    """Return the frame of the script that called into this package."""
     frame: types.FrameType | None = sys._getframe(1)
     while frame is not None:
         module = str(frame.f_globals.get("__name__", ""))
         if not module.startswith("skypool.") or module.startswith("skypool.testing"):
             break
         frame = frame.f_back
+    return frame
+
+
+def callers_names() -> Mapping[str, Any]:
+    """Return the names of the script that called into this package."""
+    frame = callers_frame()
     if frame is None:
         return {}
     if frame.f_locals is frame.f_globals:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 
+from skypool.errors import QueryError
 from skypool.hipe.where_catalogue import ATTRIBUTES, SKY
 from skypool.hipe.where_names import MISSING, Names
 
 __all__ = ["rewritten"]
 
 
-def rewritten(tree: ast.expr, variable: str, names: Names) -> tuple[ast.expr, str]:
+def rewritten(tree: ast.expr, variable: str, names: Names) -> tuple[ast.expr, str, set[str]]:
     """Return a condition with the product written out, and what it looks at.
 
     Parameters
@@ -24,12 +25,12 @@ def rewritten(tree: ast.expr, variable: str, names: Names) -> tuple[ast.expr, st
 
     Returns
     -------
-    expr, str
-        The second is `Attrib`, `Meta` or `Full`.
+    expr, str, set of str
+        The second is `Attrib`, `Meta` or `Full`, the third the names taken for parameters.
     """
     writer = _Writer(variable, names)
     made = writer.visit(tree)
-    return ast.fix_missing_locations(made), writer.sort
+    return ast.fix_missing_locations(made), writer.sort, writer.keys
 
 
 class _Writer(ast.NodeTransformer):
@@ -39,6 +40,7 @@ class _Writer(ast.NodeTransformer):
         self._local: set[str] = set()
         self._ranks = {"Attrib": 0, "Meta": 1, "Full": 2}
         self.sort = "Attrib"
+        self.keys: set[str] = set()
 
     def _at_least(self, sort: str) -> None:
         if self._ranks[sort] > self._ranks[self.sort]:
@@ -59,7 +61,10 @@ class _Writer(ast.NodeTransformer):
             return self._meta()
         if self._names.value(node.id) is not MISSING:
             return node
+        if node.id.startswith("_"):
+            raise QueryError(f"a where-clause cannot use {node.id}")
         self._at_least("Meta")
+        self.keys.add(node.id)
         parameter = ast.Subscript(self._meta(), ast.Constant(node.id), ast.Load())
         return ast.Attribute(parameter, "value", ast.Load())
 
