@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import itertools
 import re
@@ -45,6 +46,8 @@ def run(tmp_path, capsys, monkeypatch):
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         outcome = run_script(name, arguments)
         assert outcome.code == code
+        del outcome
+        gc.collect()  # files that the script left open are closed here and not in another test
         found = capsys.readouterr()
         assert found.err == ""
         return found.out

@@ -18,13 +18,14 @@ from typing import Any
 from skypool.errors import NotFound
 from skypool.hipe.jython.reading import decode, prepare, unsupported_syntax
 from skypool.hipe.jython.rewriting import Converted, rewrite
+from skypool.hipe.jython.syntax import plain_literals
 
 __all__ = ["convert", "convert_file"]
 
 _FIXERS = """
     apply basestring dict except exec execfile filter funcattrs getcwdu has_key imports input
     intern isinstance itertools itertools_imports long map metaclass methodattrs ne next nonzero
-    numliterals operator paren print raise raw_input reduce renames repr standarderror sys_exc
+    numliterals operator paren print raise raw_input renames repr standarderror sys_exc
     throw tuple_params types unicode urllib xrange xreadlines zip
 """
 
@@ -84,6 +85,8 @@ def convert(text: str, name: str) -> Converted:
     ScriptError
         If it is no Jython 2.
     """
+    from fissix.pgen2 import parse
+
     from skypool.hipe.jython.semantics import compile_script
 
     # What cannot be run cannot be converted; this gives the errors, with their lines.
@@ -93,13 +96,15 @@ def convert(text: str, name: str) -> Converted:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            modern = str(_tool().refactor_string(prepared.text, name))
+            modern = str(_tool().refactor_string(plain_literals(prepared, name), name))
             modern = _plain(modern, name)
             tree = ast.parse(modern)
         except SyntaxError as error:
             raise unsupported_syntax(name, error.lineno or 1, f"{error.msg}") from None
         except (RecursionError, MemoryError):
             raise unsupported_syntax(name, 1, "the text is nested too deeply") from None
+        except parse.ParseError as error:
+            raise unsupported_syntax(name, error.context[1][0], "cannot be converted") from None
     return rewrite(modern, tree, true_division="division" in features)
 
 

@@ -6,44 +6,15 @@ import ast
 import builtins
 from dataclasses import dataclass, field
 
-from skypool.hipe.jython import java_io, java_lang, java_util, share
 from skypool.hipe.jython.division import Kinds
 from skypool.hipe.jython.edits import applied, bound, dotted, import_order, joined
+from skypool.hipe.jython.modern import MOVED, PLAIN, home_of
 from skypool.hipe.jython.tree import ROOTS
 from skypool.hipe.jython.unsupported import advice, modern_way
 from skypool.hipe.names import HOMES
-from skypool.model.kinds import PARENTS
 
 __all__ = ["Converted", "rewrite"]
 
-_JAVA = {
-    name: f"skypool.hipe.jython.{home}"
-    for home, module in (
-        ("java_io", java_io),
-        ("java_util", java_util),
-        ("java_lang", java_lang),
-        ("share", share),
-    )
-    for name in module.__all__
-}
-_MATH = "acos asin atan atan2 cos cosh exp hypot sin sinh sqrt tan tanh pow"
-# What has a plain form in Python: of a call or value, the text, and the module that it needs.
-_PLAIN: dict[str, tuple[str, str]] = {
-    "Math.PI": ("math.pi", "math"),
-    "Math.E": ("math.e", "math"),
-    "Math.toRadians": ("math.radians", "math"),
-    "Math.toDegrees": ("math.degrees", "math"),
-    "Math.abs": ("abs", ""),
-    "Integer.parseInt": ("int", ""),
-    "Long.parseLong": ("int", ""),
-    "Double.parseDouble": ("float", ""),
-    "Float.parseFloat": ("float", ""),
-    "System.exit": ("sys.exit", "sys"),
-    "System.gc": ("gc.collect", "gc"),
-    "Double.NaN": ("math.nan", "math"),
-    "Double.isNaN": ("math.isnan", "math"),
-    "java.lang.Exception": ("Exception", ""),
-} | {f"Math.{name}": (f"math.{name}", "math") for name in _MATH.split()}
 _IN_TEXTS = frozenset(["bg", "eval", "exec", "AttribQuery", "FullQuery", "MetaQuery", "Query"])
 
 
@@ -94,6 +65,7 @@ class _Rewriter:
         self._above: dict[int, list[str]] = {}
         self._imports: dict[str, set[str]] = {}
         self._modules: set[str] = set()
+        self._first: set[str] = set()
         self._statement: dict[ast.AST, ast.stmt] = {}
         self._alone: set[ast.stmt] = set()
         self._bound = set(bound(tree))
@@ -130,6 +102,10 @@ class _Rewriter:
             return
         if isinstance(node, ast.Call):
             self._call(node)
+        elif isinstance(node, ast.FunctionDef):
+            self._globals(node)
+        elif isinstance(node, ast.ClassDef):
+            self._class(node)
         elif isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.Div):
             self._division(node)
         for child in ast.iter_child_nodes(node):
@@ -144,12 +120,15 @@ class _Rewriter:
         if rest == "message" and root in self._errors:
             self._replace(node, f"str({root})")
             return True
+        if root == "string" and path in PLAIN:
+            self._replace(node, PLAIN[path][0])
+            return True
         if not path or root in self._bound:
             return False
         last = path.rpartition(".")[2]
         if root in ROOTS and rest:
             return self._package_name(node, path)
-        known = _PLAIN.get(path)
+        known = PLAIN.get(path)
         if known is not None:
             self._replace(node, known[0])
             self._modules.update([known[1]] if known[1] else [])
@@ -162,31 +141,28 @@ class _Rewriter:
     def _package_name(self, node: ast.Name | ast.Attribute, path: str) -> bool:
         parts = path.split(".")
         for place, part in enumerate(parts):
-            if self._home(part) or advice(part) is not None:
+            if home_of(part) or advice(part) is not None:
                 short = ".".join(parts[place:])
-                known = _PLAIN.get(short)
+                known = PLAIN.get(short)
                 self._replace(node, known[0] if known else short)
                 if known is None:
                     self._needed(part, node)
                 return True
-        if path in _PLAIN:
-            self._replace(node, _PLAIN[path][0])
+        if path in PLAIN:
+            self._replace(node, PLAIN[path][0])
         else:
             self._refuse(node, path)
         return True
-
-    @staticmethod
-    def _home(name: str) -> str:
-        if name in HOMES or (name in PARENTS and name != "File"):
-            return "skypool.hipe"
-        return _JAVA.get(name, "")
 
     def _needed(self, name: str, node: ast.AST) -> None:
         if name in self._bound or (name in vars(builtins) and name not in ("max", "min")):
             return
         if name in ("max", "min"):
             return  # only where one thing is asked for its largest value
-        home = self._home(name)
+        if name in MOVED:
+            self._first.add(MOVED[name])
+            return
+        home = home_of(name)
         if home:
             self._imports.setdefault(home, set()).add(name)
         elif advice(name) is not None:
@@ -198,9 +174,12 @@ class _Rewriter:
         if name in ("max", "min") and plain and len(node.args) == 1 and name not in self._bound:
             if not isinstance(node.args[0], ast.List | ast.Tuple | ast.ListComp):
                 self._imports.setdefault("skypool.hipe", set()).add(name)
-        elif name.rpartition(".")[2] == "sort" and plain and len(node.args) == 1:
-            self._wrap(node.args[0], "key=functools.cmp_to_key(", ")")
-            self._modules.add("functools")
+        elif name.rpartition(".")[2] == "sort" or name == "sorted":
+            self._sort(node, int(name == "sorted"))
+        elif name in ("open", "file") and len(node.args) == 2:
+            mode = node.args[1]
+            if isinstance(mode, ast.Constant) and str(mode.value).strip("b") in ("rU", "U"):
+                self._replace(mode, "'r'")
         elif name == "cmp" and "cmp" not in self._bound:
             self._imports.setdefault("skypool.hipe.jython.ordering", set()).add("compare")
             self._replace(node.func, "compare")
@@ -208,6 +187,53 @@ class _Rewriter:
             self._string(node, name[7:])
         if name.rpartition(".")[2] in _IN_TEXTS:
             self._in_texts(node)
+
+    def _sort(self, node: ast.Call, place: int) -> None:
+        """Write a function that compares two values as the key of one."""
+        order = next((word for word in node.keywords if word.arg == "cmp"), None)
+        if order is not None:
+            self._replace(order, f"key=functools.cmp_to_key({self._source(order.value)})")
+        elif len(node.args) == place + 1 and not node.keywords:
+            self._wrap(node.args[place], "key=functools.cmp_to_key(", ")")
+        else:
+            return
+        self._modules.add("functools")
+
+    def _globals(self, node: ast.FunctionDef) -> None:
+        """Put `global` where the function starts: Python 3 refuses it behind a use."""
+        found = [part for part in ast.walk(node) if isinstance(part, ast.Global)]
+        late = [part for part in found if part is not node.body[0] and part in self._alone_in(node)]
+        if not late:
+            return
+        first = (
+            node.body[1] if ast.get_docstring(node) is not None and node.body[1:] else node.body[0]
+        )
+        line = self._lines[first.lineno - 1]
+        indent = line[: len(line) - len(line.lstrip())]
+        names = ", ".join(sorted({name for part in late for name in part.names}))
+        if first.lineno != node.lineno:
+            at = first.lineno - 1
+            self._edits.append((at, 0, at, 0, indent + f"global {names}\n".encode()))
+            for part in late:
+                self._drop(part)
+
+    @staticmethod
+    def _alone_in(function: ast.FunctionDef) -> set[ast.stmt]:
+        """Give the statements of a function without those of functions in it."""
+        found: set[ast.stmt] = set()
+        todo: list[ast.AST] = list(function.body)
+        while todo:
+            node = todo.pop()
+            if isinstance(node, ast.stmt):
+                found.add(node)
+            if not isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Lambda):
+                todo.extend(ast.iter_child_nodes(node))
+        return found
+
+    def _class(self, node: ast.ClassDef) -> None:
+        for part in node.body:
+            if isinstance(part, ast.FunctionDef) and part.name == "__cmp__":
+                self._note(part, "__cmp__ is not used any more; write __eq__ and __lt__")
 
     def _string(self, node: ast.Call, function: str) -> None:
         """Write string.upper(s) as s.upper()."""
@@ -232,7 +258,7 @@ class _Rewriter:
             except (SyntaxError, ValueError):  # not Python alone: `=` in a query, say
                 continue
             for name in ast.walk(inner):
-                if isinstance(name, ast.Name) and self._home(name.id) == "skypool.hipe":
+                if isinstance(name, ast.Name) and home_of(name.id) == "skypool.hipe":
                     self._needed(name.id, node)
 
     def _division(self, node: ast.BinOp | ast.AugAssign) -> None:
@@ -259,6 +285,13 @@ class _Rewriter:
 
     def _import(self, node: ast.Import | ast.ImportFrom) -> None:
         if isinstance(node, ast.ImportFrom):
+            star = node.names[0].name == "*" and node not in self._tree.body
+            hipe = (node.module or "").partition(".")[0] in ROOTS
+            if star and not hipe and not node.level:
+                # Python 3 has the star at the top alone.
+                self._first.add(ast.unparse(node))
+                self._drop(node)
+                return
             if node.level or (node.module or "").partition(".")[0] not in ROOTS:
                 return
             for alias in node.names:
@@ -281,7 +314,7 @@ class _Rewriter:
         if name == "*":
             return
         self._bound.discard(alias.asname or name)
-        home = self._home(name)
+        home = home_of(name)
         task = name[:1].lower() + name[1:-4] if name.endswith("Task") else ""
         if home and alias.asname and alias.asname != name:
             self._imports.setdefault(home, set()).add(f"{name} as {alias.asname}")
@@ -358,6 +391,7 @@ class _Rewriter:
 
     def _header(self) -> bytes:
         lines = [f"import {name}" for name in sorted(self._modules - self._bound)]
+        lines += sorted(self._first)
         ours = []
         for home in sorted(self._imports):
             names = sorted(self._imports[home], key=import_order)

@@ -11,11 +11,12 @@ from typing import Any
 
 from skypool.hipe.jython.reading import Prepared, prepare, token_list, unsupported_syntax
 
-__all__ = ["Translated", "parse", "translate"]
+__all__ = ["Translated", "parse", "plain_literals", "translate"]
 
 _PREFIX = re.compile(r"^([A-Za-z]*)(.*)$", re.DOTALL)
 # In texts of Python 2 that are no unicode, these are no escapes.
 _NO_ESCAPE = re.compile(r"\\(\\|[uUN])")
+_NO_NAME = re.compile(r"\\(\\|N)")
 
 
 @dataclass
@@ -135,12 +136,27 @@ def translate(text: str, name: str) -> Translated:
     return Translated(new, prepared.features, emitter.targets)
 
 
-class _Emitter:
-    """Writes a tree as text, with what Python 3 has no grammar for as calls."""
+def plain_literals(prepared: Prepared, name: str) -> str:
+    """Write the literals of a script as today, and leave its statements as they are.
+
+    Parameters
+    ----------
+    prepared
+        The text.
+    name
+        Of the script, for errors.
+
+    Returns
+    -------
+    str
+    """
+    return _Literals(prepared.features).text(parse(prepared, name))
+
+
+class _Literals:
+    """Writes a tree as text, with numbers, texts and comprehensions as they are today."""
 
     def __init__(self, features: frozenset[str]) -> None:
-        self.targets: dict[str, str] = {}
-        self._statement = "print_function" not in features
         self._unicode = "unicode_literals" in features
         self._names = symbols()
 
@@ -161,19 +177,79 @@ class _Emitter:
             value = _number(value)
         elif leaf.type == token.STRING:
             value = self._string(value)
-        elif value == "<>":
-            value = "!="
-        elif value == "print" and self._statement:
-            value = "__jy_print__([], True, None)"
         return str(leaf.prefix + value)
 
     def _string(self, value: str) -> str:
+        # The fixers know u and ur, and that \\u is no escape elsewhere; they forget \\N.
+        prefix, body = self._parts(value, _NO_NAME)
+        return prefix + body
+
+    def _parts(self, value: str, escape: re.Pattern[str]) -> tuple[str, str]:
         match = _PREFIX.match(value)
-        prefix, body = match[1].lower(), match[2]  # type: ignore[index]
-        plain = not self._unicode and "u" not in prefix and "f" not in prefix
-        if plain and "r" not in prefix:
-            body = _NO_ESCAPE.sub(lambda m: m[0] if m[1] == "\\" else f"\\{m[0]}", body)
-        return "".join(letter for letter in prefix if letter in "rf") + body
+        prefix, body = match[1], match[2]  # type: ignore[index]
+        if not self._unicode and not set("uUfFrR") & set(prefix):
+            body = escape.sub(lambda m: m[0] if m[1] == "\\" else f"\\{m[0]}", body)
+        return prefix, body
+
+    def _comp_for(self, node: Any) -> str:
+        parts = list(node.children)
+        place = next(n for n, part in enumerate(parts) if getattr(part, "value", "") == "in") + 1
+        if self._names.get(parts[place].type) != "testlist_safe":
+            return self._all(parts)
+        middle = f" ({self.text(parts[place])})"
+        return self._all(parts[:place]) + middle + self._all(parts[place + 1 :])
+
+    _old_comp_for = _comp_for
+
+    def _tfpdef(self, node: Any) -> str:
+        inner = node.children[1]
+        return f"{node.prefix}{inner.value}" if not inner.children else self._all(node.children)
+
+    _vfpdef = _tfpdef
+
+    def _lambdef(self, node: Any) -> str:
+        """Let a function inside take several tuples apart; the fixers can do one alone."""
+        if len(node.children) != 4 or self._names.get(node.children[1].type) != "varargslist":
+            return self._all(node.children)
+        words = {leaf.value for leaf in node.children[1].leaves()}
+        if words & {"=", "*", "**"}:
+            return self._all(node.children)
+        outer, inner, given = [], [], []
+        for number, part in enumerate(node.children[1].children[::2]):
+            name = f"item{number}" if part.children else part.value
+            leaves = list(part.leaves())
+            if any("(" in leaf.value for leaf in leaves[1:-1]):
+                return self._all(node.children)
+            outer.append(name)
+            inner += [leaf.value for leaf in leaves if leaf.value.isidentifier()]
+            given.append(f"*{name}" if part.children else name)
+        if len(inner) == len(outer) or len(outer) < 2:
+            return self._all(node.children)
+        body = self.text(node.children[3]).strip()
+        call = f"(lambda {', '.join(inner)}: {body})({', '.join(given)})"
+        return f"{node.prefix}lambda {', '.join(outer)}: {call}"
+
+    _old_lambdef = _lambdef
+
+
+class _Emitter(_Literals):
+    """Writes a tree as text, with what Python 3 has no grammar for as calls, too."""
+
+    def __init__(self, features: frozenset[str]) -> None:
+        super().__init__(features)
+        self.targets: dict[str, str] = {}
+        self._statement = "print_function" not in features
+
+    def _leaf(self, leaf: Any) -> str:
+        if leaf.value == "<>":
+            return f"{leaf.prefix}!="
+        if leaf.value == "print" and self._statement:
+            return f"{leaf.prefix}__jy_print__([], True, None)"
+        return super()._leaf(leaf)
+
+    def _string(self, value: str) -> str:
+        prefix, body = self._parts(value, _NO_ESCAPE)
+        return "".join(letter for letter in prefix.lower() if letter in "rf") + body
 
     def _new(self, what: str, target: str) -> str:
         name = f"__jy_{what}_{len(self.targets)}__"
@@ -213,20 +289,16 @@ class _Emitter:
         return f"{first.prefix}__jy_repr__(({self._all(node.children[1:-1])}))"
 
     def _parameter(self, node: Any) -> str:
-        target = self._new("arg", str(node).strip())
-        return f"{node.prefix}{target}"
+        if not node.children[1].children:
+            return f"{node.prefix}{node.children[1].value}"
+        return f"{node.prefix}{self._new('arg', str(node).strip())}"
 
     _tfpdef = _vfpdef = _parameter
 
-    def _comp_for(self, node: Any) -> str:
-        parts = list(node.children)
-        place = next(n for n, part in enumerate(parts) if getattr(part, "value", "") == "in") + 1
-        if self._names.get(parts[place].type) != "testlist_safe":
-            return self._all(parts)
-        middle = f" ({self.text(parts[place])})"
-        return self._all(parts[:place]) + middle + self._all(parts[place + 1 :])
+    def _lambdef(self, node: Any) -> str:
+        return self._all(node.children)
 
-    _old_comp_for = _comp_for
+    _old_lambdef = _lambdef
 
 
 _INTEGER = re.compile(r"^0(\d+)$")
