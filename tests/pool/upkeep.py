@@ -157,6 +157,8 @@ def _questions(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
         for column in columns:
             if table == "documents" and column == "id":
                 where = f" WHERE t.id {keep}"
+            elif (table, column) == ("attributes", "crc"):
+                continue  # of the document's number too, which is given in the order of indexing
             elif column == "document":
                 parts.append("(SELECT digest FROM documents d WHERE d.id = t.document)")
                 where = f" WHERE t.document {keep}"
