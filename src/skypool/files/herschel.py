@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from skypool.codec.documents import loads
 from skypool.errors import NotFound, StorageError, UsageError
 from skypool.pool.downloading import Downloader
 
@@ -108,7 +109,7 @@ def get_observation(
     instrument
         `PACS`, `SPIRE` or `HIFI`; by default all that observed, in parallel mode two.
     level
-        Only that, such as `LEVEL2`; see `LEVELS`.
+        Only that, such as `LEVEL2`; see `LEVELS`. What else the pool has of it stays.
     name, under, tags, message
         As `Pool.add` has them.
     refresh
@@ -153,15 +154,18 @@ def get_observation_report(
     number = _number(obsid)
     wanted = _level(level)
     place = Archive.configured() if archive is None else archive
-    instruments = [_instrument(instrument)] if instrument else []
-    if not instruments:
-        held = [] if refresh else _held(pool, place, number, wanted)
-        instruments = held or _asked(pool, place, number)
-    urls = [place.address(number, found, wanted) for found in instruments]
+    wished = [_instrument(instrument)] if instrument else []
+    held: dict[str, str] = {}
+    for level_held in () if refresh else dict.fromkeys(("ALL", wanted)):  # all has any level
+        held = held or _held(pool, place, number, level_held)
+        held = {name: url for name, url in held.items() if name in (wished or held)}
+    instruments = wished or list(held) or _asked(pool, place, number)
+    urls = [held.get(name) or place.address(number, name, wanted) for name in instruments]
     return pool.add_report(
         urls,
         message=message or f"get {number} from the Herschel archive",
         force_read=refresh,
+        partial=wanted != "ALL",
         progress=progress,
         archives=dict.fromkeys(urls, f"{number}.tar"),
         **options,
@@ -194,15 +198,23 @@ def _instrument(name: str) -> str:
     return name.upper()
 
 
-def _held(pool: Pool, archive: Archive, obsid: int, level: str) -> list[str]:
-    """Return the instruments of an observation that the pool has from the archive."""
+def _held(pool: Pool, archive: Archive, obsid: int, level: str) -> dict[str, str]:
+    """Return what the pool has of an observation from the archive: addresses by instrument.
+
+    They are what they were then; the archive itself may have moved since.
+    """
     if not pool.exists:
-        return []
+        return {}
     view = pool.view
-    known = " ".join(text for _, text in view.identity.origins("url", view.at))
-    return [
-        name for name in INSTRUMENTS.values() if f'"{archive.address(obsid, name, level)}"' in known
-    ]
+    urls = {
+        loads(text.encode()).get("url", "") for _, text in view.identity.origins("url", view.at)
+    }
+    by_question = {url.partition("retrieval_type=")[2]: url for url in urls}
+    asked = {
+        name: archive.address(obsid, name, level).partition("retrieval_type=")[2]
+        for name in INSTRUMENTS.values()
+    }
+    return {name: by_question[text] for name, text in asked.items() if text in by_question}
 
 
 def _asked(pool: Pool, archive: Archive, obsid: int) -> list[str]:

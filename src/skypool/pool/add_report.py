@@ -16,6 +16,8 @@ class AddOptions:
 
     Attributes
     ----------
+    partial : bool
+        What is added is a part of an observation: what else the pool has of it stays.
     origins : dict
         Of paths that were fetched for this: what the pool is to remember of where from.
     archives : dict
@@ -30,6 +32,7 @@ class AddOptions:
     exclusive: bool = False
     force_read: bool = False
     gzip: str = "exact"
+    partial: bool = False
     origins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     archives: Mapping[str, str] = field(default_factory=dict)
 

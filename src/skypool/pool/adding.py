@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from skypool.catalogue.interface import (
@@ -29,12 +30,13 @@ from skypool.errors import (
 )
 from skypool.formats.registry import read_file
 from skypool.pool.add_report import AddOptions, AddReport
-from skypool.pool.arranging import PAIR, Place, arrange
+from skypool.pool.arranging import Place, arrange
 from skypool.pool.continuing import Continuing
 from skypool.pool.contradictions import check_contradictions
 from skypool.pool.damage_notes import missing_packs
 from skypool.pool.inplace import InPlaceSink
-from skypool.pool.observations import Entries, ordered
+from skypool.pool.noting import context_document, origin_of, unread_names
+from skypool.pool.observations import Entries
 from skypool.pool.progress import OnProgress, Progress
 from skypool.pool.resolve import check_name
 from skypool.pool.saving import Totals
@@ -168,7 +170,8 @@ class Adder:
         self.report.notes += found.notes
         name = check_name(self._options.root(found.name or node.name))
         first = len(self._draft.versions)
-        target = self._place(found.place, name, origin)
+        kept = self._kept(found.place, name) if self._options.partial and found.name else {}
+        target = self._place(found.place, name, origin, kept)
         self._contents.clear()
         versions = self._draft.versions[first:]
         self._draft.plans.append(
@@ -177,8 +180,9 @@ class Adder:
                 name,
                 versions,
                 files=[v for v in versions if v.origin] if found.name else (),
-                unread=_unread_names(name, self._unread[unread:]),
+                unread=unread_names(name, self._unread[unread:]),
                 removed=self.report.removed,
+                kept=kept,
             )
         )
         return target
@@ -192,16 +196,37 @@ class Adder:
             content.meta = self._session.document(content.document)["meta"]
         return content.meta
 
-    def _place(self, place: Place, root: str, origin: Mapping[str, Any] | None = None) -> int:
+    def _kept(self, place: Place, name: str) -> dict[str, tuple[int, str]]:
+        """Return what an observation has in the pool that a part of it has not, and where."""
+        catalogue = self._session.catalogue
+        track = catalogue.named(name, catalogue.head())
+        row = None if track is None else catalogue.latest(track, catalogue.head())
+        if row is None:
+            return {}
+        here = {child.role for child in place.children}
+        paths = dict(self._session.document(row.document).get("paths", ()))
+        return {
+            ref.role: (ref.child, paths.get(ref.role, ref.role))
+            for ref in catalogue.refs(row.urn)
+            if ref.child is not None and ref.role not in here
+        }
+
+    def _place(
+        self,
+        place: Place,
+        root: str,
+        origin: Mapping[str, Any] | None = None,
+        kept: Mapping[str, tuple[int, str]] = MappingProxyType({}),
+    ) -> int:
         """Make the versions of a context and of all below it."""
-        refs: list[tuple[str, RefTarget]] = []
+        refs: list[tuple[str, RefTarget]] = [(role, urn) for role, (urn, _) in kept.items()]
         for child in place.children:
             if isinstance(child.what, Place):
                 refs.append((child.role, self._place(child.what, root)))
             else:
                 content = self._contents[id(child.what)]
                 refs.append((child.role, self._place_file(content, f"{root}/{child.name}")))
-        document = _context_document(place)
+        document = context_document(place, [[role, path] for role, (_, path) in kept.items()])
         name = f"{root}/{place.name}" if place.name else root
         version = DraftVersion(b"", "", "", 0, 0, refs, name, keep_same=True)
         version.origin = origin or None
@@ -270,7 +295,7 @@ class Adder:
             self._skip(node.path, error.message, name)
             return None
         self._done = (self._done[0] + 1, self._done[1] + node.status.st_size)
-        content.origin = _origin(node, origin)
+        content.origin = origin_of(node, origin)
         return content
 
     def _seen_before(self, node: FileNode) -> _Content | None:
@@ -371,28 +396,3 @@ def _given_name(path: str) -> str:
 def _file_size(file: Mapping[str, Any]) -> int:
     wrapper = file.get("wrapper")
     return int(wrapper["size"] if wrapper else file["size"])
-
-
-def _unread_names(root: str, paths: Sequence[str]) -> list[str]:
-    """Return the names that the products of unread files may have had.
-
-    Those of an observation leave out its folder in a download, and have its instrument.
-    """
-    ends = [end for path in paths for end in (path, path.partition("/")[2]) if end]
-    return [f"{root}/{half}{end}" for end in ends for half in ("", *(f"{i}/" for i in PAIR))]
-
-
-def _origin(node: FileNode, fetched: Mapping[str, Any]) -> dict[str, Any]:
-    """Return where a file came from."""
-    origin: dict[str, Any] = dict(fetched)
-    if not origin:
-        path = node.path if not node.member else node.path[: -len(node.member)]
-        origin = {"path": os.path.abspath(path), "mtime_ns": node.status.st_mtime_ns}
-    return origin | ({"member": node.member} if node.member else {})
-
-
-def _context_document(place: Place) -> dict[str, Any]:
-    meta = ordered({entry[0]: entry for entry in place.meta})
-    document = {"skypool": 1, "kind": place.kind, "meta": meta, "datasets": []}
-    paths = [[c.role, c.path] for c in place.children if c.path != c.role]
-    return document | ({"paths": paths} if paths else {})

@@ -1,4 +1,4 @@
-"""Addresses of files, told from paths."""
+"""What is an address on the network, not a path."""
 
 from __future__ import annotations
 

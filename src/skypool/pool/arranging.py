@@ -119,7 +119,7 @@ def arrange(folder: FolderNode, reader: Reader, is_there: Test) -> Arrangement:
         Says whether a file could be read; others are left out.
     """
     work = _Work(reader, is_there)
-    found = work.observation(folder, "") or work.download(folder, "")
+    found = work.download(folder, "") or work.observation(folder, "")
     if found is None:
         return Arrangement(work.plain(folder, ""), "", work.notes)
     place, name = found
@@ -143,7 +143,7 @@ class _Work:
                 if self._is_there(child):
                     place.children.append(Child(child.name, child.name, child, below))
                 continue
-            found = self.observation(child, below) or self.download(child, below)
+            found = self.download(child, below) or self.observation(child, below)
             made = found[0] if found is not None else self.plain(child, below)
             place.children.append(Child(child.name, child.name, made))
         return place

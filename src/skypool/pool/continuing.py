@@ -34,6 +34,8 @@ class Continuing:
         Names of what could not be read: nothing is known of what is below.
     removed
         Takes the names that are hidden.
+    kept
+        Roles of the root that are not in the tree and stay all the same.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Continuing:
         files: Sequence[DraftVersion] = (),
         unread: Collection[str] = (),
         removed: list[str],
+        kept: Collection[str] = (),
     ) -> None:
         self._catalogue = catalogue
         self._root = root
@@ -52,6 +55,7 @@ class Continuing:
         self._files = files
         self._unread = frozenset(unread)
         self._removed = removed
+        self._kept = tuple(f"{root}/{role}" for role in kept)
 
     def __call__(self, draft: Draft) -> None:
         """Fill the plan into a draft."""
@@ -61,7 +65,7 @@ class Continuing:
         missing = {
             name: track
             for name, track in before.items()
-            if name not in here and not self._is_unread(name)
+            if name not in here and not self._is_unread(name) and not self._is_kept(name)
         }
         if not missing:
             return
@@ -76,6 +80,9 @@ class Continuing:
             if all(parent.track in own for parent in parents):
                 draft.hidden.append((track, True))
                 self._removed.append(name)
+
+    def _is_kept(self, name: str) -> bool:
+        return any(name == kept or name.startswith(kept + "/") for kept in self._kept)
 
     def _is_unread(self, name: str) -> bool:
         parts = name.split("/") if self._unread else ()

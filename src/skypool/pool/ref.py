@@ -213,11 +213,13 @@ class Ref:
         return is_kind(self.kind, wanted)
 
     def __getitem__(self, key: str | int) -> Any:
-        """Return what a context refers to by that key, of another product the dataset."""
-        return self.refs[key] if self.is_context else self.product[str(key)]
+        """Return what a context refers to by that key, else the dataset of that name."""
+        if self.is_context and (key in self.refs or not self.document["datasets"]):
+            return self.refs[key]
+        return self.product[str(key)]
 
     def __contains__(self, key: object) -> bool:
-        return key in (self.refs if self.is_context else self.product)
+        return (self.is_context and key in self.refs) or key in self.product
 
     # It has keys, but is no sequence of anything.
     __iter__ = None

@@ -48,8 +48,9 @@ def listed(item: Any) -> list[str]:
         return [os.fspath(item)]
     if isinstance(item, Mapping) or _is_record(item) or _is_row(item):
         return [_address(item)]
-    if isinstance(item, Iterable):
-        return [address for part in item for address in listed(part)]
+    rows = [item[n] for n in range(len(item))] if _columns(item) is not None else item
+    if isinstance(rows, Iterable):
+        return [address for part in rows for address in listed(part)]
     raise UsageError(
         f"a {type(item).__name__} is neither path nor address",
         hint="give a path, a URL, or a row of a table with a column access_url",
@@ -155,14 +156,12 @@ def fetch_all(
     Unreachable
         If an address cannot be fetched to the end now. What came is kept for the next time.
     """
-    found = Fetched()
     if not any(map(is_url, items)):
-        found.paths.extend(items)
-        return found
-    from skypool.pool.downloading import Downloader  # with all that speaks to servers
+        return Fetched(list(items))
+    from skypool.pool.downloading import Downloader
 
     downloader = Downloader(folder, on_progress=on_progress)
-    found._downloader = downloader
+    found = Fetched(_downloader=downloader)
     for item in items:
         if not is_url(item):
             found.paths.append(item)
@@ -219,7 +218,8 @@ def _check_archive(download: Download, downloader: Downloader) -> None:
 def _known(view: View | None, url: str, options: AddOptions) -> tuple[int, dict[str, str]] | None:
     """Return the newest version that was fetched from an address and what is known of it.
 
-    It counts only as the newest of its track, and under the name that is wanted.
+    It counts only as the newest of its track, and under the name that is wanted; an archive
+    counts also where it was changed since, or other parts came to it.
     """
     if view is None or options.force_read:
         return None
@@ -232,14 +232,16 @@ def _known(view: View | None, url: str, options: AddOptions) -> tuple[int, dict[
         return None
     row = view.identity.version(newest[0], view.at)
     last = None if row is None else view.identity.latest(row.track, view.at)
-    if last is None or last.urn != newest[0] or not last.name or last.purged:
+    if last is None or not last.name or last.purged:
+        return None
+    if last.urn != newest[0] and url not in options.archives:
         return None
     wanted = options.root(last.name.rpartition("/")[2])
     if options.name is not None and last.name != wanted:
         return None
     if options.under and not last.name.startswith(f"{options.under.strip('/')}/"):
         return None
-    return newest
+    return last.urn, newest[1]
 
 
 def _links(downloader: Downloader, url: str) -> Iterator[str]:

@@ -9,7 +9,6 @@ calibration, the way a pipeline would: some arrays change, the coverage maps do 
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,7 +16,8 @@ from functools import partial
 from pathlib import Path
 
 from skypool.testing.herschel import science, timelines
-from skypool.testing.herschel.hcss import Made, to_fits
+from skypool.testing.herschel.archive import write_product
+from skypool.testing.herschel.hcss import Made
 from skypool.testing.herschel.headers import OBSID, Run
 
 __all__ = ["OBSID", "Plan", "observation", "reprocess", "write"]
@@ -106,25 +106,7 @@ def observation(scale: float = 1.0, *, reprocessed: bool = False) -> list[Plan]:
 def _write_all(root: Path, plans: list[Plan]) -> list[Path]:
     # The random numbers, the transforms and zlib all work outside the interpreter's lock.
     with ThreadPoolExecutor(2) as pool:
-        return list(pool.map(lambda plan: _write(root / plan.path, plan.make()), plans))
-
-
-def _write(path: Path, product: Made) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        if path.suffix != ".gz":
-            file.writelines(to_fits(product))
-            return path
-        deflate = zlib.compressobj(6, zlib.DEFLATED, -15)
-        crc = size = 0
-        file.write(b"\x1f\x8b\x08\0\0\0\0\0\0\0")  # as Java writes it: no name, no time
-        for piece in to_fits(product):
-            crc, size = zlib.crc32(piece, crc), size + len(piece)
-            file.write(deflate.compress(piece))
-        file.write(
-            deflate.flush() + crc.to_bytes(4, "little") + (size % 2**32).to_bytes(4, "little")
-        )
-    return path
+        return list(pool.map(lambda plan: write_product(root / plan.path, plan.make()), plans))
 
 
 def _early(run: Run) -> Iterator[Plan]:

@@ -16,12 +16,13 @@ from skypool.cli.state import Place, State
 from skypool.cli.text import count_text, shown, size_text, to_json
 from skypool.cli.verb import verb
 from skypool.errors import NotFound, UsageError
+from skypool.pool.addresses import is_url
 
 if TYPE_CHECKING:
     from skypool.pool.add_report import AddReport
     from skypool.pool.pool import Pool
 
-__all__ = ["add_verb"]
+__all__ = ["add_verb", "place_to_add", "report_json", "report_lines"]
 
 _FEW = 10  # lines of a kind that are shown without --verbose
 
@@ -34,6 +35,7 @@ _FEW = 10  # lines of a kind that are shown without --verbose
         ("add *.fits --under maps", "files, as maps/NAME"),
         ("add map.fits --name m83/blue -t 'using cal v1'", "with another name and a tag"),
         ("add --in-place /data/survey", "the data stay where they are"),
+        ("add https://example.org/m83.fits", "from the network; a cut download goes on"),
     ],
 )
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
@@ -63,14 +65,15 @@ def add_verb(
     Nothing is changed or moved. A folder becomes a product with a reference to
     each of its files; archive tars and folders of observations are named by
     their observation. A missing pool is made. All of it is one commit: it
-    happens completely or not at all.
+    happens completely or not at all. A PATH may be an address (https://...):
+    it is fetched again only if the server says that it has changed.
     """
     if name is not None and len(paths) > 1:
         raise UsageError("--name is for a single PATH", hint="use --under PREFIX for several")
     for path in paths:
-        if not os.path.lexists(path):
+        if not is_url(path) and not os.path.lexists(path):
             raise NotFound(f"there is no file {path!r}" if path else "a PATH is empty")
-    place = _place(state)
+    place = place_to_add(state)
     made = not place.exists
     if not options["in_place"]:
         _warn_of_disk(state, place, paths)
@@ -80,14 +83,15 @@ def add_verb(
     if made:
         state.note(f"made the pool {shown(place.text)}")
     if state.json:
-        click.echo(to_json(_as_json(report)))
+        click.echo(to_json(report_json(report)))
     else:
-        for line in _as_text(report, verbose, reporter.seconds):
+        for line in report_lines(report, verbose, reporter.seconds):
             click.echo(line)
     return 3 if report.skipped else 0
 
 
-def _place(state: State) -> Place:
+def place_to_add(state: State) -> Place:
+    """Return the pool that takes what is added; one is chosen where none is named."""
     place = state.place() or state.default_place()
     if place.how == "default":
         state.note(f"using the pool {place.text!r} in {state.settings.home}; -p names another")
@@ -134,7 +138,7 @@ def _warn_of_disk(state: State, place: Place, paths: Sequence[str]) -> None:
 
 
 def _sizes(paths: Sequence[str]) -> Iterator[int]:
-    stack = list(paths)
+    stack = [path for path in paths if not is_url(path)]
     while stack:
         path = stack.pop()
         try:
@@ -151,24 +155,31 @@ def _sizes(paths: Sequence[str]) -> Iterator[int]:
             continue
 
 
-def _as_json(report: AddReport) -> dict[str, Any]:
+def report_json(report: AddReport) -> dict[str, Any]:
+    """Return what adding did, as `--json` prints it."""
     return {
         "commit": report.commit,
         "saved": [brief(ref) for ref in report.saved],
         "unchanged": report.unchanged,
         "skipped": [{"path": str(path), "reason": reason} for path, reason in report.skipped],
+        "opaque": [{"name": name, "reason": reason} for name, reason in report.opaque if reason],
+        "notes": [{"path": path, "text": text} for path, text in report.notes],
+        "removed": report.removed,
         "bytes_in": report.bytes_in,
         "bytes_added": report.bytes_added,
+        "bytes_fetched": report.bytes_fetched,
     }
 
 
-def _as_text(report: AddReport, verbose: bool, seconds: float) -> Iterator[str]:
+def report_lines(report: AddReport, verbose: bool, seconds: float) -> Iterator[str]:
+    """Return what adding did, as lines for people."""
     listed = report.saved if verbose else report.refs
     limit = len(listed) if verbose else _FEW
     for ref in listed[:limit]:
         yield f"{shown(full_name(ref))}  {title(ref)}  {ref.urn}"
     if len(listed) > limit:
         yield f"and {len(listed) - limit:,} more"
+    yield from _listed("note", report.notes, True)
     yield from _listed("kept as plain bytes", report.opaque, verbose)
     yield from _listed("skipped", report.skipped, verbose)
     yield from _listed(
@@ -178,7 +189,8 @@ def _as_text(report: AddReport, verbose: bool, seconds: float) -> Iterator[str]:
     yield (
         f"{commit}: {len(report.saved):,} saved, {report.unchanged:,} unchanged;"
         f" {size_text(report.bytes_in)} in, {size_text(report.bytes_added)} added,"
-        f" {seconds:.1f} s"
+        + (f" {size_text(report.bytes_fetched)} fetched," if report.bytes_fetched else "")
+        + f" {seconds:.1f} s"
         + (f"; {count_text(len(report.skipped), 'file')} skipped" if report.skipped else "")
     )
 

@@ -98,6 +98,7 @@ def _as_json(ref: Ref, pattern: str | None) -> dict[str, Any]:
         "datasets": datasets,
         "refs": {role: target(child) for role, child in product.refs.items()},
         "history": list(product.history),
+        "origin": ref.origin,
     }
 
 
@@ -223,6 +224,10 @@ def _facts(ref: Ref) -> Iterator[tuple[str, str]]:
         yield "class", shown(file.class_name)
     if file.reason:
         yield "reason", f"kept as plain bytes: {shown(file.reason)}"
+    source = ref.origin.get("url") or ref.origin.get("path")
+    if source:
+        member = ref.origin.get("member")
+        yield "from", plain(f"{source}, {member}" if member else source)
 
 
 def _ref_row(role: str, child: Any) -> list[str]:
