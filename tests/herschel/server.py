@@ -114,8 +114,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Connection", "close")
         self.end_headers()
         cut = it.cuts.pop(0) if it.cuts else -1
-        self.wfile.write(body if cut < 0 else body[:cut])
+        # Counted first: a client that has all of it may look at once.
         it.sent += len(body) if cut < 0 else min(cut, len(body))
+        self.wfile.write(body if cut < 0 else body[:cut])
         self.close_connection = cut >= 0 or not it.length
 
 
