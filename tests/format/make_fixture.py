@@ -97,6 +97,16 @@ def fill(pool: sp.Pool, folder: Path) -> None:
     pool.restore("kept/memory")
 
 
+def write_observation(folder: Path) -> Path:
+    """An observation as the archive lays it out: references do not say where its files are."""
+    for name, seed in (("level2/PSW/psw_1469548187623", 1), ("level2/CUBE/a.b.Cube/00", 2)):
+        path = folder / f"{name}.fits"
+        path.parent.mkdir(parents=True)
+        header = fits.Header({"OBSID": 1342000000, "INSTRUME": "SPIRE"})
+        fits.PrimaryHDU(smooth((20 + seed, 30), "f4"), header).writeto(path)
+    return folder
+
+
 def fill_more(pool: sp.Pool, base: Path) -> None:
     """Go on with what the first fixture had not."""
     pool.view.session.store._roll_bytes = ROLL_BYTES
@@ -125,6 +135,11 @@ def fill_more(pool: sp.Pool, base: Path) -> None:
         first = other.save(sp.Product(type="OTHER", meta={"a": 1}), name="theirs", tags=["t"])
         second = other.save(first.product.replace(meta={"a": 2}))
         pool.save(second.product, name="copied", message="from another pool")
+    observation = write_observation(base / "1342000000")
+    pool.add(observation, message="an observation")
+    (psw,) = (observation / "level2" / "PSW").iterdir()
+    psw.rename(psw.with_name("psw_1500000000000.fits"))
+    pool.add(observation, message="whose file has another name")
     pool.tag("more/image", "tagged later", "and untagged")
     pool.untag("more/image", "and untagged")
     pool.remove("more/child")

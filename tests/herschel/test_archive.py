@@ -273,6 +273,8 @@ def test_rows_and_tables(files: Behaviour, pool: sp.Pool) -> None:
     assert pool.add({"access_url": urls[0]}).name == "a.fits"
     data = [path for path, _ in files.requests if path.startswith("/data/")]
     assert data == ["/data/a.fits", "/data/b.fits", "/data/c.fits"]
+    assert [ref.name for ref in pool.add([urls[0]] * 2, under="x")] == ["x/a.fits"] * 2
+    assert len([path for path, _ in files.requests if path.endswith("a.fits")]) == 2
     with pytest.raises(errors.UsageError, match="no address"):
         pool.add(Table({"obs_id": ["1"]})[0])
     masked = Table({"access_url": urls}, masked=True)

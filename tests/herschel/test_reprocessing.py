@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from tests.format import reader
 
 import skypool as sp
 from skypool.testing.herschel.archive import again, download
@@ -84,6 +85,49 @@ def test_back_and_forth(pool: sp.Pool, tmp_path: Path) -> None:
     pool.reindex()
     assert pool["1342237160/level2/HPPPMAPB"] == ref
     assert len([name for name in pool.ls() if "/level2/HPPPMAPB/" in name.name]) == 1
+
+
+def test_a_clone_gets_it_all(pool: sp.Pool, tmp_path: Path, content: Content) -> None:
+    """Versions that came with other names, and places of files, go with a clone."""
+    sample = SAMPLES["pacs-map"]
+    pool.add(download(tmp_path / "old", sample))
+    sp.clone(pool.path, tmp_path / "clone").close()
+    new = download(tmp_path / "new", again(sample))
+    pool.add(new)
+    with sp.Pool(tmp_path / "clone") as other:
+        other.save(sp.Product(type="MINE"), "mine")
+        other.pull(pool.path)
+        ref = other["1342237160/level2/HPPPMAPB"]
+        assert (ref.version, ref.name.rpartition("_")[2]) == (1, "1499900000000.fits.gz")
+        other.export("1342237160", tmp_path / "out")
+        assert other.verify().ok
+    assert content(tmp_path / "out") == content(new)
+
+
+def test_the_format_says_where_files_were(pool: sp.Pool, tmp_path: Path) -> None:
+    """A reader written from the text of the format alone makes the same folders."""
+    root = download(tmp_path, SAMPLES["pacs-line"])
+    pool.add(root)
+    found = reader.Pool(Path(pool.path))
+    state = found.at()
+
+    def files(urn: int, place: str) -> dict[str, bytes | None]:
+        entry = state.versions[urn]
+        product = found.product(entry)
+        if "file" in product.document:
+            return {place.strip("/"): product.file()}
+        paths = dict(product.document.get("paths", []))
+        return {
+            name: data
+            for role, child in entry["refs"]
+            for name, data in files(child, f"{place}/{paths.get(role, role)}").items()
+        }
+
+    top = state.tracks[state.visible()["1342223728"]][-1]
+    assert files(top, "") == {
+        str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*.*")
+        if path.is_file()
+    }  # fmt: skip
 
 
 def test_editing_a_tree_keeps_its_places(pool: sp.Pool, tmp_path: Path) -> None:

@@ -162,29 +162,42 @@ def fetch_all(
 
     downloader = Downloader(folder, on_progress=on_progress)
     found = Fetched(_downloader=downloader)
+    before = _Before(view(), options)
     for item in items:
-        if not is_url(item):
+        if is_url(item):
+            found.paths += _fetch(item, before, downloader, options, found)
+        else:
             found.paths.append(item)
-            continue
-        address = item.removesuffix(DATALINK)
-        known = _known(view(), address, options)
-        if known is not None and not (known[1].keys() & {"etag", "modified"}):
-            found.paths.append(known[0])  # nobody can say more than that it was fetched
-            continue
-        for url in _links(downloader, item):
-            name = options.archives.get(item, "")
-            download = downloader.fetch(url, known[1] if known is not None else None, name=name)
-            if download is None:
-                assert known is not None
-                found.paths.append(known[0])
-                continue
-            if name:
-                _check_archive(download, downloader)
-            found.paths.append(download.path)
-            found.origins[download.path] = {**download.origin, "url": address}
-            found.bytes += os.stat(download.path).st_size
-            found._downloads.append(download)
     return found
+
+
+def _fetch(
+    item: str, before: _Before, downloader: Downloader, options: AddOptions, found: Fetched
+) -> Iterator[str | int]:
+    """Fetch an address; give paths, or the number of what is in the pool already."""
+    address = item.removesuffix(DATALINK)
+    again = [path for path, origin in found.origins.items() if origin["url"] == address]
+    known = before.version(address)
+    validators = known[1] if known is not None and item == address else {}
+    if again:  # it was given twice
+        yield from again
+        return
+    if known is not None and not (validators.keys() & {"etag", "modified"}):
+        yield known[0]  # nobody can say more than that it was fetched
+        return
+    for url in _links(downloader, item):
+        name = options.archives.get(item, "")
+        download = downloader.fetch(url, validators, name=name)
+        if download is None:
+            assert known is not None
+            yield known[0]
+            return
+        if name:
+            _check_archive(download, downloader)
+        found.origins[download.path] = {**download.origin, "url": address}
+        found.bytes += os.stat(download.path).st_size
+        found._downloads.append(download)
+        yield download.path
 
 
 def _check_archive(download: Download, downloader: Downloader) -> None:
@@ -215,33 +228,42 @@ def _check_archive(download: Download, downloader: Downloader) -> None:
     raise problem
 
 
-def _known(view: View | None, url: str, options: AddOptions) -> tuple[int, dict[str, str]] | None:
-    """Return the newest version that was fetched from an address and what is known of it.
+class _Before:
+    """What a pool has from the network."""
 
-    It counts only as the newest of its track, and under the name that is wanted; an archive
-    counts also where it was changed since, or other parts came to it.
-    """
-    if view is None or options.force_read:
-        return None
-    newest = None
-    for urn, text in view.identity.origins("url", view.at):
-        origin = loads(text.encode())
-        if origin.get("url") == url and "member" not in origin:
-            newest = max(newest or (0, {}), (urn, origin), key=lambda pair: pair[0])
-    if newest is None:
-        return None
-    row = view.identity.version(newest[0], view.at)
-    last = None if row is None else view.identity.latest(row.track, view.at)
-    if last is None or not last.name or last.purged:
-        return None
-    if last.urn != newest[0] and url not in options.archives:
-        return None
-    wanted = options.root(last.name.rpartition("/")[2])
-    if options.name is not None and last.name != wanted:
-        return None
-    if options.under and not last.name.startswith(f"{options.under.strip('/')}/"):
-        return None
-    return last.urn, newest[1]
+    def __init__(self, view: View | None, options: AddOptions) -> None:
+        self._view = view
+        self._options = options
+        self._newest: dict[str, tuple[int, dict[str, str]]] = {}
+        if view is None or options.force_read:
+            return
+        for urn, text in view.identity.origins("url", view.at):
+            origin = loads(text.encode())
+            url = str(origin.get("url"))
+            if "member" not in origin and urn > self._newest.get(url, (0, {}))[0]:
+                self._newest[url] = urn, origin
+
+    def version(self, url: str) -> tuple[int, dict[str, str]] | None:
+        """Return the version that was fetched from an address and what is known of it.
+
+        It counts only as the newest of its track, and under the name that is wanted; an archive
+        counts also where it was changed since, or other parts came to it.
+        """
+        view, options = self._view, self._options
+        if view is None or url not in self._newest:
+            return None
+        urn, origin = self._newest[url]
+        row = view.identity.version(urn, view.at)
+        last = None if row is None else view.identity.latest(row.track, view.at)
+        if last is None or not last.name or last.purged:
+            return None
+        if last.urn != urn and url not in options.archives:
+            return None
+        if options.name is not None and last.name != options.root(last.name):
+            return None
+        if options.under and not last.name.startswith(f"{options.under.strip('/')}/"):
+            return None
+        return last.urn, origin
 
 
 def _links(downloader: Downloader, url: str) -> Iterator[str]:
