@@ -21,6 +21,12 @@ from skypool.hipe.jython.converter import convert
 
 from .test_jython import SCRIPTS, WORDS
 
+# Scripts of that time left files open.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
 # Scripts of python2.txt that print the same when they are converted. The others differ by
 # what the converter leaves to its reader: digits of floats, blanks at the ends of lines,
 # the order of things of different types, modules that are gone.

@@ -575,6 +575,62 @@ def test_n_files_are_ingested_in_place(hipe):
     ) == "1 M83\n"  # fmt: skip
 
 
+def test_n_stores_give_products_and_take_references(hipe):
+    assert hipe(
+        "store = LocalStoreFactory.getStore('test')\n"
+        "p = Product(creator='Scott', description='Tiger')\n"
+        "t = TableDataset(description='numbers'); t['x'] = Column(Double1d.range(100))\n"
+        "p['myTable'] = t\n"
+        "ref = store.save(p)\n"
+        "print store.load(ref).creator, store.meta(ref)['description'].value\n"
+        "query = Query(\"['myTable']['x'].data[20] > 10\")\n"
+        "print query.queryType, [store.load(r).creator for r in store.select(query)]\n"
+        "lc = ListContext(); lc.getRefs().add(ProductRef(p))\n"
+        "print Query(\"creator=='Scott'\").match(lc).size()\n"
+        "from java.util import *\n"
+        "map = HashMap(); map.put('foo', ProductRef(p))\n"
+        "print len(Query(\"creator=='Scott'\").match(map.values().iterator()))\n"
+    ) == "Scott Tiger\nFullQuery ['Scott']\n1\n1\n"  # fmt: skip
+
+
+def test_what_runs_in_the_background_is_done_when_the_script_ends(hipe):
+    hipe("p = Product(type='X')\nbg(\"saveProduct(product=p, pool='later', tag='t')\")\n")
+    with sp.Pool("later", "r") as pool:
+        assert pool["t"].type == "X"
+    hipe(
+        "p = Product(type='X')\nbg(\"saveProduct(product=p, pool='a/b', tag='t')\")\nprint 1\n",
+        code=2,
+        err="skypool: script.py: ",
+    )
+
+
+def test_tables_as_text(hipe):
+    Path("list.txt").write_text("# obsids\n1342182452 SPIRE\n1342182453 PACS\n")
+    assert hipe(
+        "table = asciiTableReader(file='list.txt', tableType=\"SPACES\")\n"
+        "col = table.getColumn(0).data\n"
+        "print col[0], len(col), table.columnNames\n"
+        "tds = TableDataset()\n"
+        "tds.addColumn('OBSID', Column(col, description='number'))\n"
+        "tds.addColumn('ra', Column(Double1d([201.5, 1e-5]), unit=None))\n"
+        "tds.addColumn('in, st', Column(table.getColumn(1).data))\n"
+        "asciiTableWriter(table=tds, file='a.csv')\n"
+        "asciiTableWriter(table=tds, file='b.txt', formatter=CsvFormatter(delimiter=' '), "
+        "writeHeader=False)\n"
+        "print open('a.csv').read(), open('b.txt').read(),\n"
+        "back = asciiTableReader(file='a.csv')\n"
+        "print back['OBSID'].data, back['in, st'].data, back['OBSID'].description\n"
+        "from herschel.ia.toolbox.util import AsciiTableReaderTask\n"
+        "print AsciiTableReaderTask()('b.txt', 'SPACES')['c1'].data[1]\n"
+    ) == (
+        "1342182452 2 ['c0', 'c1']\n"
+        'OBSID,ra,"in, st"\nLong,Double,String\n,,\nnumber,,\n'
+        "1342182452,201.5,SPIRE\n1342182453,1.0E-5,PACS\n"
+        "1342182452 201.5 SPIRE\n1342182453 1.0E-5 PACS\n"
+        "[1342182452,1342182453] [SPIRE,PACS] number\n1e-05\n"
+    )
+
+
 # The program.
 
 

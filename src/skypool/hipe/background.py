@@ -11,9 +11,11 @@ from skypool.errors import UsageError
 from skypool.hipe.where_names import callers_frame
 from skypool.hipe.where_text import modern
 
-__all__ = ["bg"]
+__all__ = ["bg", "finish"]
 
 _workers: list[ThreadPoolExecutor] = []
+# What was started and nobody has asked for yet.
+_started: list[Future[Any]] = []
 
 
 def bg(command: Any, *arguments: Any, **options: Any) -> Future[Any]:
@@ -39,7 +41,7 @@ def bg(command: Any, *arguments: Any, **options: Any) -> Future[Any]:
         If it is no command.
     """
     if callable(command):
-        return _executor().submit(command, *arguments, **options)
+        return _submitted(command, *arguments, **options)
     if not isinstance(command, str) or not command.strip():
         raise UsageError(f"{command!r} is no command")
     run = _compiled(command)
@@ -50,7 +52,21 @@ def bg(command: Any, *arguments: Any, **options: Any) -> Future[Any]:
     if inner is not names:
         # Names of a function, as they are now; what the command assigns stays with it.
         names = {**names, **inner}
-    return _executor().submit(run, names)
+    return _submitted(run, names)
+
+
+def finish() -> None:
+    """Wait for all commands; raise what the first of those raised that failed."""
+    waiting, _started[:] = list(_started), []
+    failed = [error for future in waiting if (error := future.exception()) is not None]
+    if failed:
+        raise failed[0]
+
+
+def _submitted(run: Callable[..., Any], *arguments: Any, **options: Any) -> Future[Any]:
+    future = _executor().submit(run, *arguments, **options)
+    _started.append(future)
+    return future
 
 
 def _executor() -> ThreadPoolExecutor:

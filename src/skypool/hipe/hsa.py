@@ -32,7 +32,7 @@ class HsaReadPool(ProductPool):
 
     def find(self, urn: Any) -> Ref | None:
         """Return the version of a URN, of this pool or of the archive."""
-        wanted = Urn(urn)
+        wanted = Urn(getattr(urn, "urn", urn))
         if not self.pool.exists or not wanted.isJava or wanted.poolId not in ("", "hsa"):
             return super().find(urn)
         texts = [str(wanted), f"urn:hsa:{wanted.typeName}:{wanted.index}"]

@@ -34,6 +34,7 @@ _NAMES = {
     """,
     "fits": "fitsReader simpleFitsReader simpleFitsWriter",
     "background": "bg",
+    "ascii_tables": "CsvFormatter asciiTableReader asciiTableWriter",
     "exceptions": """
         ContextRuleException IllegalArgumentException NoSuchElementException
     """,

@@ -136,7 +136,7 @@ class ProductPool(Bean):
         With a class of Java the number counts the versions of that class, as HIPE's did;
         with a kind it is the version's own.
         """
-        wanted = Urn(urn)
+        wanted = Urn(getattr(urn, "urn", urn))
         if wanted.poolId not in ("", self.id, self.urnId) or not self._core.exists:
             return None
         view = self._core.view
@@ -177,6 +177,10 @@ class ProductPool(Bean):
     def loadProduct(self, urn: Any) -> Any:
         """Return a product."""
         return ProductRef(self.at_urn(urn)).product
+
+    def load(self, urn: Any) -> Any:
+        """Return a product; in a storage the same call gives its reference."""
+        return self.loadProduct(urn)
 
     def loadDescriptors(self, urn: Any) -> dict[str, Any]:
         """Return what is known of a product without loading it."""

@@ -363,6 +363,11 @@ class Query(StorageQuery):
         """`Attrib`, `Meta` or `Full`: what has to be looked at."""
         return self._sort
 
+    @property
+    def queryType(self) -> str:
+        """The same as the name of a class: `MetaQuery`."""
+        return f"{self._sort}Query"
+
     @classmethod
     def setQuiet(cls, quiet: Any) -> None:
         """Say whether products without a parameter are passed over, or are an error."""

@@ -68,11 +68,19 @@ def run_script(path: str, arguments: Sequence[str] = ()) -> Outcome:
     try:
         with _Telling(session, path):
             exec(code, namespace)  # noqa: S102 - the user's own script
+            _finish_background()
     except SystemExit as leaving:
         return _left(leaving, namespace)
     finally:
         sys.argv, sys.path[:] = old
     return Outcome(namespace=namespace)
+
+
+def _finish_background() -> None:
+    """Wait for what `bg` started; a failure there is one of the script."""
+    background = sys.modules.get("skypool.hipe.background")
+    if background is not None:
+        background.finish()
 
 
 class _Telling:
@@ -103,7 +111,7 @@ def _told(error: Exception, session: Session, path: str) -> SkypoolError:
         return error
     frames = _frames(error, session)
     file, line = frames[-1][:2] if frames else (path, 0)
-    where = f"{file}, line {line}: "
+    where = f"{file}, line {line}: " if line else f"{file}: "
     if isinstance(error, UnsupportedName):
         return UnsupportedName(
             where + error.message, name=error.name, file=file, line=line, hint=error.hint

@@ -92,8 +92,7 @@ _NAMES: dict[str, str] = {
         extractSpectrum spectralSmooth
     """,
     _TABLE: """
-        asciiTableReader asciiTableWriter AsciiTableReaderTask AsciiTableWriterTask
-        CsvParser CsvFormatter RegexParser AsciiParser TableTemplate FixedWidthParser FitsArchive
+        CsvParser RegexParser AsciiParser TableTemplate FixedWidthParser FitsArchive
         exportSpectrumToAscii exportTableDatasetToAscii votableReader votableWriter
     """,
     _WINDOWS: """
