@@ -100,33 +100,41 @@ class _Reading:
     def _has_few_values(self, key: int) -> bool:
         """Tell whether many rows have the same value, by the first run."""
         rows, different = self._connection.execute(
-            "SELECT count(*), count(DISTINCT value) FROM postings WHERE slot = (SELECT id"
-            " FROM slots WHERE key = ? AND run >= ? ORDER BY run LIMIT 1)",
-            (key, self._run),
+            "SELECT count(*), count(DISTINCT value) FROM postings WHERE slot = ?",
+            (next(iter(self._slots(key)), 0),),
         ).fetchone()
         return bool(rows >= _GROUPED * different)
 
+    def _slots(self, key: int) -> list[int]:
+        found = self._connection.execute(
+            "SELECT id FROM slots WHERE key = ? AND run >= ? ORDER BY run", (key, self._run)
+        )
+        return [slot for (slot,) in found]
+
     def _grouped(self, key: int) -> Iterator[_Rows]:
         """Yield rows that come in one for each value and run."""
-        found = self._connection.execute(
-            f"SELECT p.value, min(p.unit), max(p.unit), group_concat(p.document), p.slot{_ROWS}"
-            " 1 GROUP BY p.slot, p.value",
-            (key, self._run),
-        )
         texts: list[str] = []
         values: list[tuple[Any, int]] = []
-        for value, first, last, documents, slot in found:
-            if first == last:
-                texts.append(documents)
-                values.append((value, first))
-                continue
-            single = self._connection.execute(
-                "SELECT document, unit FROM postings WHERE slot = ? AND value = ? AND place = 0",
-                (slot, value),
+        for slot in self._slots(key):
+            # Of one slot they come in the order of the table: nothing has to be sorted.
+            found = self._connection.execute(
+                "SELECT value, min(unit), max(unit), group_concat(document) FROM postings"
+                " WHERE slot = ? AND place = 0 GROUP BY value",
+                (slot,),
             )
-            for document, unit in single:
-                texts.append(str(document))
-                values.append((value, unit))
+            for value, first, last, documents in found:
+                if first == last:
+                    texts.append(documents)
+                    values.append((value, first))
+                    continue
+                single = self._connection.execute(
+                    "SELECT document, unit FROM postings"
+                    " WHERE slot = ? AND value = ? AND place = 0",
+                    (slot, value),
+                )
+                for document, unit in single:
+                    texts.append(str(document))
+                    values.append((value, unit))
         if texts:
             documents = listed(texts)
             counts = np.fromiter((text.count(",") + 1 for text in texts), np.int64, len(texts))

@@ -102,8 +102,16 @@ class Compiler:
 
         connection.create_function("query_term", 3, guarded(term))
 
+        # asked twice of each: whether it may be so, and whether it surely is
+        regions: dict[tuple[int, bytes], int] = {}
+
         def region(number: int, parts: bytes) -> int:
-            return self.regions[number](parts)
+            found = regions.get((number, parts))
+            if found is None:
+                found = self.regions[number](parts)
+                if len(regions) < _MOST_KNOWN:
+                    regions[number, parts] = found
+            return found
 
         connection.create_function("query_test", 2, guarded(test))
         connection.create_function("query_region", 2, guarded(region))

@@ -14,13 +14,14 @@ from typing import Any, Final, NamedTuple
 from skypool.catalogue.coverages import BOXES
 from skypool.catalogue.search_clause import text_of
 from skypool.catalogue.search_keys import KeyCondition, key_condition, spellings
+from skypool.catalogue.search_sky import answer, wanted
 from skypool.catalogue.search_terms import Part
 from skypool.catalogue.text import from_database, to_database
 from skypool.model.attributes.names import gives_way
-from skypool.query.sky import asks_of_others, directions_of, region_of
+from skypool.query.sky import region_of
 from skypool.query.tree import And, Call, Compare, Literal, Name, Node, Not, Or
-from skypool.sky.polygons import Box, box_of_circle
-from skypool.sky.vectors import Vector
+from skypool.sky.polygons import box_of_circle
+from skypool.sky.vectors import separation
 
 __all__ = ["Driven", "Driver", "conditions"]
 
@@ -30,7 +31,9 @@ _LEAST_ROWS: Final = 64
 _FIRST_ROWS: Final = 256
 _ROWS_A_DOCUMENT: Final = 16
 _MOST_DIRECTIONS: Final = 50
-_BOX: Final = "x0 <= ?2 AND x1 >= ?1 AND y0 <= ?4 AND y1 >= ?3 AND z0 <= ?6 AND z1 >= ?5"
+_BOX: Final = (
+    "b.x0 <= ?2 AND b.x1 >= ?1 AND b.y0 <= ?4 AND b.y1 >= ?3 AND b.z0 <= ?6 AND b.z1 >= ?5"
+)
 
 
 class Driven(NamedTuple):
@@ -237,36 +240,44 @@ class Driver:
         return Driven(dict.fromkeys((row[0] for row in self._rows(sql, parameters)), True), False)
 
     def _of_sky(self, node: Call) -> Driven | None:
-        boxes = _boxes(node)
-        if boxes is None or len(boxes) > _MOST_DIRECTIONS:
+        if node.function == "within":
+            return self._within(node)
+        regions = wanted(node)
+        if not regions or len(regions) > _MOST_DIRECTIONS:
             return None
-        table, number = (
-            ("points", "id") if node.function == "within" else ("boxes", f"id / {BOXES}")
-        )
         documents: dict[int, bool] = {}
-        for box in boxes:
-            rows = self._rows(f"SELECT {number} FROM {table} WHERE {_BOX}", box)
-            documents.update((row[0], True) for row in rows)
+        for region in regions:
+            rows = self._rows(
+                "SELECT c.document, c.parts FROM boxes b CROSS JOIN coverages c"
+                f" ON c.document = b.id / {BOXES} WHERE {_BOX}",
+                region.box,
+            )
+            known: dict[bytes, int] = {}
+            for document, parts in rows:
+                if parts not in known:
+                    known[parts] = answer(parts, region.ask)
+                if known[parts]:
+                    documents[document] = documents.get(document, False) or known[parts] > 1
             if len(documents) > self._limit:
                 return None
-        return Driven(documents, False)
+        return Driven(documents, True)
 
-
-def _boxes(node: Call) -> list[Box] | None:
-    """Return the boxes in which a function of the sky looks for documents."""
-    if node.function in ("covers", "footprint_covers"):
-        directions = directions_of(node.arguments)
-        return None if not directions else [_point(direction) for direction in directions]
-    if node.function in ("within", "overlaps") and not asks_of_others(node):
+    def _within(self, node: Call) -> Driven | None:
         region = region_of(node)
-        if region is not None and region.directions:
-            return [box_of_circle(each, region.radius) for each in region.directions]
-    return None
-
-
-def _point(direction: Vector) -> Box:
-    x, y, z = direction
-    return (x, x, y, y, z, z)
+        if region is None or not 0 < len(region.directions) <= _MOST_DIRECTIONS:
+            return None
+        documents: dict[int, bool] = {}
+        for direction in region.directions:
+            box = box_of_circle(direction, region.radius)
+            rows = self._rows(f"SELECT b.id, b.x, b.y, b.z FROM points b WHERE {_BOX}", box)
+            documents.update(
+                (document, True)
+                for document, x, y, z in rows
+                if separation((x, y, z), direction) <= region.radius
+            )
+            if len(documents) > self._limit:
+                return None
+        return Driven(documents, True)
 
 
 def _both(one: dict[int, bool] | None, other: dict[int, bool]) -> dict[int, bool]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from skypool.catalogue.coverages import BOXES
 from skypool.catalogue.search_clause import UNDECIDED, Clause, joined
@@ -19,41 +19,77 @@ if TYPE_CHECKING:
     from skypool.catalogue.search_compile import Compiler
     from skypool.query.tree import Call
 
-__all__ = ["SKY_CALLS", "directions", "neighbours", "overlap", "whole_box"]
+__all__ = [
+    "SKY_CALLS",
+    "Wanted",
+    "answer",
+    "directions",
+    "neighbours",
+    "overlap",
+    "wanted",
+    "whole_box",
+]
 
 _MOST_DIRECTIONS: Final = 1000
 _BATCH: Final = 500
 
 
-def _point(ask: Callable[[Part, Vector], Truth]) -> Callable[[Compiler, Call, str], Clause]:
-    def compiled(self: Compiler, node: Call, v: str) -> Clause:
+class Wanted(NamedTuple):
+    """One place or circle that a function of the sky asks about.
+
+    Attributes
+    ----------
+    box : Box
+        Boxes that touch this one may answer.
+    ask
+        The question to a part of a coverage.
+    """
+
+    box: Box
+    ask: Callable[[Part], Truth]
+
+
+def wanted(node: Call) -> list[Wanted] | None:
+    """Return what a function asks of coverages; None where it is something else."""
+    if node.function in ("covers", "footprint_covers"):
         directions = directions_of(node.arguments)
-        if directions is None or not directions or len(directions) > _MOST_DIRECTIONS:
-            return UNDECIDED
-        return joined("OR", [_one(self, ask, direction, v) for direction in directions])
+        return None if directions is None else [_at(node.function, each) for each in directions]
+    if node.function == "overlaps" and not asks_of_others(node):
+        region = region_of(node)
+        if region is not None:
+            return [_round(each, region.radius) for each in region.directions]
+    return None
 
-    return compiled
 
-
-def _one(self: Compiler, ask: Callable[[Part, Vector], Truth], direction: Vector, v: str) -> Clause:
-    number = _region(self, lambda part: ask(part, direction))
+def _at(function: str, direction: Vector) -> Wanted:
     x, y, z = direction
-    return _covering(self, number, (x, x, y, y, z, z), v)
+    if function == "covers":
+        return Wanted((x, x, y, y, z, z), lambda part: part.covers(direction))
+    return Wanted((x, x, y, y, z, z), lambda part: part.footprint(direction))
 
 
-def _region(self: Compiler, ask: Callable[[Part], Truth]) -> int:
-    """Register a question to coverages; return its number."""
-
-    def answer(data: bytes) -> int:
-        found = any_part(decode(data), ask)
-        return 1 if found is None else 2 * found
-
-    self.regions.append(answer)
-    return len(self.regions) - 1
+def _round(direction: Vector, radius: float) -> Wanted:
+    box = box_of_circle(direction, radius)
+    return Wanted(box, lambda part: meets_circle(part, direction, radius))
 
 
-def _covering(self: Compiler, number: int, box: Box, v: str) -> Clause:
+def answer(data: bytes, ask: Callable[[Part], Truth]) -> int:
+    """Return what a coverage says: 0 no, 1 undecided, 2 yes."""
+    found = any_part(decode(data), ask)
+    return 1 if found is None else 2 * found
+
+
+def _of_coverages(self: Compiler, node: Call, v: str) -> Clause:
+    regions = wanted(node)
+    if regions is None or not 0 < len(regions) <= _MOST_DIRECTIONS:
+        return UNDECIDED
+    return joined("OR", [_covering(self, region, v) for region in regions])
+
+
+def _covering(self: Compiler, region: Wanted, v: str) -> Clause:
     """Return where a coverage with a box somewhere answers a question with yes."""
+    self.regions.append(lambda data: answer(data, region.ask))
+    number = len(self.regions) - 1
     if self.probing and v == "v":
         query = (
             f"EXISTS (SELECT 1 FROM coverages c WHERE c.document = {v}.document"
@@ -62,7 +98,7 @@ def _covering(self: Compiler, number: int, box: Box, v: str) -> Clause:
     else:
         query = (
             f"{v}.document IN (SELECT c.document FROM boxes b JOIN coverages c"
-            f" ON c.document = b.id / {BOXES} WHERE {_meeting(self, box)}"
+            f" ON c.document = b.id / {BOXES} WHERE {_meeting(self, region.box)}"
             f" AND query_region({number}, c.parts) > {{}})"
         )
     return Clause(query.format(0), query.format(1))
@@ -92,17 +128,7 @@ def _within(self: Compiler, node: Call, v: str) -> Clause:
 
 
 def _overlaps(self: Compiler, node: Call, v: str) -> Clause:
-    if asks_of_others(node):
-        return _overlaps_others(self, node, v)
-    region = region_of(node)
-    if region is None or not 0 < len(region.directions) <= _MOST_DIRECTIONS:
-        return UNDECIDED
-
-    def one(direction: Vector) -> Clause:
-        number = _region(self, lambda part: meets_circle(part, direction, region.radius))
-        return _covering(self, number, box_of_circle(direction, region.radius), v)
-
-    return joined("OR", [one(direction) for direction in region.directions])
+    return (_overlaps_others if asks_of_others(node) else _of_coverages)(self, node, v)
 
 
 def _overlaps_others(self: Compiler, node: Call, v: str) -> Clause:
@@ -192,8 +218,8 @@ def directions(database: Database, documents: Sequence[bytes]) -> dict[bytes, Ve
 
 
 SKY_CALLS: Final[dict[str, Callable[[Compiler, Call, str], Clause]]] = {
-    "covers": _point(lambda part, direction: part.covers(direction)),
-    "footprint_covers": _point(lambda part, direction: part.footprint(direction)),
+    "covers": _of_coverages,
+    "footprint_covers": _of_coverages,
     "within": _within,
     "overlaps": _overlaps,
 }
