@@ -59,7 +59,7 @@ class Limits(NamedTuple):
     """
 
     driven: int = 4096
-    few: int = 32
+    few: int = 64
     rows: int = 512
 
 

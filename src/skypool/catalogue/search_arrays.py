@@ -51,6 +51,10 @@ __all__ = ["ArraySearch", "Candidates", "is_of_documents"]
 
 # Up to so many products SQL is told which ones are asked about.
 _MOST_LISTED: Final = 5000
+# A column takes about as long to read as twice this many times all rows of its key.
+_SCANS: Final = 1
+# So many times fewer products than different values, and each value is looked up.
+_FEWER: Final = 4
 _OF_NUMBERS: Final = {
     "==": np.equal,
     "!=": np.not_equal,
@@ -165,22 +169,35 @@ def _place(condition: KeyCondition) -> str:
 def _answers(
     condition: KeyCondition, column: Column, codes: NDArray[np.int32]
 ) -> NDArray[np.uint8]:
-    """Return for each entry that is used: 2 if it answers for certain, 1 if it may, else 0."""
-    entries = column.entries
-    table = np.zeros(len(entries), np.uint8)
-    used = np.zeros(len(entries), bool)
+    """Return for each code: 2 if its value answers for certain, 1 if it may, else 0."""
+    if _FEWER * len(codes) < len(column.entries):
+        different, back = np.unique(codes, return_inverse=True)
+        found = _answers_of(condition, column, different)
+        return np.asarray(found[back.reshape(-1)], np.uint8)
+    used = np.zeros(len(column.entries), bool)
     used[codes] = True
-    used[0] = False
+    different = np.flatnonzero(used).astype(np.int32)
+    table = np.zeros(len(column.entries), np.uint8)
+    table[different] = _answers_of(condition, column, different)
+    return np.asarray(table[codes], np.uint8)
+
+
+def _answers_of(
+    condition: KeyCondition, column: Column, codes: NDArray[np.int32]
+) -> NDArray[np.uint8]:
+    found = np.zeros(len(codes), np.uint8)
+    others = codes > 0
     if condition.number is not None:
         operator, number = condition.number
-        plain = ~np.isnan(entries.numbers)
-        table[plain & _OF_NUMBERS[operator](entries.numbers, number)] = 1 + condition.final
-        used &= ~plain
-    for code in np.flatnonzero(used).tolist():
-        entry = entries[code]
+        values = column.entries.numbers[codes]
+        plain = ~np.isnan(values)
+        found[plain & _OF_NUMBERS[operator](values, number)] = 1 + condition.final
+        others &= ~plain
+    for place in np.flatnonzero(others).tolist():
+        entry = column.entries[int(codes[place])]
         if entry is not None:
-            table[code] = condition.decides(*entry)
-    return table
+            found[place] = condition.decides(*entry)
+    return found
 
 
 class ArraySearch:
@@ -297,12 +314,11 @@ class ArraySearch:
         (documents,) = self._connection.execute(
             "SELECT coalesce(sum(documents), 0) FROM runs"
         ).fetchone()
-        return self._columns.scanned.get(place, 0) >= int(documents)
+        return self._columns.scanned.get(place, 0) >= _SCANS * int(documents)
 
     def _by_column(self, condition: KeyCondition, column: Column, asked: Candidates) -> Masks:
         codes = column.of(asked.documents)
-        table = _answers(condition, column, codes)
-        answers = table[codes]
+        answers = _answers(condition, column, codes)
         maybe, sure = answers > 0, answers > 1
         special = column.is_special(asked.documents)
         if special is not None:
