@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import subprocess
 import warnings
@@ -16,12 +17,16 @@ from astropy.wcs import WCS
 from fits_oracle import Stored
 from hcss_decoder import decode
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from test_writer import celestial, check_equal, hostile, read_back
 
 import skypool as sp
 from skypool.codec.parameters import read_meta
+from skypool.codec.sinks import MemorySink, MemorySource
 from skypool.errors import UsageError
+from skypool.formats.fits.hcss_exact import exact_cards
 from skypool.formats.fits.hcss_writer import hcss_bytes, write_hcss
+from skypool.formats.fits.reader import FitsFormat
 from skypool.model.compare import differences
 from skypool.model.references import Refs
 from skypool.testing.strategies import products
@@ -272,8 +277,62 @@ def test_notes_that_are_damaged_are_ignored():
     assert read_back(data).meta["text"].value == datetime(2013, 2, 17, 1, 10, 35, tzinfo=UTC)
 
 
+def changed_notes(draw):
+    """Give the notes of a file with any JSON in the place of some of it."""
+    anything = st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=5), inner),
+        max_leaves=8,
+    )
+    keys = ("meta", "absent", "order", "name", "unit", "description", "wcs", "kind", "history",
+            "shape", "columns")  # fmt: skip
+    return draw(st.dictionaries(st.sampled_from(keys), anything, min_size=1, max_size=4))
+
+
+# Notes of every sort, in few bytes.
+ODD = hcss_bytes(
+    sp.Product(
+        "SimpleImage",
+        meta={"a b" * 40: float("nan"), "t": "2013-02-17T01:10:35", "x": "é"},
+        datasets={
+            "é": sp.Table({"é": ["é", "x"], "n": np.ma.array([1, 2.5], mask=[0, 1])}),
+            "one": sp.Array(np.float64(3.5)),
+            "waves": sp.Array([1j, 2], "Å"),
+            "inner": {"flags": sp.Array([True, False], description="é")},
+            "image": sp.Array(np.zeros((2, 2)), "Jy", celestial()),
+        },
+        history=["é", "x" * 200],
+    )
+)
+
+
+@settings(max_examples=60)
+@given(data=st.data())
+def test_notes_of_any_content_never_stop_reading(data):
+    notes = changed_notes(data.draw)
+    cards = "".join(exact_cards(notes)).encode()
+    # In the place of the notes of one of the headers.
+    headers = list(re.finditer(rb"(COMMENT skypool .{64})+END {77} *", ODD))
+    found = data.draw(st.sampled_from(headers))
+    end = -(-found.end() // 2880) * 2880
+    grown = ODD[: found.start()] + cards + b"END".ljust(80)
+    grown += b" " * (-len(grown) % 2880) + ODD[end:]
+    read_back(grown)
+
+
+@settings(max_examples=60)
+@given(data=st.data())
+def test_changed_bytes_never_stop_reading(data):
+    """Notes with other characters in them, escapes that are none any more."""
+    changed = bytearray(ODD)
+    for _ in range(data.draw(st.integers(1, 8))):
+        found = [m.start() for m in re.finditer(rb"COMMENT skypool |\\\\x", ODD)]
+        place = data.draw(st.sampled_from(found)) + data.draw(st.integers(2, 60))
+        changed[place] = data.draw(st.integers(32, 126))
+    FitsFormat().read(MemorySource(bytes(changed)), MemorySink(), "x.fits")
+
+
 @pytest.mark.campaign
-@settings(max_examples=3000)
 @given(product=products())
 def test_many_products_are_readable_and_equal(product):
     data = hcss_bytes(product)

@@ -142,14 +142,14 @@ def provenance_of_tables(
             bool(row.get("IsDefault", False)),
             facts,
         )
-        parameters.setdefault(row.get("TaskID"), []).append(made)
+        parameters.setdefault(str(row.get("TaskID")), []).append(made)
     tasks = [
         Task(
-            int(row.get("ID", place)),
+            _number(row.get("ID"), place),
             str(row.get("Name", "")),
             _time(row.get("ExecDate")),
             str(row.get("BuildVersion", "")),
-            tuple(parameters.get(row.get("ID"), ())),
+            tuple(parameters.get(str(row.get("ID")), ())),
         )
         for place, row in enumerate(_rows(tables.get("HistoryTasks", {})))
     ]
@@ -159,6 +159,10 @@ def provenance_of_tables(
 
 def _rows(table: Mapping[str, list[Any]]) -> Iterable[dict[str, Any]]:
     return (dict(zip(table, cells, strict=True)) for cells in zip(*table.values(), strict=True))
+
+
+def _number(given: Any, place: int) -> int:
+    return given if isinstance(given, int) else place
 
 
 def _time(microseconds: Any) -> datetime | None:

@@ -200,12 +200,12 @@ class _Tree:
         exact = self._notes(number)
         meta = parameters(header, exact, self.scale)
         info = exact.text("description", header.text("INFO____"))
-        if part.dataset is None and part.reason:
-            return unread(part.reason, meta)
-        if part.dataset is None and "shape" not in exact.notes:
+        if part.dataset is None:
+            if part.reason:
+                return unread(part.reason, meta)
             return composite(self.children(number), meta, info)
         about: dict[str, Any] = {"meta": meta, "description": info}
-        if part.hdu.kind not in ("image", "empty"):
+        if part.dataset["is"] == "table":
             return table(part, exact, self._files) | about
         made = array(part, exact, self._files) | about
         if "wcs" in exact.notes and "wcs" not in made:

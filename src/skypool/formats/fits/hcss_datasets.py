@@ -11,9 +11,11 @@ import numpy as np
 from skypool.codec.columns import decode_column
 from skypool.codec.statistics import Statistics
 from skypool.codec.stored_tables import encode_table
+from skypool.errors import Damaged, UsageError
 from skypool.formats.fits.fields import binary_table
 from skypool.formats.fits.hcss_exact import check_of
 from skypool.formats.fits.writer_tables import unescape
+from skypool.formats.typed import unique_names
 from skypool.model.tables import Table
 from skypool.model.wcs import wcs_cards
 
@@ -51,17 +53,19 @@ class Files:
 def array(part: Part, exact: Exact, files: Files) -> Document:
     """Return the array of an image unit: its unit, and truth values and complex numbers as such."""
     header = part.hdu.header
-    made: Document = dict(part.dataset or _empty(part.hdu))
+    made: Document = dict(part.dataset or {})
     made["unit"] = exact.text("unit", header.text("QTTY____") or made["unit"])
     sort = header.text("DATA____").rpartition(".")[2]
     if sort.startswith("Bool") and made["dtype"] == "uint8" and _is_boolean(made):
         made["dtype"] = "bool"
         if "stats" in made:
             made["stats"] = {**made["stats"], "type": "i8"}
-    if sort.startswith("Complex") and made["dtype"] in _COMPLEX and part.hdu.shape[-1:] == (2,):
+    stored = "segment" in made.get("data", ())
+    pairs = made["dtype"] in _COMPLEX and made["shape"][-1:] == [2]
+    if stored and pairs and sort.startswith("Complex"):
         _make_complex(made, files)
     shape = exact.notes.get("shape")
-    if shape == [] and made["shape"] == [1]:
+    if stored and shape == [] and made["shape"] == [1]:
         made["data"] = {**_segment(made, files), "shape": [], "tile": []}
         made["shape"] = []
     if "wcs" in exact.notes:
@@ -75,10 +79,6 @@ def array(part: Part, exact: Exact, files: Files) -> Document:
 def wcs_of(hdu: Hdu, source: ByteSource) -> str:
     """Return the cards of world coordinates in the header of a unit."""
     return wcs_cards(source.pread(hdu.start, hdu.data - hdu.start).decode("ascii"))
-
-
-def _empty(hdu: Hdu) -> Document:
-    return {"is": "array", "shape": list(hdu.shape), "unit": "", "dtype": "uint8"}
 
 
 def _is_boolean(made: Document) -> bool:
@@ -129,12 +129,18 @@ def table(part: Part, exact: Exact, files: Files) -> Document:
                 column.pop(key, None)
                 if text or key == "name":
                     column[key] = text
-        if "null" in facts:
+        if isinstance(facts.get("null"), int | float | str):
             column["null"] = facts["null"]
-        if facts.get("escaped"):
+        if facts.get("escaped") is True:
             escaped.add(number)
-    made["columns"] = columns
-    return unescaped(made, part.hdu, files.source, files.sink, escaped) if escaped else made
+    names = unique_names(column["name"] for column in columns)
+    made["columns"] = [column | {"name": name} for column, name in zip(columns, names, strict=True)]
+    if not escaped:
+        return made
+    try:
+        return unescaped(dict(made), part.hdu, files.source, files.sink, escaped)
+    except (Damaged, UsageError, ValueError):
+        return made  # somebody changed the text: it is no escapes any more
 
 
 def unescaped(

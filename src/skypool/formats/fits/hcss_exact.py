@@ -21,10 +21,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from skypool.codec.documents import dumps, loads
 from skypool.errors import Damaged
+from skypool.model.kinds import KIND_PATTERN
 
 if TYPE_CHECKING:
     from skypool.formats.fits.cards import Header
@@ -52,9 +54,7 @@ class Exact:
     def text(self, key: str, found: Any) -> Any:
         """Return what a note says instead of what the cards say."""
         note = self.notes.get(key)
-        if isinstance(note, list) and len(note) == 2 and note[0] == check_of(found):
-            return note[1]
-        return found
+        return note[1] if note is not None and note[0] == check_of(found) else found
 
     def meta(self, listed: Sequence[tuple[str, list[Any]]]) -> list[list[Any]]:
         """Return the parameters of a header in their order.
@@ -95,9 +95,55 @@ def exact_of(header: Header) -> Exact:
         return NOTHING
     try:
         notes = loads("".join(lines).encode("ascii"))
-    except (Damaged, ValueError):
+    except (Damaged, ValueError, TypeError, RecursionError):
         return NOTHING
-    return Exact(notes) if isinstance(notes, dict) else NOTHING
+    if not isinstance(notes, dict):
+        return NOTHING
+    return Exact({key: note for key, note in notes.items() if _is_sound(key, note)})
+
+
+def _is_sound(key: str, note: Any) -> bool:
+    """Say whether a note has the form that it should have; others are passed over."""
+    if key in ("name", "unit", "description", "wcs", "kind", "history"):
+        if not _is_list(note, int, object):
+            return False
+        if key == "history":
+            return _are_texts(note[1])
+        return isinstance(note[1], str) and (
+            key != "kind" or KIND_PATTERN.match(note[1]) is not None
+        )
+    if key in ("absent", "order"):
+        return _are_texts(note)
+    if key == "meta":
+        return isinstance(note, list) and all(_is_row(row) for row in note)
+    if key == "columns":
+        return isinstance(note, dict) and all(
+            number.isdigit() and _is_list(column, int, str, str, str, dict)
+            for number, column in note.items()
+        )
+    return key == "shape" and note == []
+
+
+def _is_row(row: Any) -> bool:
+    if _is_list(row, str):
+        return True
+    return (
+        _is_list(row, str, int, list)
+        and _is_list(row[2], str, object, str, str)
+        and isinstance(row[2][1], bool | int | float | str | datetime)
+    )
+
+
+def _is_list(found: Any, *types: type) -> bool:
+    return (
+        isinstance(found, list)
+        and len(found) == len(types)
+        and all(isinstance(item, kind) for item, kind in zip(found, types, strict=True))
+    )
+
+
+def _are_texts(found: Any) -> bool:
+    return isinstance(found, list) and all(isinstance(text, str) for text in found)
 
 
 def exact_cards(notes: dict[str, Any]) -> Iterator[str]:
