@@ -30,6 +30,8 @@ class Settings:
         Name that commits carry.
     rules
         Folder of the user's rules for core attributes; it need not be there.
+    hcss
+        Folder of HIPE, the software of Herschel; it need not be there.
     """
 
     home: Path
@@ -39,6 +41,7 @@ class Settings:
     pool: str | None = None
     author: str = ""
     rules: Path | None = None
+    hcss: Path | None = None
 
 
 def from_environment() -> Settings:
@@ -65,6 +68,7 @@ def from_environment() -> Settings:
         pool=os.environ.get("SKYPOOL") or None,
         author=os.environ.get("SKYPOOL_AUTHOR") or _login(),
         rules=Path(settings, "attributes"),
+        hcss=Path(os.path.expanduser("~"), ".hcss"),
     )
 
 

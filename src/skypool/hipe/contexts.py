@@ -12,6 +12,9 @@ from skypool.hipe.refs import ProductRef, ref_of
 from skypool.model.kinds import is_context
 from skypool.model.names import missing_name
 from skypool.model.product import Product as CoreProduct
+from skypool.model.references import Refs
+from skypool.pool.old_stores import bridges, references
+from skypool.pool.ref import Ref
 
 __all__ = ["Context", "ListContext", "MapContext", "RefList", "RefMap"]
 
@@ -85,6 +88,32 @@ class Context(Product):
                 f"the rule of the context refuses {ref} as {key!r}",
                 hint="getRule() and setRule() look at it and change it",
             )
+
+    def _start(self, core: CoreProduct | None) -> None:
+        super()._start(core)
+        self._loaded: dict[str, Any] | None = None
+
+    def loaded_refs(self) -> dict[str, Any]:
+        """Return the references that were loaded, in a file of HIPE those of its table."""
+        if self._loaded is None:
+            core = self._core
+            self._loaded = {} if core is None else dict(core.refs)
+            if core is not None and not self._loaded and isinstance(core.origin, Ref):
+                self._loaded = dict(references(core.origin, core))
+        return self._loaded
+
+    def adopt(self, core: CoreProduct) -> None:
+        """Take what was saved for what was loaded; nothing that is held changes."""
+        if "context" in self._sets and "context" not in core.datasets:
+            del self._sets["context"]
+        super().adopt(core)
+        self._loaded = None
+
+    def _kept_refs(self, core: CoreProduct) -> Refs:
+        return core.refs
+
+    def _refs_of_file(self, core: CoreProduct) -> bool:
+        return not core.refs and bool(bridges(core))
 
     def pairs(self) -> list[tuple[str, ProductRef]]:
         """Return roles and references, in their order."""
@@ -195,7 +224,7 @@ class MapContext(Context):
     def refs(self) -> RefMap:
         """The references by role."""
         if self._refs is None:
-            self._refs = RefMap({} if self._core is None else self._core.refs, self._check)
+            self._refs = RefMap(self.loaded_refs(), self._check)
         return self._refs
 
     @refs.setter
@@ -305,8 +334,7 @@ class ListContext(Context):
     def refs(self) -> RefList:
         """The references."""
         if self._refs is None:
-            given = () if self._core is None else self._core.refs.values()
-            self._refs = RefList(given, self._check)
+            self._refs = RefList(self.loaded_refs().values(), self._check)
         return self._refs
 
     @refs.setter
@@ -317,7 +345,7 @@ class ListContext(Context):
 
     def pairs(self) -> list[tuple[str, ProductRef]]:
         """Return places and references, in their order."""
-        roles = [] if self._core is None else list(self._core.refs)
+        roles = list(self.loaded_refs())
         if len(roles) == len(self.refs):  # files of a folder keep their names
             return list(zip(roles, self.refs, strict=True))
         return [(str(place), ref) for place, ref in enumerate(self.refs)]

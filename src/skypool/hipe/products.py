@@ -246,11 +246,22 @@ class Product(Bean):
             about = (core.meta, core.own_history, core.kind)
             if refs is None and same_sets and about == (meta, history, self.kind):
                 return core
-            refs = core.refs if refs is None else refs
+            if refs is None:
+                refs = self._kept_refs(core)
+            elif self._refs_of_file(core):
+                datasets.pop("context", None)  # the table that the references were read from
         made = CoreProduct.assemble(
             type(self).kind, meta, Datasets(datasets), refs or Refs(), history, origin
         )
         return made.replace()  # a changed copy, whatever it came from
+
+    def _kept_refs(self, core: CoreProduct) -> Refs:
+        """Return the references that were loaded."""
+        return core.refs
+
+    def _refs_of_file(self, core: CoreProduct) -> bool:
+        """Say whether the references are those of a table in a file of HIPE."""
+        return False
 
     def _core_meta(self) -> CoreMetaData:
         core = None if self._core is None else self._core.meta

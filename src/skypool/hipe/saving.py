@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from skypool.errors import Conflict, ContextRuleException, UsageError
 from skypool.hipe.contexts import Context
+from skypool.hipe.places import key_of
 from skypool.hipe.products import Product
 from skypool.hipe.refs import ProductRef
 from skypool.model.product import Product as CoreProduct
@@ -62,16 +63,30 @@ class Tree:
 
     def _refs(self, context: Context) -> Refs | None:
         """Return the references of a context; None where they are those that were loaded."""
-        if getattr(context, "_refs", None) is None:
+        core = context._core
+        away = core is not None and context._refs_of_file(core) and self._elsewhere(context)
+        if getattr(context, "_refs", None) is None and not away:
             return None
         made = {role: self._target(ref) for role, ref in context.pairs()}
-        core = context._core
-        if core is not None and list(core.refs.items()) == list(made.items()):
+        if (
+            core is not None
+            and not away
+            and list(context.loaded_refs().items()) == list(made.items())
+        ):
             return None
         return Refs(made)
 
+    def _elsewhere(self, context: Context) -> bool:
+        """Say whether a context goes to a pool that does not have it."""
+        return self.key is not None and self.key not in context._places.same
+
     def _target(self, ref: ProductRef) -> Any:
         loaded = ref._product
+        if loaded is None and self.key is not None:
+            core = ref.core
+            # One of HIPE's files says itself what it refers to, and only where it came from.
+            if isinstance(core, Ref) and key_of(core) != self.key and core.is_context:
+                loaded = ref.product if not core.refs else None
         if loaded is None:
             return self._version(ref)
         built = self.build(loaded)

@@ -148,9 +148,10 @@ class Pool(InStep):
     ) -> AddReport:
         """Add files like `add`, and return what was done."""
         from skypool.pool.add_report import AddOptions
+        from skypool.pool.old_stores import tag_added
         from skypool.pool.putting_in import put_in
 
-        return put_in(
+        report = put_in(
             paths,
             [check_tag(tag) for tag in ((tags,) if isinstance(tags, str) else tags)],
             message,
@@ -160,6 +161,8 @@ class Pool(InStep):
             changing=self._changing,
             progress=progress,
         )
+        tag_added(self, paths, report)
+        return report
 
     def save(
         self,
