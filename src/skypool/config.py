@@ -32,6 +32,8 @@ class Settings:
         Folder of the user's rules for core attributes; it need not be there.
     hcss
         Folder of HIPE, the software of Herschel; it need not be there.
+    herschel
+        Address of the Herschel archive's services, where it is not the known one.
     """
 
     home: Path
@@ -42,6 +44,7 @@ class Settings:
     author: str = ""
     rules: Path | None = None
     hcss: Path | None = None
+    herschel: str = ""
 
 
 def from_environment() -> Settings:
@@ -49,7 +52,8 @@ def from_environment() -> Settings:
 
     The variables are `SKYPOOL_HOME`, `SKYPOOL_CACHE`, `SKYPOOL_CACHE_BYTES`,
     `SKYPOOL_MEMORY_BYTES`, `SKYPOOL` (the pool), `SKYPOOL_AUTHOR`, `SKYPOOL_CONFIG` (folder of
-    settings that are files: rules for core attributes are in `attributes` below it); the folders
+    settings that are files: rules for core attributes are in `attributes` below it),
+    `SKYPOOL_HERSCHEL` (address of a mirror of the Herschel archive's services); the folders
     default to those of the XDG Base Directory Specification.
 
     Returns
@@ -69,6 +73,7 @@ def from_environment() -> Settings:
         author=os.environ.get("SKYPOOL_AUTHOR") or _login(),
         rules=Path(settings, "attributes"),
         hcss=Path(os.path.expanduser("~"), ".hcss"),
+        herschel=os.environ.get("SKYPOOL_HERSCHEL", ""),
     )
 
 

@@ -21,7 +21,11 @@ class Behaviour:
         Content by path, or by observation, instrument and level.
     cuts
         How many bytes of each of the next replies go out before the connection ends.
+    stall
+        Where the next reply waits in its middle until this is set.
     """
+
+    stall: threading.Event | None = None
 
     files: dict[str, bytes] = field(default_factory=dict)
     table: str = ""
@@ -117,6 +121,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         # Counted first: a client that has all of it may look at once.
         it.sent += len(body) if cut < 0 else min(cut, len(body))
         self.wfile.write(body if cut < 0 else body[:cut])
+        if it.stall is not None:
+            self.wfile.flush()
+            it.stall.wait(60)
         self.close_connection = cut >= 0 or not it.length
 
 

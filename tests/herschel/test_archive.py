@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -42,7 +46,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Behaviou
         monkeypatch.delenv(name, raising=False)
     with serving(Behaviour(table="instrument_oid\n2\n")) as found:
         archive = Archive(f"{found.url}/hsa/data?", f"{found.url}/hsa/tap")
-        monkeypatch.setattr(Archive, "configured", classmethod(lambda cls: archive))
+        monkeypatch.setattr(Archive, "configured", classmethod(lambda *_: archive))
         yield found
 
 
@@ -192,7 +196,7 @@ def test_the_command(server: Behaviour, tmp_path: Path, monkeypatch: pytest.Monk
     with serving(Behaviour()) as gone:
         url = gone.url
     offline = Archive(f"{url}/data?", f"{url}/tap")
-    monkeypatch.setattr(Archive, "configured", classmethod(lambda cls: offline))
+    monkeypatch.setattr(Archive, "configured", classmethod(lambda *_: offline))
     monkeypatch.setattr("time.sleep", lambda _: None)
     done = CliRunner().invoke(app, ["-p", str(tmp_path / "x"), "herschel", "get", "1", "--json"])
     assert (done.exit_code, json.loads(done.stdout)["error"]["code"]) == (1, "unreachable")
@@ -214,6 +218,39 @@ def test_addresses_of_astroquery(monkeypatch: pytest.MonkeyPatch) -> None:
             "http://127.0.0.1:1/data?retrieval_type=OBSERVATION&observation_id=1342263815"
             "&instrument_name=SPIRE&product_level=LEVEL2"
         )
+
+
+def test_in_a_process_that_is_interrupted(
+    server: Behaviour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C while it fetches: nothing is added, and the next time goes on."""
+    key, data = archived(tmp_path, SAMPLES["spire-map"])
+    server.files[key] = data
+    environment = {**os.environ, "SKYPOOL_HERSCHEL": f"{server.url}/hsa"}
+    words = [sys.executable, "-m", "skypool", "-p", str(tmp_path / "got"),
+             "herschel", "get", "1342263815", "--instrument", "SPIRE"]  # fmt: skip
+    server.cuts, server.stall = [300_000], threading.Event()
+    with subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        parts = (tmp_path_of_cache() / "downloads").glob("*/part")
+        while not any(part.stat().st_size for part in parts):
+            parts = (tmp_path_of_cache() / "downloads").glob("*/part")
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        said = process.stderr.read()
+    server.stall.set()
+    server.stall = None
+    assert process.returncode == 130, said
+    assert "the same command goes on where it was" in said
+    assert not (tmp_path / "got").exists()
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("1342263815@0  ")
+    assert server.data_requests[-1]["Range"].startswith("bytes=")
+
+
+def tmp_path_of_cache() -> Path:
+    return Path(os.environ["SKYPOOL_CACHE"])
 
 
 # -- addresses and rows

@@ -55,8 +55,17 @@ class Archive:
     tap: str = _TAP
 
     @classmethod
-    def configured(cls) -> Archive:
-        """Return the archive as astroquery's configuration has it, where that is installed."""
+    def configured(cls, base: str = "") -> Archive:
+        """Return the archive at an address, else as astroquery's configuration has it.
+
+        Parameters
+        ----------
+        base
+            What `/data` and `/tap` follow; empty for astroquery's, where that is installed, or
+            the known ones.
+        """
+        if base:
+            return cls(f"{base.rstrip('/')}/data?", f"{base.rstrip('/')}/tap")
         if importlib.util.find_spec("astroquery") is None:
             return cls()
         from astroquery.esa.hsa import conf
@@ -153,7 +162,7 @@ def get_observation_report(
     """Bring an observation into a pool like `get_observation`, and return what was done."""
     number = _number(obsid)
     wanted = _level(level)
-    place = Archive.configured() if archive is None else archive
+    place = Archive.configured(pool.settings.herschel) if archive is None else archive
     wished = [_instrument(instrument)] if instrument else []
     held: dict[str, str] = {}
     for level_held in () if refresh else dict.fromkeys(("ALL", wanted)):  # all has any level

@@ -113,6 +113,8 @@ def _what_was_done(pool: Pool, before: int, step: Reporter) -> str:
     if after > before:  # Ctrl-C came after the commit, or another process made one
         return f"interrupted; the pool is whole and at commit {after} (it was at {before})"
     done = ""
+    if step.last is not None and step.last.stage == "fetching":
+        return "interrupted; nothing was added, what came is kept, the same command goes on with it"
     if step.last is not None:
         total = f" of {step.last.total_items:,}" if step.last.total_items else ""
         done = f" after {step.last.items:,}{total} items"
