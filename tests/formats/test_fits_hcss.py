@@ -336,3 +336,54 @@ def test_a_plain_image_with_key_cards():
     cards += ["META_1  =                 64.5 / [] Number of detector columns"]
     found = meta(Stored(unit([*cards, "HIERARCH  key.META_1='detDouble'"], b"ab")).document["meta"])
     assert found["detDouble"] == [64.5, "", "Number of detector columns"]
+
+
+def test_an_image_in_the_primary_unit_with_the_cards_of_hcss():
+    """As it is after a map was cut with other tools: the list of children is stale."""
+    cards = [
+        "SIMPLE  = T",
+        "BITPIX  = -64",
+        "NAXIS   = 2",
+        "NAXIS1  = 3",
+        "NAXIS2  = 2",
+        "EXTEND  = T",
+        "HCSS____= 5",
+        "CLASS___= 'herschel.ia.dataset.image.SimpleImage'",
+        "INFO____= 'PLW map'",
+        "DATE-OBS= '2011-05-09T14:45:25.000000'",
+        "OBSID001= 1342220650",
+        "BUNIT   = 'MJy/sr'",
+        *WCS[:4],
+        "DSETS___= 4",
+        "DS_0    = 1",
+        "DS_1    = 2",
+        "DS_2    = 6",
+        "DS_3    = 7",
+    ]
+    data = unit(cards, np.arange(6, dtype=">f8").tobytes()) + image("coverage")
+    stored = Stored(data)
+    assert stored.rebuilt() == data
+    assert stored.document["kind"] == "SimpleImage"
+    assert list(stored.datasets) == ["image", "coverage"]
+    picture = stored.datasets["image"]
+    assert picture[:].tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert picture.unit_text == "MJy/sr"
+    assert picture.wcs.wcs.crval.tolist() == [17.5, 35.5]
+    found = meta(stored.document["meta"])
+    assert found["obsid001"] == [1342220650]
+    assert found["startDate"] == [datetime(2011, 5, 9, 14, 45, 25, 0, UTC)]
+    assert "obsid001" in picture.meta
+
+
+def test_children_of_children_between_those_of_the_product():
+    data = (
+        primary(children=(1, 2, 6, 7))
+        + image("image")
+        + composite("History", 3, 4, 5)
+        + b"".join(image(name) for name in ("HistoryScript", "HistoryTasks", "more"))
+        + image("error")
+        + image("coverage")
+    )
+    datasets = Stored(data).datasets
+    assert list(datasets) == ["image", "History", "error", "coverage"]
+    assert list(datasets["History"]) == ["HistoryScript", "HistoryTasks", "more"]

@@ -36,12 +36,16 @@ def is_hcss(header: Header) -> bool:
 def check(hdus: Sequence[Hdu]) -> None:
     """Check that the file has all units that it lists.
 
+    A primary unit with data is none of HCSS: its cards, the list among them, are a copy.
+
     Raises
     ------
     NotUnderstood
         If a child is missing: the file was cut short, or its units are in disorder.
     """
     for hdu in hdus:
+        if hdu.index == 0 and hdu.kind != "empty":
+            continue
         for child in _children(hdu.header):
             if child >= len(hdus):
                 raise NotUnderstood(
@@ -69,7 +73,8 @@ def document(
     header = parts[0].hdu.header
     exact = exact_of(header)
     tree = _Tree(parts, Files(source, sink, recipe["segments"]))
-    datasets = tree.children(0)
+    datasets = tree.own()
+    datasets += tree.children(0)
     datasets += [[tree.name(n), tree.dataset(n)] for n in tree.left()]
     names = unique_names(name for name, _ in datasets)
     for unit, part in zip(recipe["hdus"], parts, strict=True):
@@ -167,11 +172,21 @@ class _Tree:
             found = self._exact[number] = exact_of(self._parts[number].hdu.header)
         return found
 
+    def own(self) -> list[list[Any]]:
+        """Return the image in the primary unit of a file that somebody made of one of HCSS."""
+        part = self._parts[0]
+        if part.dataset is None:
+            return [["image", unread(part.reason)]] if part.reason else []
+        made = array(part, self._notes(0), self._files) if part.dataset["is"] == "array" else None
+        name = part.hdu.header.text("EXTNAME").replace("/", "_") or "image"
+        return [[name, (made or part.dataset) | {"meta": "product", "description": ""}]]
+
     def children(self, number: int) -> list[list[Any]]:
         """Return the children of a composite as pairs of name and dataset."""
         numbers = []
         for child in _children(self._parts[number].hdu.header):
-            if child not in self._seen:  # a cycle, or two parents
+            # Not a second time: a cycle, or two parents.
+            if child not in self._seen and child < len(self._parts):
                 self._seen.add(child)
                 numbers.append(child)
         names = unique_names(self.name(child) for child in numbers)

@@ -130,15 +130,16 @@ _NAMES = {
     "WAVELNTH": "wavelength",
 }
 _KEYWORDS = {name: keyword for keyword, name in _NAMES.items()}
-# Keywords with a number: the bias voltages of PACS, and world coordinates, whose names are their
-# keywords in lower case.
+# Keywords with a number: the bias voltages of PACS, and world coordinates and the observations of a
+# map, whose names are their keywords in lower case.
 _NUMBERED_KEY = re.compile(
     r"(?:(BOLV[DU])([BR])([1-9])"
-    r"|(CTYPE|CUNIT|CRVAL|CRPIX|CDELT|CROTA)([1-9])|(CD|PC)([1-9])_([1-9]))\Z"
+    r"|(CTYPE|CUNIT|CRVAL|CRPIX|CDELT|CROTA)([1-9])|(CD|PC)([1-9])_([1-9])"
+    r"|OBSID\d{3})\Z"
 )
 _NUMBERED_NAME = re.compile(
     r"(?:BOL_V([DU])_([BR])_([1-9])"
-    r"|(?:ctype|cunit|crval|crpix|cdelt|crota)[1-9]|(?:cd|pc)[1-9]_[1-9])\Z"
+    r"|(?:ctype|cunit|crval|crpix|cdelt|crota)[1-9]|(?:cd|pc)[1-9]_[1-9]|obsid\d{3})\Z"
 )
 # Full names of classes; any other kind becomes a class of the package of products.
 CLASSES = {
