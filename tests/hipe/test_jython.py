@@ -142,6 +142,12 @@ def test_what_is_no_jython_is_an_error_with_its_line(text, line, words, tmp_path
         assert abs(caught.value.line - line) <= 1
 
 
+def test_long_chains_are_no_nesting(run):
+    chain = "if x == 0: pass\n" + "".join(f"elif x == {n}: print {n}\n" for n in range(1, 300))
+    assert run(f"x = 299\n{chain}") == "299\n"
+    assert run("print " + " + ".join(["1"] * 700) + "\n") == "700\n"
+
+
 # Errors of the script.
 
 
@@ -263,7 +269,27 @@ def test_what_is_not_there_may_be_imported_and_asked_for(run):
     )  # fmt: skip
 
 
+def test_what_a_script_did_without_is_told(tmp_path):
+    path = tmp_path / "s.py"
+    path.write_text("try:\n    Display(5)\nexcept:\n    pass\nprint 'on'\n")
+    outcome = run_script(str(path))
+    assert outcome.code == 0
+    (remark,) = outcome.remarks
+    assert remark.startswith(f"{path}, line 2: Display is not supported, and the script went on")
+    path.write_text("print 1\n")
+    assert run_script(str(path)).remarks == []
+
+
 # Imports.
+
+
+def test_every_name_of_skypool_hipe_is_at_hand(run):
+    import skypool.hipe
+
+    names = [name for name in skypool.hipe.__all__ if name != "ArrayData"]
+    assert len(names) > 100
+    text = "".join(f"if {name} is None: print '{name}'\n" for name in names)
+    assert run(text) == ""
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,8 @@ def _run(state: State, script: str, arguments: tuple[str, ...]) -> int:
     except SkypoolError:
         click.echo(caught.getvalue(), err=True, nl=False)
         raise
+    for remark in outcome.remarks:
+        state.note(f"skypool: {remark}")
     if outcome.words:
         click.echo(outcome.words, err=True)
     if state.json:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import functools
+import sys
 from typing import Any, NoReturn
 
 from skypool.errors import UnsupportedName
 from skypool.hipe.jython.unsupported import modern_way
 
-__all__ = ["missing"]
+__all__ = ["missing", "refusals"]
+
+#: What scripts of this process used and skypool has not: file, line, name, modern way.
+refusals: list[tuple[str, int, str, str]] = []
 
 
 class _Missing(type):
@@ -37,6 +41,11 @@ class _Missing(type):
 
 
 def _refuse(name: str) -> NoReturn:
+    frame = sys._getframe(1)
+    # Scripts have builtins of their own, which are no plain dictionary.
+    while frame.f_back is not None and type(frame.f_builtins) is dict:
+        frame = frame.f_back
+    refusals.append((frame.f_code.co_filename, frame.f_lineno, name, modern_way(name)))
     raise UnsupportedName(
         f"{name} is not supported",
         name=name,

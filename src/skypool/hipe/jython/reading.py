@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import io
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from skypool.errors import ScriptError
 
-__all__ = ["KEYWORD", "Prepared", "decode", "prepare", "token_list", "unsupported_syntax"]
+__all__ = [
+    "KEYWORD",
+    "Prepared",
+    "decode",
+    "deep",
+    "prepare",
+    "token_list",
+    "unsupported_syntax",
+]
 
 _COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 
@@ -102,6 +112,17 @@ def decode(data: bytes, name: str) -> str:
         line = text[: text.index("\0")].count("\n") + 1
         raise unsupported_syntax(name, line, "a null byte; this is no text")
     return text
+
+
+@contextlib.contextmanager
+def deep() -> Iterator[None]:
+    """Let functions of Python go deeper: a chain of `elif` is as deep as it is long."""
+    old = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(old, 4000))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(old)
 
 
 def token_list(text: str) -> list[Token]:

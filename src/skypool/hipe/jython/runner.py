@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from skypool.errors import ScriptError, SkypoolError, UnsupportedName
+from skypool.hipe.jython.missing import refusals
 from skypool.hipe.jython.session import Session
 
 __all__ = ["Outcome", "run_script"]
@@ -27,11 +28,14 @@ class Outcome:
         What it said when it left.
     namespace : dict
         Its names.
+    remarks : list of str
+        What it asked for that skypool has not, and did without.
     """
 
     code: int = 0
     words: str = ""
     namespace: dict[str, Any] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
 
 
 def run_script(path: str, arguments: Sequence[str] = ()) -> Outcome:
@@ -63,6 +67,7 @@ def run_script(path: str, arguments: Sequence[str] = ()) -> Outcome:
     main = types.ModuleType("__main__")
     namespace = vars(main)
     namespace.update(session.namespace("__main__", path))
+    refusals.clear()
     old = sys.argv, list(sys.path)
     sys.argv = [path, *arguments]
     try:
@@ -73,7 +78,14 @@ def run_script(path: str, arguments: Sequence[str] = ()) -> Outcome:
         return _left(leaving, namespace)
     finally:
         sys.argv, sys.path[:] = old
-    return Outcome(namespace=namespace)
+    return Outcome(namespace=namespace, remarks=_remarks())
+
+
+def _remarks() -> list[str]:
+    return [
+        f"{file}, line {line}: {name} is not supported, and the script went on: {way}"
+        for file, line, name, way in dict.fromkeys(refusals)
+    ]
 
 
 def _finish_background() -> None:
@@ -101,8 +113,8 @@ class _Telling:
 
 def _left(leaving: SystemExit, namespace: dict[str, Any]) -> Outcome:
     if leaving.code is None or isinstance(leaving.code, int):
-        return Outcome((leaving.code or 0) & 0xFF, "", namespace)
-    return Outcome(1, str(leaving.code), namespace)
+        return Outcome((leaving.code or 0) & 0xFF, "", namespace, _remarks())
+    return Outcome(1, str(leaving.code), namespace, _remarks())
 
 
 def _told(error: Exception, session: Session, path: str) -> SkypoolError:

@@ -11,7 +11,7 @@ import re
 import warnings
 from typing import Any
 
-from skypool.hipe.jython.reading import unsupported_syntax
+from skypool.hipe.jython.reading import deep, unsupported_syntax
 from skypool.hipe.jython.syntax import Translated, translate
 
 __all__ = ["ATTRIBUTES", "compile_script"]
@@ -61,7 +61,8 @@ def compile_script(text: str, name: str, mode: str = "exec", shown: str | None =
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(made.text.strip() if mode == "eval" else made.text, name, mode)
-            tree = ast.fix_missing_locations(_Semantics(made).visit(tree))
+            with deep():
+                tree = ast.fix_missing_locations(_Semantics(made).visit(tree))
             return compile(tree, name, mode, dont_inherit=True)
     except SyntaxError as error:
         raise unsupported_syntax(shown, error.lineno or 1, f"{error.msg}") from None

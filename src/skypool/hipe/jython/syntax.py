@@ -9,7 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from skypool.hipe.jython.reading import Prepared, prepare, token_list, unsupported_syntax
+from skypool.hipe.jython.reading import (
+    Prepared,
+    deep,
+    prepare,
+    token_list,
+    unsupported_syntax,
+)
 
 __all__ = ["Translated", "parse", "plain_literals", "translate"]
 
@@ -130,7 +136,8 @@ def translate(text: str, name: str) -> Translated:
     emitter = _Emitter(prepared.features)
     tree = parse(prepared, name)
     try:
-        new = emitter.text(tree)
+        with deep():
+            new = emitter.text(tree)
     except RecursionError:
         raise unsupported_syntax(name, 1, "the text is nested too deeply") from None
     return Translated(new, prepared.features, emitter.targets)
@@ -150,7 +157,9 @@ def plain_literals(prepared: Prepared, name: str) -> str:
     -------
     str
     """
-    return _Literals(prepared.features).text(parse(prepared, name))
+    tree = parse(prepared, name)
+    with deep():
+        return _Literals(prepared.features).text(tree)
 
 
 class _Literals:
