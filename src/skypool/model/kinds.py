@@ -49,6 +49,8 @@ PARENTS: dict[str, str] = {
     "SlicedPacsCube": "ListContext",
     "SlicedPacsProduct": "ListContext",
     "SlicedPacsRebinnedCube": "ListContext",
+    "SlicedPacsSpecTable": "ListContext",
+    "SlicedSimpleCube": "ListContext",
     # Images and cubes.
     "SimpleImage": "Product",
     "RgbSimpleImage": "Product",

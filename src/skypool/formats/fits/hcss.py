@@ -77,10 +77,7 @@ def document(
     datasets += tree.children(0)
     datasets += [[tree.name(n), tree.dataset(n)] for n in tree.left()]
     names = unique_names(name for name, _ in datasets)
-    for unit, part in zip(recipe["hdus"], parts, strict=True):
-        name = part.hdu.header.text("CLASS___")
-        if name:
-            unit["class"] = name
+    _name_classes(parts, recipe)
     named = [[name, dataset] for name, (_, dataset) in zip(names, datasets, strict=True)]
     kind = exact.text("kind", kind_of_class(header.text("CLASS___")))
     if is_kind(kind, "SimpleImage") or is_kind(kind, "SimpleCube"):
@@ -96,6 +93,13 @@ def document(
     if history:
         made["history"] = history
     return made
+
+
+def _name_classes(parts: Sequence[Part], recipe: dict[str, Any]) -> None:
+    for unit, part in zip(recipe["hdus"], parts, strict=True):
+        name = part.hdu.header.text("CLASS___")
+        if name:
+            unit["class"] = name
 
 
 def _meta(header: Header, exact: Exact, scale: str) -> list[list[Any]]:

@@ -129,7 +129,7 @@ class HcssHeader:
         """Return the keyword of a parameter and its cards."""
         keyword = dictionary_keyword(name)
         if keyword is not None and keyword in raw:
-            cards = _fitted(raw[keyword], name, parameter)
+            cards = _fitted(raw[keyword], parameter)
             if cards:
                 return keyword, cards
         elif keyword is not None and self._may(keyword, parameter.value, any_wcs, bool(raw)):
@@ -233,7 +233,7 @@ def _by_keyword(wcs: str) -> dict[str, str]:
     return cards
 
 
-def _fitted(raw: str, name: str, parameter: Parameter) -> list[str]:
+def _fitted(raw: str, parameter: Parameter) -> list[str]:
     """Return the card of world coordinates with the rest of its comment; none if it differs."""
     comment = parse_header(raw.encode("ascii")).cards[0].comment
     number = isinstance(parameter.value, int | float) and not isinstance(parameter.value, bool)

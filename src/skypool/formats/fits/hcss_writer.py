@@ -100,17 +100,7 @@ class _Writer:
     def write(self) -> int:
         tops = _with_bridges(self._product)
         _check(tops, "")
-        # HCSS numbers the units breadth first: all children before all grandchildren.
-        queue: list[tuple[str, str, Dataset]] = [(name, name, item) for name, item in tops.items()]
-        children = [list(range(1, len(queue) + 1))]
-        place = 0
-        while place < len(queue):
-            _, path, dataset = queue[place]
-            place += 1
-            first = len(queue) + 1
-            if isinstance(dataset, Composite):
-                queue += [(name, f"{path}/{name}", item) for name, item in dataset.items()]
-            children.append(list(range(first, len(queue) + 1)))
+        queue, children = _breadth_first(tops)
         self._primary(children[0])
         image = tops.get("image")
         for number, (name, path, dataset) in enumerate(queue, 1):
@@ -231,6 +221,26 @@ class _Writer:
         self._put(np.ascontiguousarray(encoded.rows).tobytes())
         self._put(encoded.heap)
         self._fill(encoded.rows.size + len(encoded.heap))
+
+
+def _breadth_first(
+    tops: Mapping[str, Dataset],
+) -> tuple[list[tuple[str, str, Dataset]], list[list[int]]]:
+    """Return all units (name, path, dataset) in HCSS's order, and the children of each.
+
+    All children of a composite come before all grandchildren; unit 0 is the product.
+    """
+    queue: list[tuple[str, str, Dataset]] = [(name, name, item) for name, item in tops.items()]
+    children = [list(range(1, len(queue) + 1))]
+    place = 0
+    while place < len(queue):
+        _, path, dataset = queue[place]
+        place += 1
+        first = len(queue) + 1
+        if isinstance(dataset, Composite):
+            queue += [(name, f"{path}/{name}", item) for name, item in dataset.items()]
+        children.append(list(range(first, len(queue) + 1)))
+    return queue, children
 
 
 def _check(datasets: Mapping[str, Dataset], path: str) -> None:
