@@ -35,6 +35,8 @@ class Sample:
         The observation that levels 2.5 and 3 combine it with; 0 for none.
     reprocessed : bool
         Whether it was processed a second time: other files of level 2, a newer pipeline.
+    brightness : float
+        About the largest value of its maps, in their units: a source in the middle.
     """
 
     obsid: int
@@ -47,6 +49,7 @@ class Sample:
     start: str
     with_: int = 0
     reprocessed: bool = False
+    brightness: float = 1.0
 
     @property
     def is_parallel(self) -> bool:
@@ -150,7 +153,9 @@ def _map(sample: Sample, kind: str, text: str, level: str, band: str, unit: str)
     rng = _rng(sample, kind, band)
     coverage = np.where(rng.random((48, 48)) < 0.9, rng.integers(5, 25, (48, 48)), 0.0)
     newer = sample.reprocessed and level == "20"
-    image = rng.normal(1.0, 0.1, (48, 48)) * (1.01 if newer else 1.0)
+    row, column = np.indices((48, 48)) - 23.5
+    source = np.exp(-(row**2 + (column / 2) ** 2) / 40.0) + rng.normal(0.1, 0.03, (48, 48))
+    image = sample.brightness * source * (1.01 if newer else 1.0)
     image[coverage == 0] = np.nan
     frame = {
         "crpix1": Par(24.5), "crpix2": Par(24.5), "crval1": Par(sample.ra),
