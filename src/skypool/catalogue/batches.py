@@ -34,10 +34,11 @@ def insert_many(
     count = _PARAMETERS // width
     step = width * count
     whole = len(flat) - len(flat) % step
-    connection.executemany(
-        f"{insert} {', '.join([marks] * count)}",
-        (flat[start : start + step] for start in range(0, whole, step)),
-    )
+    if whole:
+        connection.executemany(
+            f"{insert} {', '.join([marks] * count)}",
+            (flat[start : start + step] for start in range(0, whole, step)),
+        )
     if whole < len(flat):
         rest = (len(flat) - whole) // width
         connection.execute(f"{insert} {', '.join([marks] * rest)}", flat[whole:])

@@ -129,7 +129,7 @@ def _units(
     """Return the numbers of the units of all columns."""
     found: dict[str, int] = {}
     for each in chain.from_iterable(columns.values()):
-        for unit in {each.units} if isinstance(each.units, str) else set(each.units):
+        for unit in (each.units,) if isinstance(each.units, str) else set(each.units):
             if unit not in found:
                 found[unit] = unit_number(connection, unit)
     return found

@@ -81,6 +81,12 @@ def columns_of(numbered: Iterable[tuple[int, IndexedDocument]]) -> dict[Key, lis
                 values.append(value)
     found: dict[Key, list[Column]] = {}
     for form, (numbers, metas) in alike.items():
+        if len(metas) == 1:
+            for entry in metas[0]:
+                unit = entry[2] if len(entry) > 2 else ""
+                column = Column([_searchable_value(entry[1])], numbers, form[0], unit)
+                found.setdefault(entry[0], []).append(column)
+            continue
         for name, entries in zip(form[1:], zip(*metas, strict=True), strict=True):
             made = _searchable(list(map(_VALUE, entries)))
             column = Column(made, numbers, form[0], _units(entries))
@@ -112,14 +118,19 @@ def _searchable(values: Sequence[Any]) -> Sequence[Any]:
         return list(map(format_time, values))
     elif kinds == {int} and min(values) >= -(2**63) and max(values) < 2**63:
         return values
-    return [
-        to_database(value[:TEXT_LIMIT]) if type(value) is str else searchable(value)
-        for value in values
-    ]
+    return list(map(_searchable_value, values))
 
 
-def rows_of(slot: int, columns: Iterable[Column], units: Mapping[str, int]) -> list[Row]:
+def _searchable_value(value: Any) -> Any:
+    return to_database(value[:TEXT_LIMIT]) if type(value) is str else searchable(value)
+
+
+def rows_of(slot: int, columns: Sequence[Column], units: Mapping[str, int]) -> list[Row]:
     """Return the rows of a key, in the order of SQLite: numbers, text, blobs."""
+    first, *more = columns
+    if not more and len(first.values) == 1:
+        unit = units[first.units if isinstance(first.units, str) else first.units[0]]
+        return [(slot, first.values[0], first.documents[0], first.place, unit)]
     parts: list[Iterator[Row]] = []
     for each in columns:
         given: Iterable[int]
