@@ -471,6 +471,8 @@ def test_numeric_in_scripts(run):
         "print '%d %s' % (y[0], x[1]), [i for i in y], String1d(['a', 'b'])[1] + 'c'\n"
         "if x == None: print 'none'\n"
         "if x != None and ABS(-2) == 2: print 'there'\n"
+        "ind = x.where((x < 1).or(x > 6)); print ind.length(), (x < 1).and(x > 6).not()[0]\n"
+        "d = SORT(RESHAPE(Double2d([[3, 1], [2, Double.NaN]]))); print NAN_FILTER(d), MEDIAN(d)\n"
     ) == (
         "[0.0,0.5,1.0,0.0,0.0,3.5] 6 [6] [0.0,1.0,2.0] 7.0\n"
         "[3,4]\n"
@@ -478,6 +480,8 @@ def test_numeric_in_scripts(run):
         "3 2.5 True True  1.67 7.0\n"
         "3 1.0 [3, 4] bc\n"
         "there\n"
+        "4 True\n"
+        "[1.0,2.0,3.0] 2.0\n"
     )
 
 

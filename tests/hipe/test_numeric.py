@@ -255,6 +255,12 @@ def test_functions_of_elements():
     assert np.array_equal(TRANSPOSE(Double2d([[1, 2]])), [[1], [2]])
     with pytest.raises(UsageError):
         SQRT("x")
+    assert np.array_equal(numeric.NAN_FILTER(Double2d([[1, math.nan]])), [1])
+    assert np.array_equal(numeric.RESHAPE(Double2d([[1, 2]])), [1, 2])
+    assert numeric.RESHAPE(Int1d.range(6), 2, 3).dimensions == [2, 3]
+    assert numeric.RESHAPE(Int1d.range(6), [3, 2]).dimensions == [3, 2]
+    with pytest.raises(UsageError):
+        numeric.RESHAPE(Int1d.range(6), 4)
 
 
 def test_histogram_counts_from_the_smallest_value():

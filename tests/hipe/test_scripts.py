@@ -620,6 +620,9 @@ def test_tables_as_text(hipe):
         "print open('a.csv').read(), open('b.txt').read(),\n"
         "back = asciiTableReader(file='a.csv')\n"
         "print back['OBSID'].data, back['in, st'].data, back['OBSID'].description\n"
+        "data = asciiTableReader(file='list.txt', columnNames=False, tableType='ADVANCED',\n"
+        "    columnType=AsciiParser.GUESS_ALL)\n"
+        "print data[0].getData()[0:1]\n"
         "from herschel.ia.toolbox.util import AsciiTableReaderTask\n"
         "print AsciiTableReaderTask()('b.txt', 'SPACES')['c1'].data[1]\n"
     ) == (
@@ -627,7 +630,7 @@ def test_tables_as_text(hipe):
         'OBSID,ra,"in, st"\nLong,Double,String\n,,\nnumber,,\n'
         "1342182452,201.5,SPIRE\n1342182453,1.0E-5,PACS\n"
         "1342182452 201.5 SPIRE\n1342182453 1.0E-5 PACS\n"
-        "[1342182452,1342182453] [SPIRE,PACS] number\n1e-05\n"
+        "[1342182452,1342182453] [SPIRE,PACS] number\n[1342182452]\n1e-05\n"
     )
 
 

@@ -16,7 +16,15 @@ from skypool.hipe.numeric import Bool1d, Byte1d, Double1d, Float1d, Int1d, Long1
 from skypool.hipe.numeric_text import java_text
 from skypool.hipe.tables import Column, TableDataset
 
-__all__ = ["CsvFormatter", "asciiTableReader", "asciiTableWriter"]
+__all__ = ["AsciiParser", "CsvFormatter", "asciiTableReader", "asciiTableWriter"]
+
+
+class AsciiParser:
+    """How types of columns are found; they are always guessed from all rows."""
+
+    GUESS_ALL = "GUESS_ALL"
+    GUESS_FIRST = "GUESS_FIRST"
+    GUESS_NONE = "GUESS_NONE"
 
 
 def _truth(text: str) -> bool:
@@ -54,9 +62,10 @@ class CsvFormatter:
 def asciiTableReader(
     file: Any,
     tableType: str = "CSV",
-    columnNames: Sequence[str] | None = None,
+    columnNames: Sequence[str] | bool | None = None,
     skip: int = 0,
     delimiter: str | None = None,
+    columnType: Any = AsciiParser.GUESS_ALL,
 ) -> TableDataset:
     """Read a table that is text.
 
@@ -66,13 +75,17 @@ def asciiTableReader(
         Its path.
     tableType
         ``CSV``: with HIPE's four lines of header, a line of names, or none; ``SPACES``: columns
-        between blanks, without a header. Lines that start with # are comments.
+        between blanks, without a header; ``ADVANCED``: whichever it looks like. Lines that
+        start with # are comments.
     columnNames
-        Names of the columns; else those of the header, or c0, c1 and so on.
+        Names of the columns, or whether a line of names stands first; else those of the
+        header, or c0, c1 and so on.
     skip
         How many lines to pass over first.
     delimiter
         What stands between values; by default as *tableType* says.
+    columnType
+        Taken for HIPE's sake; types that the header does not name are guessed.
 
     Returns
     -------
@@ -84,7 +97,7 @@ def asciiTableReader(
         If the rows are not of one length, or *tableType* is none of these.
     """
     kind = str(tableType).upper()
-    if kind not in ("CSV", "SPACES"):
+    if kind not in ("CSV", "SPACES", "ADVANCED"):
         raise UsageError(
             f"tables of type {tableType} cannot be read",
             hint="read them with astropy: TableDataset columns take its columns as they are",
@@ -96,11 +109,15 @@ def asciiTableReader(
     except FileNotFoundError:
         raise NotFound(f"there is no file {path}") from None
     lines = [line for line in lines if line.strip() and not line.startswith("#")]
+    if kind == "ADVANCED":
+        kind = "CSV" if delimiter or (lines and "," in lines[0]) else "SPACES"
     between = delimiter or ("," if kind == "CSV" else None)
     if between is None:
         rows = [line.split() for line in lines]
     else:
         rows = list(csv.reader(io.StringIO("\n".join(lines)), delimiter=between))
+    if isinstance(columnNames, bool | int):
+        return _table(rows, None, path, header=bool(columnNames))
     return _table(rows, columnNames, path, header=kind == "CSV")
 
 

@@ -34,7 +34,7 @@ _NAMES = {
     """,
     "fits": "fitsReader simpleFitsReader simpleFitsWriter",
     "background": "bg",
-    "ascii_tables": "CsvFormatter asciiTableReader asciiTableWriter",
+    "ascii_tables": "AsciiParser CsvFormatter asciiTableReader asciiTableWriter",
     "exceptions": """
         ContextRuleException IllegalArgumentException NoSuchElementException
     """,
@@ -48,9 +48,9 @@ _NAMES = {
     )
     + """
         ABS ALL ANY ARCCOS ARCSIN ARCTAN CEIL CONJUGATE COS COSH EXP FIX FLOOR IMAG
-        IS_FINITE IS_INFINITE IS_NAN LOG LOG10 MAX MEAN MEDIAN MIN MODULO NOT PRODUCT REAL
-        REVERSE RMS ROUND SIGNUM SIN SINH SORT SQRT SQUARE STDDEV SUM TAN TANH TRANSPOSE
-        VARIANCE WHERE ArrayData BinCentres Histogram Selection max min
+        IS_FINITE IS_INFINITE IS_NAN LOG LOG10 MAX MEAN MEDIAN MIN MODULO NAN_FILTER NOT PRODUCT
+        REAL RESHAPE REVERSE RMS ROUND SIGNUM SIN SINH SORT SQRT SQUARE STDDEV SUM TAN TANH
+        TRANSPOSE VARIANCE WHERE ArrayData BinCentres Histogram Selection max min
     """,
 }  # fmt: skip
 

@@ -16,10 +16,12 @@ from skypool.hipe.numeric_functions import (
     modulo,
     places,
     reduction,
+    reshaped,
     reverse,
     smallest,
     sort,
     transpose,
+    without_nan,
 )
 from skypool.hipe.numeric_selection import Selection
 
@@ -48,9 +50,11 @@ __all__ = [
     "MEDIAN",
     "MIN",
     "MODULO",
+    "NAN_FILTER",
     "NOT",
     "PRODUCT",
     "REAL",
+    "RESHAPE",
     "REVERSE",
     "RMS",
     "ROUND",
@@ -185,6 +189,8 @@ ANY = reduction("ANY")
 ALL = reduction("ALL")
 
 MODULO = modulo
+NAN_FILTER = without_nan
+RESHAPE = reshaped
 REVERSE = reverse
 SORT = sort
 TRANSPOSE = transpose

@@ -145,6 +145,8 @@ class ArrayData(Operators, Values):
         """Count the elements."""
         return self.size
 
+    getLength = getSize
+
     def getRank(self) -> int:
         """Give the number of dimensions."""
         return self.rank

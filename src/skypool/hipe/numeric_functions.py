@@ -29,10 +29,12 @@ __all__ = [
     "modulo",
     "places",
     "reduction",
+    "reshaped",
     "reverse",
     "smallest",
     "sort",
     "transpose",
+    "without_nan",
 ]
 
 
@@ -319,6 +321,43 @@ def modulo(values: Any, other: Any) -> Any:
     ArrayData or number
     """
     return array_of(np.asarray(np.fmod(as_values(values), as_values(other))))
+
+
+def without_nan(values: Any) -> Any:
+    """Give the elements that are not NaN, in one dimension.
+
+    Parameters
+    ----------
+    values
+        An array or a dataset.
+
+    Returns
+    -------
+    ArrayData
+    """
+    return array_of(_flat(as_values(values)), copy=True)
+
+
+def reshaped(values: Any, *dimensions: Any) -> Any:
+    """Give the elements in other dimensions; in one where none are given.
+
+    Parameters
+    ----------
+    values
+        An array or a dataset.
+    dimensions
+        The new lengths, or a list of them.
+
+    Returns
+    -------
+    ArrayData
+    """
+    listed = len(dimensions) == 1 and isinstance(dimensions[0], list | tuple)
+    shape = tuple(dimensions[0]) if listed else dimensions or (-1,)
+    try:
+        return array_of(np.reshape(as_values(values), shape), copy=True)
+    except ValueError as error:
+        raise UsageError(f"RESHAPE: {error}") from None
 
 
 class Histogram:

@@ -176,6 +176,10 @@ class Operators(Values):
     def __invert__(self) -> Any:
         return array_of(~self._values)
 
+    def xor(self, other: Any) -> Any:
+        """Give the truth of one or the other, but not both."""
+        return self ^ other
+
     def negate(self) -> Any:
         """Turn every sign, in place."""
         self._values[...] = -self._values
@@ -199,3 +203,9 @@ class Operators(Values):
     def conjugate(self) -> Any:
         """Give the conjugate numbers."""
         return array_of(np.conjugate(self._values))
+
+
+# Java has methods of these names, which are keywords here: (a < 1).or(b > 2).
+setattr(Operators, "and", Operators.__and__)
+setattr(Operators, "or", Operators.__or__)
+setattr(Operators, "not", Operators.__invert__)

@@ -92,7 +92,7 @@ _NAMES: dict[str, str] = {
         extractSpectrum spectralSmooth
     """,
     _TABLE: """
-        CsvParser RegexParser AsciiParser TableTemplate FixedWidthParser FitsArchive
+        CsvParser RegexParser TableTemplate FixedWidthParser FitsArchive
         exportSpectrumToAscii exportTableDatasetToAscii votableReader votableWriter
     """,
     _WINDOWS: """
