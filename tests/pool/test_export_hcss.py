@@ -13,6 +13,7 @@ import skypool as sp
 from skypool.cli.app import app
 from skypool.errors import Conflict, UsageError
 from skypool.formats.fits.hcss_writer import hcss_bytes
+from skypool.formats.fits.writer import product_bytes
 from skypool.model.compare import differences
 
 ECSV = "# %ECSV 1.0\n# ---\n# datatype:\n# - {name: a, datatype: int64}\na\n1\n"
@@ -193,3 +194,25 @@ def test_what_was_done_is_shown(pool, tmp_path):
     assert found["provenance"]["output"] == "x"
     assert len(found["history"]) == 12
     assert json.loads(run("show", "none", "--provenance", "--json"))["provenance"] is None
+
+
+@pytest.mark.parametrize("write", [hcss_bytes, product_bytes])
+def test_files_in_place_with_values_that_fits_has_otherwise(tmp_path, write):
+    """Complex numbers are pairs in the file, escaped text is stored in the pool."""
+    product = sp.Product(
+        datasets={
+            "waves": sp.Array([1j, 2], "Jy"),
+            "one": sp.Array(np.float64(2.5)),
+            "names": sp.Table({"name": ["é", "x"]}),
+        }
+    )
+    path = tmp_path / "a.fits"
+    path.write_bytes(write(product))
+    with sp.Pool(tmp_path / "pool", mode="x") as pool:
+        ref = pool.add(path, in_place=True)
+        assert differences(product, ref.product) == []
+        assert pool.verify().problems == []
+        pool.gc(grace=0)
+        assert differences(product, ref.product) == []
+        path.unlink()
+        assert not pool.verify().ok

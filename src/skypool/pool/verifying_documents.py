@@ -12,7 +12,7 @@ from skypool.catalogue.terms import terms_of, terms_of_attributes
 from skypool.codec.digest import Hasher
 from skypool.codec.documents import loads
 from skypool.errors import Damaged, SkypoolError, SourceChanged
-from skypool.pool.reaching import content_of, reached
+from skypool.pool.reaching import content_of, datasets_of, reached
 from skypool.storage.inplace import FileSource, FileState
 
 if TYPE_CHECKING:
@@ -96,9 +96,11 @@ class DocumentCheck:
             return None
         return document
 
-    def _reach(self, marks: Marks, part: Any) -> None:
+    def _reach(self, marks: Marks, part: Any, but: frozenset[bytes] = frozenset()) -> None:
         try:
             for digests in reached(part, self._session.fetch):
+                if but:
+                    digests = b"".join(name for name in _names(digests) if name not in but)
                 marks.add(digests)
         except Damaged:
             pass  # a list of chunks, whose own name was marked: it will be missed
@@ -121,12 +123,31 @@ class DocumentCheck:
                 problems.append(self._findings.problem("source", error.message, row.path))
         content = content_of(document)
         parts = {**document, "file": {**document["file"], "segments": []}}
-        self._reach(marks, parts)
+        self._reach(marks, parts, self._in_file(document) if good else frozenset())
         if good or self._is_stored(marks, content):
             self._reach(marks, [_lists_only(part) for part in content])
         else:
             for problem in problems:
                 problem.hurt = [f"{name}@{version}" for name, version in marks.holders(number)]
+
+    def _in_file(self, document: Mapping[str, Any]) -> frozenset[bytes]:
+        """Return the chunks of a file that datasets name once more: complex numbers are pairs."""
+        own = [
+            parts[0]["data"]
+            for _, parts in datasets_of(document)
+            if "chunks" in parts[0].get("data", ())
+        ]
+        if not own:
+            return frozenset()
+        fetch = self._session.fetch
+        try:
+            named = {name for digests in reached(own, fetch) for name in _names(digests)}
+            content = reached(content_of(document), fetch)
+            return frozenset(
+                name for digests in content for name in _names(digests) if name in named
+            )
+        except Damaged:
+            return frozenset()
 
     def _is_stored(self, marks: Marks, content: list[Any]) -> bool:
         """Return whether the pool has all chunks of a file itself."""
@@ -155,6 +176,10 @@ class DocumentCheck:
                 self._findings.report.bytes += min(_READ, source.size - offset)
             if hasher.digest().hex() != wrapper["hash"]:
                 raise SourceChanged(f"{row.path} is not as it was, though its size and time are")
+
+
+def _names(digests: bytes) -> Iterator[bytes]:
+    return (digests[start : start + 32] for start in range(0, len(digests), 32))
 
 
 def _lists_only(segment: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -20,6 +20,7 @@ from skypool.model.tables import Table
 from skypool.model.wcs import wcs_cards
 
 if TYPE_CHECKING:
+    from skypool.codec.buffers import Buffer
     from skypool.codec.sinks import ByteSource, ChunkSink
     from skypool.formats.fits.hcss_exact import Exact
     from skypool.formats.fits.layout import Hdu
@@ -143,6 +144,30 @@ def table(part: Part, exact: Exact, files: Files) -> Document:
         return made  # somebody changed the text: it is no escapes any more
 
 
+class _Added:
+    """Puts runs of chunks as single ones: what is added to a file, and is not in its bytes.
+
+    Parameters
+    ----------
+    sink
+        Of the file, which may stay where it is.
+    itemsize
+        Bytes of an element of the run.
+    """
+
+    def __init__(self, sink: ChunkSink, itemsize: int = 1) -> None:
+        self._sink = sink
+        self._itemsize = itemsize
+
+    def stream(self, itemsize: int = 1) -> _Added:
+        """Start a run of chunks."""
+        return _Added(self._sink, itemsize)
+
+    def put(self, raw: Buffer, itemsize: int = 0) -> bytes:
+        """Store a chunk."""
+        return self._sink.put(raw, itemsize or self._itemsize)
+
+
 def unescaped(
     made: Document, hdu: Hdu, source: ByteSource, sink: ChunkSink, escaped: set[int]
 ) -> Document:
@@ -174,7 +199,7 @@ def unescaped(
         )
         name = made["columns"][number]["name"]
         values[name] = unescape(found) if number in escaped else found
-    stored = encode_table(Table(values).source, sink)
+    stored = encode_table(Table(values).source, _Added(sink))
     for column, described in zip(stored["columns"], made["columns"], strict=True):
         for key in ("unit", "description", "null"):
             if key in described:
