@@ -173,6 +173,27 @@ def test_tar_archives(pool, tree, tmp_path, mode):
     assert same(tree, tmp_path / "out")
 
 
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_a_cut_or_damaged_tar_is_refused_wherever_it_ends(pool, tmp_path, ending):
+    path = tmp_path / f"a.tar{ending}"
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as archive:
+        for name in ("one", "two"):
+            (tmp_path / name).write_bytes(name.encode() * 200)
+            archive.add(tmp_path / name, name)
+    whole = path.read_bytes()
+    end = 2 * (512 + 1024)  # a header each, and 600 bytes in two blocks
+    assert whole[end:] == bytes(len(whole) - end)
+    harmed = [whole[:cut] for cut in (*range(512, end + 512, 512), 700, end + 100)]
+    harmed += [bytes([*whole[:at], whole[at] ^ 255, *whole[at + 1 :]]) for at in (1536, 1700)]
+    for data in harmed:
+        path.write_bytes(gzip.compress(data) if ending else data)
+        with pytest.raises(errors.StorageError, match="cannot be unpacked"):
+            pool.add(path)
+    data = whole[: end + 512]
+    path.write_bytes(gzip.compress(data) if ending else data)
+    assert sorted(pool.add(path).product.refs) == ["one", "two"]
+
+
 def test_a_tar_of_an_observation_is_named_by_its_header(pool, tmp_path):
     top = tmp_path / "anything"
     image(top / "level2" / "PSW" / "a.fits", OBSID=1342182452, INSTRUME="SPIRE")

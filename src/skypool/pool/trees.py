@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from skypool.errors import NotFound, StorageError
 from skypool.formats.base import FolderFormat
@@ -192,9 +193,10 @@ def unpack(path: str, folder: tempfile.TemporaryDirectory[str]) -> Node:
         If the archive is damaged.
     """
     skipped: list[tuple[str, str]] = []
+    last: list[bytes] = []
 
     try:
-        with tarfile.open(path) as archive:
+        with tarfile.open(path, tarinfo=_noting(last)) as archive:
             for member in archive:
                 problem = _why_not(member, folder.name)
                 if problem:
@@ -203,6 +205,13 @@ def unpack(path: str, folder: tempfile.TemporaryDirectory[str]) -> Node:
                     _extract(archive, member, folder.name)
     except (tarfile.TarError, EOFError, OSError, ValueError) as error:
         raise StorageError(f"the archive {path!r} cannot be unpacked: {error}") from None
+    if last != [bytes(tarfile.BLOCKSIZE)]:
+        # POSIX.1-2017, pax, "ustar Interchange Format": two blocks of zeros end an archive.
+        raise StorageError(
+            f"the archive {path!r} cannot be unpacked: it was cut, or is damaged, behind"
+            f" {archive.offset} bytes",
+            hint="fetch it again; what is left can be unpacked with tar and added as a folder",
+        )
     node = scan(folder.name)
     assert isinstance(node, FolderNode)
     node.skipped.extend(skipped)
@@ -216,6 +225,18 @@ def unpack(path: str, folder: tempfile.TemporaryDirectory[str]) -> Node:
         return only
     node.name = _without_end(os.path.basename(path))
     return node
+
+
+def _noting(last: list[bytes]) -> type[tarfile.TarInfo]:
+    """Return what reads headers and keeps the last: `tarfile` takes a damaged one for the end."""
+
+    class Member(tarfile.TarInfo):
+        @classmethod
+        def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+            last[:] = [bytes(buf)]
+            return super().frombuf(buf, encoding, errors)
+
+    return Member
 
 
 def _why_not(member: tarfile.TarInfo, folder: str) -> str:
