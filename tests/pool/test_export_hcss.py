@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -216,3 +218,18 @@ def test_files_in_place_with_values_that_fits_has_otherwise(tmp_path, write):
         assert differences(product, ref.product) == []
         path.unlink()
         assert not pool.verify().ok
+
+
+def test_adding_does_without_astropy(tmp_path):
+    path = tmp_path / "a.fits"
+    names = sp.Table({"name": ["é", "x"]})
+    path.write_bytes(hcss_bytes(image().replace(datasets={"names": names})))
+    code = (
+        "import sys, skypool as sp\n"
+        "with sp.Pool(sys.argv[1], mode='x') as pool:\n"
+        "    assert pool.add(sys.argv[2]).kind == 'SimpleImage'\n"
+        "assert 'astropy' not in sys.modules\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "pool"), str(path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
