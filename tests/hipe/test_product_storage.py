@@ -109,6 +109,31 @@ def test_edits_are_there_when_the_product_is_asked_for_again(store: ProductStora
     assert "new" not in store.load(ref.urn).meta
 
 
+def test_a_reference_stays_at_its_version(store: ProductStorage) -> None:
+    product = leaf()
+    first = store.save(product)
+    found = store.load(first.urn)
+    product["data"].data[0] = found.product["data"].data[0] = 2.0
+    second, third = store.save(product), store.save(found.product)
+    assert [ref.version for ref in (first, second, third)] == [0, 1, 2]
+    assert found == first
+    assert first.product["data"].data[0] == 1.0
+    assert found.product["data"].data[0] == 2.0, "what it loaded stays in its hands"
+    assert not found.meta.isEmpty()
+
+
+def test_a_context_refers_to_what_was_saved_last(store: ProductStorage) -> None:
+    top = tree(a=leaf())
+    store.save(top)
+    inner = top.refs["inner"].product.refs["a"]
+    inner.product["data"].data[0] = 2.0
+    assert store.save(inner.product).version == 1
+    assert top.isDirty(store)
+    found = store.load(store.save(top).urn).product.refs["inner"].product.refs["a"]
+    assert (found.version, found.product["data"].data[0]) == (1, 2.0)
+    assert inner.version == 1
+
+
 def test_the_type_of_a_track_stays(store: ProductStorage) -> None:
     product = store.save(leaf()).product
     product.type = "OTHER"

@@ -42,14 +42,15 @@ class ProductRef(Bean):
         self._storage = storage
         self._product: Any = None
         self._pending: Pending | None = None
-        self._core: Ref | ExternalRef | None = None
+        # The version that it stands for; one to an unsaved product follows that.
+        self._pin: Ref | ExternalRef | None = None
         self._places = Places()
         if isinstance(target, Product):
             self._product, self._places = target, target._places
         elif isinstance(target, Ref):
-            self._core, self._places = target, Places(target)
+            self._pin, self._places = target, Places(target)
         elif isinstance(target, ExternalRef):
-            self._core = target
+            self._pin = target
         elif isinstance(target, CoreProduct):
             self._product = Product.of_core(target)
         else:
@@ -64,8 +65,8 @@ class ProductRef(Bean):
             found = self.core
             if isinstance(found, ExternalRef):
                 found = self._elsewhere(found)
+            self._places = Places(found)
             self._product = Product.of_core(found.product, self._places)
-            self._places.note(found, changed=False)
         return self._product
 
     def _elsewhere(self, external: ExternalRef) -> Ref:
@@ -89,24 +90,24 @@ class ProductRef(Bean):
         UsageError
             As long as it is not saved.
         """
-        found = self._core or self._saved()
+        found = self._pin or self.newest()
         if found is None:
             raise UsageError("the product is not saved yet", hint="save it: storage.save(product)")
         return found
 
-    def _saved(self) -> Ref | None:
-        """Return the version that its product was loaded from or saved as."""
+    def newest(self) -> Ref | None:
+        """Return the version that its product was loaded from or saved as last."""
         places = self._places.same or self._places.tracks
         return next(reversed(places.values()), None)
 
     @property
     def saved(self) -> bool:
         """Whether a pool holds it."""
-        return self._core is not None or self._saved() is not None
+        return self._pin is not None or self.newest() is not None
 
-    def become(self, ref: Ref) -> None:
-        """Note the version that it was saved as."""
-        self._core = ref
+    def pin(self, ref: Ref) -> None:
+        """Stand for a version from now on."""
+        self._pin = ref
 
     @property
     def isLoaded(self) -> Any:

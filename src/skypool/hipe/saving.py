@@ -98,7 +98,8 @@ class Tree:
     def _version(self, ref: ProductRef) -> Any:
         if self.key is not None and self.key in ref._places.same:
             return ref._places.same[self.key]
-        return ref.core
+        # What is in memory may have been saved by itself since it was loaded.
+        return (ref.newest() if ref._product is not None else None) or ref.core
 
     def unchanged(self, product: Product) -> bool:
         """Say whether a product, and all below it, is as it was loaded."""
@@ -142,6 +143,7 @@ class Tree:
             if not child._places.same:
                 child._places.note(found, changed=True)
             child._places.note(found, changed=False)
+            child.pin(found)
 
 
 class Waiting:

@@ -294,9 +294,12 @@ def exportObservation(
     if not isinstance(found, Ref):
         raise UsageError(f"{found} is in no pool")
     name = str(found.meta["obsid"].value) if "obsid" in found.meta else f"{found.number}"
-    folder = os.path.join(os.path.expanduser(str(dirout)), name)
+    folder = out = os.path.join(os.path.expanduser(str(dirout)), name)
+    paths = found.document.get("paths", ())
+    if any(str(path).split("/")[0] == name for _, path in paths):
+        out = os.path.dirname(folder)  # it came with a folder of that name, and files beside it
     held = Pool(found.view.session.folder.path, "r")
-    held.export(held.view.number(found.number), folder, overwrite=not warn)
+    held.export(held.view.number(found.number), out, overwrite=not warn)
     return folder
 
 

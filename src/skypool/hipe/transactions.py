@@ -37,7 +37,7 @@ class Transactions:
         self._storage = storage
         self._pool: ProductPool | None = None
         self._open: Transaction | None = None
-        self._taken: list[tuple[Tree, Product, Pending]] = []
+        self._taken: list[tuple[Tree, Product, Pending, ProductRef]] = []
         self._waiting: dict[int, Waiting] = {}
         self._names: dict[str, int] = {}
 
@@ -57,9 +57,10 @@ class Transactions:
         self._forget()
         opened.__exit__(None)
         assert pool is not None
-        for tree, product, pending in taken:
+        for tree, product, pending, ref in taken:
             tree.key = pool.key
             tree.adopt(product, pending.ref)
+            ref.pin(pending.ref)
         self._storage.saved()
 
     def abort(self) -> None:
@@ -100,15 +101,16 @@ class Transactions:
         name = self._name(pool, product, core, name)
         if self._open is not None:
             pending = self._take(self._open, core, name, tags)
-            self._taken.append((tree, product, pending))
+            ref = ProductRef(product, self._storage)
+            self._taken.append((tree, product, pending, ref))
             self._waiting[id(product)] = Waiting(product, core, pending)
-            return ProductRef(product, self._storage)
+            return ref
         with pool.pool.commit(f"save {product.description}"[:200]) as commit:
             pending = self._take(commit, core, name, tags)
         tree.key = pool.key
         tree.adopt(product, pending.ref)
         self._storage.saved()
-        return self._ref(product, pending.ref)
+        return ProductRef(pending.ref, self._storage)
 
     def _take(
         self, commit: Transaction, core: CoreProduct, name: str | None, tags: list[str]
@@ -127,12 +129,7 @@ class Transactions:
         )
         if tag is not None:
             self.tag(pool, str(tag), same)
-        return self._ref(product, same)
-
-    def _ref(self, product: Product, ref: Ref) -> ProductRef:
-        found = ProductRef(ref, self._storage)
-        found._product, found._places = product, product._places
-        return found
+        return ProductRef(same, self._storage)
 
     def _name(
         self, pool: ProductPool, product: Product, core: CoreProduct, name: str | None
