@@ -262,6 +262,8 @@ def test_what_is_not_there_may_be_imported_and_asked_for(run):
         "from herschel.ia.gui.plot import *\n"
         "import herschel.spire.all, java.awt\n"
         "from javax.swing import JFrame\n"
+        "from herschel.ia.gui.plot.renderer.PComponentEngine import HAlign\n"
+        "from org.python.core import PyList\n"
         "print isinstance(5, JFrame), JFrame, PhotProjectTask is not None\n"
         "try:\n    PlotXY()\nexcept:\n    print 'no plots'\n"
     ) == (
@@ -609,6 +611,17 @@ def test_scripts_cut_and_garbled(name, data):
     length = data.draw(st.integers(0, 20))
     new = data.draw(st.text(alphabet="(){}[]'\"`:;,\n\t \\#@=<>0aLu%", max_size=5))
     harmless(source[:start] + new + source[start + length :])
+
+
+@given(st.lists(WORDS.filter(lambda word: word not in ("while", "for")), max_size=15))
+@settings(max_examples=200)
+def test_any_words_run_or_are_an_error_of_skypool(tmp_path_factory, words):
+    path = tmp_path_factory.getbasetemp() / "fuzz.py"
+    path.write_text("x = y = 1\n" + " ".join(words), encoding="utf-8")
+    try:
+        run_script(str(path))
+    except SkypoolError as error:
+        assert "skypool/hipe" not in str(error)
 
 
 @pytest.mark.campaign

@@ -615,6 +615,8 @@ def test_tables_as_text(hipe):
         "tds.addColumn('ra', Column(Double1d([201.5, 1e-5]), unit=None))\n"
         "tds.addColumn('in, st', Column(table.getColumn(1).data))\n"
         "asciiTableWriter(table=tds, file='a.csv')\n"
+        "t = TableDataset(); t['x'] = Column(Float1d([0.1]))\n"
+        "asciiTableWriter(t, 'c.txt', writeHeader=False); print open('c.txt').read(),\n"
         "asciiTableWriter(table=tds, file='b.txt', formatter=CsvFormatter(delimiter=' '), "
         "writeHeader=False)\n"
         "print open('a.csv').read(), open('b.txt').read(),\n"
@@ -626,7 +628,7 @@ def test_tables_as_text(hipe):
         "from herschel.ia.toolbox.util import AsciiTableReaderTask\n"
         "print AsciiTableReaderTask()('b.txt', 'SPACES')['c1'].data[1]\n"
     ) == (
-        "1342182452 2 ['c0', 'c1']\n"
+        "1342182452 2 ['c0', 'c1']\n0.1\n"
         'OBSID,ra,"in, st"\nLong,Double,String\n,,\nnumber,,\n'
         "1342182452,201.5,SPIRE\n1342182453,1.0E-5,PACS\n"
         "1342182452 201.5 SPIRE\n1342182453 1.0E-5 PACS\n"

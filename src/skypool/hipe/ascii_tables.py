@@ -11,6 +11,8 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from skypool.errors import NotFound, UsageError
 from skypool.hipe.numeric import Bool1d, Byte1d, Double1d, Float1d, Int1d, Long1d, Short1d, String1d
 from skypool.hipe.numeric_text import java_text
@@ -208,7 +210,8 @@ def asciiTableWriter(
         writer.writerow([_type_of(column) for _, column in columns])
         writer.writerow([column.unit or "" for _, column in columns])
         writer.writerow([column.description or "" for _, column in columns])
-    values = [list(map(java_text, column.data)) for _, column in columns]
+    # Through numpy: single precision is written with its own digits.
+    values = [list(map(java_text, np.asarray(column.data))) for _, column in columns]
     writer.writerows(zip(*values, strict=True))
     path = os.path.expanduser(str(file))
     with open(path, "w", encoding="utf-8", errors="surrogateescape", newline="") as target:

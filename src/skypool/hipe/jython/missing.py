@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from skypool.errors import UnsupportedName
 from skypool.hipe.jython.unsupported import modern_way
 
-__all__ = ["missing", "refusals"]
+__all__ = ["is_missing", "missing", "refusals"]
 
 #: What scripts of this process used and skypool has not: file, line, name, modern way.
 refusals: list[tuple[str, int, str, str]] = []
@@ -51,6 +51,21 @@ def _refuse(name: str) -> NoReturn:
         name=name,
         hint=modern_way(name),
     )
+
+
+def is_missing(found: object) -> bool:
+    """Tell whether something stands for a name that is not there.
+
+    Parameters
+    ----------
+    found
+        Anything.
+
+    Returns
+    -------
+    bool
+    """
+    return isinstance(found, _Missing)
 
 
 @functools.cache

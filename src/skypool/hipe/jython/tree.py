@@ -13,7 +13,7 @@ import importlib
 import types
 from typing import Any
 
-from skypool.hipe.jython.missing import missing
+from skypool.hipe.jython.missing import is_missing, missing
 from skypool.hipe.jython.unsupported import advice
 
 __all__ = ["ROOTS", "found_name", "package"]
@@ -21,13 +21,7 @@ __all__ = ["ROOTS", "found_name", "package"]
 #: First names of the packages that are served here.
 ROOTS = frozenset(["com", "herschel", "java", "javax", "nhsc", "org"])
 
-_JAVA = {
-    "skypool.hipe.jython.java_lang": ("java.lang",),
-    "skypool.hipe.jython.java_util": ("java.util", "java.util.logging"),
-    "skypool.hipe.jython.java_io": ("java.io", "java.text"),
-}
-# What a package is called and a function of HIPE, too.
-_PACKAGES = frozenset(["max", "min"])
+_JAVA = tuple(f"skypool.hipe.jython.java_{name}" for name in ("lang", "util", "io"))
 
 
 class _Package(types.ModuleType):
@@ -54,22 +48,24 @@ class _Package(types.ModuleType):
 
 
 def _member(above: str, name: str) -> Any:
-    java = above.partition(".")[0] in ("java", "javax", "org", "com")
+    java = above.partition(".")[0] != "herschel"
     value = _java(name) if java else _hipe(name)
-    if value is not None and not (name.islower() and name in _PACKAGES):
+    if value is not None:
         return value
     if not java and name in _FUNCTION_CLASSES:
         return _FUNCTION_CLASSES[name]
-    path = f"{above}.{name}"
     # Packages begin with a small letter, and so do tasks, of which some are known.
-    if name[:1].islower() and advice(name) is None:
-        return package(path)
-    return missing(path)
+    path = f"{above}.{name}"
+    return _Package(path) if name[:1].islower() and advice(name) is None else missing(path)
 
 
 @functools.cache
+def _root(name: str) -> _Package:
+    return _Package(name)
+
+
 def package(path: str) -> Any:
-    """Give a package, or what a dotted name ends at.
+    """Give a package, or what a dotted name ends at, as something to import from.
 
     Parameters
     ----------
@@ -80,23 +76,14 @@ def package(path: str) -> Any:
     -------
     object
     """
-    above, _, name = path.rpartition(".")
-    if not above:
-        return _Package(path)
-    outer = package(above)
-    value = getattr(outer, name, None) if not isinstance(outer, _Package) else None
-    if value is None:
-        known = vars(outer).get(name) if isinstance(outer, _Package) else None
-        value = known if known is not None else _inside(outer, path, name)
-    if isinstance(outer, _Package):
-        setattr(outer, name, value)
-    return value
-
-
-def _inside(outer: Any, path: str, name: str) -> Any:
-    if name[:1].isupper():
-        return _member(outer.__name__, name) if isinstance(outer, _Package) else missing(path)
-    return _Package(path)
+    root, *parts = path.split(".")
+    found: Any = _root(root)
+    for part in parts:
+        found = getattr(found, part)
+        if is_missing(found):
+            # What is in it may be imported, too.
+            return _Package(path)
+    return found
 
 
 def _hipe(name: str) -> Any:
