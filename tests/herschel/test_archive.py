@@ -21,8 +21,8 @@ from click.testing import CliRunner
 import skypool as sp
 from skypool import errors
 from skypool.cli.app import app
-from skypool.files import herschel
 from skypool.files.herschel import Archive, get_observation
+from skypool.pool.rows import listed
 from skypool.testing.herschel.archive import again, download, pack
 from skypool.testing.herschel.samples import SAMPLES
 
@@ -94,6 +94,15 @@ def test_both_halves_of_parallel_mode(server: Behaviour, pool: sp.Pool, tmp_path
     assert get_observation(pool, 1342218995) == found
     assert get_observation(pool, 1342218995, instrument="spire") == found[1:]
     assert len(server.requests) == requests
+
+
+def test_the_other_half_of_parallel_mode(server: Behaviour, pool: sp.Pool, tmp_path: Path) -> None:
+    server.files = dict(archived(tmp_path, SAMPLES[name]) for name in PARALLEL)
+    server.table = "instrument_oid\n1\n2\n"
+    (pacs,) = get_observation(pool, 1342218995, instrument="PACS")
+    assert get_observation(pool, 1342218995)[0] == pacs
+    assert len(server.data_requests) == 2
+    assert pool["1342218995/SPIRE"]["level2"]["extdPSW"]
 
 
 def test_level_by_level(server: Behaviour, pool: sp.Pool, tmp_path: Path) -> None:
@@ -206,7 +215,7 @@ def test_the_command(server: Behaviour, tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_addresses_of_astroquery(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "astroquery", None)
-    monkeypatch.setattr(herschel.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     plain = Archive.configured()
     monkeypatch.undo()
     pytest.importorskip("astroquery")
@@ -320,6 +329,22 @@ def test_rows_and_tables(files: Behaviour, pool: sp.Pool) -> None:
         pool.add(masked)
     with pytest.raises(errors.UsageError, match="neither path nor address"):
         pool.add(17)
+
+
+def test_rows_of_astroquery(server: Behaviour, pool: sp.Pool, tmp_path: Path) -> None:
+    """Its table of observations of Herschel names no addresses; that of MAST has others."""
+    server.files = dict(archived(tmp_path, SAMPLES[name]) for name in PARALLEL)
+    rows = Table({"observation_id": [1342218995] * 2, "instrument_oid": [1, 2], "ra": [1.0, 1.0]})
+    assert pool.add(rows[1]).name == "1342218995/SPIRE"
+    assert [ref.name for ref in pool.add(rows)] == ["1342218995/PACS", "1342218995/SPIRE"]
+    assert len(server.data_requests) == 2
+    assert get_observation(pool, 1342218995, instrument="PACS")[0].version == 0
+    assert len(server.data_requests) == 2
+    mast = Table({"obsID": ["1"], "dataURI": ["mast:JWST/product/jw 1.fits"], "size": [3]})
+    found = listed(mast, Archive)
+    assert found == [
+        "https://mast.stsci.edu/api/v0.1/Download/file?uri=mast:JWST/product/jw%201.fits"
+    ]
 
 
 def test_records_of_pyvo(files: Behaviour, pool: sp.Pool) -> None:

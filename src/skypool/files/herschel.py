@@ -1,24 +1,20 @@
 """Observations from the Herschel Science Archive (HSA) of ESA.
 
-The archive answers two addresses, those that astroquery's module `esa.hsa` uses: a TAP service,
-asked which instruments observed, and one that sends an observation as a tar archive. Where
-astroquery is installed, its configuration says where they are.
+The archive is asked which instruments observed, and sends what each of them gave as a tar archive.
 """
 
 from __future__ import annotations
 
 import csv
-import importlib.util
 import io
 import os
-import urllib.parse
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from skypool.codec.documents import loads
 from skypool.errors import NotFound, StorageError, UsageError
 from skypool.pool.downloading import Downloader
+from skypool.pool.herschel_archive import INSTRUMENTS, LEVELS, Archive
 
 if TYPE_CHECKING:
     from skypool.pool.add_report import AddReport
@@ -27,67 +23,6 @@ if TYPE_CHECKING:
     from skypool.pool.ref import Ref
 
 __all__ = ["INSTRUMENTS", "LEVELS", "Archive", "get_observation", "get_observation_report"]
-
-_DATA = "http://archives.esac.esa.int/hsa/whsa-tap-server/data?"
-_TAP = "http://archives.esac.esa.int/hsa/whsa-tap-server/tap"
-#: Instruments by their numbers in the archive's table of observations.
-INSTRUMENTS = {1: "PACS", 2: "SPIRE", 3: "HIFI"}
-#: What can be asked for instead of everything.
-LEVELS = (
-    "ALL", "AUXILIARY", "CALIBRATION", "LEVEL0", "LEVEL0_5", "LEVEL1", "LEVEL2", "LEVEL2_5",
-    "LEVEL3", "ALL-LEVEL3",
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Archive:
-    """Where the archive answers.
-
-    Attributes
-    ----------
-    data : str
-        Address that sends observations, with its question mark.
-    tap : str
-        Address of the TAP service.
-    """
-
-    data: str = _DATA
-    tap: str = _TAP
-
-    @classmethod
-    def configured(cls, base: str = "") -> Archive:
-        """Return the archive at an address, else as astroquery's configuration has it.
-
-        Parameters
-        ----------
-        base
-            What `/data` and `/tap` follow; empty for astroquery's, where that is installed, or
-            the known ones.
-        """
-        if base:
-            return cls(f"{base.rstrip('/')}/data?", f"{base.rstrip('/')}/tap")
-        if importlib.util.find_spec("astroquery") is None:
-            return cls()
-        from astroquery.esa.hsa import conf
-
-        return cls(str(conf.DATA_ACTION), str(conf.METADATA_ACTION))
-
-    def address(self, obsid: int, instrument: str, level: str = "ALL") -> str:
-        """Return the address of an observation."""
-        given = {
-            "retrieval_type": "OBSERVATION",
-            "observation_id": str(obsid),
-            "instrument_name": instrument,
-        }
-        if level != "ALL":
-            given["product_level"] = level
-        start = self.data if "?" in self.data else f"{self.data}?"
-        return f"{start}{'' if start.endswith(('?', '&')) else '&'}{urllib.parse.urlencode(given)}"
-
-    def question(self, query: str) -> str:
-        """Return the address that answers a query in ADQL with a table of text."""
-        given = {"REQUEST": "doQuery", "LANG": "ADQL", "FORMAT": "csv", "QUERY": query}
-        return f"{self.tap.rstrip('/')}/sync?{urllib.parse.urlencode(given)}"
 
 
 def get_observation(
@@ -168,7 +103,8 @@ def get_observation_report(
     for level_held in () if refresh else dict.fromkeys(("ALL", wanted)):  # all has any level
         held = held or _held(pool, place, number, level_held)
         held = {name: url for name, url in held.items() if name in (wished or held)}
-    instruments = wished or list(held) or _asked(pool, place, number)
+    whole = held and not _is_half(pool, held)
+    instruments = wished or (list(held) if whole else _asked(pool, place, number))
     urls = [held.get(name) or place.address(number, name, wanted) for name in instruments]
     return pool.add_report(
         urls,
@@ -176,7 +112,6 @@ def get_observation_report(
         force_read=refresh,
         partial=wanted != "ALL",
         progress=progress,
-        archives=dict.fromkeys(urls, f"{number}.tar"),
         **options,
     )
 
@@ -224,6 +159,20 @@ def _held(pool: Pool, archive: Archive, obsid: int, level: str) -> dict[str, str
         for name in INSTRUMENTS.values()
     }
     return {name: by_question[text] for name, text in asked.items() if text in by_question}
+
+
+def _is_half(pool: Pool, held: Mapping[str, str]) -> bool:
+    """Return whether what the pool has is one half of an observation in parallel mode."""
+    view = pool.view
+    if len(held) != 1:
+        return False
+    ((instrument, url),) = held.items()
+    roots = [
+        view.number(urn).name
+        for urn, text in view.identity.origins("url", view.at)
+        if loads(text.encode()).get("url") == url and "member" not in loads(text.encode())
+    ]
+    return any(name.endswith(f"/{instrument}") for name in roots)
 
 
 def _asked(pool: Pool, archive: Archive, obsid: int) -> list[str]:

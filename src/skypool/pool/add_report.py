@@ -20,9 +20,6 @@ class AddOptions:
         What is added is a part of an observation: what else the pool has of it stays.
     origins : dict
         Of paths that were fetched for this: what the pool is to remember of where from.
-    archives : dict
-        Addresses that must give tar archives, with the file name to take where the server
-        gives none.
     """
 
     name: str | None = None
@@ -34,7 +31,6 @@ class AddOptions:
     gzip: str = "exact"
     partial: bool = False
     origins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    archives: Mapping[str, str] = field(default_factory=dict)
 
     def root(self, name: str) -> str:
         """Return the name of a root that would be called *name*."""

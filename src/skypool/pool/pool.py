@@ -120,7 +120,7 @@ class Pool(InStep):
         Unreachable
             If an address cannot be fetched; what came of it is kept, and the next time goes on.
         """
-        from skypool.pool.remote import is_one
+        from skypool.pool.rows import is_one
 
         report = self.add_report(
             paths,

@@ -11,13 +11,15 @@ from skypool.catalogue.interface import ChunksGone, Draft
 from skypool.errors import NotFound, StorageError, UsageError
 from skypool.pool.add_report import AddOptions, AddReport
 from skypool.pool.addresses import is_url
-from skypool.pool.remote import Fetched, fetch_all, listed
+from skypool.pool.remote import Fetched, fetch_all
 from skypool.pool.retrying import attempts
+from skypool.pool.rows import listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from skypool.config import Settings
+    from skypool.pool.herschel_archive import Archive
     from skypool.pool.progress import OnProgress
     from skypool.pool.view import View
 
@@ -40,7 +42,7 @@ def put_in(
     Parameters
     ----------
     what
-        What `remote.listed` takes.
+        What `rows.listed` takes.
     tags, message, options
         As `Pool.add` has them.
     settings
@@ -50,7 +52,7 @@ def put_in(
     progress
         Told how far the work is.
     """
-    items = listed(what)
+    items = listed(what, lambda: _archive(settings))
     if options.name is not None and len(items) != 1:
         raise UsageError("one name is given for several paths", hint="use a prefix (under=)")
     for item in items:
@@ -78,6 +80,12 @@ def put_in(
         report.bytes_fetched = fetched.bytes
         return report
     raise StorageError("chunks were reclaimed again and again while adding", hint="try again")
+
+
+def _archive(settings: Settings) -> Archive:
+    from skypool.pool.herschel_archive import Archive
+
+    return Archive.configured(settings.herschel)
 
 
 def _once(

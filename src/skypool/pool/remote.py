@@ -1,15 +1,16 @@
-"""What can be added besides files: addresses, and rows of tables that have one."""
+"""Adding from the network: what is fetched, and what the pool has already."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from skypool.codec.documents import loads
-from skypool.errors import NotFound, SkypoolError, Unreachable, UsageError
+from skypool.errors import NotFound, SkypoolError, Unreachable
 from skypool.pool.addresses import is_url
+from skypool.pool.rows import DATALINK, text_of
 from skypool.pool.trees import is_tar
 
 if TYPE_CHECKING:
@@ -18,88 +19,7 @@ if TYPE_CHECKING:
     from skypool.pool.progress import OnProgress
     from skypool.pool.view import View
 
-__all__ = ["Fetched", "fetch_all", "is_one", "listed"]
-
-# Columns with the address of the data: ObsCore, SIA 1 and SSA, and what archives call it.
-_COLUMNS = ("access_url", "accref", "acref", "dataurl", "data_url", "download_url", "url")
-_FORMATS = ("access_format",)
-
-
-def is_one(item: object) -> bool:
-    """Return whether something is one thing to add: a path, an address, a row."""
-    return isinstance(item, str | os.PathLike | Mapping) or _is_record(item) or _is_row(item)
-
-
-def listed(item: Any) -> list[str]:
-    """Return the paths and addresses of what is to be added.
-
-    Parameters
-    ----------
-    item
-        A path, an address, a row or record with an `access_url`, a table of such rows, or a
-        list of these.
-
-    Raises
-    ------
-    UsageError
-        If it is none of these.
-    """
-    if isinstance(item, str | os.PathLike):
-        return [os.fspath(item)]
-    if isinstance(item, Mapping) or _is_record(item) or _is_row(item):
-        return [_address(item)]
-    rows = [item[n] for n in range(len(item))] if _columns(item) is not None else item
-    if isinstance(rows, Iterable):
-        return [address for part in rows for address in listed(part)]
-    raise UsageError(
-        f"a {type(item).__name__} is neither path nor address",
-        hint="give a path, a URL, or a row of a table with a column access_url",
-    )
-
-
-def _columns(item: object) -> Sequence[str] | None:
-    found = getattr(item, "colnames", None)
-    return found if isinstance(found, Sequence) else None
-
-
-def _is_row(item: object) -> bool:
-    """Return whether it is a row of an astropy table."""
-    return _columns(item) is not None and hasattr(item, "index") and hasattr(item, "table")
-
-
-def _is_record(item: object) -> bool:
-    """Return whether it is a record of pyvo."""
-    return callable(getattr(item, "getdataurl", None))
-
-
-def _address(row: Any) -> str:
-    """Return the address that a row has."""
-    keys = list(row.keys()) if not _is_row(row) else list(row.colnames)
-    names = {str(key).lower(): key for key in keys}
-    found = row.getdataurl() if _is_record(row) else None
-    for name in _COLUMNS if not found else ():
-        if name in names and is_url(_text(row[names[name]])):
-            found = _text(row[names[name]])
-            break
-    if not is_url(_text(found)):
-        raise UsageError(
-            f"the row has no address to fetch (it has {', '.join(map(str, keys[:12]))})",
-            hint="a column access_url with an http or https address is needed",
-        )
-    for name in _FORMATS:
-        if name in names and "content=datalink" in _text(row[names[name]]).replace(" ", ""):
-            return f"{_text(found)}{DATALINK}"
-    return _text(found)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace").strip()
-    return str(value).strip() if value is not None else ""
-
-
-#: Marks an address that leads to a list of links (IVOA DataLink), not to the data.
-DATALINK = "#datalink"
+__all__ = ["Fetched", "fetch_all"]
 
 
 @dataclass(slots=True)
@@ -165,16 +85,18 @@ def fetch_all(
     before = _Before(view(), options)
     for item in items:
         if is_url(item):
-            found.paths += _fetch(item, before, downloader, options, found)
+            found.paths += _fetch(item, before, downloader, found)
         else:
             found.paths.append(item)
     return found
 
 
 def _fetch(
-    item: str, before: _Before, downloader: Downloader, options: AddOptions, found: Fetched
+    item: str, before: _Before, downloader: Downloader, found: Fetched
 ) -> Iterator[str | int]:
     """Fetch an address; give paths, or the number of what is in the pool already."""
+    from skypool.pool.herschel_archive import archive_name
+
     address = item.removesuffix(DATALINK)
     again = [path for path, origin in found.origins.items() if origin["url"] == address]
     known = before.version(address)
@@ -186,7 +108,7 @@ def _fetch(
         yield known[0]  # nobody can say more than that it was fetched
         return
     for url in _links(downloader, item):
-        name = options.archives.get(item, "")
+        name = archive_name(item)
         download = downloader.fetch(url, validators, name=name)
         if download is None:
             assert known is not None
@@ -249,6 +171,8 @@ class _Before:
         It counts only as the newest of its track, and under the name that is wanted; an archive
         counts also where it was changed since, or other parts came to it.
         """
+        from skypool.pool.herschel_archive import archive_name
+
         view, options = self._view, self._options
         if view is None or url not in self._newest:
             return None
@@ -257,7 +181,7 @@ class _Before:
         last = None if row is None else view.identity.latest(row.track, view.at)
         if last is None or not last.name or last.purged:
             return None
-        if last.urn != urn and url not in options.archives:
+        if last.urn != urn and not archive_name(url):
             return None
         if options.name is not None and last.name != options.root(last.name):
             return None
@@ -278,9 +202,9 @@ def _links(downloader: Downloader, url: str) -> Iterator[str]:
     try:
         rows = parse_single_table(listing.path).to_table()
         these = [
-            _text(row["access_url"])
+            text_of(row["access_url"])
             for row in rows
-            if _text(row["semantics"]) == "#this" and is_url(_text(row["access_url"]))
+            if text_of(row["semantics"]) == "#this" and is_url(text_of(row["access_url"]))
         ]
     except (KeyError, ValueError, IndexError, OSError):
         these = []
