@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from collections.abc import Mapping, Sequence
 
 from bounds import Bounds
@@ -17,6 +18,7 @@ TITLES = {
     "import": "Import",
     "small": "Many small products",
     "search": "Opening and finding",
+    "large": "Searching large pools",
     "files": "A gigabyte of files",
     "clone": "Clones",
     "concurrent": "Several processes at once",
@@ -92,6 +94,44 @@ def bounds_lines(bounds: Bounds) -> list[str]:
     ]
 
 
+def table(rows: Sequence[Figure]) -> list[str]:
+    """Write the table of a family."""
+    lines = ["| " + " | ".join(HEADINGS) + " |", "|" + "---|" * len(HEADINGS)]
+    for figure in rows:
+        work, *rest = cells(figure)
+        lines.append("| " + " | ".join([work.replace("  ", "&nbsp;&nbsp;"), *rest]) + " |")
+    return lines
+
+
+def with_families(
+    text: str, found: Mapping[str, Sequence[Figure]], notes: Sequence[str], about: Mapping[str, str]
+) -> str:
+    """Put families that were measured apart into a page that is there."""
+    head, *sections = text.split("\n## ")
+    for family, rows in found.items():
+        apart = (
+            f"Measured apart from the rest, by `{about['command']}`: medians of {about['runs']}"
+            f" runs, load {about['load before']} before and {about['load after']} after."
+        )
+        wanted = "\n".join([TITLES[family], "", apart, "", *table(rows)])
+        if notes:
+            wanted += "\n\n" + "\n".join(f"- {note}" for note in notes)
+        places = [n for n, each in enumerate(sections) if each.startswith(f"{TITLES[family]}\n")]
+        if places:
+            sections[places[0]] = wanted + "\n"
+        else:
+            titles = [TITLES[each] for each in TITLES]
+            later = titles[titles.index(TITLES[family]) + 1 :]
+            place = next(
+                (n for n, each in enumerate(sections) if each.partition("\n")[0] in later), 0
+            )
+            sections.insert(place, wanted + "\n")
+    rows_of_goals = re.findall(r"\| (met|MISSED), ", "\n".join(sections))
+    counted = f"{rows_of_goals.count('met')} of {len(rows_of_goals)} goals are met."
+    head = re.sub(r"\d+ of \d+ goals are met\.", counted, head)
+    return "\n## ".join([head, *sections])
+
+
 def page(
     found: Mapping[str, Sequence[Figure]],
     bounds: Bounds,
@@ -120,11 +160,7 @@ def page(
         f"{sum(goals)} of {len(goals)} goals are met.",
     ]
     for family, rows in found.items():
-        lines += ["", f"## {TITLES[family]}", "", "| " + " | ".join(HEADINGS) + " |"]
-        lines += ["|" + "---|" * len(HEADINGS)]
-        for figure in rows:
-            work, *rest = cells(figure)
-            lines.append("| " + " | ".join([work.replace("  ", "&nbsp;&nbsp;"), *rest]) + " |")
+        lines += ["", f"## {TITLES[family]}", "", *table(rows)]
     lines += ["", "## What the machine does", "", *bounds_lines(bounds), "", "## What ran", ""]
     lines += [f"- {name} {version}" for name, version in versions.items()]
     lines += [f"- {name}: not measured: {reason}" for name, reason in missing.items()]
@@ -141,8 +177,9 @@ REPEAT = [
     "works, and the Butler and fdi with pip, each into an environment of its own below",
     "`bench-data/venvs`. What cannot be installed is named above and left out. It needs 15",
     "minutes on 2 cores and 15 GB of disk; `BENCH_ARGS=--small` is a quick look,",
-    "`BENCH_ARGS=--full` adds a million products, `BENCH_ARGS='--only files'` runs a part",
-    "(`benchmarks/run.py --help`). The rows are in `benchmarks/rows`, their data in",
+    "`BENCH_ARGS=--full` adds a million products (an hour, 15 GB), `BENCH_ARGS='--only files'` runs",
+    "a part, and `--page` puts that into this page (`benchmarks/run.py --help`). The million is made",
+    "once by `python benchmarks/big_pool.py POOLS/1000000`, if `--pools POOLS` names a folder. The rows are in `benchmarks/rows`, their data in",
     "`benchmarks/workload.py` and `benchmarks/file_workload.py`, the peers' sides in",
     "`benchmarks/peers` and `benchmarks/engines.py`.",
     "",

@@ -23,11 +23,12 @@ from bounds import measure_bounds
 from engines import ENGINES, Ours
 from environments import REQUIREMENTS, Peer, python_peers
 from measure import Figure
-from page import HEADINGS, cells, line, machine, page
+from page import HEADINGS, cells, line, machine, page, with_families
 from rows import Bench
 from rows.clone import clone_rows
 from rows.concurrent import concurrent_rows, kill_rows
 from rows.files import file_rows
+from rows.large import large_rows
 from rows.memory import memory_rows
 from rows.observation import observation_rows
 from rows.reading import import_rows, reading_rows
@@ -43,6 +44,7 @@ FAMILIES: dict[str, Callable[[Bench], list[Figure]]] = {
     "import": import_rows,
     "small": small_rows,
     "search": search_rows,
+    "large": large_rows,
     "files": file_rows,
     "clone": clone_rows,
     "concurrent": concurrent_rows,
@@ -59,7 +61,11 @@ def options_of(words: list[str] | None = None) -> argparse.Namespace:
     size.add_argument("--full", action="store_true", help="add what takes long")
     parser.add_argument("--runs", type=int, default=5, help="runs of each measurement")
     parser.add_argument("--only", choices=FAMILIES, action="append", help="only these rows")
+    parser.add_argument("--page", action="store_true", help="put these rows into the page")
     parser.add_argument("--products", type=int, help="size of the pool that is searched")
+    parser.add_argument(
+        "--pools", type=Path, help="pools of big_pool.py, called by their number of products"
+    )
     parser.add_argument(
         "--peer", action="append", default=[], metavar="NAME=REQUIREMENT", help="for pip"
     )
@@ -97,6 +103,7 @@ def main() -> int:
         scale=0.1 if options.small else 1,
         full=options.full,
         products=options.products or (2_000 if options.small else 100_000),
+        pools=options.pools,
     )
     found: dict[str, list[Figure]] = {}
     print(line(HEADINGS))
@@ -114,7 +121,7 @@ def main() -> int:
         "runs": str(options.runs),
         "load before": f"{before:.1f}",
         "load after": f"{os.getloadavg()[0]:.1f}",
-        "command": "make bench" + (" BENCH_ARGS=--full" if options.full else ""),
+        "command": _command(options),
     }
     target = options.json or options.scratch / "results.json"
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -129,10 +136,19 @@ def main() -> int:
     target.write_text(json.dumps(result, indent=1) + "\n")
     if bench.scale == 1 and not options.only:
         PAGE.write_text(page(found, bench.bounds, versions, missing, bench.notes, about))
+    elif options.page:
+        PAGE.write_text(with_families(PAGE.read_text(), found, bench.notes, about))
     for note in bench.notes:
         print(note)
     print(f"results: {os.path.relpath(target)}")
     return 0
+
+
+def _command(options: argparse.Namespace) -> str:
+    """Give the command that makes the same again."""
+    words = ["--full"] if options.full else []
+    words += [f"--only {name}" for name in options.only or ()]
+    return f"make bench BENCH_ARGS='{' '.join(words)}'" if words else "make bench"
 
 
 def versions_of(peers: dict[str, Peer]) -> dict[str, str]:

@@ -133,6 +133,18 @@ def numbers_with(value: int, count: int) -> list[int]:
     return list(range(start, count, PERIOD))
 
 
+# Keys with two values each, to be counted.
+COUNTED = tuple(f"key{key:02d}" for key in range(3, 35, 4))
+
+
+def number_of_two(value: int, count: int) -> int:
+    """How many of the first `count` products have both keys below what `value` makes of them."""
+    numbers = np.arange(count)
+    first = numbers * 31 % PERIOD < 50 + value
+    second = (numbers * 17 + 1) % 9973 / 7.0 < 20 + value / 97
+    return int((first & second).sum())
+
+
 # -- images to search by their pixels -----------------------------------------------------
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -129,9 +130,9 @@ def grow(folder: str, data: str, count: int) -> dict[str, Any]:
 
 
 def search(folder: str, count: int, values: list[int]) -> dict[str, Any]:
-    """Open a repository, then find products by a key declared when it was made."""
+    """Open a repository, find products by keys declared when it was made, and count values."""
     from butler_setup import make_repository
-    from workload import numbers_with
+    from workload import COUNTED, number_of_two, numbers_with
 
     def find(value: int) -> list[int]:
         where = f"product.key00 = {value}"
@@ -151,7 +152,26 @@ def search(folder: str, count: int, values: list[int]) -> dict[str, Any]:
         found.append(clock.seconds)
         if numbers != numbers_with(value, count):
             raise RuntimeError(f"found {numbers} for {value}")
-    return {"open": opening.seconds, "first": found[0], "find": median(found[1:])}
+    two, counts = [], []
+    for value in values:
+        limits = f"product.key00 < {50 + value} AND product.key01 < {20 + value / 97}"
+        with timed(settle=False) as clock:
+            hits = butler.query_datasets(
+                "product", collections=RUN, where=limits, explain=False, limit=None
+            )
+        two.append(clock.seconds)
+        if len(hits) != number_of_two(value, count):
+            raise RuntimeError(f"found {len(hits)} with two keys for {value}")
+    for value in values[:5]:
+        with timed(settle=False) as clock:
+            records = butler.query_dimension_records(
+                "product", where=f"product.key01 < {142 + value / 97}", limit=None, explain=False
+            )
+            for key in COUNTED:
+                Counter(getattr(record, key) for record in records)
+        counts.append(clock.seconds)
+    rest = {"two": median(two), "counts": median(counts)}
+    return {"open": opening.seconds, "first": found[0], "find": median(found[1:]), **rest}
 
 
 def _one(butler: Butler, item_number: int, level: str, parameters: dict[str, Any]) -> Any:

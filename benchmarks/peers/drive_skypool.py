@@ -121,8 +121,8 @@ def grow(folder: str, data: str, count: int) -> dict[str, Any]:
 
 
 def search(folder: str, count: int, values: list[int]) -> dict[str, Any]:
-    """Open a pool, then find products by a key nobody declared."""
-    from workload import numbers_with
+    """Open a pool, then find products by keys nobody declared, and count values."""
+    from workload import COUNTED, number_of_two, numbers_with
 
     _warm_up(folder)
     with timed(settle=False) as opening:
@@ -136,7 +136,21 @@ def search(folder: str, count: int, values: list[int]) -> dict[str, Any]:
         numbers = sorted(int(name.rsplit("p", 1)[1]) for name in names)
         if numbers != numbers_with(value, count):
             raise RuntimeError(f"found {numbers} for {value}")
-    return {"open": opening.seconds, "first": found[0], "find": median(found[1:])}
+    two, counts = [], []
+    for value in values:
+        with timed(settle=False) as clock:
+            names = [
+                ref.name for ref in pool.find(f"key00 < {50 + value} and key01 < {20 + value / 97}")
+            ]
+        two.append(clock.seconds)
+        if len(names) != number_of_two(value, count):
+            raise RuntimeError(f"found {len(names)} with two keys for {value}")
+    for value in values[:5]:
+        with timed(settle=False) as clock:
+            pool.find(f"key01 < {142 + value / 97}").facets(*COUNTED)
+        counts.append(clock.seconds)
+    rest = {"two": median(two), "counts": median(counts)}
+    return {"open": opening.seconds, "first": found[0], "find": median(found[1:]), **rest}
 
 
 def image(folder: str) -> dict[str, Any]:

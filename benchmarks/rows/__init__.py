@@ -16,7 +16,8 @@ class Bench:
     """What every family of rows works with.
 
     `scale` is 1 at full size; goals hold only there. `programs` are the peers that are no
-    Python packages, and `notes` collects what a reader of the table has to know.
+    Python packages, and `notes` collects what a reader of the table has to know. `pools` is
+    where pools that `big_pool.py` made are kept, each called by its number of products.
     """
 
     scratch: Path
@@ -27,6 +28,7 @@ class Bench:
     scale: float
     full: bool
     products: int
+    pools: Path | None = None
     notes: list[str] = field(default_factory=list)
 
     def goal(self, value: float) -> float | None:

@@ -54,6 +54,8 @@ def _of_size(bench: Bench, size: int) -> list[Figure]:
     return [
         row(f"find {size / PERIOD:.0f} of {size:,} by a key, pool open", "find", find_goal),
         row("  the first search after opening", "first", None),
+        row("find by two keys, one in a hundred each", "two", None),
+        row("count the values of 8 keys of a tenth of all", "counts", None),
         row(f"open a pool of {size:,}", "open", open_goal),
         Figure(
             f"save {size:,} products, 10,000 in a commit",
