@@ -123,6 +123,11 @@ class Columns:
                 return visible.documents[places]
         return self.attribute("document").of(versions)
 
+    def count(self) -> int:
+        """Return how many documents there are, inside `reading`."""
+        sql = "SELECT coalesce(sum(documents), 0) FROM runs"
+        return int(self._connection.execute(sql).fetchone()[0])
+
     def attribute(self, name: str) -> Column:
         """Return one of `BY_DOCUMENT` or `BY_VERSION`, inside `reading`."""
         column = self._columns.get(name) or Column()

@@ -145,9 +145,8 @@ class _Search:
         from_arrays = self._many(documents, rest)
         if from_arrays is not None:
             return from_arrays
-        few = len(documents) <= self.limits.few
-        if not few or kept_columns(self.database) is not None:
-            documents, rest = self._narrowed(documents, rest, cheap=few)
+        if len(documents) > self.limits.few or kept_columns(self.database) is not None:
+            documents, rest = self._narrowed(documents, rest)
         return self._by_tables(documents, rest)
 
     def _scoped(self, documents: dict[int, bool] | None) -> dict[int, bool] | None:
@@ -201,7 +200,7 @@ class _Search:
         if self.scope.kind is not None and self.scope.kind != "Product":
             mine = search.of_kind(self.scope.kind, asked.taken(places))
             places, sure = places[mine], sure[mine]
-        inner, certain_too = search.narrowed(rest, asked.taken(places))
+        inner, certain_too, _ = search.narrowed(rest, asked.taken(places))
         places, sure = places[inner], sure[inner] & certain_too
         numbers = visible.urns[places].astype(np.int64)
         contents = None
@@ -214,17 +213,9 @@ class _Search:
         return Found(array("q", numbers.tobytes()), contents, undecided, rows)
 
     def _narrowed(
-        self, documents: dict[int, bool], rest: Sequence[Node], *, cheap: bool
+        self, documents: dict[int, bool], rest: Sequence[Node]
     ) -> tuple[dict[int, bool], list[Node]]:
-        """Ask documents what columns know; return those that are left, and the other conditions.
-
-        Parameters
-        ----------
-        documents, rest
-            What is known, and the conditions.
-        cheap
-            Whether nothing but columns in memory is asked.
-        """
+        """Ask documents what columns know; return those that are left, and the other conditions."""
         import numpy as np
 
         from skypool.catalogue.columns import columns_of
@@ -232,21 +223,16 @@ class _Search:
 
         with columns_of(self.database).reading() as columns:
             search = ArraySearch(self.connection, columns, self.at)
-            mine = [
-                node
-                for node in rest
-                if is_of_documents(node) and (not cheap or search.cost(node) == 0)
-            ]
-            if not mine:
-                return documents, list(rest)
+            mine = [node for node in rest if is_of_documents(node)]
+            others = [node for node in rest if not is_of_documents(node)]
             numbers = np.fromiter(documents, np.int64, len(documents))
-            places, sure = search.narrowed(mine, Candidates(numbers))
+            asked = Candidates(numbers)
+            places, sure, unasked = search.narrowed(mine, asked, self.limits.few)
         left = {
             number: documents[number] and certain
             for number, certain in zip(numbers[places].tolist(), sure.tolist(), strict=True)
         }
-        asked = {id(node) for node in mine}
-        return left, [node for node in rest if id(node) not in asked]
+        return left, [*others, *unasked]
 
     # -- tables
 

@@ -18,6 +18,7 @@ from skypool.catalogue.columns import BY_DOCUMENT, BY_VERSION, key_place
 from skypool.catalogue.integers import listed
 from skypool.catalogue.search_clause import UNDECIDED, stored_value
 from skypool.catalogue.search_compile import DEEPEST, MOST_NODES, REFUSED, Compiler
+from skypool.catalogue.search_drive import Driver
 from skypool.catalogue.search_keys import TURNED, KeyCondition, key_condition, spellings, stays
 from skypool.catalogue.search_terms import NUMBERS, Part, text_test
 from skypool.catalogue.text import to_database
@@ -51,8 +52,9 @@ __all__ = ["ArraySearch", "Candidates", "is_of_documents"]
 
 # Up to so many products SQL is told which ones are asked about.
 _MOST_LISTED: Final = 5000
-# A column takes about as long to read as twice this many times all rows of its key.
-_SCANS: Final = 1
+# Passing by the rows of a condition counts as reading one in so many of all documents.
+_PASSED: Final = 10
+_NO_LIMIT: Final = 2**40
 # So many times fewer products than different values, and each value is looked up.
 _FEWER: Final = 4
 _OF_NUMBERS: Final = {
@@ -108,6 +110,22 @@ def is_of_documents(node: Node) -> bool:
     if attribute is not None:
         return attribute.name in BY_DOCUMENT
     return key_condition(node, True) is not None
+
+
+class _Rows(NamedTuple):
+    """Documents with rows that answer.
+
+    Attributes
+    ----------
+    maybe, sure : array of int
+        Those that may answer, and that do for certain.
+    inner : array of int
+        Those with a row of a dataset that does, unless the product has the key itself.
+    """
+
+    maybe: NDArray[np.int64]
+    sure: NDArray[np.int64]
+    inner: NDArray[np.int64]
 
 
 class Attribute(NamedTuple):
@@ -218,18 +236,40 @@ class ArraySearch:
         self._columns = columns
         self._at = at
 
-    def narrowed(self, nodes: Sequence[Node], asked: Candidates) -> tuple[NDArray[Any], Bools]:
-        """Return the places of those that may fulfil all conditions, and which surely do."""
+    def narrowed(
+        self, nodes: Sequence[Node], asked: Candidates, few: int = 0
+    ) -> tuple[NDArray[Any], Bools, list[Node]]:
+        """Return the places of those that may fulfil all conditions, and which surely do.
+
+        Parameters
+        ----------
+        nodes
+            The conditions.
+        asked
+            The candidates.
+        few
+            So few candidates are asked what is in memory only.
+
+        Returns
+        -------
+        places, sure : array
+        left : list of Node
+            Conditions that nobody was asked, since few candidates were left.
+        """
         places = np.arange(len(asked))
         sure = np.ones(len(asked), bool)
+        left: list[Node] = []
         for node in sorted(nodes, key=self.cost):
+            if len(asked) <= few and self.cost(node) > 0:
+                left.append(node)
+                continue
             found = self.masks(node, asked, want=True)
             if not found.maybe.all():
                 places, asked = places[found.maybe], asked.taken(found.maybe)
                 sure = sure[found.maybe] & found.sure[found.maybe]
             else:
                 sure &= found.sure
-        return places, sure
+        return places, sure, left
 
     def of_kind(self, kind: str, asked: Candidates) -> Bools:
         """Return which are of a kind, or of one below it."""
@@ -300,6 +340,8 @@ class ArraySearch:
         if self._columns.has(place) or self._is_worth_a_column(condition, place):
             bare = condition.attribute is not None
             found = self._by_column(condition, self._columns.key(condition.key, bare=bare), asked)
+        elif len(asked) <= _MOST_LISTED:
+            return self._by_their_rows(condition, asked)
         else:
             found = self._by_rows(condition, asked)
         if condition.unknown:
@@ -311,10 +353,7 @@ class ArraySearch:
         """Tell whether to read all values of a key rather than the rows that answer once more."""
         if any(part.test is not None and part.where in ("1", NUMBERS) for part in condition.parts):
             return True  # all rows would be looked at one by one
-        (documents,) = self._connection.execute(
-            "SELECT coalesce(sum(documents), 0) FROM runs"
-        ).fetchone()
-        return self._columns.scanned.get(place, 0) >= _SCANS * int(documents)
+        return self._columns.scanned.get(place, 0) >= self._columns.count()
 
     def _by_column(self, condition: KeyCondition, column: Column, asked: Candidates) -> Masks:
         codes = column.of(asked.documents)
@@ -328,47 +367,72 @@ class ArraySearch:
             maybe[places], sure[places] = found.maybe, found.sure
         return Masks(maybe, sure)
 
+    def _by_their_rows(self, condition: KeyCondition, asked: Candidates) -> Masks:
+        """Look for the rows of a few documents that answer: all rows are passed by."""
+        place, numbers = _place(condition), asked.documents.tolist()
+        driven = Driver(self._connection, _NO_LIMIT).of_key(condition, numbers).documents
+        passed = max(len(asked), self._columns.count() // _PASSED)
+        self._columns.scanned[place] = self._columns.scanned.get(place, 0) + passed
+        answers = [driven.get(number) for number in numbers]
+        return Masks(
+            np.array([answer is not None for answer in answers], bool),
+            np.array([answer is True for answer in answers], bool),
+        )
+
     def _by_rows(self, condition: KeyCondition, asked: Candidates) -> Masks:
         """Look for the rows that answer."""
         size = int(asked.documents.max(initial=0)) + 1
         answers = np.zeros(size, np.uint8)
+        inner = np.zeros(size, bool)
         numbers, own = spellings(self._connection, condition)
         scanned = 0
         for part in condition.parts if numbers else ():
             for number in numbers:
-                for documents, level in self._rows(condition, part, number, number in own):
-                    scanned += len(documents)
+                rows = self._rows(condition, part, number, own)
+                scanned += len(rows.maybe) + len(rows.sure)
+                for level, documents in enumerate((rows.maybe, rows.sure), 1):
                     documents = documents[documents < size]
                     answers[documents] = np.maximum(answers[documents], level)
+                inner[rows.inner[rows.inner < size]] = True
+        if inner.any():
+            # Datasets are asked where the product has no such key itself; any of them counts.
+            marks = ", ".join(map(str, numbers))
+            having = self._documents(
+                f"FROM slots s JOIN postings t ON t.slot = s.id WHERE s.key IN ({marks})"
+                " AND t.place = 0",
+                (),
+            )
+            inner[having[having < size]] = False
+            answers[inner] = 2
         place = _place(condition)
         self._columns.scanned[place] = self._columns.scanned.get(place, 0) + scanned
         found = answers[asked.documents]
         return Masks(found > 0, found > 1)
 
-    def _rows(
-        self, condition: KeyCondition, part: Part, number: int, own: bool
-    ) -> list[tuple[NDArray[np.int64], int]]:
-        """Return documents, and 2 for those that answer for certain, 1 for those that may."""
+    def _rows(self, condition: KeyCondition, part: Part, number: int, own: set[int]) -> _Rows:
+        """Return the documents that have a row of a part under one spelling of a key."""
         source = (
             f"FROM slots s JOIN postings t ON t.slot = s.id WHERE s.key = {number} AND {part.where}"
         )
-        parameters = part.parameters
-        certain = "t.place = 0" if own and condition.final else "0"
+        certain = "t.place = 0" if number in own and condition.final else "0"
         if condition.attribute is not None and number > 0:
             certain += f" AND {stays(condition.attribute)}"
-        if part.test is None:
-            maybe = self._documents(f"{source} AND NOT ({certain})", parameters)
-            sure = self._documents(f"{source} AND {certain}", parameters)
-            return [(maybe, 1), (sure, 2)]
-        compiler = Compiler(self._at)
-        compiler.parts.append((part, condition.want))
-        compiler.register(self._connection)
-        decided = "query_term(0, t.value, (SELECT u.text FROM units u WHERE u.id = t.unit))"
-        maybe = self._documents(f"{source} AND {decided} > 0", parameters)
-        sure = maybe[:0]
-        if len(maybe):
-            sure = self._documents(f"{source} AND {certain} AND {decided} > 1", parameters)
-        return [(maybe, 1), (sure, 2)]
+        decided = "2"
+        if part.test is not None:
+            compiler = Compiler(self._at)
+            compiler.parts.append((part, condition.want))
+            compiler.register(self._connection)
+            decided = "query_term(0, t.value, (SELECT u.text FROM units u WHERE u.id = t.unit))"
+        sure = self._documents(f"{source} AND {certain} AND {decided} > 1", part.parameters)
+        maybe = self._documents(
+            f"{source} AND NOT ({certain} AND {decided} > 1) AND {decided} > 0", part.parameters
+        )
+        inner = maybe[:0]
+        # With several spellings that of a dataset may mean nothing.
+        single = sum(each > 0 for each in own) == 1 and number in own and number > 0
+        if len(maybe) and single and condition.want and condition.final:
+            inner = self._documents(f"{source} AND t.place > 0 AND {decided} > 1", part.parameters)
+        return _Rows(maybe, sure, inner)
 
     def _documents(self, source: str, parameters: Sequence[Any]) -> NDArray[np.int64]:
         text = self._connection.execute(

@@ -7,8 +7,9 @@ with. The rest of the query is then asked of those documents only.
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from skypool.catalogue.coverages import BOXES
@@ -128,7 +129,7 @@ class Driver:
         try:
             condition = key_condition(node, want)
             if condition is not None:
-                return self._of_key(condition)
+                return self.of_key(condition)
             return self._of_others(node) if want else None
         except TooManyError:
             return None
@@ -165,15 +166,24 @@ class Driver:
 
     # -- keys
 
-    def _of_key(self, condition: KeyCondition) -> Driven:
+    def of_key(self, condition: KeyCondition, among: Collection[int] | None = None) -> Driven:
+        """Return the documents that fulfil a condition on a key, or those among some.
+
+        Raises
+        ------
+        TooManyError
+            If there are more rows than wanted.
+        """
+        only = "" if among is None else " AND +t.document IN (SELECT value FROM json_each(?))"
+        listed = () if among is None else (json.dumps(list(among)),)
         numbers, own = spellings(self._connection, condition)
         documents: dict[int, bool] = {}
         marks = ", ".join(str(number) for number in numbers)
         for part in condition.parts if numbers else ():
             rows = self._rows(
                 "SELECT t.document, t.value, t.unit, t.place, s.key FROM slots s JOIN postings t"
-                f" ON t.slot = s.id WHERE s.key IN ({marks}) AND {part.where}",
-                part.parameters,
+                f" ON t.slot = s.id WHERE s.key IN ({marks}) AND {part.where}{only}",
+                (*part.parameters, *listed),
             )
             for document, value, unit, place, key in rows:
                 found = self._decides(part, condition.want, value, unit)
@@ -188,8 +198,9 @@ class Driver:
                 raise TooManyError
         if condition.unknown:
             rows = self._rows(
-                "SELECT t.document FROM keys k JOIN terms t ON t.key = k.id WHERE k.folded = ?",
-                (to_database(condition.unknown.casefold()),),
+                "SELECT t.document FROM keys k JOIN terms t ON t.key = k.id WHERE k.folded = ?"
+                + only,
+                (to_database(condition.unknown.casefold()), *listed),
             )
             for (document,) in rows:
                 documents.setdefault(document, False)

@@ -6,6 +6,8 @@ from array import array
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from skypool.catalogue.search import Found, Scope, find_numbers
 from skypool.errors import UsageError
 from skypool.pool.near import nearest
@@ -13,6 +15,8 @@ from skypool.pool.results.deciding import decided, taken
 from skypool.pool.results.hits import Hits
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from skypool.pool.finding import Search
     from skypool.pool.results.snapshot import Snapshot
     from skypool.query.tree import Node
@@ -28,8 +32,6 @@ def refined(hits: Hits, query: str | Callable[..., Any], values: Mapping[str, An
         if values:
             raise UsageError("values are for queries as text; a function has its own")
         return chosen(hits, query, limit=None, progress=None, workers=None)
-    import numpy as np
-
     from skypool.pool.finding import Search
 
     search = Search(query=query, values=values, all_versions=hits.old, all_names=True)
@@ -39,13 +41,13 @@ def refined(hits: Hits, query: str | Callable[..., Any], values: Mapping[str, An
     kept = np.zeros(len(numbers), bool)
     for pool, snapshot in enumerate(hits.snapshots):
         mine = pools == pool
-        found = _among(snapshot, search, tree, numbers[mine].tolist())
+        found = _among(snapshot, search, tree, numbers[mine])
         kept[mine] = np.isin(numbers[mine], np.array(found, np.int64))
     return hits.taken(np.flatnonzero(kept).tolist())
 
 
 def _among(
-    snapshot: Snapshot, search: Search, tree: Node, mine: Collection[int]
+    snapshot: Snapshot, search: Search, tree: Node, mine: NDArray[np.int64]
 ) -> Collection[int]:
     """Return those of some versions for which a query holds."""
     from skypool.query.check import check_names
@@ -54,17 +56,14 @@ def _among(
     catalogue = snapshot.view.session.catalogue
     check_names(tree, catalogue.keys(), search.text)
     place, rest = split_nearest(tree)
-    wanted = set(mine)
 
     def among(tree: Node) -> Hits:
         scope = Scope(search.all_versions)
         found = find_numbers(catalogue.database, tree, snapshot.at, scope)
-        fewer = Found(
-            array("q", [number for number in found.numbers if number in wanted]),
-            None,
-            found.undecided & wanted,
-            found.rows,
-        )
+        numbers = np.array(found.numbers, np.int64)
+        numbers = numbers[np.isin(numbers, mine)]
+        undecided = found.undecided.intersection(numbers.tolist()) if found.undecided else set()
+        fewer = Found(array("q", numbers.tobytes()), None, frozenset(undecided), found.rows)
         places = decided(snapshot, tree, fewer, search.text, None, merged=False)
         return Hits((snapshot,), taken(fewer.numbers, places))
 
