@@ -98,13 +98,22 @@ def coverage_of_document(digest: bytes, fetch: Fetch, open_table: OpenTable) -> 
         return _Unread(dataset, fetch)
 
     try:
-        return _coverage(document, fetch, reader)
+        return _coverage(document, fetch, reader, lambda _, array: array[:])
     except (Damaged, NotFound, StorageError, UsageError):
         return b""
 
 
-def coverage_at_once(document: Mapping[str, Any]) -> bytes | None:
+def coverage_at_once(
+    document: Mapping[str, Any], datasets: Mapping[str, Any] | None = None
+) -> bytes | None:
     """Return the coverage of a product that was made in memory, before it is in any pack.
+
+    Parameters
+    ----------
+    document
+        Its document.
+    datasets
+        What it was made from, so that pixels need not be unpacked again.
 
     Returns
     -------
@@ -117,8 +126,17 @@ def coverage_at_once(document: Mapping[str, Any]) -> bytes | None:
         found = _plain_image(*document["datasets"][0])
         if found is not None:
             return found
+    made = datasets if datasets is not None else {}
+
+    def pixels(name: str, _: Any) -> Any:
+        import numpy as np
+
+        if name not in made or len(getattr(made[name], "shape", ())) != 2:
+            raise _ChunkNeeded
+        return np.asarray(made[name])
+
     try:
-        return _coverage(document, _refuse, _refuse)
+        return _coverage(document, _refuse, _refuse, pixels)
     except _ChunkNeeded:
         return None
 
@@ -138,8 +156,9 @@ def _plain_image(name: str, dataset: Mapping[str, Any]) -> bytes | None:
     found = tangent(header) if _NUMBERS.fullmatch(dataset["dtype"]) else None
     if found is None or finite is None:
         return None
-    full = finite == shape[0] * shape[1]
-    state = State.FULL if full else State.EMPTY if finite == 0 else State.MIXED
+    if finite not in (0, shape[0] * shape[1]):
+        return None  # which pixels have values is looked at
+    state = State.FULL if finite else State.EMPTY
     part = TangentPart(found, shape[1], shape[0], state)
     return encode([AllSky(state) if part.outline is None else part])
 
@@ -161,14 +180,17 @@ def _any_table(datasets: Iterable[Any]) -> bool:
 
 
 def _coverage(
-    document: Mapping[str, Any], fetch: Fetch, reader: Callable[[Any, Any], Any]
+    document: Mapping[str, Any],
+    fetch: Fetch,
+    reader: Callable[[Any, Any], Any],
+    pixels: Callable[[str, Any], Any],
 ) -> bytes:
     from skypool.codec.stored import read_datasets  # with numpy, where there are coverages only
     from skypool.sky.coverage import encode
     from skypool.sky.images import coverage_of
 
     wanted = {**document, "datasets": list(_on_sky(document["datasets"]))}
-    return encode(coverage_of(read_datasets(wanted, fetch, reader, b"")))
+    return encode(coverage_of(read_datasets(wanted, fetch, reader, b""), pixels))
 
 
 def coverage_in(database: Database, digest: bytes) -> bytes:
@@ -186,7 +208,10 @@ def _on_sky(datasets: Iterable[Any]) -> Iterator[list[Any]]:
         if dataset["is"] == "composite":
             yield [name, {**dataset, "meta": [], "datasets": list(_on_sky(dataset["datasets"]))}]
         elif dataset["is"] == "array" and _NUMBERS.fullmatch(dataset["dtype"]):
-            yield [name, {**dataset, "meta": []}]
+            stats = dataset.get("stats") or {}
+            if "total" in stats:  # enough to know whether all pixels have values, and is here
+                stats = {"type": stats["type"], "values": stats["total"]}
+            yield [name, {**dataset, "meta": [], **({"stats": stats} if stats else {})}]
         elif dataset["is"] == "table" and _is_region(dataset):
             yield [name, dataset]
 
@@ -207,7 +232,7 @@ class _Unread:
         self.statistics = None if stats is None else Statistics.from_json(stats, fetch)
 
     def read(self, index: tuple[slice, ...]) -> Any:
-        """Refuse: coverage is worked out without reading pixels."""
+        """Refuse: whole images are not computed for the coverage."""
         raise Damaged(f"the values at {index} are not read for the coverage")
 
 

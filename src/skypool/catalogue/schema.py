@@ -13,7 +13,7 @@ from skypool.model.attributes.names import CORE
 __all__ = ["SCHEMA", "SCHEMA_VERSION", "TEXT_LIMIT"]
 
 # Raised with every change: a catalogue of another number is rebuilt from the log.
-SCHEMA_VERSION = 11
+SCHEMA_VERSION = 12
 
 # Longer text is searchable by its start; the whole stands in the document.
 TEXT_LIMIT = 200

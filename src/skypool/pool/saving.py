@@ -155,7 +155,9 @@ class Saver:
         paths = _paths(product)
         if paths:
             document["paths"] = paths
-        return self._add(document, size, refs, name=name, track=track, taken=taken)
+        return self._add(
+            document, size, refs, name=name, track=track, taken=taken, datasets=product.datasets
+        )
 
     def _child(self, role: str, item: object, base: str) -> RefTarget:
         if isinstance(item, ExternalRef):
@@ -229,11 +231,12 @@ class Saver:
         track: int | None,
         origin: Mapping[str, Any] | None = None,
         taken: Collection[bytes] = (),
+        datasets: Mapping[str, Any] | None = None,
     ) -> int:
         name_of = self._writer.put(dumps_document(document))
         entry = indexed(name_of, document, size)
         if entry.on_sky:
-            coverage = coverage_at_once(document)
+            coverage = coverage_at_once(document, datasets)
             if coverage is not None:
                 entry = replace(entry, on_sky=False, coverage=coverage)
         self.documents.append(entry)

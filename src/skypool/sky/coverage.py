@@ -360,6 +360,14 @@ _READERS: Final[dict[int, Callable[[bytes, int], tuple[Part, int]]]] = {
 }
 
 
+def _reader(tag: int) -> Callable[[bytes, int], tuple[Part, int]]:
+    if tag not in _READERS:
+        from skypool.sky.masks import MaskedPart  # which is made of a part of this module
+
+        _READERS[MaskedPart.TAG] = MaskedPart.unpack
+    return _READERS[tag]
+
+
 def encode(parts: Iterable[Part]) -> bytes:
     """Return parts as bytes for the catalogue."""
     return b"".join(bytes([part.TAG]) + part.pack() for part in parts)  # type: ignore[attr-defined]
@@ -371,7 +379,7 @@ def decode(data: bytes) -> tuple[Part, ...]:
     parts: list[Part] = []
     place = 0
     while place < len(data):
-        part, place = _READERS[data[place]](data, place + 1)
+        part, place = _reader(data[place])(data, place + 1)
         parts.append(part)
     return tuple(parts)
 

@@ -7,19 +7,21 @@ Maps that only describe others (errors, flags, weights) do not count by themselv
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
+from skypool.errors import Damaged, StorageError
 from skypool.model.arrays import Array
 from skypool.model.composite import Composite
 from skypool.model.tables import Table
 from skypool.sky.celestial import Geometry, geometry
 from skypool.sky.cells import SkyCells, sky_cells
-from skypool.sky.coverage import Part, State, centre
+from skypool.sky.coverage import Part, State, TangentPart, centre
+from skypool.sky.masks import MaskedPart, grid_of
 from skypool.sky.outlines import image_part
 from skypool.sky.overlap import meets_circle, parts_meet
 from skypool.sky.positions import position_of
@@ -27,6 +29,8 @@ from skypool.sky.roles import AUXILIARY, WEIGHTS
 from skypool.sky.vectors import Vector, vector
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from skypool.model.datasets import Dataset
 
 __all__ = [
@@ -41,6 +45,11 @@ __all__ = [
 ]
 
 
+Pixels: TypeAlias = "Callable[[str, Array], NDArray[Any]]"
+# Larger images are not read to know where they have values.
+_MOST_PIXELS: Final = 1 << 24
+
+
 @dataclass(frozen=True)
 class SkyImage:
     """An array with celestial axes.
@@ -52,11 +61,14 @@ class SkyImage:
     array : Array
     weights : Array or None
         The map that says where it has a value.
+    weights_name : str
+        Its name; empty for none.
     """
 
     name: str
     array: Array
     weights: Array | None
+    weights_name: str = ""
 
     @cached_property
     def geometry(self) -> Geometry | None:
@@ -67,6 +79,38 @@ class SkyImage:
     def part(self) -> Part | None:
         """What the catalogue keeps of it; None if it is nowhere on the sky."""
         return None if self.geometry is None else image_part(self.geometry, self.state)
+
+    def masked_part(self, pixels: Pixels) -> Part | None:
+        """Return `part` with what is known of blocks of pixels.
+
+        Parameters
+        ----------
+        pixels
+            Gives the values of an array by its name; it is asked for those that decide.
+        """
+        part = self.part
+        mixed = isinstance(part, TangentPart) and part.state is State.MIXED
+        if not mixed or self.array.size > _MOST_PIXELS:
+            return part
+        assert isinstance(part, TangentPart)
+        try:
+            grid = grid_of(self._valued(pixels))
+        except (Damaged, StorageError):
+            return part  # values that only a format gives, or a file that is away
+        return MaskedPart(part.tangent, part.width, part.height, part.state, grid)
+
+    def _valued(self, pixels: Pixels) -> NDArray[np.bool_]:
+        """Return which pixels of a two-dimensional image have a value."""
+        if _state(self.array, positive=False) is State.FULL:
+            valued = np.ones(self.array.shape, bool)
+        else:
+            values = pixels(self.name, self.array)
+            valued = (
+                np.isfinite(values) if values.dtype.kind in "fc" else np.ones_like(values, bool)
+            )
+        if self.weights is None or _state(self.weights, positive=True) is State.FULL:
+            return valued
+        return valued & (pixels(self.weights_name, self.weights) > 0)  # NaN is not
 
     @property
     def state(self) -> State:
@@ -172,14 +216,17 @@ def _all(datasets: Mapping[str, Dataset]) -> Iterator[SkyImage]:
         if isinstance(dataset, Composite):
             yield from _all(dataset)
         elif isinstance(dataset, Array) and dataset.ndim >= 2 and dataset.may_have_wcs:
-            yield SkyImage(name, dataset, _weights(datasets, name, dataset))
+            beside = _weights(datasets, name, dataset)
+            weights = datasets[beside] if beside else None
+            assert weights is None or isinstance(weights, Array)
+            yield SkyImage(name, dataset, weights, beside)
 
 
-def _weights(datasets: Mapping[str, Dataset], name: str, array: Array) -> Array | None:
-    """Return the coverage or weight map that belongs to an image."""
+def _weights(datasets: Mapping[str, Dataset], name: str, array: Array) -> str:
+    """Return the name of the coverage or weight map that belongs to an image; empty for none."""
     own, number = _split(name)
     if own in WEIGHTS:
-        return array
+        return name
     for other, dataset in datasets.items():
         base, version = _split(other)
         if (
@@ -188,8 +235,8 @@ def _weights(datasets: Mapping[str, Dataset], name: str, array: Array) -> Array 
             and version == number
             and dataset.shape == array.shape
         ):
-            return dataset
-    return None
+            return other
+    return ""
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -198,9 +245,22 @@ def _split(name: str) -> tuple[str, str]:
     return base.strip().casefold(), number.strip()
 
 
-def coverage_of(datasets: Mapping[str, Dataset]) -> list[Part]:
-    """Return the parts of a product's coverage; pixels are not read."""
-    return [image.part for image in sky_images(datasets) if image.part is not None]
+def coverage_of(datasets: Mapping[str, Dataset], pixels: Pixels | None = None) -> list[Part]:
+    """Return the parts of a product's coverage.
+
+    Parameters
+    ----------
+    datasets
+        Of the product.
+    pixels
+        Gives the values of an array by its name, to know blocks of them that have values, or
+        none; None reads no pixels.
+    """
+    found = [
+        image.masked_part(pixels) if pixels and isinstance(image, SkyImage) else image.part
+        for image in sky_images(datasets)
+    ]
+    return [part for part in found if part is not None]
 
 
 def covers(datasets: Mapping[str, Dataset], direction: Vector) -> bool:
