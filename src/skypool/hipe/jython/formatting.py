@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Printer", "encode", "modulo", "text"]
+__all__ = ["Line", "Printer", "encode", "modulo", "text"]
 
 _SPEC = re.compile(
     r"%(?:\((?P<key>[^()]*)\))?(?P<flags>[#0\- +]*)(?P<width>\*|\d+)?(?P<dot>\.(?:\*|\d*))?"
@@ -159,6 +159,41 @@ def encode(value: str, codec: str = "ascii", errors: str = "strict", back: bool 
     return value.encode(codec, errors).decode(codec) if not back else value
 
 
+class Line:
+    """One statement `print`.
+
+    Parameters
+    ----------
+    stream
+        Where to print.
+    due
+        By stream, whether a blank is due before the next item.
+    """
+
+    def __init__(self, stream: Any, due: dict[int, bool]) -> None:
+        self._stream = stream
+        self._due = due
+
+    def item(self, value: Any) -> Line:
+        """Print an item."""
+        words = text(value)
+        if self._due.get(id(self._stream), False):
+            self._stream.write(" ")
+        self._stream.write(words)
+        # A tab or newline at the end of a text takes the place of the blank.
+        blank = not (isinstance(value, str) and words[-1:].isspace() and words[-1:] != " ")
+        self._due[id(self._stream)] = blank
+        return self
+
+    def pause(self) -> None:
+        """Leave the line open: the statement ends in a comma."""
+
+    def end(self) -> None:
+        """End the line."""
+        self._due[id(self._stream)] = False
+        self._stream.write("\n")
+
+
 class Printer:
     """The statement `print`, with its blanks between statements that end in a comma."""
 
@@ -166,30 +201,19 @@ class Printer:
         # By stream: whether a blank is due before the next item.
         self._due: dict[int, bool] = {}
 
-    def show(self, items: list[Any], ends: bool = True, stream: Any = None) -> None:
-        """Print items.
+    def line(self, stream: Any = None) -> Line:
+        """Begin a statement.
 
         Parameters
         ----------
-        items
-            What to print.
-        ends
-            Whether the line ends.
         stream
-            Where to; None for standard output.
+            Where to print; None for standard output.
+
+        Returns
+        -------
+        Line
         """
-        target = sys.stdout if stream is None else stream
-        due = self._due.get(id(target), False)
-        for item in items:
-            words = text(item)
-            if due:
-                target.write(" ")
-            target.write(words)
-            # A tab or newline at the end of a text takes the place of the blank.
-            due = not (isinstance(item, str) and words[-1:].isspace() and words[-1:] != " ")
-        if ends:
-            target.write("\n")
-        self._due[id(target)] = due and not ends
+        return Line(sys.stdout if stream is None else stream, self._due)
 
     def finish(self) -> None:
         """End the line of standard output where a statement left it open."""

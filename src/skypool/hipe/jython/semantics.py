@@ -83,6 +83,7 @@ class _Semantics(ast.NodeTransformer):
         self._targets = made.targets
         self._true_division = "division" in made.features
         self._functions = 0
+        self._no_binding = 0
         self._errors = {text for name, text in made.targets.items() if "_exc_" in name}
 
     def _call(self, node: ast.AST, name: str, *args: ast.expr) -> ast.expr:
@@ -140,6 +141,42 @@ class _Semantics(ast.NodeTransformer):
             node.func = ast.copy_location(ast.Name("__jy_str__", ast.Load()), node.func)
         return node
 
+    def visit_comprehension(self, node: ast.comprehension) -> Any:
+        self._no_binding += 1
+        node.iter = self.visit(node.iter)
+        self._no_binding -= 1
+        node.target = self.visit(node.target)
+        node.ifs = [self.visit(condition) for condition in node.ifs]
+        return node
+
+    def visit_ListComp(self, node: ast.ListComp) -> Any:
+        # Generators first: their names are what the element stands for.
+        node.generators = [self.visit(part) for part in node.generators]
+        node.elt = self.visit(node.elt)
+        if not self._no_binding:
+            for part in node.generators:
+                self._bind(part)
+        return node
+
+    def _bind(self, part: ast.comprehension) -> None:
+        """Bind the names of a list comprehension outside of it, as Python 2 does."""
+        names = [name for name in ast.walk(part.target) if isinstance(name, ast.Name)]
+        plain = all(
+            isinstance(node, ast.Name | ast.Tuple | ast.List | ast.expr_context)
+            for node in ast.walk(part.target)
+        )
+        if not plain:
+            return
+        bindings: list[ast.expr] = []
+        for name in names:
+            inner = f"__jy_each_{name.id}__"
+            target = ast.copy_location(ast.Name(name.id, ast.Store()), name)
+            value = ast.copy_location(ast.Name(inner, ast.Load()), name)
+            bindings.append(ast.copy_location(ast.NamedExpr(target, value), name))
+            name.id = inner
+        # A list that is not empty is true.
+        part.ifs.insert(0, ast.copy_location(ast.List(bindings, ast.Load()), part.target))
+
     # Statements.
 
     def visit_ExceptHandler(self, node: ast.ExceptHandler) -> Any:
@@ -187,7 +224,10 @@ class _Semantics(ast.NodeTransformer):
 
     def visit_ClassDef(self, node: ast.ClassDef) -> Any:
         outside, self._functions = self._functions, 0
+        # Python 3 allows no assignment in what builds a list there.
+        self._no_binding += 1
         self.generic_visit(node)
+        self._no_binding -= 1
         self._functions = outside
         decorator = ast.copy_location(ast.Name("__jy_class__", ast.Load()), node)
         node.decorator_list.append(decorator)
@@ -196,7 +236,9 @@ class _Semantics(ast.NodeTransformer):
     def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
         names = sorted(_globals(node) - {argument.arg for argument in _arguments(node.args)})
         self._functions += 1
+        outside, self._no_binding = self._no_binding, 0
         self.generic_visit(node)
+        self._no_binding = outside
         self._functions -= 1
         start = 1 if ast.get_docstring(node, clean=False) is not None else 0
         place = node.body[0]

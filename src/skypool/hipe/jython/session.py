@@ -159,7 +159,7 @@ class Session:
             "item": arithmetic.item,
             "idiv": arithmetic.divide_in_place,
             "mod": modulo,
-            "print": self.printer.show,
+            "print": self.printer.line,
             "raise": arithmetic.raised,
             "repr": repr,
             "star": self._star,

@@ -253,7 +253,7 @@ class _Emitter(_Literals):
         if leaf.value == "<>":
             return f"{leaf.prefix}!="
         if leaf.value == "print" and self._statement:
-            return f"{leaf.prefix}__jy_print__([], True, None)"
+            return f"{leaf.prefix}__jy_print__().end()"
         return super()._leaf(leaf)
 
     def _string(self, value: str) -> str:
@@ -267,13 +267,14 @@ class _Emitter(_Literals):
 
     def _print_stmt(self, node: Any) -> str:
         items = list(node.children[1:])
-        stream = "None"
+        stream = ""
         if items and getattr(items[0], "value", "") == ">>":
-            stream = f"({self.text(items[1])})"
+            stream = self.text(items[1]).strip()
             items = items[3:]
-        ends = not (items and getattr(items[-1], "value", "") == ",")
-        given = self._all(items)
-        return f"{node.prefix}__jy_print__([{given}], {ends}, {stream})"
+        last = "pause" if items and getattr(items[-1], "value", "") == "," else "end"
+        # Each item is printed before the next is worked out.
+        given = "".join(f".item({self.text(item)})" for item in items[::2])
+        return f"{node.prefix}__jy_print__({stream}){given}.{last}()"
 
     def _exec_stmt(self, node: Any) -> str:
         parts = [self.text(part) for part in node.children[1::2]]
