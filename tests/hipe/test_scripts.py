@@ -666,6 +666,18 @@ def test_errors_as_json(hipe):
     assert json.loads(result.stdout)["error"]["code"] == "not_found"
 
 
+def test_the_lines_of_the_documentation(hipe):
+    page = (Path(__file__).parents[2] / "docs/hipe-scripts.md").read_text(encoding="utf-8")
+    script = page.split("## Numbers")[1].split("```")[1]
+    assert "x.append(7.0)" in script
+    assert hipe("image = ArrayDataset(Double2d(2, 2, 3.0))\n" + script) == (
+        "[0.0,0.5,1.0,0.0,0.0,3.5] 6 [6]\n3.0 3.0 3.0 2.73252020426 True\n"
+    )
+    shown = page.split("## What skypool has not")[1].split("```")[1].strip()
+    shown = shown.replace("reduce.py", "script.py")
+    hipe("\n" * 11 + "photProject(5)\n", code=1, err=shown)
+
+
 def test_the_traceback_is_on_standard_error(hipe):
     assert hipe(
         "print 1\nprint 1/0\n",
