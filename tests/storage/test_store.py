@@ -199,6 +199,7 @@ def test_abandon(folder, make_store, reclaim):
     told = put_all(writer, [b"told" * 2_000])
     for _ in range(40):
         writer.put(os.urandom(20_000))
+    writer._ask_large()
     writer._hand_over()
     writer._drain(0)
     for part in [writer._pack, *writer._full]:

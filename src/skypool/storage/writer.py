@@ -7,7 +7,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from skypool.codec.buffers import Buffer
 from skypool.codec.digest import digest
@@ -20,35 +20,18 @@ from skypool.storage.pieces import Encoded, Piece, StreamCodec, block_piece, enc
 from skypool.storage.threads import submitted
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor, Future
+    from concurrent.futures import Future
+
+    from skypool.storage.pack_source import PackSource
 
 __all__ = ["StoreWriter"]
 
 _BLOCK_BYTES = 64 << 10  # decoded; larger ones make reading one small chunk slow
 _MEMBER_OVERHEAD = 36
+_ASKED_BYTES = 1 << 20  # of long chunks that the catalogue is asked for at once
 _JOB_BYTES = 256 << 10  # raw bytes that are worth a hand-over to another thread
 _INLINE_BYTES = 512 << 10  # commits up to this size start no threads
 _IN_FLIGHT_BYTES = 64 << 20
-
-
-class PackSource(Protocol):
-    """Where a writer gets packs, and threads."""
-
-    def take_pack(self) -> PackWriter:
-        """Return a locked pack that takes records."""
-        ...
-
-    def give_back(self, pack: PackWriter) -> None:
-        """Take a pack back after the commit: to use on, or to let go if full or failed."""
-        ...
-
-    def is_full(self, pack: PackWriter) -> bool:
-        """Return whether a pack has reached the size at which it is sealed."""
-        ...
-
-    def threads(self) -> Executor:
-        """Return the pool of threads that encodes."""
-        ...
 
 
 class _Stream:
@@ -79,7 +62,7 @@ class StoreWriter:
     Attributes
     ----------
     reused : set of bytes
-        Digests that *known* affirmed, of short chunks after `flush`: the commit has to check
+        Digests that *known* affirmed, all of them after `flush`: the commit has to check
         them again.
     duplicates : int
         Chunks that came more than once.
@@ -94,8 +77,10 @@ class StoreWriter:
         self._pid = os.getpid()
         self._seen: set[bytes] = set()
         self._placed: dict[bytes, Location] = {}
-        # Short chunks: those of which the catalogue was not asked yet, and those of the
-        # next block.
+        # Long chunks and short ones of which the catalogue was not asked yet, and short ones
+        # of the next block.
+        self._large: list[tuple[bytes, bytes, StreamCodec]] = []
+        self._large_bytes = 0
         self._unasked: dict[bytes, bytes] = {}
         self._unasked_bytes = 0
         self._small: list[tuple[bytes, bytes]] = []
@@ -143,14 +128,8 @@ class StoreWriter:
                 raise UsageError(f"a chunk of {len(view)} bytes is longer than 64 MiB")
             if len(view) < SMALL:
                 self._add_small(name, view if isinstance(view, bytes) else bytes(view))
-            elif self._known is not None and name in self._known([name]):
-                self.reused.add(name)
             else:
-                data = view if isinstance(view, bytes) else bytes(view)
-                piece = Piece([(name, None, len(data))], data, itemsize=codec.itemsize)
-                piece.codec = codec.pick(memoryview(data))
-                with self._all_or_nothing():
-                    self._add(piece)
+                self._add_large(name, view if isinstance(view, bytes) else bytes(view), codec)
             self._seen.add(name)
         return name
 
@@ -213,6 +192,7 @@ class StoreWriter:
         with self._lock:
             self._check_open()
             with self._all_or_nothing():
+                self._ask_large()
                 self._ask()
                 self._close_block()
                 if self._threaded:
@@ -252,6 +232,26 @@ class StoreWriter:
             self.close()
         else:
             self.abandon()
+
+    def _add_large(self, name: bytes, data: bytes, codec: StreamCodec) -> None:
+        self._large.append((name, data, codec))
+        self._large_bytes += len(data)
+        if self._large_bytes > _ASKED_BYTES:
+            with self._all_or_nothing():
+                self._ask_large()
+
+    def _ask_large(self) -> None:
+        """Hand on the chunks that the catalogue lacks; it is asked for several at once."""
+        chunks, self._large, self._large_bytes = self._large, [], 0
+        there: set[bytes] = set()
+        if chunks and self._known is not None:
+            there.update(self._known([name for name, _, _ in chunks]))
+            self.reused |= there
+        for name, data, codec in chunks:
+            if name not in there:
+                piece = Piece([(name, None, len(data))], data, itemsize=codec.itemsize)
+                piece.codec = codec.pick(memoryview(data))
+                self._add(piece)
 
     def _add_small(self, name: bytes, data: bytes) -> None:
         self._unasked[name] = data
@@ -373,6 +373,7 @@ class StoreWriter:
             self._running.clear()
             self._waiting.clear()
             self._unasked.clear()
+            self._large.clear()
             self._small.clear()
             self._placed.clear()
             packs = self._full if self._pack is None else [*self._full, self._pack]
