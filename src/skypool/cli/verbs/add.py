@@ -159,18 +159,21 @@ def _sizes(paths: Sequence[str]) -> Iterator[int]:
 
 def report_json(report: AddReport) -> dict[str, Any]:
     """Return what adding did, as `--json` prints it."""
-    return {
+    found = {
         "commit": report.commit,
         "saved": [brief(ref) for ref in report.saved],
         "unchanged": report.unchanged,
         "skipped": [{"path": str(path), "reason": reason} for path, reason in report.skipped],
+        "bytes_in": report.bytes_in,
+        "bytes_added": report.bytes_added,
+    }
+    more = {
         "opaque": [{"name": name, "reason": reason} for name, reason in report.opaque if reason],
         "notes": [{"path": path, "text": text} for path, text in report.notes],
         "removed": report.removed,
-        "bytes_in": report.bytes_in,
-        "bytes_added": report.bytes_added,
         "bytes_fetched": report.bytes_fetched,
     }
+    return found | {key: value for key, value in more.items() if value}
 
 
 def report_lines(report: AddReport, verbose: bool, seconds: float) -> Iterator[str]:

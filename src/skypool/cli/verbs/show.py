@@ -85,21 +85,30 @@ def _as_json(ref: Ref, pattern: str | None) -> dict[str, Any]:
             }
         }
     file = file_facts(ref)
-    return found(ref) | {
-        "size": ref.size,
-        "total_size": ref.total_size,
-        "versions": [version.version for version in ref.versions],
-        "format": file.format,
-        "wrapper": file.wrapper,
-        "reason": file.reason,
-        **({"class": file.class_name} if file.class_name else {}),
-        "meta": {key: parameter(value) for key, value in ref.meta.items()},
-        "attributes": {key: parameter(value) for key, value in ref.attributes.items()},
-        "datasets": datasets,
-        "refs": {role: target(child) for role, child in product.refs.items()},
-        "history": list(product.history),
-        "origin": ref.origin,
-    }
+    return (
+        found(ref)
+        | {
+            "size": ref.size,
+            "total_size": ref.total_size,
+            "versions": [version.version for version in ref.versions],
+            "format": file.format,
+            "wrapper": file.wrapper,
+            "reason": file.reason,
+            **({"class": file.class_name} if file.class_name else {}),
+            "meta": {key: parameter(value) for key, value in ref.meta.items()},
+            "attributes": {key: parameter(value) for key, value in ref.attributes.items()},
+            "datasets": datasets,
+            "refs": {role: target(child) for role, child in product.refs.items()},
+            "history": list(product.history),
+        }
+        | _source(ref)
+    )
+
+
+def _source(ref: Ref) -> dict[str, Any]:
+    """Return where a product came from, if not from a file of its own."""
+    origin = ref.origin
+    return {"origin": origin} if origin.keys() & {"url", "member"} else {}
 
 
 def _dataset(dataset: Any) -> dict[str, Any]:
