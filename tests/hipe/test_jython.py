@@ -148,6 +148,31 @@ def test_long_chains_are_no_nesting(run):
     assert run("print " + " + ".join(["1"] * 700) + "\n") == "700\n"
 
 
+def test_a_text_that_is_no_jython_is_the_script_s_to_catch(run):
+    assert run(
+        "for text in ['1 +', 'x = ', '(', 'print 5']:\n"
+        "    try: exec text\n"
+        "    except SyntaxError, e: print 'wrong', text\n"
+        "try: eval('1 1')\n"
+        "except SyntaxError: print 'caught'\n"
+        "exec compile('y = 5', 'name', 'exec')\nprint y\n"
+    ) == "wrong 1 +\nwrong x = \nwrong (\n5\ncaught\n5\n"  # fmt: skip
+
+
+def test_whatever_a_script_does_to_sys_ends_with_it(run, tmp_path):
+    before = sys.stdin, sys.stdout, sys.stderr, list(sys.path), sys.getrecursionlimit()
+    run(
+        "import sys\n"
+        "print 'a',\n"
+        "sys.path.insert(0, 'x'); sys.setrecursionlimit(5000)\n"
+        "sys.stdout = open('log.txt', 'w')\n"
+        "print 'in the log'\n"
+        "sys.stdout.close(); sys.stderr = None\n"
+    )
+    assert before == (sys.stdin, sys.stdout, sys.stderr, list(sys.path), sys.getrecursionlimit())
+    assert (tmp_path / "log.txt").read_text() == "in the log\n"
+
+
 # Errors of the script.
 
 
@@ -182,7 +207,13 @@ def test_an_exception_shows_the_lines_of_the_script_and_none_of_ours(tmp_path):
         ("raise KeyError, 'k'\n", 1, "KeyError: 'k'"),
         ("class Mine(Exception): pass\nraise Mine\n", 2, "Mine"),
         ("exec 'x = 1\\nfoo()'\n", 2, "NameError: name 'foo' is not defined"),
-        ("eval('1 +')\n", 1, ""),
+        ("eval('1 +')\n", 1, "SyntaxError: <string>, line 1: syntax error"),
+        ("class E(BaseException): pass\nraise E('x')\n", 2, "E: x"),
+        (
+            "class E(Exception):\n    def __str__(self): return 5\nraise E\n",
+            3,
+            "E: <exception str() failed>",
+        ),
         ("d = {}\nd['a']\n", 2, "KeyError: 'a'"),
         ("l = [1, 2]\nl.sort(1)\n", 2, ""),
         ("import no_such_module\n", 1, "ModuleNotFoundError: No module named 'no_such_module'"),
@@ -198,6 +229,12 @@ def test_the_line_of_an_error(text, line, last, tmp_path):
     assert error.line == line
     assert str(error).endswith(last)
     assert "skypool/hipe" not in str(error)
+
+
+def test_a_long_traceback_is_shortened(tmp_path):
+    error = fails(tmp_path, "def f(n): return f(n + 1)\nf(0)\n")
+    assert str(error).count("\n") < 60
+    assert re.search(r"\.\.\. \d+ more calls", str(error))
 
 
 def test_an_error_in_a_module_of_the_script_shows_that_module(tmp_path):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+import traceback
 import types
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +16,10 @@ from skypool.hipe.jython.missing import refusals
 from skypool.hipe.jython.session import Session
 
 __all__ = ["Outcome", "run_script"]
+
+
+# How many calls of a traceback are shown at each end.
+_SHOWN = 12
 
 
 @dataclass
@@ -68,17 +74,30 @@ def run_script(path: str, arguments: Sequence[str] = ()) -> Outcome:
     namespace = vars(main)
     namespace.update(session.namespace("__main__", path))
     refusals.clear()
-    old = sys.argv, list(sys.path)
-    sys.argv = [path, *arguments]
     try:
-        with _Telling(session, path):
+        with _surroundings([path, *arguments]), _Telling(session, path):
             exec(code, namespace)  # noqa: S102 - the user's own script
             _finish_background()
     except SystemExit as leaving:
         return _left(leaving, namespace)
-    finally:
-        sys.argv, sys.path[:] = old
     return Outcome(namespace=namespace, remarks=_remarks())
+
+
+@contextlib.contextmanager
+def _surroundings(words: list[str]) -> Iterator[None]:
+    """Give a script its arguments; afterwards all is as it was, whatever it did to `sys`."""
+    old = sys.argv, list(sys.path), sys.getrecursionlimit()
+    streams = sys.stdin, sys.stdout, sys.stderr
+    sys.argv = words
+    try:
+        yield
+    finally:
+        sys.argv, sys.path[:], limit = old
+        sys.setrecursionlimit(limit)
+        sys.stdin, sys.stdout, sys.stderr = streams
+        if sys.stdout.closed:
+            # What is printed from now on has nowhere to go.
+            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
 def _remarks() -> list[str]:
@@ -106,8 +125,9 @@ class _Telling:
         pass
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        self._session.printer.finish()
-        if isinstance(error, Exception):
+        if not sys.stdout.closed:
+            self._session.printer.finish()
+        if error is not None and not isinstance(error, SystemExit | KeyboardInterrupt):
             raise _told(error, self._session, self._path) from error
 
 
@@ -117,7 +137,7 @@ def _left(leaving: SystemExit, namespace: dict[str, Any]) -> Outcome:
     return Outcome(1, str(leaving.code), namespace, _remarks())
 
 
-def _told(error: Exception, session: Session, path: str) -> SkypoolError:
+def _told(error: BaseException, session: Session, path: str) -> SkypoolError:
     """Give an exception the lines of the script."""
     if isinstance(error, ScriptError) and error.line:
         return error
@@ -131,12 +151,14 @@ def _told(error: Exception, session: Session, path: str) -> SkypoolError:
     if isinstance(error, SkypoolError):
         error.message = where + error.message
         return error
-    trace = "".join(
+    lines = [
         f'  File "{name}", line {number}, in {function}\n' + (f"    {text}\n" if text else "")
         for name, number, function, text in frames
-    )
-    kind = type(error).__name__
-    words = f"{kind}: {error}" if str(error) else kind
+    ]
+    if len(lines) > 2 * _SHOWN:
+        lines[_SHOWN:-_SHOWN] = [f"  ... {len(lines) - 2 * _SHOWN} more calls\n"]
+    words = "".join(traceback.format_exception_only(error)).strip()
+    trace = "".join(lines)
     return ScriptError(f"Traceback (most recent call last):\n{trace}{words}", file=file, line=line)
 
 

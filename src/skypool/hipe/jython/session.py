@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from skypool.errors import NotFound, UnsupportedName
+from skypool.errors import NotFound, ScriptError, UnsupportedName
 from skypool.hipe.jython import arithmetic, ordering, streams
 from skypool.hipe.jython.attributes import attribute, old_class
 from skypool.hipe.jython.formatting import Printer, modulo, text
@@ -179,7 +179,7 @@ class Session:
     # Code in texts: of the user's own script, with its names.
 
     def _compile(self, source: Any, file: str, mode: str, *_: Any) -> Any:
-        return self.compiled(str(source), file, mode)
+        return self._dynamic(str(source), mode)
 
     def _input(self, prompt: Any = "") -> Any:
         return self._evaluated(streams.raw_input(prompt), *_scope(sys._getframe(1)))
@@ -189,10 +189,17 @@ class Session:
             names, local = _scope(sys._getframe(1))
         return self._evaluated(source, names, local)
 
+    def _dynamic(self, source: str, mode: str) -> Any:
+        """Compile a text that the script made; what is wrong in it is the script's to catch."""
+        try:
+            return self.compiled(source, "<string>", mode)
+        except ScriptError as error:
+            raise SyntaxError(error.message) from None
+
     def _evaluated(self, source: Any, names: Any, local: Any) -> Any:
         code = source if isinstance(source, types.CodeType) else None
         if code is None:
-            code = self.compiled(str(source), "<string>", "eval")
+            code = self._dynamic(str(source), "eval")
         names.setdefault("__builtins__", self.builtins)
         return eval(code, names, local)  # noqa: S307 - the user's own script
 
@@ -207,7 +214,7 @@ class Session:
             code = source
         else:
             given = source.read() if hasattr(source, "read") else source
-            code = self.compiled(text(given), "<string>")
+            code = self._dynamic(text(given), "exec")
         self._run(code, names, local, sys._getframe(1))
 
     def _run(self, code: Any, names: Any, local: Any, frame: types.FrameType) -> None:
