@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
@@ -111,10 +112,23 @@ def _answers(hits: Hits, function: Callable[[Any], Any], workers: int | None) ->
             yield _ask(function, lambda ref=ref: ref.product)  # type: ignore[misc]
         return
     executor, submit = _in_processes(hits, function, count) or _in_threads(hits, function, count)
+    whole = False
     try:
         yield from _in_order(len(hits), submit, ahead=4 * count)
+        whole = True
     finally:
+        if not whole:  # nobody waits for a function that may take for ever
+            _end_processes(executor)
         executor.shutdown(cancel_futures=True)
+
+
+def _end_processes(executor: Executor) -> None:
+    """End the processes of an executor; threads cannot be ended."""
+    # Python has a method for this since 3.14 only; `shutdown` forgets the processes.
+    running = list((getattr(executor, "_processes", None) or {}).values())
+    executor.shutdown(wait=False, cancel_futures=True)
+    for process in running:
+        process.terminate()
 
 
 def _ask(function: Callable[[Any], Any], load: Callable[[], Any]) -> _Answer:
@@ -196,6 +210,8 @@ _worker: list[_Worker] = []
 def _start(function: Callable[[Any], Any], pools: Sequence[tuple[str, int, Settings]]) -> None:
     from skypool.pool.pool import Pool
 
+    # Ctrl-C reaches all processes of a terminal: the one that asks ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     views = [Pool(path, "r", settings=settings).at(at).view for path, at, settings in pools]
     _worker.append(_Worker(function, views))
 
