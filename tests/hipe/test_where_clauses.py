@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from skypool import Pool
 from skypool.errors import QueryError
@@ -390,6 +392,96 @@ def test_no_pixel_is_read_where_statistics_tell(
     assert read == []
     assert store.select(FullQuery(SimpleImage, "i", "i.image[2, 3] == 0.5")).size() == 1
     assert len(read) == 3
+
+
+HARD = [
+    "p.meta['flag'].value == 1",
+    "p.meta['flag'].value == True",
+    "p.meta['flag'].value",
+    "p.meta['n'].value == True",
+    "p.meta['n'].value == 1.0",
+    "p.meta['n'].string == '1'",
+    "p.meta['flag'].string == 'True'",
+    "p.meta['f'].long == 5",
+    "p.meta['f'].double == 5.7",
+    "p.meta['text'].value == '5'",
+    "p.meta['text'].long == 5",
+    "p.meta['time'].value == FineTime('2010-01-01')",
+    "p.meta['time'].value < FineTime('2010-01-01T00:00:00.000001')",
+    "p.meta['date'].value == '2010-01-01'",
+    "p.creator == 'Unknown' and p.type == 'Unknown'",
+    "MAX(p['group']['inner'].data) > 1.5",
+    "ANY(p['group']['inner'].data > 1)",
+    "ALL(p['group']['inner'].data > 0)",
+    "MAX(p['table']['x'].data) > 5 and ANY(p['table']['x'].data > 5.5)",
+    "MAX(p['SCI,1'].data) > 6 and MIN(p['nan'].data) == 2",
+    "ANY(p['b'].data) and not ALL(p['b'].data)",
+    "ALL(p['empty'].data > 0)",
+    "ANY(p['texts']['s'].data == 'abc')",
+]
+
+
+@pytest.mark.parametrize("clause", HARD)
+def test_the_catalogue_leaves_out_nothing_that_matches(home: Path, clause: str) -> None:
+    made = Product("hard")
+    made.meta.update({"flag": True, "n": 1, "f": 5.7, "text": "5", "date": "2010-01-01"})
+    made.meta["time"] = FineTime("2010-01-01")
+    made["group"] = {"inner": [1.0, 2.0]}
+    made["table"], made["SCI,1"] = table(x=[5.0, 6.0]), [7.0]
+    made["nan"], made["b"], made["empty"] = [np.nan, 2.0], np.array([True, False]), np.empty(0)
+    made["texts"] = TableDataset()
+    made["texts"]["s"] = ["abc", "d"]
+    storage = ProductStorage("hard")
+    ref = storage.save(made)
+    query = FullQuery(Product, "p", clause)
+    assert query.match([ref]) == [ref]
+    assert storage.select(query) == [ref]
+
+
+subjects = st.sampled_from(
+    [f"p.meta['{key}'].value" for key in ("width", "Par1", "flag", "obsid", "title", "none")]
+    + ["p.creator", "p.type", "p.instrument", "p.creationDate", "p.getModelName()"]
+    + ["p.meta['startTime'].value", "p.meta['startTime'].value.microsecondsSince1958()"]
+    + ["MAX(p['image'].data)", "MIN(p['image'].data)", "p['myTable']['x'].data[1]"]
+)
+constants = st.sampled_from(
+    ["5", "200L", "0", "-1.5", "3.0", "1342190892L", "'up'", "'Scott'", "'me'", "'5'", "'300'",
+     "'Unknown'", "'AbcProduct'", "True", str(LIMIT.microsecondsSince1958()), "0.5", "limit"]
+)  # fmt: skip
+
+
+def compared(left: str, sign: str, right: str, turned: bool) -> str:
+    return f"{right} {sign} {left}" if turned else f"{left} {sign} {right}"
+
+
+signs = st.sampled_from(["==", "=", "!=", "<", "<=", ">", ">="])
+comparisons = st.builds(compared, subjects, signs, constants, st.booleans())
+atoms = st.one_of(
+    comparisons,
+    comparisons,
+    st.sampled_from(["p.meta.containsKey('flag')", "p.meta.has_key('none')", "1", "0"]),
+    st.sampled_from(["ANY(p['image'].data > 1)", "ALL(p['image'].data < 9)", "p['coverage']"]),
+)
+clauses = st.recursive(
+    atoms,
+    lambda inner: st.one_of(
+        st.builds("({}) and ({})".format, inner, inner),
+        st.builds("({}) && ({})".format, inner, inner),
+        st.builds("({}) or ({})".format, inner, inner),
+        st.builds("not ({})".format, inner),
+    ),
+    max_leaves=5,
+)
+limit = LIMIT
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(clause=clauses)
+def test_the_catalogue_agrees_with_the_clause(filled: Path, clause: str) -> None:
+    storage = ProductStorage(Pool(filled, "r"))
+    query = FullQuery(Product, "p", clause)
+    everything = storage.select(StorageQuery.QUERY_ALL)
+    assert found(storage.select(query)) == found(query.match(everything)), query._terms.texts
 
 
 def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[slice, ...]]:

@@ -300,7 +300,42 @@ class MetaData(JavaMap[Parameter]):
     """
 
     def __init__(self, given: Mapping[str, Any] | Iterable[tuple[str, Any]] = ()) -> None:
-        super().__init__(given, parameter_of)
+        if isinstance(given, CoreMetaData):
+            super().__init__((), parameter_of)
+            # They are wrapped when they are asked for: mostly, few of many are.
+            for name, parameter in given._values.items():
+                dict.__setitem__(self, name, parameter)
+        else:
+            super().__init__(given, parameter_of)
+
+    def __getitem__(self, name: Any) -> Parameter:
+        found: Any = super().__getitem__(name)
+        if isinstance(found, CoreParameter):
+            found = parameter_of(found)
+            found._frozen = self._check is not None
+            dict.__setitem__(self, name, found)
+        return found  # type: ignore[no-any-return]
+
+    def get(self, name: Any, default: Any = None) -> Any:
+        """Return a parameter, else *default*."""
+        if name not in self:
+            return default
+        return self[name]
+
+    def values(self) -> Any:
+        """Return the parameters, in their order."""
+        return [self[name] for name in self]
+
+    def items(self) -> Any:
+        """Return pairs of names and parameters, in their order."""
+        return [(name, self[name]) for name in self]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        return dict(self.items()) == dict(other.items())
+
+    __hash__ = None  # type: ignore[assignment]
 
     def __missing__(self, name: str) -> Parameter:
         raise missing_name("parameter", self, name)
@@ -323,8 +358,9 @@ class MetaData(JavaMap[Parameter]):
 
     def frozen(self) -> MetaData:
         """Return the metadata themselves, from now on as they are."""
-        for parameter in self.values():
-            parameter._frozen = True
+        for parameter in dict.values(self):
+            if isinstance(parameter, Parameter):
+                parameter._frozen = True
         self._check = _refuse
         return self
 
@@ -339,12 +375,16 @@ class MetaData(JavaMap[Parameter]):
     def pop(self, name: str, *default: Any) -> Any:
         """Take a parameter out and return it."""
         self._check_free()
+        if name in self:
+            self[name]
         return super().pop(name, *default)
 
     def popitem(self) -> tuple[str, Parameter]:
         """Take the last parameter out and return it with its name."""
-        self._check_free()
-        return super().popitem()
+        if not self:
+            raise KeyError("there are no parameters")
+        name = list(self)[-1]
+        return name, self.pop(name)
 
     def clear(self) -> None:
         """Take all parameters out."""
@@ -357,7 +397,11 @@ class MetaData(JavaMap[Parameter]):
 
     def to_core(self) -> CoreMetaData:
         """Return the metadata as skypool keeps them."""
-        return CoreMetaData.of_parameters({name: p.to_core() for name, p in self.items()})
+        kept: dict[str, Any] = dict(dict.items(self))
+        for name, parameter in kept.items():
+            if not isinstance(parameter, CoreParameter):
+                kept[name] = parameter.to_core()
+        return CoreMetaData.of_parameters(kept)
 
     def toString(self) -> str:
         """Return all parameters as text."""

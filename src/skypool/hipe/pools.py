@@ -15,6 +15,7 @@ from skypool.hipe.containers import JavaList, JavaMap
 from skypool.hipe.parameters import MetaData
 from skypool.hipe.refs import ProductRef
 from skypool.hipe.urn import Urn
+from skypool.pool.folder import is_pool
 from skypool.pool.named import list_pools
 from skypool.pool.pool import Pool
 from skypool.pool.ref import Ref
@@ -390,7 +391,8 @@ def _open(context: LocalStoreContext) -> LocalStore:
     path = context.storeDir
     with_path = taken_over(context.id, path)
     found = _OPEN.get(with_path)
-    if found is None:
+    # A script may have deleted the folder, or moved it away.
+    if found is None or (found.pool.exists and not is_pool(with_path)):
         found = _OPEN[with_path] = LocalStore(Pool(with_path), context.id)
     return found
 

@@ -27,7 +27,7 @@ CLASSES: dict[str, type[Product]] = {}
 
 def _text(name: str) -> Any:
     def get(self: Product) -> str:
-        found = self.meta.get(name)
+        found = self._parameter(name)
         return UNKNOWN if found is None else str(found.value)
 
     def put(self: Product, value: Any) -> None:
@@ -39,8 +39,8 @@ def _text(name: str) -> Any:
 
 def _time(name: str) -> Any:
     def get(self: Product) -> FineTime | None:
-        found = self.meta.get(name)
-        return None if found is None else found.date
+        found = self._parameter(name)
+        return None if found is None else FineTime(found.value)
 
     def put(self: Product, value: Any) -> None:
         old = self.meta.get(name)
@@ -119,6 +119,12 @@ class Product(Bean):
     startDate = _time("startDate")
     endDate = _time("endDate")
     formatVersion = _text("formatVersion")
+
+    def _parameter(self, name: str) -> Any:
+        """Return a parameter to be looked at, without taking all of them into memory."""
+        if self._meta is None and self._core is not None:
+            return dict.get(self._core.meta._values, name)
+        return self.meta.get(name)
 
     @property
     def meta(self) -> MetaData:

@@ -46,6 +46,8 @@ _SIGNS: Final[dict[type[ast.cmpop], str]] = {
 _TURNED: Final = {"==": "==", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 # The catalogue counts UTC: a leap second must not cut off what the clause wants.
 _SLACK: Final = timedelta(seconds=2)
+# Microseconds of the first days of 1958, which no time of an observation is.
+_EARLY: Final = 1e12
 _REDUCTIONS: Final = {"MAX": "max", "MIN": "min", "max": "max", "min": "min"}
 
 
@@ -146,7 +148,11 @@ class Terms:
         if key is not None:
             if inner is not None or isinstance(value, FineTime):
                 return self._time(_key(key), sign, value)
-            return self._plain(_key(key), sign, value)
+            plain = self._plain(_key(key), sign, value)
+            # Times are compared with numbers as microseconds.
+            early = sign == "==" and isinstance(value, int | float) and value < _EARLY
+            time = None if plain is None or early else self._time(_key(key), sign, value)
+            return plain if time is None else f"{plain} or ({time})"
         data = self._reduced(subject)
         return None if data is None else self._plain(data, sign, value)
 
@@ -191,9 +197,9 @@ class Terms:
     def _parameter(self, node: ast.expr) -> str | None:
         """Return the key of the parameter whose value an expression is."""
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            plain = not node.args and node.func.attr in ("getValue", "getLong", "getDouble")
+            plain = not node.args and node.func.attr in ("getValue", "getDouble")
             return self._parameter_object(node.func.value) if plain else None
-        if isinstance(node, ast.Attribute) and node.attr in ("value", "long", "double", "string"):
+        if isinstance(node, ast.Attribute) and node.attr in ("value", "double"):
             return self._parameter_object(node.value)
         return None
 
@@ -246,20 +252,16 @@ class Terms:
         return f"{'max' if sign[0] == '>' else 'min'}({data}) {sign} {self._bind(value)}"
 
     def _data(self, node: ast.expr) -> str | None:
-        """Return how the query language calls `p['table']['column'].data`."""
+        """Return how the query language calls `p['image'].data`.
+
+        What is deeper may be a column or an array in a composite, which it calls differently.
+        """
         if isinstance(node, ast.Attribute) and node.attr == "data":
             node = node.value
-        names: list[str] = []
-        while isinstance(node, ast.Subscript):
-            name = _text(node.slice)
-            if name is None:
-                return None
-            names.insert(0, name)
-            node = node.value
-        if not self._is_product(node) or not 1 <= len(names) <= 2:
+        if not isinstance(node, ast.Subscript) or not self._is_product(node.value):
             return None
-        column = f"['{names[1]}']" if len(names) == 2 else ""
-        return f"datasets['{names[0]}']{column}"
+        name = _text(node.slice)
+        return None if name is None else f"datasets['{name}']"
 
     # -- what must be there
 

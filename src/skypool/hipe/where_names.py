@@ -9,6 +9,7 @@ import sys
 import sysconfig
 import types
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from skypool.errors import QueryError
@@ -165,7 +166,12 @@ def _is_users(function: types.FunctionType) -> bool:
     file = function.__code__.co_filename
     if file.startswith("<"):
         return True
+    return not _is_installed(file)
+
+
+@lru_cache(maxsize=256)
+def _is_installed(file: str) -> bool:
     path = os.path.realpath(file)
     paths = sysconfig.get_paths()
     folders = {os.path.realpath(paths[key]) for key in ("stdlib", "purelib", "platlib")}
-    return not any(path.startswith(folder + os.sep) for folder in folders)
+    return any(path.startswith(folder + os.sep) for folder in folders)
