@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 from skypool.errors import UsageError
@@ -16,6 +16,33 @@ __all__ = ["bg", "finish"]
 _workers: list[ThreadPoolExecutor] = []
 # What was started and nobody has asked for yet.
 _started: list[Future[Any]] = []
+
+
+class _Command(Future[Any]):
+    """A command; once its outcome was asked for, the end of the script need not tell it."""
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Wait for the end, and return the value or raise what the command raised."""
+        self._asked(timeout)
+        return super().result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Wait for the end, and return what the command raised."""
+        self._asked(timeout)
+        return super().exception(timeout)
+
+    def _asked(self, timeout: float | None) -> None:
+        wait([self], timeout)
+        if self.done() and self in _started:
+            _started.remove(self)
+
+    def take(self, done: Future[Any]) -> None:
+        """Take the outcome of the work."""
+        error = done.exception()
+        if error is None:
+            self.set_result(done.result())
+        else:
+            self.set_exception(error)
 
 
 def bg(command: Any, *arguments: Any, **options: Any) -> Future[Any]:
@@ -64,8 +91,9 @@ def finish() -> None:
 
 
 def _submitted(run: Callable[..., Any], *arguments: Any, **options: Any) -> Future[Any]:
-    future = _executor().submit(run, *arguments, **options)
+    future = _Command()
     _started.append(future)
+    _executor().submit(run, *arguments, **options).add_done_callback(future.take)
     return future
 
 

@@ -69,6 +69,6 @@ class MyHSAPool(HsaReadPool):
 
 def archive_pool() -> ProductPool:
     """Return the pool that takes what is fetched from the archive."""
-    from skypool.hipe.pools import PoolManager
+    from skypool.hipe.managers import PoolManager
 
     return PoolManager.getPool("hsa")

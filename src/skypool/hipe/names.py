@@ -21,10 +21,8 @@ _NAMES = {
     "contexts": "Context ListContext MapContext",
     "observations": "ObservationContext QualityContext",
     "refs": "ProductRef",
-    "pools": """
-        HttpClientPool LocalStore LocalStoreContext LocalStoreFactory PoolManager ProductPool
-        TemporalPool
-    """,
+    "pools": "HttpClientPool LocalStore LocalStoreContext ProductPool",
+    "managers": "LocalStoreFactory PoolManager TemporalPool",
     "hsa": "HsaReadPool MyHSAConnection MyHSAPool",
     "storage": "ProductStorage StorageManager",
     "queries": "AttribQuery FullQuery JavaQuery MetaQuery Query StorageQuery",

@@ -71,7 +71,7 @@ class ProductRef(Bean):
 
     def _elsewhere(self, external: ExternalRef) -> Ref:
         """Look for a version of another pool."""
-        from skypool.hipe.pools import find_urn
+        from skypool.hipe.managers import find_urn
 
         found = find_urn(external.urn, self._storage)
         if found is None:

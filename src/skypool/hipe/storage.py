@@ -10,7 +10,8 @@ from skypool.errors import NameConflict, NotFound, ReadOnly, UsageError
 from skypool.hipe.bean import Bean
 from skypool.hipe.classes import class_of_kind
 from skypool.hipe.containers import JavaList
-from skypool.hipe.pools import PoolManager, ProductPool
+from skypool.hipe.managers import PoolManager
+from skypool.hipe.pools import ProductPool
 from skypool.hipe.products import Product
 from skypool.hipe.refs import ProductRef
 from skypool.hipe.urn import Urn

@@ -10,8 +10,9 @@ from typing import Any
 
 from skypool.errors import NotFound, UsageError
 from skypool.hipe.finding import Wanted, look_for
+from skypool.hipe.managers import LocalStoreFactory, PoolManager
 from skypool.hipe.observations import ObservationContext
-from skypool.hipe.pools import LocalStoreContext, LocalStoreFactory, PoolManager, ProductPool
+from skypool.hipe.pools import LocalStoreContext, ProductPool
 from skypool.hipe.products import Product
 from skypool.hipe.refs import ProductRef
 from skypool.hipe.storage import ProductStorage
@@ -163,7 +164,7 @@ def _from_path(path: str, wanted: Wanted) -> Ref:
         path = os.path.dirname(os.path.abspath(path))
     if is_pool(path):
         return look_for(wanted, [ProductPool(Pool(path, "r"))])
-    from skypool.hipe.pools import TemporalPool
+    from skypool.hipe.managers import TemporalPool
 
     pool = TemporalPool.createTmpPool("path")
     pool.pool.add(path)

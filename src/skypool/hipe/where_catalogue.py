@@ -146,10 +146,11 @@ class Terms:
         inner = self._microseconds(subject)
         key = self._parameter(inner or subject)
         if key is not None:
-            if inner is not None or isinstance(value, FineTime):
+            if inner is not None:
                 return self._time(_key(key), sign, value)
-            plain = self._plain(_key(key), sign, value)
             # Times are compared with numbers as microseconds.
+            number = value.microsecondsSince1958() if isinstance(value, FineTime) else value
+            plain = self._plain(_key(key), sign, number)
             early = sign == "==" and isinstance(value, int | float) and value < _EARLY
             time = None if plain is None or early else self._time(_key(key), sign, value)
             return plain if time is None else f"{plain} or ({time})"
