@@ -126,6 +126,10 @@ def test_what_is_converted_is_python_3_with_all_comments(name):
          "x = Product() / 2\n"),
         ("x = lambda (a, b), (c, d): a + d\n",
          "x = lambda item0, item1: (lambda a, b, c, d: a + d)(*item0, *item1)\n"),
+        ("from herschel.ia.toolbox.util import SimpleFitsReaderTask\n"
+         "p = SimpleFitsReaderTask()(file='a.fits')\n",
+         "from skypool.hipe import simpleFitsReader\n\np = simpleFitsReader(file='a.fits')\n"),
+        ("x = m.values().iterator()\n", "x = m.values().iterator()\n"),
         ("x = open('a', 'rU')\n", "x = open('a', 'r')\n"),
         ("x = y if z <> 1 else `w`\n", "x = y if z != 1 else repr(w)\n"),
         ("try: pass\nexcept java.lang.Exception, e: pass\n",

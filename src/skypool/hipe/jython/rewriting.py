@@ -15,6 +15,7 @@ from skypool.hipe.names import HOMES
 
 __all__ = ["Converted", "rewrite"]
 
+_OF_LISTS = frozenset(["iterator", "size", "isEmpty", "contains", "toArray", "get"])
 _IN_TEXTS = frozenset(["bg", "eval", "exec", "AttribQuery", "FullQuery", "MetaQuery", "Query"])
 
 
@@ -187,6 +188,18 @@ class _Rewriter:
             self._string(node, name[7:])
         if name.rpartition(".")[2] in _IN_TEXTS:
             self._in_texts(node)
+        self._of_java(node, getattr(node.func, "attr", name))
+
+    def _of_java(self, node: ast.Call, name: str) -> None:
+        """Write what Java's lists and HIPE's classes of tasks need otherwise."""
+        task = name[:1].lower() + name[1:-4] if name.endswith("Task") else ""
+        if task in HOMES and not node.args:
+            self._imports.setdefault("skypool.hipe", set()).add(task)
+            self._replace(node, task)
+        inner = getattr(node.func, "value", None)
+        if name in _OF_LISTS and isinstance(inner, ast.Call) and dotted(inner.func) == "list":
+            # The fixers made a list of Python of what was one of Java.
+            self._replace(inner, self._source(inner.args[0]))
 
     def _sort(self, node: ast.Call, place: int) -> None:
         """Write a function that compares two values as the key of one."""
@@ -322,7 +335,7 @@ class _Rewriter:
         elif path in ("java.lang.Exception", "java.lang.Math") or home:
             return  # imported where it is used
         elif task in HOMES:
-            self._note(node, f"{name}() is the function {task} of skypool.hipe")
+            return  # its instances are the function
         elif name[:1].isupper() or advice(name) is not None:
             self._refuse(node, path)
 
