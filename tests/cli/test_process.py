@@ -302,6 +302,13 @@ def test_numpy_is_not_imported_to_list(tree: Path, program: Program, words: list
     assert "numpy" not in imported(words)
 
 
+def test_what_speaks_to_servers_is_not_imported_to_add_files(tree: Path, program: Program) -> None:
+    program("-p", "./pool", "add", "obs")
+    assert not {"ssl", "http.client", "urllib.request", "importlib.metadata"} & imported(
+        ["add", "obs"]
+    )
+
+
 def test_names_are_completed(tree: Path, program: Program) -> None:
     program("-p", "./pool", "add", "obs")
     env = {"_SKYPOOL_COMPLETE": "bash_complete", "SKYPOOL": "./pool", "COMP_CWORD": "2"}
