@@ -25,6 +25,7 @@ from skypool.hipe import (
     IllegalArgumentException,
     ListContext,
     LongParameter,
+    LStoreMaintenanceUtil,
     MapContext,
     MetaQuery,
     NoSuchElementException,
@@ -356,7 +357,14 @@ def test_pools_by_their_names(home: Path) -> None:
     StorageManager.remove("new")
     temporary = TemporalPool.createTmpPool("tmp")
     assert ProductStorage(temporary).save(leaf()).urn == "urn:tmp:Product:1"
-    pool.removeAll()
+    pool.setTag("t", urn)
+    pool.removeUrn(urn)
+    assert pool.getTags() == []
+    assert pool.saveProductRef(pool.getLastVersion(urn)).index == 2
+    assert LStoreMaintenanceUtil.getPoolSize(pool) > 0
+    assert LStoreMaintenanceUtil.getLockedPools() == []
+    LStoreMaintenanceUtil.rebuildUrnMapping(pool)
+    LStoreMaintenanceUtil.clear(pool)
     assert pool.isEmpty()
 
 
@@ -633,13 +641,22 @@ def test_a_query_in_an_earlier_result(store: ProductStorage) -> None:
     assert len(large) == 2
     assert len(store.select(MetaQuery(Product, "p", "p.meta['n'].value < 3"), large)) == 1
     assert large.contains(large[0])
+    iterator, seen = large.iterator(), []
+    while iterator.hasNext():
+        seen.append(iterator.next())
+    assert seen == list(large.iterator()) == list(large)
     assert (large.size(), large.isEmpty(), large.indexOf(large[1])) == (2, False, 1)
 
 
 def test_a_stream_of_a_product(store: ProductStorage) -> None:
     image = SimpleImage("image", image=np.ones((2, 2)))
-    with store.createStream(store.save(image)) as stream:
+    ref = store.save(image)
+    with store.createStream(ref) as stream:
         assert stream.read(6) == b"SIMPLE"
+    with store.createStream(ref) as stream:
+        again = ProductStorage("other").save(stream)
+    assert again.product.image.max() == 1.0
+    assert Urn(again.urn).poolId == "other"
 
 
 def test_parents(store: ProductStorage) -> None:

@@ -2,12 +2,38 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
-__all__ = ["JavaList", "JavaMap"]
+__all__ = ["JavaIterator", "JavaList", "JavaMap"]
 
 T = TypeVar("T")
+
+
+class JavaIterator(Iterator[T]):
+    """An iterator that also answers as that of Java does.
+
+    Parameters
+    ----------
+    items
+        What it goes through.
+    """
+
+    def __init__(self, items: Iterable[T]) -> None:
+        self._items = iter(items)
+        self._ahead: list[T] = []
+
+    def hasNext(self) -> bool:
+        """Say whether there is one more."""
+        if not self._ahead:
+            self._ahead.extend(itertools.islice(self._items, 1))
+        return bool(self._ahead)
+
+    def __next__(self) -> T:
+        return self._ahead.pop() if self._ahead else next(self._items)
+
+    next = __next__
 
 
 class JavaList(list[T]):
@@ -54,9 +80,9 @@ class JavaList(list[T]):
         """Return the first place of an element, -1 where it has none."""
         return self.index(item) if item in self else -1
 
-    def iterator(self) -> Iterator[T]:
-        """Return an iterator."""
-        return iter(self)
+    def iterator(self) -> JavaIterator[T]:
+        """Return an iterator with `hasNext()` and `next()`."""
+        return JavaIterator(self)
 
     def toArray(self) -> list[T]:
         """Return the elements as a plain list."""

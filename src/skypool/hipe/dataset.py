@@ -17,6 +17,8 @@ __all__ = ["Dataset", "Held", "array_data", "plain_values"]
 
 # Values that were read and not changed are given up again beyond this.
 _MOST_BYTES: Final = 512 * 1024**2
+# So many are looked at, at most, when something is read.
+_AT_ONCE: Final = 8
 
 
 class Dataset(Bean):
@@ -116,7 +118,7 @@ class Held:
         """Return the values, to be changed in place."""
         if self._data is None and self._core is not None:
             self._data = array_data(np.array(self._core))
-            _note(self)
+            _memory.note(self)
         return self._data
 
     def put(self, data: Any) -> None:
@@ -127,7 +129,7 @@ class Held:
         """Take what was saved for what was loaded."""
         self._core = core
         if self._data is not None:
-            _note(self)
+            _memory.note(self)
 
     def plain(self) -> Any:
         """Return the values as a numpy array, not to be changed."""
@@ -178,23 +180,36 @@ def _same_values(left: Any, right: Any) -> bool:
     return signs and bool(np.array_equal(left, right, equal_nan=True))
 
 
-_held: OrderedDict[int, tuple[weakref.ref[Held], int]] = OrderedDict()
+class _Memory:
+    """What was read and is still in memory, oldest first."""
+
+    def __init__(self) -> None:
+        self._held: OrderedDict[int, tuple[weakref.ref[Held], int]] = OrderedDict()
+        self.total = 0
+
+    def forget(self, key: int) -> None:
+        """Forget values that are gone."""
+        _, size = self._held.pop(key, (None, 0))
+        self.total -= size
+
+    def note(self, held: Held) -> None:
+        """Note values that were read, and give up old ones where they become too many."""
+        key, size = id(held), int(getattr(plain_values(held._data), "nbytes", 0))
+        self.forget(key)
+        self._held[key] = weakref.ref(held, lambda _: self.forget(key)), size
+        self.total += size
+        for _ in range(_AT_ONCE):
+            oldest = next(iter(self._held))
+            if self.total <= _MOST_BYTES or oldest == key:
+                return
+            old = self._held[oldest][0]()
+            if old is None or not old.read or old.give_up():
+                self.forget(oldest)
+            else:  # it was changed, or somebody else has it
+                self._held.move_to_end(oldest)
 
 
-def _note(held: Held) -> None:
-    """Note values that were read, and give up the oldest ones where they become too many."""
-    size = int(getattr(plain_values(held._data), "nbytes", 0))
-    _held[id(held)] = weakref.ref(held), size
-    total = sum(size for _, size in _held.values())
-    for key, (ref, size) in list(_held.items()):
-        if total <= _MOST_BYTES:
-            return
-        old = ref()
-        if old is held:
-            continue
-        if old is None or old._data is None or old.give_up():
-            del _held[key]
-            total -= size
+_memory = _Memory()
 
 
 def array_data(values: Any) -> Any:

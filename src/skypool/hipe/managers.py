@@ -19,7 +19,7 @@ from skypool.pool.ref import Ref
 if TYPE_CHECKING:
     from skypool.hipe.storage import ProductStorage
 
-__all__ = ["LocalStoreFactory", "PoolManager", "TemporalPool", "find_urn"]
+__all__ = ["LStoreMaintenanceUtil", "LocalStoreFactory", "PoolManager", "TemporalPool", "find_urn"]
 
 
 class TemporalPool:
@@ -138,6 +138,35 @@ class PoolManager:
     def isReadOnly(name: str) -> bool:
         """Say whether a pool is for reading only."""
         return PoolManager.getPool(name).readOnly
+
+
+class LStoreMaintenanceUtil:
+    """Upkeep of pools of this machine."""
+
+    @staticmethod
+    def getPoolSize(store: LocalStore) -> float:
+        """Return the bytes that a pool takes."""
+        return store.poolSize
+
+    @staticmethod
+    def getLockedPools() -> JavaList[str]:
+        """Return no names: locks are held only while something is written."""
+        return JavaList()
+
+    @staticmethod
+    def clearLocks(store: LocalStore | None = None) -> int:
+        """Return 0: locks of processes that ended are gone with them."""
+        return 0
+
+    @staticmethod
+    def clear(store: LocalStore) -> None:
+        """Remove everything from a pool."""
+        store.clear()
+
+    @staticmethod
+    def rebuildUrnMapping(store: LocalStore) -> None:
+        """Make the catalogue of a pool again."""
+        store.rebuildIndex()
 
 
 def known_pools() -> Iterator[ProductPool]:

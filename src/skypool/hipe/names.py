@@ -22,7 +22,7 @@ _NAMES = {
     "observations": "ObservationContext QualityContext",
     "refs": "ProductRef",
     "pools": "HttpClientPool LocalStore LocalStoreContext ProductPool",
-    "managers": "LocalStoreFactory PoolManager TemporalPool",
+    "managers": "LStoreMaintenanceUtil LocalStoreFactory PoolManager TemporalPool",
     "hsa": "HsaReadPool MyHSAConnection MyHSAPool",
     "storage": "ProductStorage StorageManager",
     "queries": "AttribQuery FullQuery JavaQuery MetaQuery Query StorageQuery",

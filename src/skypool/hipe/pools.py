@@ -179,6 +179,10 @@ class ProductPool(Bean):
         """Save a product and return its URN."""
         return Urn(self.storage.save(product, tag).urn)
 
+    def saveProductRef(self, ref: ProductRef) -> Urn:
+        """Save the product of a reference and return its URN."""
+        return self.saveProduct(ref.product)
+
     def save(self, product: Any, tag: str | None = None) -> ProductRef:
         """Save a product and return its reference."""
         return self.storage.save(product, tag)
@@ -231,6 +235,11 @@ class ProductPool(Bean):
     def getUrnObject(self, tag: str) -> Urn:
         """Return the URN of a tag."""
         return Urn(self.storage.getUrnFromTag(tag))
+
+    def removeUrn(self, urn: Any) -> None:
+        """Take all tags from a version."""
+        for tag in self.storage.getTags(urn):
+            self.storage.removeTag(tag)
 
     def getTagUrnMap(self) -> JavaMap[str]:
         """Return the URNs by tags."""

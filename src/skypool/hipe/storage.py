@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
+import tempfile
 from collections.abc import Iterable
 from typing import Any
 
@@ -119,6 +122,8 @@ class ProductStorage(Bean):
         """Save a product under a name in the pool; see `save`."""
         if isinstance(product, ProductRef):
             product = product.product
+        if hasattr(product, "read"):  # a stream, as createStream gives it
+            product = _read(product)
         if not isinstance(product, Product):
             raise UsageError(f"a {type(product).__name__} is no product")
         return self._transactions.save(self._to_change(), product, tag, name)
@@ -379,6 +384,17 @@ class ProductStorage(Bean):
         return f"ProductStorage([{', '.join(pool.id for pool in self._pools)}])"
 
     __repr__ = __str__
+
+
+def _read(stream: Any) -> Product:
+    """Return the product of a FITS file that is open for reading."""
+    from skypool.hipe.fits import simpleFitsReader
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, os.path.basename(str(getattr(stream, "name", "stream.fits"))))
+        with open(path, "wb") as out:
+            shutil.copyfileobj(stream, out)
+        return simpleFitsReader(path)  # type: ignore[no-any-return]
 
 
 def _tagged(pool: ProductPool, tag: str) -> Ref | None:
