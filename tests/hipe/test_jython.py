@@ -308,6 +308,13 @@ def test_what_is_not_there_may_be_imported_and_asked_for(run):
     )  # fmt: skip
 
 
+def test_a_name_that_looks_like_one_of_hipe_has_a_hint(tmp_path):
+    error = fails(tmp_path, "x = someRareTask(5)\n")
+    assert "NameError: name 'someRareTask' is not defined" in error.message
+    assert "someRareTask" in error.hint
+    assert fails(tmp_path, "print x\n").hint == ""
+
+
 def test_what_a_script_did_without_is_told(tmp_path):
     path = tmp_path / "s.py"
     path.write_text("try:\n    Display(5)\nexcept:\n    pass\nprint 'on'\n")

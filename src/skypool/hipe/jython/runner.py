@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 import traceback
 import types
@@ -18,6 +19,8 @@ from skypool.hipe.jython.session import Session
 __all__ = ["Outcome", "run_script"]
 
 
+# Names such as HIPE's tasks and classes have.
+_LIKE_HIPE = re.compile(r"^([a-z]+[A-Z]|[A-Z]\w)\w+$")
 # How many calls of a traceback are shown at each end.
 _SHOWN = 12
 
@@ -159,7 +162,19 @@ def _told(error: BaseException, session: Session, path: str) -> SkypoolError:
         lines[_SHOWN:-_SHOWN] = [f"  ... {len(lines) - 2 * _SHOWN} more calls\n"]
     words = "".join(traceback.format_exception_only(error)).strip()
     trace = "".join(lines)
-    return ScriptError(f"Traceback (most recent call last):\n{trace}{words}", file=file, line=line)
+    words = f"Traceback (most recent call last):\n{trace}{words}"
+    return ScriptError(words, file=file, line=line, hint=_hint(error))
+
+
+def _hint(error: BaseException) -> str:
+    """Say of a name that looks like one of HIPE's where to look."""
+    name = (isinstance(error, NameError) and error.name) or ""
+    if not _LIKE_HIPE.match(name):
+        return ""
+    return (
+        f"if {name} is of HIPE, skypool has it not; docs/hipe-scripts.md says what takes the place"
+        " of what"
+    )
 
 
 def _frames(error: BaseException, session: Session) -> list[tuple[str, int, str, str]]:
