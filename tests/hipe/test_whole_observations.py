@@ -50,7 +50,7 @@ def archive(
     tar = pack(folder, tmp_path / "sent.tar", "anonymous1647421891")
     with serving(Behaviour(table="instrument_oid\n2\n")) as found:
         place = Archive(f"{found.url}/hsa/data?", f"{found.url}/hsa/tap")
-        monkeypatch.setattr(Archive, "configured", classmethod(lambda cls: place))
+        monkeypatch.setattr(Archive, "configured", classmethod(lambda cls, *_: place))
         found.files[f"{OBSID} SPIRE ALL"] = tar.read_bytes()
         yield found, folder
 
