@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import skypool as sp
 from skypool import Pool
 from skypool.errors import (
     Conflict,
@@ -133,6 +134,21 @@ def test_a_context_refers_to_what_was_saved_last(store: ProductStorage) -> None:
     found = store.load(store.save(top).urn).product.refs["inner"].product.refs["a"]
     assert (found.version, found.product["data"].data[0]) == (1, 2.0)
     assert inner.version == 1
+
+
+def test_products_of_skypool_are_taken(store: ProductStorage) -> None:
+    ref = store.save(leaf())
+    core = ref.core.product
+    context = MapContext()
+    context.refs["same"], context.refs["ref"] = core, ref.core
+    context.refs["changed"] = core.replace(meta={"x": 1})
+    context.refs["new"] = sp.Product(description="new")
+    found = store.load(store.save(context).urn).product
+    assert found.refs["same"] == found.refs["ref"] == ref
+    assert [r.version for _, r in found.pairs()] == [0, 0, 1, 0]
+    assert found.refs["changed"].meta["x"].value == 1
+    assert store.save(core).version == 2
+    assert store.save(core.replace(meta={"x": 3})).version == 3
 
 
 def test_the_type_of_a_track_stays(store: ProductStorage) -> None:

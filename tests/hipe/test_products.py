@@ -292,6 +292,9 @@ def test_images() -> None:
     image.image[0, 0] = 5
     assert image.image.max() == image["image"].data[0, 0] == 5.0
     assert (image.image > 4)[0, 0]
+    assert np.mean(image.image) == np.mean(image["image"]) == image.image.mean()
+    assert list(np.max(image.image, axis=0)) == [5.0, 0.0, 0.0, 0.0]
+    assert np.nanmax(np.asarray(image.image)) == 5.0
     with pytest.raises(UsageError, match="no image"):
         SimpleImage().unit  # noqa: B018
 

@@ -24,41 +24,47 @@ class Reduced:
     def _reducible(self) -> Any:
         raise NotImplementedError
 
-    def max(self) -> Any:
-        """Return the largest value, NaN ignored."""
-        return self._reducible().max()
+    def _reduced(self, name: str, given: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        # What numpy's functions ask for beyond all values is numpy's work.
+        if not given and all(value is None for value in options.values()):
+            return getattr(self._reducible(), name)()
+        return getattr(np, name)(np.asarray(self), *given, **options)
 
-    def min(self) -> Any:
-        """Return the smallest value, NaN ignored."""
-        return self._reducible().min()
+    def max(self, *given: Any, **options: Any) -> Any:
+        """Return the largest value, NaN ignored; with an axis, or more, as numpy does."""
+        return self._reduced("max", given, options)
 
-    def mean(self) -> Any:
-        """Return the mean, NaN ignored."""
-        return self._reducible().mean()
+    def min(self, *given: Any, **options: Any) -> Any:
+        """Return the smallest value, NaN ignored; with an axis, or more, as numpy does."""
+        return self._reduced("min", given, options)
 
-    def median(self) -> Any:
-        """Return the median, NaN ignored."""
-        return self._reducible().median()
+    def mean(self, *given: Any, **options: Any) -> Any:
+        """Return the mean, NaN ignored; with an axis, or more, as numpy does."""
+        return self._reduced("mean", given, options)
 
-    def sum(self) -> Any:
-        """Return the sum, NaN ignored."""
-        return self._reducible().sum()
+    def median(self, *given: Any, **options: Any) -> Any:
+        """Return the median, NaN ignored; with an axis, or more, as numpy does."""
+        return self._reduced("median", given, options)
 
-    def std(self) -> Any:
-        """Return the standard deviation, NaN ignored."""
-        return self._reducible().std()
+    def sum(self, *given: Any, **options: Any) -> Any:
+        """Return the sum, NaN ignored; with an axis, or more, as numpy does."""
+        return self._reduced("sum", given, options)
+
+    def std(self, *given: Any, **options: Any) -> Any:
+        """Return the standard deviation, NaN ignored; with an axis, or more, as numpy does."""
+        return self._reduced("std", given, options)
 
     def count(self) -> int:
         """Return the number of values that are there, NaN left out."""
         return int(self._reducible().count())
 
-    def any(self) -> bool:
-        """Say whether one is true, or not 0."""
-        return bool(self._reducible().any())
+    def any(self, *given: Any, **options: Any) -> Any:
+        """Say whether one is true, or not 0; with an axis, or more, as numpy does."""
+        return self._reduced("any", given, options)
 
-    def all(self) -> bool:
-        """Say whether all are true, or not 0."""
-        return bool(self._reducible().all())
+    def all(self, *given: Any, **options: Any) -> Any:
+        """Say whether all are true, or not 0; with an axis, or more, as numpy does."""
+        return self._reduced("all", given, options)
 
 
 class ArrayDataset(Reduced, Dataset):

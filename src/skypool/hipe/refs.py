@@ -52,7 +52,11 @@ class ProductRef(Bean):
         elif isinstance(target, ExternalRef):
             self._pin = target
         elif isinstance(target, CoreProduct):
-            self._product = Product.of_core(target)
+            origin = target.origin if isinstance(target.origin, Ref) else None
+            self._places = Places(origin)
+            if not target.unchanged:
+                self._places.same.clear()
+            self._product = Product.of_core(target, self._places)
         else:
             raise UsageError(f"a {type(target).__name__} is no product")
 
@@ -97,8 +101,7 @@ class ProductRef(Bean):
 
     def newest(self) -> Ref | None:
         """Return the version that its product was loaded from or saved as last."""
-        places = self._places.same or self._places.tracks
-        return next(reversed(places.values()), None)
+        return next(reversed(self._places.same.values()), None)
 
     @property
     def saved(self) -> bool:

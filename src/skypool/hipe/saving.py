@@ -215,6 +215,6 @@ def changed(product: Product, pool: ProductPool | None = None) -> bool:
     """
     key = None if pool is None else pool.key
     tree = Tree(key)
-    if not tree.unchanged(product):
+    if not tree.unchanged(product) or not product._places.same:
         return True
     return pool is not None and key not in product._places.same

@@ -18,6 +18,7 @@ from skypool.hipe.pools import ProductPool
 from skypool.hipe.products import Product
 from skypool.hipe.refs import ProductRef
 from skypool.hipe.urn import Urn
+from skypool.model.product import Product as CoreProduct
 from skypool.pool.pool import Pool
 from skypool.pool.ref import Ref
 
@@ -120,6 +121,8 @@ class ProductStorage(Bean):
 
     def save_as(self, product: Any, tag: str | None = None, name: str | None = None) -> ProductRef:
         """Save a product under a name in the pool; see `save`."""
+        if isinstance(product, CoreProduct):
+            product = ProductRef(product)
         if isinstance(product, ProductRef):
             product = product.product
         if hasattr(product, "read"):  # a stream, as createStream gives it
