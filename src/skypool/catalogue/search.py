@@ -183,7 +183,8 @@ class _Search:
     ) -> Found:
         import numpy as np
 
-        from skypool.catalogue.search_arrays import ArraySearch, Candidates
+        from skypool.catalogue.search_arrays import ArraySearch
+        from skypool.catalogue.search_key_arrays import Candidates
 
         visible = columns.visible(self.at)
         asked = Candidates(visible.documents, visible.urns)
@@ -219,7 +220,8 @@ class _Search:
         import numpy as np
 
         from skypool.catalogue.columns import columns_of
-        from skypool.catalogue.search_arrays import ArraySearch, Candidates, is_of_documents
+        from skypool.catalogue.search_arrays import ArraySearch, is_of_documents
+        from skypool.catalogue.search_key_arrays import Candidates
 
         with columns_of(self.database).reading() as columns:
             search = ArraySearch(self.connection, columns, self.at)
