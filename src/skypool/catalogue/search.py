@@ -141,7 +141,8 @@ class _Search:
         documents, rest = Driver(self.connection, self.limits.driven).plan(conditions(tree))
         documents = self._scoped(documents)
         if documents is None:
-            return self._by_tables(None, [tree]) if self.scope.all_versions else self._all(rest)
+            by_tables = self.scope.all_versions or self._is_small()
+            return self._by_tables(None, [tree]) if by_tables else self._all(rest)
         from_arrays = self._many(documents, rest)
         if from_arrays is not None:
             return from_arrays
@@ -157,6 +158,13 @@ class _Search:
         if documents is None:
             return dict.fromkeys(listed, True)
         return {number: documents[number] for number in listed if number in documents}
+
+    def _is_small(self) -> bool:
+        """Tell whether tables answer as soon as numpy is loaded."""
+        if kept_columns(self.database) is not None:
+            return False
+        sql = "SELECT coalesce(sum(documents), 0) FROM runs"
+        return bool(self.connection.execute(sql).fetchone()[0] <= self.limits.driven)
 
     # -- arrays
 
