@@ -177,6 +177,10 @@ def test_metadata_change_in_place() -> None:
     copy = meta.copy()
     copy["a"].value = 9.0
     assert meta["a"].value == 3.0
+    frozen = MetaData(sp.MetaData({"b": 1})).frozen()
+    meta["b"] = frozen["b"]
+    meta["b"].value = 2
+    assert (meta.pop("b").value, frozen["b"].value) == (2, 1)
     assert meta.remove("a").value == 3.0
     assert meta.remove("a") is None
     assert meta.isEmpty()
@@ -282,6 +286,12 @@ def test_images() -> None:
     assert image.getIntensityWorldCoordinates(10.0, 0.1) == 4.0
     assert math.isnan(image.getIntensityWorldCoordinates(50.0, 0.1))
     assert image.wcs.crval1 == image.wcs.getCrval1() == 10.0
+    image.wcs.crval1 = 11.0
+    assert image.wcs.crval1 == image["coverage"].wcs.wcs.crval[0] == 11.0
+    image.wcs.setCrval1(10.0)
+    image.wcs.crota2 = 30.0
+    assert round(image.wcs.crota2, 9) == 30.0
+    image.wcs.crota2 = 0.0
     row, column = image.wcs.getPixelCoordinates(10.0, 0.2)
     assert (round(row), round(column)) == (2, 0)
     assert np.allclose(image.wcs.getWorldCoordinates(2, 0), [10.0, 0.2], atol=1e-3)

@@ -340,6 +340,19 @@ def test_local_names_of_functions_are_known(store: ProductStorage) -> None:
     assert found(store.select(AttribQuery(Product, "p", "helper(p.creator)"))) == ["me", "mixed"]
 
 
+changing = 5
+
+
+def test_names_count_as_they_are_when_it_is_asked(store: ProductStorage) -> None:
+    global changing
+    changing = 5
+    query = Query("width == changing")
+    assert found(store.select(query)) == ["scott"]
+    changing = 200
+    assert found(store.select(query)) == ["wide"]
+    assert found(query.match(store.select(StorageQuery.QUERY_ALL))) == ["wide"]
+
+
 def test_sub_classes_are_found(store: ProductStorage) -> None:
     class Special(SimpleImage):
         """Of the script."""

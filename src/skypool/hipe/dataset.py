@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from skypool.hipe.bean import Bean
-from skypool.hipe.parameters import MetaData
+from skypool.hipe.metadata import MetaData
 
 __all__ = ["Dataset", "Held", "array_data", "plain_values"]
 

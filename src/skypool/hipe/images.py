@@ -92,9 +92,9 @@ class SimpleImage(Product):
 
     @property
     def wcs(self) -> Wcs | None:
-        """A copy of the world coordinates; set it to change them."""
+        """The world coordinates; what is set in them changes those of the image."""
         found = self._pixels().wcs if "image" in self else self._wcs
-        return None if found is None else Wcs(found)
+        return None if found is None else Wcs.of(found, self)
 
     @wcs.setter
     def wcs(self, wcs: Any) -> None:

@@ -8,9 +8,10 @@ _NAMES = {
     "finetime": "FineTime",
     "urn": "Urn",
     "parameters": """
-        BooleanParameter DateParameter DoubleParameter LongParameter MetaData Parameter
+        BooleanParameter DateParameter DoubleParameter LongParameter Parameter
         StringParameter
     """,
+    "metadata": "MetaData",
     "arrays": "ArrayDataset",
     "tables": "Column TableDataset",
     "datasets": "CompositeDataset",

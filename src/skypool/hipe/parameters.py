@@ -1,33 +1,30 @@
-"""Metadata that change in place: the five sorts of parameters of HCSS."""
+"""The five sorts of parameters of HCSS, which change in place."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any, ClassVar
 
 from skypool.errors import UsageError
 from skypool.hipe.bean import Bean
-from skypool.hipe.containers import JavaMap
 from skypool.hipe.finetime import FineTime
-from skypool.model.metadata import MetaData as CoreMetaData
 from skypool.model.metadata import Parameter as CoreParameter
-from skypool.model.names import missing_name
 from skypool.model.units import unit_text
 
 __all__ = [
+    "FROZEN",
+    "FROZEN_HINT",
     "BooleanParameter",
     "DateParameter",
     "DoubleParameter",
     "LongParameter",
-    "MetaData",
     "Parameter",
     "StringParameter",
     "parameter_of",
 ]
 
-_FROZEN = "the metadata of a reference are those of the saved product, which do not change"
-_FROZEN_HINT = "change ref.product.meta, and save the product"
+FROZEN = "the metadata of a reference are those of the saved product, which do not change"
+FROZEN_HINT = "change ref.product.meta, and save the product"
 
 
 class Parameter(Bean):
@@ -69,7 +66,7 @@ class Parameter(Bean):
 
     def _check_free(self) -> None:
         if self._frozen:
-            raise UsageError(_FROZEN, hint=_FROZEN_HINT)
+            raise UsageError(FROZEN, hint=FROZEN_HINT)
 
     @classmethod
     def _refuse(cls, value: Any) -> UsageError:
@@ -288,131 +285,3 @@ def parameter_of(value: Any) -> Parameter:
         made._unit = value.unit
         return made
     return Parameter(value)
-
-
-class MetaData(JavaMap[Parameter]):
-    """Parameters by name, in their order; values alone are taken as well.
-
-    Parameters
-    ----------
-    given
-        The first ones.
-    """
-
-    def __init__(self, given: Mapping[str, Any] | Iterable[tuple[str, Any]] = ()) -> None:
-        if isinstance(given, CoreMetaData):
-            super().__init__((), parameter_of)
-            # They are wrapped when they are asked for: mostly, few of many are.
-            for name, parameter in given._values.items():
-                dict.__setitem__(self, name, parameter)
-        else:
-            super().__init__(given, parameter_of)
-
-    def __getitem__(self, name: Any) -> Parameter:
-        found: Any = super().__getitem__(name)
-        if isinstance(found, CoreParameter):
-            found = parameter_of(found)
-            found._frozen = self._check is not None
-            dict.__setitem__(self, name, found)
-        return found  # type: ignore[no-any-return]
-
-    def get(self, name: Any, default: Any = None) -> Any:
-        """Return a parameter, else *default*."""
-        if name not in self:
-            return default
-        return self[name]
-
-    def values(self) -> Any:
-        """Return the parameters, in their order."""
-        return [self[name] for name in self]
-
-    def items(self) -> Any:
-        """Return pairs of names and parameters, in their order."""
-        return [(name, self[name]) for name in self]
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Mapping):
-            return NotImplemented
-        return dict(self.items()) == dict(other.items())
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __missing__(self, name: str) -> Parameter:
-        raise missing_name("parameter", self, name)
-
-    def __setitem__(self, name: Any, value: Any) -> None:
-        if not isinstance(name, str) or not name:
-            raise UsageError(f"the name of a parameter is text, not {name!r}")
-        old = self.get(name)
-        if old is not None and not isinstance(value, Parameter | CoreParameter):
-            # A value alone keeps unit and description.
-            found = parameter_of(value)
-            found._description = old._description
-            found._unit = old._unit if isinstance(found, LongParameter | DoubleParameter) else ""
-            value = found
-        super().__setitem__(name, value)
-
-    def set(self, name: str, value: Any) -> None:
-        """Put a parameter in."""
-        self[name] = value
-
-    def frozen(self) -> MetaData:
-        """Return the metadata themselves, from now on as they are."""
-        for parameter in dict.values(self):
-            if isinstance(parameter, Parameter):
-                parameter._frozen = True
-        self._check = _refuse
-        return self
-
-    def _check_free(self) -> None:
-        if self._check is not None:
-            raise UsageError(_FROZEN, hint=_FROZEN_HINT)
-
-    def __delitem__(self, name: str) -> None:
-        self._check_free()
-        super().__delitem__(name)
-
-    def pop(self, name: str, *default: Any) -> Any:
-        """Take a parameter out and return it."""
-        self._check_free()
-        if name in self:
-            self[name]
-        return super().pop(name, *default)
-
-    def popitem(self) -> tuple[str, Parameter]:
-        """Take the last parameter out and return it with its name."""
-        if not self:
-            raise KeyError("there are no parameters")
-        name = list(self)[-1]
-        return name, self.pop(name)
-
-    def clear(self) -> None:
-        """Take all parameters out."""
-        self._check_free()
-        super().clear()
-
-    def copy(self) -> MetaData:
-        """Return metadata with parameters of their own."""
-        return MetaData((name, parameter.copy()) for name, parameter in self.items())
-
-    def to_core(self) -> CoreMetaData:
-        """Return the metadata as skypool keeps them."""
-        kept: dict[str, Any] = dict(dict.items(self))
-        for name, parameter in kept.items():
-            if not isinstance(parameter, CoreParameter):
-                kept[name] = parameter.to_core()
-        return CoreMetaData.of_parameters(kept)
-
-    def toString(self) -> str:
-        """Return all parameters as text."""
-        return str(self)
-
-    def __str__(self) -> str:
-        return "\n".join(f"{name} = {parameter}" for name, parameter in self.items())
-
-    def __repr__(self) -> str:
-        return f"MetaData({', '.join(f'{name}={p.value!r}' for name, p in self.items())})"
-
-
-def _refuse(_name: str, _value: Any) -> None:
-    raise UsageError(_FROZEN, hint=_FROZEN_HINT)

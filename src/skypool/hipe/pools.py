@@ -11,7 +11,7 @@ from skypool.errors import InvalidName, NotFound, ReadOnly
 from skypool.hipe.bean import Bean
 from skypool.hipe.classes import class_of_kind
 from skypool.hipe.containers import JavaList, JavaMap
-from skypool.hipe.parameters import MetaData
+from skypool.hipe.metadata import MetaData
 from skypool.hipe.refs import ProductRef
 from skypool.hipe.urn import Urn
 from skypool.pool.pool import Pool

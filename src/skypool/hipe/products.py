@@ -11,7 +11,8 @@ from skypool.hipe.bean import Bean
 from skypool.hipe.containers import JavaList
 from skypool.hipe.datasets import DatasetMap
 from skypool.hipe.finetime import FineTime
-from skypool.hipe.parameters import DateParameter, MetaData, StringParameter
+from skypool.hipe.metadata import MetaData
+from skypool.hipe.parameters import DateParameter, StringParameter
 from skypool.hipe.places import Places
 from skypool.model.composite import Datasets
 from skypool.model.metadata import MetaData as CoreMetaData
@@ -123,7 +124,7 @@ class Product(Bean):
     def _parameter(self, name: str) -> Any:
         """Return a parameter to be looked at, without taking all of them into memory."""
         if self._meta is None and self._core is not None:
-            return dict.get(self._core.meta._values, name)
+            return self._core.meta[name] if name in list(self._core.meta) else None
         return self.meta.get(name)
 
     @property
@@ -274,7 +275,8 @@ class Product(Bean):
         if self._meta is None:
             return CoreMetaData() if core is None else core
         made: CoreMetaData = self._meta.to_core()
-        return core if core is not None and list(core.items()) == list(made.items()) else made
+        same = made is core or (core is not None and list(core.items()) == list(made.items()))
+        return core if core is not None and same else made
 
     def to_core(self) -> CoreProduct:
         """Return the product as one of skypool, with all products below it."""

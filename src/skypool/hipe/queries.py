@@ -86,8 +86,13 @@ class StorageQuery(Bean):
         self._names = Names(callers_names())
         tree = ast.Constant(True) if callable(where) else self._tree(self._where)
         self._evaluator = Evaluator(tree, variable, self._names)
-        self._terms = Terms(tree, variable, self._evaluator)
         _check_names(tree, variable, self._names)
+        self._clause = tree
+        self._look()
+
+    def _look(self) -> None:
+        """Take the values that the names of the script have now."""
+        self._terms = Terms(self._clause, self._variable, self._evaluator)
 
     def _tree(self, where: str) -> ast.expr:
         return parsed(where)
@@ -140,6 +145,7 @@ class StorageQuery(Bean):
         previous
             An earlier result to look in.
         """
+        self._look()
         if previous is not None:
             return self._among((ref_of(item) for item in previous), storage)
         return self._chosen(
@@ -157,6 +163,7 @@ class StorageQuery(Bean):
             return self.select(target, previous)
         if isinstance(target, Context):
             target = target.getAllRefs(True, True)
+        self._look()
         found = self._among((ref_of(item) for item in target), None)
         if previous is None:
             return found

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from skypool.errors import NotFound, UsageError
 from skypool.hipe.bean import Bean
 from skypool.hipe.containers import JavaList
-from skypool.hipe.parameters import MetaData
+from skypool.hipe.metadata import MetaData
 from skypool.hipe.places import Places
 from skypool.hipe.products import Product
 from skypool.model.product import Product as CoreProduct

@@ -25,6 +25,7 @@ def _axis(name: str, field: str, place: int) -> Any:
             raise UsageError(f"there is no axis {place + 1}; there are {len(values)}")
         values[place] = value
         setattr(self._wcs.wcs, field, values)
+        self._tell()
 
     return property(get, put, doc=f"The keyword `{name.upper()}`.")
 
@@ -44,6 +45,8 @@ class Wcs(Bean):
         `crpix1`, `crval1`, `cdelt1`, `ctype1`, `cunit1`, ..., `crota2`, `equinox`.
     """
 
+    _owner: Any = None
+
     def __init__(self, wcs: WCS | None = None, **keys: Any) -> None:
         from astropy import wcs as astropy_wcs
 
@@ -52,10 +55,21 @@ class Wcs(Bean):
         for key, value in keys.items():
             setattr(self, key, value)
 
+    @classmethod
+    def of(cls, wcs: WCS, owner: Any) -> Wcs:
+        """Return the world coordinates of an image; what is set changes those of the image."""
+        made = cls(wcs)
+        made._owner = owner
+        return made
+
+    def _tell(self) -> None:
+        if self._owner is not None:
+            self._owner.wcs = self
+
     @property
     def astropy(self) -> WCS:
-        """The same, as `astropy.wcs.WCS`."""
-        return self._wcs
+        """A copy of it, as `astropy.wcs.WCS`."""
+        return self._wcs.deepcopy()
 
     @property
     def crota2(self) -> float:
@@ -63,7 +77,8 @@ class Wcs(Bean):
         from math import atan2, degrees
 
         matrix = self._wcs.pixel_scale_matrix
-        return degrees(atan2(matrix[1, 0], matrix[1, 1]))
+        sign = -1 if self.cdelt2 < 0 else 1
+        return degrees(atan2(-sign * matrix[0, 1], sign * matrix[1, 1]))
 
     @crota2.setter
     def crota2(self, angle: float) -> None:
@@ -72,6 +87,7 @@ class Wcs(Bean):
         cosine, sine = cos(radians(angle)), sin(radians(angle))
         ratio = self.cdelt2 / self.cdelt1
         self._wcs.wcs.pc = [[cosine, -sine * ratio], [sine / ratio, cosine]]
+        self._tell()
 
     @property
     def equinox(self) -> float:
@@ -81,6 +97,7 @@ class Wcs(Bean):
     @equinox.setter
     def equinox(self, year: float) -> None:
         self._wcs.wcs.equinox = float(year)
+        self._tell()
 
     def getWorldCoordinates(self, row: float, column: float) -> list[float]:
         """Return right ascension and declination of a pixel, in degrees, ICRS."""

@@ -99,7 +99,7 @@ def tag_products(pool: Pool, root: Ref, new: Iterable[Ref]) -> None:
 
 def bridges(product: Any) -> list[tuple[str, str]]:
     """Return roles and URNs of the references that a context of HIPE holds as a table."""
-    inner = dict.get(product.datasets._values, "context")
+    inner = product.datasets["context"] if "context" in list(product.datasets) else None
     table = inner["bridges"] if isinstance(inner, Composite) and "bridges" in inner else None
     if not isinstance(table, Table) or "urn" not in table.colnames:
         return []
