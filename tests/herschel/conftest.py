@@ -17,7 +17,7 @@ def pool(tmp_path: Path) -> Iterator[sp.Pool]:
         yield made
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def content() -> Callable[[Path], dict[str, str]]:
     """Give the files below a folder, with a digest of each; empty folders end in a slash."""
 

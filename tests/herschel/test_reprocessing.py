@@ -87,6 +87,15 @@ def test_back_and_forth(pool: sp.Pool, tmp_path: Path) -> None:
     assert len([name for name in pool.ls() if "/level2/HPPPMAPB/" in name.name]) == 1
 
 
+def test_observations_in_a_folder_go_on_too(pool: sp.Pool, tmp_path: Path) -> None:
+    for turn, change in enumerate((lambda sample: sample, again)):
+        for name in ("pacs-map", "pacs-line"):
+            download(tmp_path / str(turn) / "data", change(SAMPLES[name]), levels=("level2",))
+        pool.add(tmp_path / str(turn) / "data")
+    for path in ("data/1342237160/level2/HPPPMAPB", "data/1342223728/level2/HPS3DB/1"):
+        assert pool[path].version == 1
+
+
 def test_a_clone_gets_it_all(pool: sp.Pool, tmp_path: Path, content: Content) -> None:
     """Versions that came with other names, and places of files, go with a clone."""
     sample = SAMPLES["pacs-map"]

@@ -6,7 +6,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -179,7 +179,7 @@ class Adder:
                 self._session.catalogue,
                 name,
                 versions,
-                files=[v for v in versions if v.origin] if found.name else (),
+                files=_below(versions, name, found.place.observations()),
                 unread=unread_names(name, self._unread[unread:]),
                 removed=self.report.removed,
                 kept=kept,
@@ -376,6 +376,14 @@ class Adder:
                     "adding", self._done[0], self._todo[0], self._done[1], self._todo[1], node.path
                 )
             )
+
+
+def _below(
+    versions: Sequence[DraftVersion], root: str, places: Iterable[Place]
+) -> list[DraftVersion]:
+    """Return the files of observations."""
+    starts = tuple(f"{root}/{place.name}/" if place.name else f"{root}/" for place in places)
+    return [v for v in versions if v.origin and v.name and v.name.startswith(starts)]
 
 
 def _files(node: Node) -> Iterator[FileNode]:

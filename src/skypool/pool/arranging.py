@@ -87,6 +87,15 @@ class Place:
     children: list[Child] = field(default_factory=list)
     observation: bool = False
 
+    def observations(self) -> Iterator[Place]:
+        """Return the observations that it is, or has below."""
+        if self.observation:
+            yield self
+            return
+        for child in self.children:
+            if isinstance(child.what, Place):
+                yield from child.what.observations()
+
 
 @dataclass(slots=True)
 class Arrangement:
@@ -158,7 +167,8 @@ class _Work:
         certain = folder.archive or _DOWNLOAD.match(folder.name) or beside
         if not certain and not any(is_named_like_one(child.name) for child in folder.children):
             return None
-        alone = len(folder.children) == 1
+        # The single folders at the top of an archive have no meaning, as for all archives.
+        alone = bool(folder.archive) and len(folder.children) == 1
         return self.observation(inner[0], name, around=None if alone else folder)
 
     # -- observations
