@@ -406,10 +406,14 @@ def _told(commit: Any, saved: Any = ()) -> dict[str, Any]:
     }
 
 
+# Pieces of work that a worker does however slow the machine is.
+_LEAST = 20
+
+
 def until(seconds: float) -> Callable[[int], bool]:
-    """Return what lets a worker go on for some seconds."""
+    """Return what lets a worker go on for some seconds, longer where it has hardly begun."""
     end = time.monotonic() + seconds
-    return lambda count: time.monotonic() < end
+    return lambda count: count < _LEAST or time.monotonic() < end
 
 
 def open_pool(path: str | os.PathLike[str], author: str) -> Callable[[], sp.Pool]:
