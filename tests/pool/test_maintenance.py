@@ -639,16 +639,16 @@ def test_writer_whose_chunk_gc_took_writes_it_again(
     file = tmp_path / "data.bin"
     file.write_bytes(noise(205, 100_000))
     session = writing.view.session
-    real = session.publish
+    real = session.catalogue.publish
     tries = []
 
-    def slow(draft, writer, documents=()):
-        tries.append(len(writer.reused))
+    def slow(draft, places, documents, reused, noted=None):
+        tries.append(len(reused))
         if len(tries) == 1:
             assert collecting.gc(grace=0).reclaimed > 900_000
-        return real(draft, writer, documents)
+        return real(draft, places, documents, reused, noted)
 
-    monkeypatch.setattr(session, "publish", slow)
+    monkeypatch.setattr(session.catalogue, "publish", slow)
     session.store.candidates = lambda: ()
     writing.add(file, name="late")
     assert len(tries) == 2
