@@ -78,6 +78,15 @@ class NameMap(Immutable, Mapping[str, T]):
             raise missing_name(self._what, self._values, name)
         return self._values[found]
 
+    # Those of `Mapping` ask for the value: a name that is not there would be told with near ones.
+    def __contains__(self, name: object) -> bool:
+        return find_name(self._values, name) is not None
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the value of a name, or *default* where it is not there."""
+        found = find_name(self._values, name)
+        return default if found is None else self[found]
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
 

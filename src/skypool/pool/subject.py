@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from skypool.pool.ref import Ref
@@ -70,9 +71,9 @@ class ProductSubject:
         """Its core attributes."""
         return self._ref.attributes
 
-    @property
+    @cached_property
     def datasets(self) -> Mapping[str, Any]:
-        """Lazy datasets."""
+        """Lazy datasets; each condition of a query asks for them."""
         return self._ref.product.datasets
 
     def parents(self) -> Iterable[ProductSubject]:
