@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,15 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     monkeypatch.setenv("SKYPOOL_CONFIG", str(home / "config"))
     monkeypatch.delenv("SKYPOOL", raising=False)
     monkeypatch.setenv("SKYPOOL_AUTHOR", "tester")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def tidy() -> Iterator[None]:
+    """Close what tests leave open, and let the collector run as often as before."""
+    thresholds = gc.get_threshold()
+    yield
+    gc.set_threshold(*thresholds)
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

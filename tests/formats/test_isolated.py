@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,3 +112,24 @@ def test_after_a_fork_each_process_has_its_own(hdf5: bytes) -> None:
     os.close(writing)
     assert answer == b"\0"
     assert imported(hdf5, "a.h5")[0].reason is None
+
+
+def test_it_works_beside_a_thousand_open_files(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 2000:
+        pytest.skip("this account may not open so many files")
+    with h5py.File(tmp_path / "small.h5", "w") as file:
+        file["image"] = [[1.0, 2.0]]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (2000, hard))
+    opened = []
+    try:
+        opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+        found = isolated.describe_isolated(
+            "hdf5", MemorySource((tmp_path / "small.h5").read_bytes()), "h5"
+        )
+    finally:
+        for number in opened:
+            os.close(number)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert [name for name, _ in found.datasets] == ["image"]

@@ -69,8 +69,11 @@ def _receive(pipe: IO[bytes], timeout: float) -> tuple[bytes, bytes]:
 
 def _exactly(pipe: IO[bytes], length: int, timeout: float) -> bytes:
     parts = []
+    # Not `select`: that refuses files whose number is above 1023.
+    waiting = select.poll()
+    waiting.register(pipe, select.POLLIN)
     while length:
-        if not select.select([pipe], [], [], timeout)[0]:
+        if not waiting.poll(timeout * 1000):
             raise _Gone
         data = os.read(pipe.fileno(), min(length, 1024**2))
         if not data:
