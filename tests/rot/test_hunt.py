@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -228,3 +230,14 @@ def test_opening_for_writing_recovers_or_says_why(
                     assert pool["new"].urn == saved
                     assert pool["new"].meta["seed"].value == 77
         shutil.rmtree(copy.path)
+
+
+def test_rows_of_other_tables_are_no_places(tmp_path: Path) -> None:
+    with sp.Pool(tmp_path / "pool") as pool:
+        pool.save(sp.Product(meta={"a": 1}), name="x")
+    with closing(sqlite3.connect(tmp_path / "pool/catalogue.sqlite")) as catalogue, catalogue:
+        catalogue.execute("UPDATE packs SET name = 11")
+    with sp.Pool(tmp_path / "pool", "r") as pool:
+        with pytest.raises(Damaged, match="where a chunk is"):
+            _ = pool["x"].meta
+        assert not pool.verify().ok

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Sequence
 from skypool.catalogue.batches import insert_many
 from skypool.catalogue.database import Database
 from skypool.catalogue.interface import ChunkPlace, ChunksGone
+from skypool.errors import Damaged
 
-__all__ = ["ALONE", "BAD", "CONDEMNED", "ChunkIndex", "chunk_key"]
+__all__ = ["ALONE", "BAD", "CONDEMNED", "ChunkIndex", "chunk_key", "place_of"]
 
 # What stands for "not in a block" in a primary key, which cannot hold NULL.
 ALONE = -1
@@ -56,7 +57,7 @@ class ChunkIndex:
             f" JOIN packs p ON p.id = c.pack WHERE c.key = ? ORDER BY c.condemned = {BAD}",
             (key,),
         )
-        return [_place(row) for row in rows]
+        return [place_of(row) for row in rows]
 
     def places_of_many(self, digests: Sequence[bytes]) -> dict[bytes, list[ChunkPlace]]:
         """Return the places that may hold each of some chunks; those without any are left out."""
@@ -73,7 +74,7 @@ class ChunkIndex:
                 part,
             )
             for key, *place in rows:
-                found.setdefault(keys[key], []).append(_place(place))
+                found.setdefault(keys[key], []).append(place_of(place))
         return found
 
     def known(self, digests: Sequence[bytes]) -> set[bytes]:
@@ -93,7 +94,7 @@ class ChunkIndex:
                 digest = by_key[key]
                 if digest in found:
                     continue
-                if self.confirm is None or self.confirm(_place(place), digest):
+                if self.confirm is None or self.confirm(place_of(place), digest):
                     found.add(digest)
         return found
 
@@ -228,6 +229,20 @@ class ChunkIndex:
         return all(digest in found for digest in digests)
 
 
-def _place(row: Sequence[object]) -> ChunkPlace:
-    pack, offset, stored, member, length = row
+def place_of(row: Sequence[object]) -> ChunkPlace:
+    """Return the place that a row says: name of the pack, offset, stored, member, length.
+
+    Raises
+    ------
+    Damaged
+        If it says none.
+    """
+    pack, *numbers = row
+    # Where blocks of the file changed places, rows of other tables stand here.
+    if not isinstance(pack, bytes) or not all(isinstance(number, int) for number in numbers):
+        raise Damaged(
+            "the catalogue is damaged: where a chunk is, is no place",
+            hint="`skypool reindex` rebuilds it from the packs and the log; nothing is lost",
+        )
+    offset, stored, member, length = numbers
     return ChunkPlace(pack, offset, stored, None if member == ALONE else member, length)  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from skypool.catalogue.beside import TablesBeside
-from skypool.catalogue.chunks import ALONE, BAD, chunk_key
+from skypool.catalogue.chunks import ALONE, BAD, chunk_key, place_of
 from skypool.catalogue.database import Database, explained
 from skypool.catalogue.interface import ChunkPlace
 from skypool.catalogue.purging import DOOMED, RemovedVersions
@@ -222,9 +222,8 @@ class Marks(TablesBeside):
                 " OR EXISTS (SELECT 1 FROM chunks o WHERE o.key = c.key"
                 f" AND o.condemned != {BAD}))) ORDER BY p.name, c.offset"
             )
-            for key, name, offset, stored, member, length in cursor:
-                at = ChunkPlace(name, offset, stored, None if member == ALONE else member, length)
-                yield PlacedRow(key, at)
+            for key, *place in cursor:
+                yield PlacedRow(key, place_of(place))
 
     def all_marked(self, pack: int, start: int, end: int) -> bool | None:
         """Return whether all chunks in bytes of a pack are marked; None if no row has any."""

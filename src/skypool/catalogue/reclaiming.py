@@ -14,7 +14,7 @@ from typing import NamedTuple
 from skypool.catalogue.applying import set_state, state
 from skypool.catalogue.attributes import delete_attributes
 from skypool.catalogue.checks import CRC_OF_BARE, NAME, REF, TAG, VERSION, sure
-from skypool.catalogue.chunks import ALONE, BAD, CONDEMNED, ChunkIndex, chunk_key
+from skypool.catalogue.chunks import ALONE, BAD, CONDEMNED, ChunkIndex, chunk_key, place_of
 from skypool.catalogue.collecting import Marks, PlacedRow
 from skypool.catalogue.coverages import delete_coverages
 from skypool.catalogue.database import Database, explained
@@ -165,7 +165,7 @@ class Reclaim(Marks):
             f" WHERE o.key = c.key AND o.condemned != {BAD})) ORDER BY m.offset, m.member",
             part,
         )
-        return {PlacedRow(row[0], _place(row[1:6])): bool(row[6]) for row in rows}
+        return {PlacedRow(row[0], place_of(row[1:6])): bool(row[6]) for row in rows}
 
     def others(self, row: PlacedRow) -> list[ChunkPlace]:
         """Return the places outside its pack that a chunk can be read from."""
@@ -174,7 +174,7 @@ class Reclaim(Marks):
             " JOIN packs p ON p.id = c.pack WHERE c.key = ? AND p.name != ? AND NOT c.condemned",
             (row.key, row.place.pack),
         )
-        return [_place(found) for found in rows]
+        return [place_of(found) for found in rows]
 
     def replace(
         self,
@@ -364,8 +364,3 @@ class Reclaim(Marks):
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-
-
-def _place(row: tuple[object, ...]) -> ChunkPlace:
-    pack, offset, stored, member, length = row
-    return ChunkPlace(pack, offset, stored, None if member == ALONE else member, length)  # type: ignore[arg-type]

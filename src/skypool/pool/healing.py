@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from skypool.catalogue.chunks import ALONE, BAD, ChunkIndex, chunk_key
+from skypool.catalogue.chunks import BAD, ChunkIndex, chunk_key, place_of
 from skypool.catalogue.collecting import PlacedRow
 from skypool.catalogue.interface import ChunkPlace, Draft
 from skypool.errors import Damaged, NotFound, SkypoolError, UsageError
@@ -236,9 +236,8 @@ class _Repair:
             (pack,),
         )
         rows = []
-        for key, offset, stored, member, length, condemned in found:
-            at = ChunkPlace(pack, offset, stored, None if member == ALONE else member, length)
-            rows.append((PlacedRow(key, at), condemned == BAD))
+        for key, *place, condemned in found:
+            rows.append((PlacedRow(key, place_of((pack, *place))), condemned == BAD))
         return rows
 
 
