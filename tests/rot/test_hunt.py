@@ -241,3 +241,15 @@ def test_rows_of_other_tables_are_no_places(tmp_path: Path) -> None:
         with pytest.raises(Damaged, match="where a chunk is"):
             _ = pool["x"].meta
         assert not pool.verify().ok
+
+
+def test_an_end_of_the_log_that_is_no_place(tmp_path: Path) -> None:
+    with sp.Pool(tmp_path / "pool") as pool:
+        pool.save(sp.Product(meta={"a": 1}), name="x")
+    with closing(sqlite3.connect(tmp_path / "pool/catalogue.sqlite")) as catalogue, catalogue:
+        catalogue.execute("UPDATE state SET value = 'T' WHERE key = 'log_number'")
+    with pytest.raises(Damaged, match="where the log ends"):
+        sp.Pool(tmp_path / "pool", "r")
+    with sp.Pool(tmp_path / "pool") as pool:  # rebuilt
+        assert pool["x"].meta["a"].value == 1
+        assert pool.verify().ok

@@ -41,7 +41,14 @@ def log_position(catalogue: SqliteCatalogue) -> LogPosition:
     """Return the end of the log as the catalogue last noted it."""
     # By one question: another process may note a later position between two.
     found = catalogue.states("log_number", "log_offset", "log_previous")
-    return LogPosition(*found) if None not in found else START
+    if None in found:
+        return START
+    if [type(value) for value in found] != [int, int, bytes]:
+        raise Damaged(
+            "the catalogue is damaged: where the log ends is no place",
+            hint="`skypool reindex` rebuilds it from the packs and the log; nothing is lost",
+        )
+    return LogPosition(*found)
 
 
 def noted_position(position: LogPosition) -> dict[str, int | bytes]:
