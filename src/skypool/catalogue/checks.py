@@ -1,7 +1,7 @@
 """Check sums of rows: a value that changed in the file of the catalogue is noticed when read.
 
 SQLite keeps none, and gives out whatever its file holds. The rows that say what is called how,
-and what a version is, carry the CRC-32 of their values (docs/design/009-rot.md). Places of
+and what a version is, carry the CRC-32 of their values (docs/design/014-rot.md). Places of
 chunks need none, since chunks are checked by their digests.
 """
 

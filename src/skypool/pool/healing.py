@@ -1,6 +1,6 @@
 """Repair: what is damaged or missing is taken from other places, checked, and made durable.
 
-The order matters (docs/design/009-rot.md): first the log, from which the catalogue can be made;
+The order matters (docs/design/014-rot.md): first the log, from which the catalogue can be made;
 then the catalogue; then chunks, document by document as they become readable; at the end packs
 that still hold damaged bytes are given up for good copies of all else that they hold.
 """

@@ -1,6 +1,6 @@
 """Writing a damaged log again: from its good records, other copies of it, and the catalogue.
 
-Every record that is taken must mean what the catalogue says (docs/design/009-rot.md). The
+Every record that is taken must mean what the catalogue says (docs/design/014-rot.md). The
 exclusive pool lock keeps committers out; the new epoch tells them afterwards that the place of
 the log's end, which they remember, is another one.
 """
