@@ -241,7 +241,8 @@ def test_in_a_process_that_is_interrupted(
     server.cuts, server.stall = [300_000], threading.Event()
     with subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, text=True) as process:
         parts = (tmp_path_of_cache() / "downloads").glob("*/part")
-        while not any(part.stat().st_size for part in parts):
+        # Enough that something of it can be asked for again and compared.
+        while not any(part.stat().st_size >= 200_000 for part in parts):
             parts = (tmp_path_of_cache() / "downloads").glob("*/part")
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
