@@ -13,7 +13,7 @@ from skypool.hipe.dataset import Dataset, Held, array_data
 from skypool.model.arrays import Array
 from skypool.model.units import unit_text
 
-__all__ = ["ArrayDataset", "Reduced", "Values"]
+__all__ = ["ArrayDataset", "HeldValues", "Reduced", "Values"]
 
 
 class Reduced:
@@ -67,7 +67,74 @@ class Reduced:
         return self._reduced("all", given, options)
 
 
-class ArrayDataset(Reduced, Dataset):
+class HeldValues(Reduced):
+    """Values with a unit, read when they are asked for and changed in place."""
+
+    _held: Held
+    _unit: str
+
+    def _live(self) -> Any:
+        """Return what has shape and type, without reading."""
+        raise NotImplementedError
+
+    @property
+    def data(self) -> Any:
+        """The values, which may be changed in place."""
+        return self._held.get()
+
+    @data.setter
+    def data(self, values: Any) -> None:
+        self._held.put(values)
+
+    @property
+    def unit(self) -> str | None:
+        """The unit as text; None where there is none."""
+        return self._unit or None
+
+    @unit.setter
+    def unit(self, unit: Any) -> None:
+        self._unit = unit_text(unit, dimensionless="1")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of the axes, slowest first; of a column the rows come first."""
+        return tuple(self._live().shape)
+
+    @property
+    def dimensions(self) -> list[int]:
+        """Length of the axes, as `shape` has it."""
+        return list(self.shape)
+
+    @property
+    def rank(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def dtype(self) -> Any:
+        """Type of the values, as numpy's."""
+        return self._live().dtype
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, place: Any) -> Any:
+        return self.data[place]
+
+    def __setitem__(self, place: Any, value: Any) -> None:
+        self.data[place] = value
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.data)
+
+    def __str__(self) -> str:
+        unit = f", unit={self._unit}" if self._unit else ""
+        return f"{type(self).__name__}({self.dtype.name}, dimensions={self.dimensions}{unit})"
+
+    __repr__ = __str__
+
+
+class ArrayDataset(HeldValues, Dataset):
     """Values with a unit.
 
     Parameters
@@ -99,27 +166,9 @@ class ArrayDataset(Reduced, Dataset):
         return made
 
     @property
-    def data(self) -> Any:
-        """The values, which may be changed in place."""
-        return self._held.get()
-
-    @data.setter
-    def data(self, values: Any) -> None:
-        self._held.put(values)
-
-    @property
     def values(self) -> Values:
         """The values, read only where that is needed."""
         return Values(self)
-
-    @property
-    def unit(self) -> str | None:
-        """The unit as text; None where there is none."""
-        return self._unit or None
-
-    @unit.setter
-    def unit(self, unit: Any) -> None:
-        self._unit = unit_text(unit, dimensionless="1")
 
     @property
     def wcs(self) -> Any:
@@ -131,26 +180,6 @@ class ArrayDataset(Reduced, Dataset):
     @wcs.setter
     def wcs(self, wcs: Any) -> None:
         self._wcs = wcs
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Length of the axes, slowest first."""
-        return tuple(self._live().shape)
-
-    @property
-    def dimensions(self) -> list[int]:
-        """Length of the axes, slowest first."""
-        return list(self.shape)
-
-    @property
-    def rank(self) -> int:
-        """Number of axes."""
-        return len(self.shape)
-
-    @property
-    def dtype(self) -> Any:
-        """Type of the values, as numpy's."""
-        return self._live().dtype
 
     @property
     def size(self) -> int:
@@ -188,18 +217,6 @@ class ArrayDataset(Reduced, Dataset):
         wcs = core.wcs_header or None if self._wcs is None else self._wcs
         return Array(values, self._unit, wcs, self._core_meta(), self._description)
 
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, place: Any) -> Any:
-        return self.data[place]
-
-    def __setitem__(self, place: Any, value: Any) -> None:
-        self.data[place] = value
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self.data)
-
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         # Read-only, so that what is changed is changed in `data`.
         values = self._held.plain().view()
@@ -207,12 +224,6 @@ class ArrayDataset(Reduced, Dataset):
             return np.array(values, dtype=dtype)
         values.flags.writeable = False
         return values
-
-    def __str__(self) -> str:
-        unit = f", unit={self._unit}" if self._unit else ""
-        return f"ArrayDataset({self.dtype.name}, dimensions={self.dimensions}{unit})"
-
-    __repr__ = __str__
 
 
 class Values(Reduced, Bean):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from skypool.errors import UsageError
-from skypool.hipe.arrays import Reduced
+from skypool.hipe.arrays import HeldValues
 from skypool.hipe.bean import Bean
 from skypool.hipe.containers import JavaList
 from skypool.hipe.dataset import Dataset, Held
@@ -23,7 +23,7 @@ from skypool.model.units import unit_text
 __all__ = ["Column", "TableDataset"]
 
 
-class Column(Reduced, Bean):
+class Column(HeldValues, Bean):
     """A column: values with unit and description.
 
     Parameters
@@ -55,24 +55,6 @@ class Column(Reduced, Bean):
         return made
 
     @property
-    def data(self) -> Any:
-        """The values, which may be changed in place."""
-        return self._held.get()
-
-    @data.setter
-    def data(self, values: Any) -> None:
-        self._held.put(values)
-
-    @property
-    def unit(self) -> str | None:
-        """The unit as text; None where there is none."""
-        return self._unit or None
-
-    @unit.setter
-    def unit(self, unit: Any) -> None:
-        self._unit = unit_text(unit, dimensionless="1")
-
-    @property
     def description(self) -> str:
         """What it is."""
         return self._description
@@ -80,26 +62,6 @@ class Column(Reduced, Bean):
     @description.setter
     def description(self, text: str) -> None:
         self._description = str(text or "")
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Rows, then the shape of a cell."""
-        return tuple(self._live().shape)
-
-    @property
-    def dimensions(self) -> list[int]:
-        """Rows, then the shape of a cell."""
-        return list(self.shape)
-
-    @property
-    def rank(self) -> int:
-        """Number of axes, the rows included."""
-        return len(self.shape)
-
-    @property
-    def dtype(self) -> Any:
-        """Type of the values, as numpy's."""
-        return self._live().dtype
 
     def _live(self) -> Any:
         if self._held.read or self._core is None:
@@ -138,18 +100,6 @@ class Column(Reduced, Bean):
         """Return a column of its own."""
         return Column(np.array(self._held.plain()), self.unit, self._description)
 
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, place: Any) -> Any:
-        return self.data[place]
-
-    def __setitem__(self, place: Any, value: Any) -> None:
-        self.data[place] = value
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self.data)
-
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         values = self._held.to_keep() if self._held.read else np.asarray(self._live())
         values = values.view()
@@ -157,12 +107,6 @@ class Column(Reduced, Bean):
             return np.array(values, dtype=dtype)
         values.flags.writeable = False
         return values
-
-    def __str__(self) -> str:
-        unit = f", unit={self._unit}" if self._unit else ""
-        return f"Column({self.dtype.name}, dimensions={self.dimensions}{unit})"
-
-    __repr__ = __str__
 
 
 class TableDataset(Dataset):
