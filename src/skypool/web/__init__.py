@@ -1,0 +1,1 @@
+"""The Product Browser: the page, its server, and its widget in notebooks."""
