@@ -1,0 +1,81 @@
+"""Means over blocks of pixels, of an image that comes in parts."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["BlockMeans", "Floats"]
+
+Floats: TypeAlias = npt.NDArray[np.float32]
+
+
+class BlockMeans:
+    """Means of the finite pixels of each block of an image.
+
+    Parameters
+    ----------
+    shape
+        Height and width of the image.
+    step
+        Height and width of a block.
+    """
+
+    def __init__(self, shape: tuple[int, int], step: tuple[int, int]) -> None:
+        self.step = step
+        self._width = shape[1]
+        # One line for each row of blocks, one column for each column of pixels: summing rows
+        # is several times faster than summing along them, so that comes last, and once.
+        lines = -(-shape[0] // step[0])
+        self._sums = np.zeros((lines, shape[1]), np.float64)
+        self._counts = np.zeros((lines, shape[1]), np.int32)
+
+    def add_rows(self, part: Any, top: int, left: int, every: tuple[int, int] = (1, 1)) -> None:
+        """Take in some rows of pixels.
+
+        Parameters
+        ----------
+        part
+            Pixels, of two axes.
+        top, left
+            Where the first of them is in the image.
+        every
+            How far they are apart.
+        """
+        if part.dtype.kind == "c":
+            part = np.abs(part)
+        stop = left + part.shape[1] * every[1]
+        columns = slice(left, min(stop, self._width), every[1])
+        height = self.step[0]
+        row = 0
+        while row < part.shape[0]:
+            line = (top + row * every[0]) // height
+            rows = min(part.shape[0] - row, -(-((line + 1) * height - top) // every[0]) - row)
+            self._add(part[row : row + rows], line, columns)
+            row += rows
+
+    def _add(self, rows: Any, line: int, columns: slice) -> None:
+        if rows.dtype.kind == "f":
+            wide = np.float64 if rows.dtype.itemsize > 4 else np.float32
+            with np.errstate(invalid="ignore", over="ignore"):
+                sums = np.add.reduce(rows, axis=0, dtype=wide)
+            if not np.isfinite(sums).all():
+                finite = np.isfinite(rows)
+                sums = np.add.reduce(np.where(finite, rows, 0), axis=0, dtype=np.float64)
+                self._sums[line, columns] += sums
+                self._counts[line, columns] += np.add.reduce(finite, axis=0, dtype=np.int32)
+                return
+        else:
+            sums = np.add.reduce(rows, axis=0, dtype=np.float64)
+        self._sums[line, columns] += sums
+        self._counts[line, columns] += rows.shape[0]
+
+    def values(self) -> Floats:
+        """Return the means; NaN for blocks without finite pixels."""
+        edges = np.arange(0, self._width, self.step[1])
+        sums = np.add.reduceat(self._sums, edges, axis=1)
+        counts = np.add.reduceat(self._counts, edges, axis=1)
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            return np.asarray(sums / counts, np.float32)
