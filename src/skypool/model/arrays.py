@@ -320,6 +320,11 @@ class Array(Immutable, Reducible):
         unit = f", unit={self.unit_text!r}" if self.unit_text else ""
         return f"Array(shape={self.shape}, dtype={self.dtype.name}{unit})"
 
+    def _repr_html_(self) -> str:
+        from skypool.model.display import array_html
+
+        return array_html(self)
+
 
 def _frozen(values: Any) -> Any:
     if isinstance(values, np.ndarray):

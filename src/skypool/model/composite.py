@@ -82,6 +82,16 @@ class Datasets(NameMap["Dataset"]):
         made._set(_values=merged(self._values, changes))
         return made
 
+    def _repr_html_(self) -> str:
+        from skypool.model.display import datasets_html
+
+        return datasets_html(self)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        from skypool.model.display import dataset_keys
+
+        return dataset_keys(self)
+
 
 class Composite(Datasets):
     """Immutable ordered mapping of named datasets, which is itself a dataset.

@@ -317,6 +317,11 @@ class MetaData(NameMap[Parameter]):
         inner = ", ".join(f"{name}={_shown(p.value)}" for name, p in self.items())
         return f"MetaData({inner})"
 
+    def _repr_html_(self) -> str:
+        from skypool.model.display import meta_html
+
+        return meta_html(self)
+
     def __str__(self) -> str:
         width = min(24, max((len(name) for name in self), default=0))
         lines = []

@@ -102,5 +102,10 @@ class NameMap(Immutable, Mapping[str, T]):
         """Return the values, in order."""
         return self._values.values()
 
+    def _ipython_key_completions_(self) -> list[str]:
+        from skypool.model.display import completions
+
+        return completions(self)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(self._values)})"

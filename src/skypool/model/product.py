@@ -343,6 +343,16 @@ class Product(Immutable):
             parts.append(f"refs: {_listed(self.refs)}")
         return f"<Product {', '.join(parts)}>"
 
+    def _repr_html_(self) -> str:
+        from skypool.model.display import product_html
+
+        return product_html(self)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        from skypool.model.display import dataset_keys
+
+        return dataset_keys(self.datasets)
+
     def __str__(self) -> str:
         lines = [repr(self)]
         lines += [f"  {name}: {dataset!r}" for name, dataset in self.datasets.items()]

@@ -146,7 +146,14 @@ class Refs(NameMap[Any]):
         return Refs(values)
 
     def __repr__(self) -> str:
-        return f"Refs({', '.join(self._values)})"
+        shown = list(self._values)
+        more = f", ... ({len(shown)})" if len(shown) > 12 else ""
+        return f"Refs({', '.join(shown[:12])}{more})"
+
+    def _repr_html_(self) -> str:
+        from skypool.model.display import refs_html
+
+        return refs_html(self)
 
 
 def _stem(role: str) -> str:

@@ -327,6 +327,16 @@ class Table(Immutable):
         more = f", ... ({len(self._names)})" if len(self._names) > 8 else ""
         return f"Table({len(self)} rows: {shown}{more})"
 
+    def _repr_html_(self) -> str:
+        from skypool.model.display import table_html
+
+        return table_html(self)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        from skypool.model.display import completions
+
+        return completions(self._names)
+
 
 def _cell(values: Ndarray, place: int) -> Any:
     return _frozen(values[place])

@@ -17,7 +17,9 @@ from skypool.pool.ref import Ref
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["DatasetChange", "Diff", "MetaChange", "RefChange", "compare"]
+__all__ = ["DatasetChange", "Diff", "MetaChange", "RefChange", "compare", "in_words"]
+
+_SHOWN = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +114,28 @@ class Diff:
         lines = [f"<Diff {_title(self.a)} -> {_title(self.b)}>"]
         if self.kind:
             lines.append(f"  kind: {self.kind[0]} -> {self.kind[1]}")
-        lines += [f"  {m.kind} {m.key}: {_shown(m.before)} -> {_shown(m.after)}" for m in self.meta]
-        lines += [f"  {d.kind} {d.name}: {_in_words(d)}" for d in self.datasets]
-        lines += [f"  {r.kind} reference {r.role}" for r in self.refs]
+        lines += [
+            f"  {m.kind} {m.key}: {_shown(m.before)} -> {_shown(m.after)}"
+            for m in self.meta[:_SHOWN]
+        ]
+        lines += [f"  {d.kind} {d.name}: {in_words(d)}" for d in self.datasets[:_SHOWN]]
+        lines += [f"  {r.kind} reference {r.role}" for r in self.refs[:_SHOWN]]
+        lists: dict[str, list[Any]] = {
+            "meta": self.meta,
+            "datasets": self.datasets,
+            "refs": self.refs,
+        }
+        lines += [
+            f"  ... and {len(changes) - _SHOWN} more in .{name}"
+            for name, changes in lists.items()
+            if len(changes) > _SHOWN
+        ]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        from skypool.pool.display import diff_html
+
+        return diff_html(self)
 
 
 def _title(ref: Ref) -> str:
@@ -126,7 +146,8 @@ def _shown(parameter: Any) -> str:
     return "-" if parameter is None else str(parameter)
 
 
-def _in_words(change: DatasetChange) -> str:
+def in_words(change: DatasetChange) -> str:
+    """Return what changed in a dataset."""
     parts = [change.what] if change.what else []
     if change.count:
         parts.append(f"{change.count} {change.unit}")

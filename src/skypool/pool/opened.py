@@ -136,6 +136,16 @@ class Opened:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _repr_html_(self) -> str:
+        from skypool.pool.display import pool_html
+
+        return pool_html(self)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        from skypool.pool.display import pool_keys
+
+        return pool_keys(self)
+
     def __repr__(self) -> str:
         at = f", as of commit {self._commit}" if self._commit is not None else ""
         return f"Pool({self.path!r}{at})"

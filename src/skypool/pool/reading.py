@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from skypool.errors import Ambiguous, NotFound, UsageError
 from skypool.model.product import Product
 from skypool.pool.history import Commit, commit_number
+from skypool.pool.listed import History
 from skypool.pool.ref import Ref
 from skypool.pool.resolve import resolve
 from skypool.pool.searching import Searching
@@ -155,12 +156,12 @@ class Reading(Searching):
         pool._commit = commit_number(view.identity, when)
         return pool
 
-    def history(self, ref: Any = None) -> list[Commit]:
+    def history(self, ref: Any = None) -> History:
         """Return the commits of the pool, or those that concern one product, newest first."""
         if not self.exists:
-            return []
+            return History()
         track = None if ref is None else self._ref(ref).track
-        return [Commit.of(row) for row in self.view.identity.commits(self.view.at, track)]
+        return History(map(Commit.of, self.view.identity.commits(self.view.at, track)))
 
     def diff(self, a: Any, b: Any) -> Diff:
         """Return what differs between two versions."""

@@ -17,6 +17,7 @@ from skypool.model.metadata import MetaData
 if TYPE_CHECKING:
     from skypool.model.product import Product
     from skypool.model.references import Refs
+    from skypool.pool.listed import Versions
     from skypool.pool.view import View
 
 __all__ = ["Ref", "seen"]
@@ -83,10 +84,12 @@ class Ref:
         return tuple(self._view.identity.tags(self._row.urn, self._view.at))
 
     @property
-    def versions(self) -> list[Ref]:
+    def versions(self) -> Versions:
         """All versions of the track, oldest first."""
+        from skypool.pool.listed import Versions
+
         rows = self._view.identity.track_versions(self._row.track, self._view.at)
-        return [Ref(self._view, row) for row in rows]
+        return Versions(Ref(self._view, row) for row in rows)
 
     @property
     def latest(self) -> Ref:
@@ -243,6 +246,16 @@ class Ref:
         if self.type and self.type != "Unknown":
             parts.append(self.type)
         return f"<Ref {', '.join(parts)}>"
+
+    def _repr_html_(self) -> str:
+        from skypool.pool.display import ref_html
+
+        return ref_html(self)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        from skypool.pool.display import ref_keys
+
+        return ref_keys(self)
 
 
 def seen(ref: Ref) -> Expectation:

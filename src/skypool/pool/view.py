@@ -36,7 +36,7 @@ class View:
     """
 
     def __init__(self, session: Session, commit: int | None = None) -> None:
-        self.session = session
+        self.session: Session = session
         self.pinned = commit
 
     @property

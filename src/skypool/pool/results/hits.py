@@ -320,6 +320,11 @@ class Hits(Sequence[Ref]):
             lines.append(f"  the function failed for {len(self.errors)}; see .errors")
         return "\n".join(lines)
 
+    def _repr_html_(self) -> str:
+        from skypool.pool.display import hits_html
+
+        return hits_html(self)
+
 
 def _identity(ref: Ref) -> tuple[bytes, int]:
     return ref.view.session.folder.key, ref.number

@@ -1,0 +1,95 @@
+"""Short looks at a catalogue: a few names, tags, references, commits, however many there are."""
+
+from __future__ import annotations
+
+from skypool.catalogue.applying import changes_of
+from skypool.catalogue.checks import COMMIT, NAME, REF, TAG, sure
+from skypool.catalogue.database import Database
+from skypool.catalogue.interface import CommitRow, RefRow
+from skypool.catalogue.text import from_database, to_database
+
+__all__ = ["count_products", "first_folders", "first_names", "first_refs", "first_tags", "newest"]
+
+_VISIBLE = "since <= ? AND until > ?"
+
+
+def count_products(database: Database, at: int) -> int:
+    """Return the number of visible products."""
+    ((products,),) = database.query(f"SELECT count(*) FROM names WHERE {_VISIBLE}", (at, at))
+    return int(products)
+
+
+def first_names(database: Database, at: int, limit: int) -> list[str]:
+    """Return the first names in alphabetical order."""
+    rows = database.query(
+        f"SELECT {sure(NAME, 'name')} FROM names n WHERE {_VISIBLE} ORDER BY n.name LIMIT ?",
+        (at, at, limit),
+    )
+    return [from_database(name) for (name,) in rows]
+
+
+def first_folders(database: Database, at: int, limit: int) -> list[str]:
+    """Return the first names and folders of the uppermost level.
+
+    What is below a folder is skipped, not read.
+    """
+    found: dict[str, None] = {}
+    question = (
+        f"SELECT {sure(NAME, 'name')} FROM names n WHERE n.name {{}} ? AND {_VISIBLE}"
+        " ORDER BY n.name LIMIT 1"
+    )
+    after, low = ">=", ""
+    for _ in range(2 * limit):
+        rows = database.query(question.format(after), (low, at, at))
+        if not rows or len(found) == limit:
+            break
+        name = from_database(rows[0][0])
+        folder, slash, _ = name.partition("/")
+        found[folder] = None
+        # The character after the slash.
+        after, low = (">=", to_database(folder) + "0") if slash else (">", to_database(name))
+    return list(found)
+
+
+def first_tags(database: Database, at: int, limit: int) -> list[str]:
+    """Return the first tags in alphabetical order."""
+    found: list[str] = []
+    low = ""
+    while len(found) < limit:
+        rows = database.query(
+            f"SELECT {sure(TAG, 'tag')} FROM tags t WHERE t.tag > ? AND {_VISIBLE}"
+            " ORDER BY t.tag LIMIT 1",
+            (low, at, at),
+        )
+        if not rows:
+            break
+        low = rows[0][0]
+        found.append(from_database(low))
+    return found
+
+
+def first_refs(database: Database, urn: int, limit: int) -> tuple[list[RefRow], int]:
+    """Return the first references of a version, and how many there are."""
+    rows = database.query(
+        f"SELECT {sure(REF, 'role')}, child, external FROM refs r WHERE parent = ?"
+        " ORDER BY position LIMIT ?",
+        (urn, limit),
+    )
+    ((count,),) = database.query("SELECT count(*) FROM refs WHERE parent = ?", (urn,))
+    return [
+        RefRow(from_database(role), child, external and from_database(external))
+        for role, child, external in rows
+    ], int(count)
+
+
+def newest(database: Database, at: int, limit: int) -> list[CommitRow]:
+    """Return the last commits up to *at*, newest first."""
+    rows = database.query(
+        f"SELECT {sure(COMMIT, 'number')}, time_us, author, message, changes FROM commits c"
+        " WHERE number <= ? ORDER BY number DESC LIMIT ?",
+        (at, limit),
+    )
+    return [
+        CommitRow(number, time, from_database(author), from_database(message), changes_of(changes))
+        for number, time, author, message, changes in rows
+    ]
