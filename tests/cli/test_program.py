@@ -35,7 +35,7 @@ def test_the_verbs_are_those_of_the_contract() -> None:
         "init add ls find show tree history diff tag untag mv rm restore export path cutout"
         " verify gc info reindex pools"
     )
-    later = "clone pull push hipe herschel"
+    later = "clone pull push hipe herschel undo trash"
     assert {*contract.split(), *later.split(), "completion", "help"} == set(NAMES)
 
 
@@ -185,6 +185,7 @@ def test_without_any_pool_reading_fails_with_10(
     for words in (
         ["ls"], ["find"], ["show", "x"], ["tree", "x"], ["history"], ["diff", "x", "y"],
         ["tag", "x", "y"], ["untag", "x", "y"], ["mv", "x", "y"], ["rm", "x"], ["restore", "x"],
+        ["undo", "1"], ["trash"],
         ["export", "x", "out"], ["path", "x"], ["cutout", "x", "1", "2", "3", "-o", "f"],
         ["verify"], ["gc"], ["info"], ["reindex"],
     ):  # fmt: skip

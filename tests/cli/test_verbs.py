@@ -487,6 +487,22 @@ def test_rm_and_restore(sky: Sky, pool: Path) -> None:
     sky("restore", "nothing", code=4)
 
 
+def test_undo_and_trash(sky: Sky, pool: Path) -> None:
+    before = sky("ls", "-q").out
+    sky("rm", "obs")
+    trash = sky("trash", "--json").json["trash"]
+    assert [entry["name"] for entry in trash][:2] == ["obs", "obs/level2"]
+    assert trash[0]["commit"] == 2
+    assert "obs/level2" in sky("trash").out
+    assert sky("undo", "2", "--json").json == {"undone": 2, "commit": 3}
+    assert sky("ls", "-q").out == before
+    assert sky("trash", "--json").json == {"trash": []}
+    assert "commit 3 undone by commit 4" in sky("undo", "3").out
+    assert sky("ls", "-q").out == ""
+    assert sky("undo", "2", "--json", code=5).json["error"]["code"] == "edit_conflict"
+    sky("undo", "99", code=4)
+
+
 def test_rm_spares_what_others_refer_to(sky: Sky, pool: Path) -> None:
     with Pool(pool) as opened:
         opened.save(Product(kind="MapContext", refs={"map": opened[PSW]}), name="survey")

@@ -14,7 +14,7 @@ import threading
 import time
 import urllib.parse
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from skypool.catalogue.checks import noticed_error, register, rotten_table
@@ -248,7 +248,9 @@ class Database:
                         connection.execute("ROLLBACK")
                     raise
 
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    def query(
+        self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
+    ) -> list[tuple[Any, ...]]:
         """Return all rows of a question."""
         with explained(self.path):
             return self.connection().execute(sql, parameters).fetchall()

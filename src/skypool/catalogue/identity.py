@@ -187,7 +187,7 @@ class Identity:
             " JOIN versions v ON v.track = n.track JOIN documents d ON d.id = v.document"
             " WHERE n.since <= :at AND n.until > :at AND v.since <= :at AND v.until > :at"
             f"{where} ORDER BY n.name",
-            {"at": at, **values},  # type: ignore[arg-type]
+            {"at": at, **values},
         )
         return [_version(row) for row in rows]
 
@@ -423,7 +423,7 @@ class Identity:
         return products, versions, size
 
     def _versions(self, where: str, at: int, **values: Any) -> list[VersionRow]:
-        rows = self._database.query(f"{_VERSION} {where}", {"at": at, **values})  # type: ignore[arg-type]
+        rows = self._database.query(f"{_VERSION} {where}", {"at": at, **values})
         return [_version(row) for row in rows]
 
 

@@ -47,6 +47,8 @@ VERBS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("mv", "tag", "Rename a product, or all below a folder."),
             ("rm", "tag", "Remove products from view."),
             ("restore", "tag", "Bring removed products back."),
+            ("undo", "tag", "Take a commit back, by a new one."),
+            ("trash", "tag", "List removed products that can be restored."),
         ),
     ),
     (

@@ -310,6 +310,22 @@ class Pool(InStep):
         assert row is not None
         return view.ref(row)
 
+    def undo(self, commit: int, message: str = "") -> int:
+        """Take a commit back by a new one, which can be undone as well; return its number.
+
+        Raises
+        ------
+        EditConflict
+            If what it changed was changed since; nothing is done then.
+        NameConflict
+            If a name that is wanted back was given to another product.
+        UsageError
+            If it changed nothing that can be changed back.
+        """
+        from skypool.pool.undoing import undo
+
+        return undo(self._changing(), commit, self._settings.author, message)
+
     # -- maintenance
 
     def gc(

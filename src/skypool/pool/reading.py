@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from skypool.pool.maintenance import PoolInfo, VerifyReport
     from skypool.pool.progress import OnProgress
     from skypool.pool.results.saved import SavedSearch
+    from skypool.pool.undoing import Trashed
 
 __all__ = ["Reading"]
 
@@ -162,6 +163,12 @@ class Reading(Searching):
             return History()
         track = None if ref is None else self._ref(ref).track
         return History(map(Commit.of, self.view.identity.commits(self.view.at, track)))
+
+    def trash(self) -> list[Trashed]:
+        """Return the removed products that can be restored, the last removed first."""
+        from skypool.pool.undoing import trash
+
+        return trash(self.view) if self.exists else []
 
     def diff(self, a: Any, b: Any) -> Diff:
         """Return what differs between two versions."""

@@ -1,4 +1,4 @@
-"""`tag`, `untag`, `mv`, `rm` and `restore`."""
+"""`tag`, `untag`, `mv`, `rm`, `restore`, `undo` and `trash`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,18 @@ import click
 
 from skypool.cli.pools import brief, full_name
 from skypool.cli.state import State
-from skypool.cli.text import plain, to_json
+from skypool.cli.text import Table, plain, time_text, to_json
 from skypool.cli.verb import REF, verb
 
-__all__ = ["mv_verb", "restore_verb", "rm_verb", "tag_verb", "untag_verb"]
+__all__ = [
+    "mv_verb",
+    "restore_verb",
+    "rm_verb",
+    "tag_verb",
+    "trash_verb",
+    "undo_verb",
+    "untag_verb",
+]
 
 
 def _say(state: State, facts: dict[str, Any], text: str) -> None:
@@ -127,3 +135,42 @@ def restore_verb(state: State, refs: tuple[str, ...]) -> None:
         return
     for ref in restored:
         click.echo(f"restored {plain(full_name(ref))}")
+
+
+@verb(
+    "undo",
+    examples=[
+        ("undo 41", "what commit 41 changed is as it was before"),
+        ("history -l 5", "the last commits"),
+    ],
+)
+@click.argument("commit", type=click.IntRange(min=1))
+@click.option("-m", "--message", default="", help="Message of the commit.")
+def undo_verb(state: State, commit: int, message: str) -> None:
+    """Take a commit back, by a new one that does the contrary.
+
+    Tags, names and removals are as before; what was added is removed, and where a
+    product got a version, the one before it is the newest again. It is refused
+    where somebody has changed since what it would change back.
+    """
+    made = state.open(write=True).undo(commit, message)
+    _say(state, {"undone": commit, "commit": made}, f"commit {commit} undone by commit {made}")
+
+
+@verb("trash", examples=[("trash", "what `restore` can bring back")])
+def trash_verb(state: State) -> None:
+    """List removed products that can be restored, the last removed first."""
+    found = state.open().trash()
+    if state.json:
+        entries = [
+            brief(item.ref)
+            | {"name": item.name, "commit": item.commit, "time": item.time, "author": item.author}
+            for item in found
+        ]
+        click.echo(to_json({"trash": entries}))
+        return
+    table = Table(["NAME", "REMOVED (UTC)", "AUTHOR", ">COMMIT"], flexible=0, colour=state.colour)
+    for line in table.lines(
+        [item.name, time_text(item.time), item.author, str(item.commit)] for item in found
+    ):
+        click.echo(line)
