@@ -5,6 +5,7 @@
 #   make campaign   the long runs that `make test` samples
 #   make kill       1,000 times kill -9 at random moments over mixed work, with a summary
 #   make bench      the benchmarks beside other programs, writes docs/benchmarks.md
+#   make frontend   builds the page of the Product Browser (needs Node 20.19 or newer)
 #   make docs       the documentation as a site, in build/docs/html
 #   make clean      removes the environment and everything that was made
 
@@ -17,7 +18,7 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 KILL_ARGS ?=
 
-.PHONY: help setup demo test lint format campaign kill bench docs clean
+.PHONY: help setup demo test lint format campaign kill bench frontend docs clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -56,6 +57,10 @@ kill: $(STAMP)
 bench: $(STAMP)
 	@sh scripts/debian.sh borg:borgbackup restic git-annex git rsync
 	@$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
+
+# What it makes is committed in src/skypool/web/static, so that installing needs no Node.
+frontend:
+	cd frontend && npm ci && npm run check && npm run test && npm run build
 
 docs: $(STAMP)
 	@$(BIN)/python scripts/docs.py

@@ -1,0 +1,104 @@
+/** The state of the page as the fragment of its address, and back. */
+
+import type { Filter, Region, Search } from './types';
+
+export type ViewName = 'table' | 'sheet' | 'sky' | 'both';
+export const VIEWS: readonly ViewName[] = ['table', 'sheet', 'sky', 'both'];
+
+/** All that the address holds: the search, and what is looked at. */
+export interface PageState {
+  search: Search;
+  view: ViewName;
+  columns: string[];
+  ref: string | null;
+  tab: string | null;
+}
+
+const TEXTS = ['query', 'text', 'kind', 'order', 'at'] as const;
+const SWITCHES = ['all_versions', 'all_names'] as const;
+const OBJECTS = ['pools', 'filters', 'region'] as const;
+
+/** The search without keys that say nothing, so that equal searches have equal addresses. */
+export function normalised(search: Search): Search {
+  const made: Search = {};
+  if (search.pools?.length) made.pools = [...search.pools].sort();
+  for (const key of TEXTS) {
+    const text = String(search[key] ?? '').trim();
+    if (text) made[key] = text;
+  }
+  for (const key of SWITCHES) if (search[key]) made[key] = true;
+  const filters = (search.filters ?? []).filter(saysSomething);
+  if (filters.length) made.filters = filters;
+  if (search.region?.circle || search.region?.box) made.region = search.region;
+  return made;
+}
+
+function saysSomething(filter: Filter): boolean {
+  const bounded = filter.min !== undefined || filter.max !== undefined;
+  return bounded || filter.missing === true || (filter.values?.length ?? 0) > 0;
+}
+
+export function toAddress(state: PageState): string {
+  const params = new URLSearchParams();
+  const search = normalised(state.search);
+  for (const key of TEXTS) if (search[key] !== undefined) params.set(key, String(search[key]));
+  for (const key of SWITCHES) if (search[key]) params.set(key, 'true');
+  for (const key of OBJECTS) {
+    if (search[key] !== undefined) params.set(key, JSON.stringify(search[key]));
+  }
+  if (state.view !== 'table') params.set('view', state.view);
+  if (state.columns.length) params.set('columns', JSON.stringify(state.columns));
+  if (state.ref) params.set('ref', state.ref);
+  if (state.tab) params.set('tab', state.tab);
+  return params.toString();
+}
+
+/** Read an address leniently: what it does not hold, or holds wrongly, is as if absent. */
+export function fromAddress(text: string): PageState {
+  const params = new URLSearchParams(text.replace(/^[#?]+/, ''));
+  const search: Search = {};
+  for (const key of TEXTS) {
+    const value = params.get(key);
+    if (value) search[key] = value;
+  }
+  for (const key of SWITCHES) if (params.get(key) === 'true') search[key] = true;
+  const pools = parsed(params.get('pools'));
+  if (isTexts(pools)) search.pools = pools;
+  const filters = parsed(params.get('filters'));
+  if (Array.isArray(filters)) search.filters = filters.filter(isFilter);
+  const region = parsed(params.get('region'));
+  if (isRegion(region)) search.region = region;
+  const columns = parsed(params.get('columns'));
+  const view = params.get('view') as ViewName;
+  return {
+    search: normalised(search),
+    view: VIEWS.includes(view) ? view : 'table',
+    columns: isTexts(columns) ? columns : [],
+    ref: params.get('ref'),
+    tab: params.get('tab'),
+  };
+}
+
+function parsed(text: string | null): unknown {
+  if (!text) return null;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
+}
+
+function isFilter(value: unknown): value is Filter {
+  return typeof value === 'object' && value !== null && typeof (value as Filter).key === 'string';
+}
+
+function isRegion(value: unknown): value is Region {
+  if (typeof value !== 'object' || value === null) return false;
+  const { circle, box } = value as Region;
+  const numbers = circle ?? box;
+  return Array.isArray(numbers) && numbers.every((n) => typeof n === 'number' && isFinite(n));
+}

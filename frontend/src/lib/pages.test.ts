@@ -1,0 +1,104 @@
+import { describe, expect, it, vi } from 'vitest';
+
+import { Pages, type Load } from './pages';
+import type { Row } from './types';
+
+interface Asked {
+  start: number;
+  signal: AbortSignal;
+  answer: () => void;
+}
+
+function stage() {
+  const asked: Asked[] = [];
+  const load: Load = (start, count, signal) =>
+    new Promise((resolve, reject) => {
+      const rows = Array.from({ length: count }, (_, i) => [`p/${start + i}`] as Row);
+      signal.addEventListener('abort', () => reject(new DOMException('', 'AbortError')));
+      asked.push({ start, signal, answer: () => resolve(rows) });
+    });
+  const arrived = vi.fn();
+  const failed = vi.fn();
+  return { asked, load, arrived, failed };
+}
+
+async function settle(): Promise<void> {
+  for (let i = 0; i < 5; i++) await Promise.resolve();
+}
+
+describe('pages', () => {
+  it('load what is looked at, once', async () => {
+    const { asked, load, arrived, failed } = stage();
+    const pages = new Pages({ load, arrived, failed });
+    pages.want(50, 120);
+    pages.want(60, 130);
+    expect(asked.map((one) => one.start)).toEqual([0, 100]);
+    asked.forEach((one) => one.answer());
+    await settle();
+    expect(pages.row(120)).toEqual(['p/120']);
+    expect(pages.row(200)).toBeUndefined();
+    expect(arrived).toHaveBeenCalledTimes(2);
+    pages.want(0, 199);
+    expect(asked.length).toBe(2);
+  });
+
+  it('give up what was scrolled past', async () => {
+    const { asked, load, arrived, failed } = stage();
+    const pages = new Pages({ load, arrived, failed });
+    for (let first = 0; first < 100_000; first += 1000) pages.want(first, first + 30);
+    expect(asked.filter((one) => !one.signal.aborted).map((one) => one.start)).toEqual([99_000]);
+    asked.at(-1)?.answer();
+    await settle();
+    expect(pages.row(99_000)).toEqual(['p/99000']);
+    expect(failed).not.toHaveBeenCalled();
+    expect(arrived).toHaveBeenCalledTimes(1);
+  });
+
+  it('ask for few pages at a time', async () => {
+    const { asked, load, arrived, failed } = stage();
+    const pages = new Pages({ load, arrived, failed, abreast: 2 });
+    pages.want(0, 499);
+    expect(asked.length).toBe(2);
+    asked[0]?.answer();
+    await settle();
+    expect(asked.map((one) => one.start)).toEqual([0, 100, 200]);
+  });
+
+  it('forget the oldest', async () => {
+    const { asked, load, arrived, failed } = stage();
+    const pages = new Pages({ load, arrived, failed, keep: 2 });
+    for (const first of [0, 100, 200]) {
+      pages.want(first, first + 10);
+      asked.at(-1)?.answer();
+      await settle();
+    }
+    expect(pages.row(0)).toBeUndefined();
+    expect(pages.row(100)).toBeDefined();
+    expect(pages.row(200)).toBeDefined();
+  });
+
+  it('tell failures, and can be asked again', async () => {
+    let broken = true;
+    const load: Load = (start) =>
+      broken ? Promise.reject(new Error('gone')) : Promise.resolve([[`p/${start}`]]);
+    const failed = vi.fn();
+    const pages = new Pages({ load, arrived: vi.fn(), failed });
+    pages.want(0, 10);
+    await settle();
+    expect(failed).toHaveBeenCalledTimes(1);
+    broken = false;
+    pages.want(0, 10);
+    await settle();
+    expect(pages.row(0)).toEqual(['p/0']);
+  });
+
+  it('load nothing once closed', () => {
+    const { asked, load, arrived, failed } = stage();
+    const pages = new Pages({ load, arrived, failed });
+    pages.want(0, 10);
+    pages.close();
+    pages.want(100, 110);
+    expect(asked.length).toBe(1);
+    expect(asked[0]?.signal.aborted).toBe(true);
+  });
+});
