@@ -1,0 +1,167 @@
+"""What the routes share: open pools, threads, events, and parts that are made once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+
+if TYPE_CHECKING:
+    from skypool.config import Settings
+    from skypool.server.pools import OpenPools
+
+__all__ = ["Context", "Event", "Hub"]
+
+THREADS: Final = 4
+_WAITING: Final = 1000
+
+Made = TypeVar("Made")
+
+
+class Event(NamedTuple):
+    """Something that clients are told.
+
+    Attributes
+    ----------
+    name : str
+        `pool`, `job` or `selected`.
+    data : dict
+    """
+
+    name: str
+    data: dict[str, Any]
+
+
+class Hub:
+    """Gives events to whoever listens; `publish` may be called in any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._queues: dict[asyncio.Queue[Event | None], asyncio.AbstractEventLoop] = {}
+        self._listeners: list[Callable[[Event], object]] = []
+        self.closed = False
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[asyncio.Queue[Event | None]]:
+        """Return a queue of events, in a loop of asyncio; None in it is the end."""
+        queue: asyncio.Queue[Event | None] = asyncio.Queue(_WAITING)
+        with self._lock:
+            self._queues[queue] = asyncio.get_running_loop()
+            if self.closed:
+                queue.put_nowait(None)
+        try:
+            yield queue
+        finally:
+            with self._lock:
+                self._queues.pop(queue, None)
+
+    def listen(self, listener: Callable[[Event], object]) -> Callable[[], None]:
+        """Call a function for every event, in the thread of it; returns what ends that."""
+        with self._lock:
+            self._listeners.append(listener)
+
+        def end() -> None:
+            with self._lock, contextlib.suppress(ValueError):
+                self._listeners.remove(listener)
+
+        return end
+
+    def publish(self, name: str, data: dict[str, Any]) -> None:
+        """Tell everybody."""
+        event = Event(name, data)
+        with self._lock:
+            listeners = list(self._listeners)
+        self._send(event)
+        for listener in listeners:
+            listener(event)
+
+    def close(self) -> None:
+        """End all listening."""
+        self.closed = True
+        self._send(None)
+
+    def _send(self, event: Event | None) -> None:
+        with self._lock:
+            queues = list(self._queues.items())
+        for queue, loop in queues:
+            with contextlib.suppress(RuntimeError):  # its loop has ended
+                loop.call_soon_threadsafe(_put, queue, event)
+
+
+def _put(queue: asyncio.Queue[Event | None], event: Event | None) -> None:
+    if queue.full():  # nobody reads: the oldest go
+        queue.get_nowait()
+    queue.put_nowait(event)
+
+
+class Context:
+    """What the routes of one application share.
+
+    Parameters
+    ----------
+    pools
+        The open pools.
+    read_only
+        Whether nothing may be changed.
+    senders
+        What can send products to other programs; None where there is nothing.
+    threads
+        How many threads read pools at once.
+
+    Attributes
+    ----------
+    hub : Hub
+        Events for clients.
+    """
+
+    def __init__(
+        self,
+        pools: OpenPools,
+        *,
+        read_only: bool = False,
+        senders: Any = None,
+        threads: int = THREADS,
+    ) -> None:
+        self.pools = pools
+        self.read_only = read_only
+        self.senders = senders
+        self.hub = Hub()
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="skypool-server")
+        self._parts: dict[Any, Any] = {}
+        self._lock = threading.RLock()
+        self._at_end: list[Callable[[], object]] = []
+
+    @property
+    def settings(self) -> Settings:
+        """What is set from outside."""
+        return self.pools.settings
+
+    def part(self, make: Callable[[Context], Made]) -> Made:
+        """Return what a class or function makes of this context: the same one each time."""
+        with self._lock:
+            if make not in self._parts:
+                self._parts[make] = make(self)
+            made: Made = self._parts[make]
+            return made
+
+    async def run(self, work: Callable[..., Made], *given: Any) -> Made:
+        """Run what reads pools in one of the threads."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, functools.partial(work, *given))
+
+    def at_end(self, work: Callable[[], object]) -> None:
+        """Have something done when the server ends, before the pools are closed."""
+        self._at_end.append(work)
+
+    def close(self) -> None:
+        """End: no more events, threads and pools given back."""
+        self.hub.close()
+        for work in reversed(self._at_end):
+            work()
+        self._at_end.clear()
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        self.pools.close()

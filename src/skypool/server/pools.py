@@ -1,0 +1,238 @@
+"""The pools that are open, by their labels."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from skypool.errors import NotFound, PoolNotFound, ReadOnly, SkypoolError, UsageError
+from skypool.pool.folder import is_pool
+from skypool.pool.named import list_pools, locate, missing_pool
+from skypool.pool.pool import Pool
+from skypool.pool.verifying import list_packs_of
+
+if TYPE_CHECKING:
+    from skypool.config import Settings
+    from skypool.pool.ref import Ref
+    from skypool.pool.view import View
+
+__all__ = ["OpenPools", "is_writable", "split_ref"]
+
+
+class OpenPools:
+    """Pools by label: the name of the folder, with a number where two have the same.
+
+    Parameters
+    ----------
+    pools
+        Pools that are open already.
+    settings
+        Settings from outside.
+    read_only
+        Whether further pools are opened for reading only.
+    """
+
+    def __init__(self, pools: Iterable[Pool], settings: Settings, *, read_only: bool) -> None:
+        self.settings = settings
+        self._read_only = read_only
+        self._lock = threading.RLock()
+        self._pools: dict[str, Pool] = {}
+        # Those that a client has closed: threads may still read them, and they may come again.
+        self._shelved: dict[str, Pool] = {}
+        self._counted: dict[str, tuple[tuple[str, int], tuple[int, int, int]]] = {}
+        for pool in pools:
+            self._put(pool)
+
+    def _put(self, pool: Pool) -> str:
+        name = os.path.basename(os.path.normpath(pool.path)) or "pool"
+        label, more = name, 2
+        while label in self._pools:
+            label, more = f"{name}~{more}", more + 1
+        self._pools[label] = pool
+        return label
+
+    def all(self) -> Mapping[str, Pool]:
+        """Return those that are open now."""
+        with self._lock:
+            return dict(self._pools)
+
+    def __getitem__(self, label: str) -> Pool:
+        """Return an open pool.
+
+        Raises
+        ------
+        NotFound
+            If none of that label is open.
+        """
+        with self._lock:
+            pool = self._pools.get(label)
+        if pool is None:
+            raise NotFound(
+                f"no pool {label!r} is open", candidates=list(self._pools), hint="open it first"
+            )
+        return pool
+
+    def chosen(self, labels: Iterable[str] | None) -> dict[str, Pool]:
+        """Return some open pools, each once; all without labels."""
+        if not labels:
+            return dict(self.all())
+        return {label: self[label] for label in dict.fromkeys(labels)}
+
+    def label_of(self, pool: Pool) -> str:
+        """Return the label of an open pool."""
+        for label, each in self.all().items():
+            if each is pool:
+                return label
+        raise NotFound(f"the pool {pool.path} is not open")
+
+    def ref(self, label: str, number: int, *, at: int | str | None = None) -> Ref:
+        """Return the version of a number.
+
+        Parameters
+        ----------
+        label
+            Of the pool.
+        number
+            As in its URN.
+        at
+            Commit or time: as the pool was then.
+
+        Raises
+        ------
+        NotFound
+            If there is none.
+        """
+        pool = self[label]
+        if not pool.exists:
+            raise NotFound(f"the pool {label!r} is empty")
+        return (pool if at is None else pool.at(at)).view.number(number)
+
+    def ref_of(self, text: str) -> Ref:
+        """Return what a `ref` such as ``temp1/17`` means."""
+        label, number = split_ref(text)
+        return self.ref(label, number)
+
+    def changeable(self, label: str) -> Pool:
+        """Return an open pool that may be changed.
+
+        Raises
+        ------
+        ReadOnly
+            If it may not.
+        """
+        pool = self[label]
+        if self._read_only or not is_writable(pool):
+            raise ReadOnly(
+                f"the pool {label!r} is open for reading only", hint="start without --read-only"
+            )
+        return pool
+
+    def open(self, where: str) -> str:
+        """Open one more; return its label, the same one if it is open already.
+
+        Raises
+        ------
+        PoolNotFound
+            If there is none.
+        """
+        if "\0" in where:
+            raise UsageError("a path holds no character 0")
+        path = locate(where, self.settings)
+        real = os.path.realpath(path)
+        with self._lock:
+            for label, pool in self._pools.items():
+                if os.path.realpath(pool.path) == real:
+                    return label
+            if real in self._shelved:
+                return self._put(self._shelved.pop(real))
+        if not is_pool(path):
+            raise missing_pool(path, self.settings)
+        pool = Pool(path, "r" if self._read_only else "a", settings=self.settings)
+        with self._lock:
+            return self._put(pool)
+
+    def shut(self, label: str) -> None:
+        """Close one: it is no longer listed nor searched."""
+        with self._lock:
+            pool = self[label]
+            del self._pools[label]
+            self._shelved[os.path.realpath(pool.path)] = pool
+
+    def close(self) -> None:
+        """Give back the files of all that this object opened or was given."""
+        with self._lock:
+            pools = [*self._pools.values(), *self._shelved.values()]
+            self._pools.clear()
+            self._shelved.clear()
+        for pool in pools:
+            pool.close()
+
+    def known(self) -> list[dict[str, str]]:
+        """Return the pools with names of their own that are not open."""
+        open_now = {os.path.realpath(pool.path) for pool in self.all().values()}
+        return [
+            {"name": each.name, "path": each.path}
+            for each in list_pools(self.settings)
+            if os.path.realpath(each.path) not in open_now
+        ]
+
+    def facts(self, label: str) -> dict[str, Any]:
+        """Return the figures of an open pool."""
+        pool = self[label]
+        found: dict[str, Any] = {
+            "label": label,
+            "name": os.path.basename(os.path.normpath(pool.path)),
+            "path": pool.path,
+            "writable": is_writable(pool) and not self._read_only,
+            "alive": False,
+        }
+        try:
+            if not is_pool(pool.path):
+                raise PoolNotFound(f"the folder {pool.path} is not there any more")
+            if not pool.exists:
+                return found | {
+                    "alive": True, "products": 0, "versions": 0, "commit": 0, "bytes_stored": 0
+                }  # fmt: skip
+            view = pool.view
+            products, versions, stored = self._figures(label, view)
+        except SkypoolError as error:
+            return found | {"problem": error.message}
+        return found | {
+            "alive": True,
+            "name": pool.name,
+            "products": products,
+            "versions": versions,
+            "commit": view.at,
+            "bytes_stored": stored,
+        }
+
+    def _figures(self, label: str, view: View) -> tuple[int, int, int]:
+        """Return products, versions and bytes stored; the same while nothing is committed."""
+        folder, at = view.session.folder, view.at
+        kept = self._counted.get(label)
+        if kept is None or kept[0] != (folder.path, at):
+            products, versions, _ = view.identity.counts(at)
+            stored = sum(entry.stat().st_size for entry in list_packs_of(folder))
+            kept = self._counted[label] = ((folder.path, at), (products, versions, stored))
+        return kept[1]
+
+
+def is_writable(pool: Pool) -> bool:
+    """Tell whether a pool that is open may be changed."""
+    return pool.mode != "r" and os.access(pool.path, os.W_OK)
+
+
+def split_ref(text: str) -> tuple[str, int]:
+    """Read a `ref`: the label of a pool and the number of a version.
+
+    Raises
+    ------
+    UsageError
+        If it has another form.
+    """
+    label, _, number = text.rpartition("/")
+    if not label or not (number.isascii() and number.isdigit()) or len(number) > 15:
+        raise UsageError(f"{text[:80]!r} is no ref", hint="a ref is <label of the pool>/<number>")
+    return label, int(number)
