@@ -13,6 +13,8 @@ __all__ = [
     "Removed",
     "TrackChange",
     "last_name",
+    "names_of",
+    "newest_number",
     "removed_tracks",
     "tags_changed",
     "tracks_changed",
@@ -101,3 +103,18 @@ def removed_tracks(database: Database, at: int) -> list[Removed]:
         {"at": at},
     )
     return [Removed(track, from_database(name), until) for track, name, until in rows]
+
+
+def names_of(database: Database, track: int) -> list[str]:
+    """Return the names that a track has or had, the newest first."""
+    rows = database.query(
+        f"SELECT {sure(NAME, 'name')}, since FROM names n WHERE track = ? ORDER BY since DESC",
+        (track,),
+    )
+    return list(dict.fromkeys(from_database(name) for name, _ in rows))
+
+
+def newest_number(database: Database) -> int:
+    """Return the number of the newest version, 0 where there is none."""
+    ((number,),) = database.query("SELECT coalesce(max(urn), 0) FROM versions")
+    return int(number)

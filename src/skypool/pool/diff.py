@@ -33,12 +33,20 @@ class MetaChange:
     key : str
         Its name; `dataset: name` for that of a dataset.
     before, after : Parameter or None
+    dataset : str
+        The dataset that it is of; empty for the product itself.
     """
 
     kind: str
     key: str
     before: Any
     after: Any
+    dataset: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its name without the dataset."""
+        return self.key[len(self.dataset) + 2 :] if self.dataset else self.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,8 @@ class DatasetChange:
         `pixels` or `rows`.
     box : tuple of (start, stop) or None
         Smallest box that holds them, slowest axis first.
+    largest : float or None
+        The largest difference of two numbers, of arrays; None where there are none to compare.
     """
 
     kind: str
@@ -67,6 +77,7 @@ class DatasetChange:
     count: int = 0
     unit: str = ""
     box: tuple[tuple[int, int], ...] | None = None
+    largest: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +188,7 @@ def compare(a: Ref, b: Ref) -> Diff:
 
 
 def _is_told(change: MetaChange, told: set[tuple[str, Any, Any]]) -> bool:
-    dataset, colon, key = change.key.rpartition(": ")
-    return bool(colon and dataset) and (key, change.before, change.after) in told
+    return bool(change.dataset) and (change.name, change.before, change.after) in told
 
 
 def _targets(ref: Ref) -> list[tuple[str, Any]]:
@@ -195,7 +205,7 @@ def _meta(a: MetaData, b: MetaData, where: str) -> Iterator[MetaChange]:
         after = b[key] if key in set(b) else None
         if before != after:
             name = f"{where}: {key}" if where else key
-            yield MetaChange(_kind(before, after), name, before, after)
+            yield MetaChange(_kind(before, after), name, before, after, where)
 
 
 def _refs(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[RefChange]:
@@ -254,12 +264,15 @@ def _arrays(name: str, a: Array, b: Array) -> DatasetChange | None:
         words.append(f"shape {_shape(a)} -> {_shape(b)}")
         return DatasetChange("changed", name, ", ".join(words))
     count, low, high = 0, None, None
+    largest: float | None = None
     for place in _changed_tiles(a, b):
-        different = _different(a[place], b[place])
+        old, new = np.asarray(a[place]), np.asarray(b[place])
+        different = _different(old, new)
         found = np.nonzero(different)
         if not found[0].size and different.ndim:
             continue
         count += int(np.count_nonzero(different))
+        largest = _larger(largest, _largest(old[different], new[different]))
         first = [int(axis.min()) + s.start for axis, s in zip(found, place, strict=True)]
         last = [int(axis.max()) + s.start + 1 for axis, s in zip(found, place, strict=True)]
         low = first if low is None else [min(x) for x in zip(low, first, strict=True)]
@@ -267,7 +280,24 @@ def _arrays(name: str, a: Array, b: Array) -> DatasetChange | None:
     if not count and not words:
         return None
     box = None if low is None or high is None else tuple(zip(low, high, strict=True))
-    return DatasetChange("changed", name, ", ".join(words), count, "pixels", box)
+    return DatasetChange("changed", name, ", ".join(words), count, "pixels", box, largest)
+
+
+def _larger(a: float | None, b: float | None) -> float | None:
+    return b if a is None else a if b is None else max(a, b)
+
+
+def _largest(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> float | None:
+    """Return the largest finite difference of two runs of values."""
+    import numpy as np
+
+    if a.dtype.kind not in "biufc" or b.dtype.kind not in "biufc":
+        return None
+    wide = np.complex128 if "c" in (a.dtype.kind, b.dtype.kind) else np.float64
+    with np.errstate(invalid="ignore", over="ignore"):
+        found = np.abs(a.astype(wide) - b.astype(wide))
+    finite = found[np.isfinite(found)]
+    return float(finite.max()) if finite.size else None
 
 
 def _shape(array: Array) -> str:
@@ -309,6 +339,13 @@ def _changed_tiles(a: Array, b: Array) -> Iterator[tuple[slice, ...]]:
 # -- tables
 
 
+def changed_rows(a: Any, b: Any) -> dict[str, np.ndarray[Any, Any]]:
+    """Return for each column of both tables in which of the rows of both it differs."""
+    rows = min(len(a), len(b))
+    common = [column for column in a.colnames if column in b.colnames]
+    return {column: _changed_rows(a, b, column, rows) for column in common}
+
+
 def _tables(name: str, a: Any, b: Any) -> DatasetChange | None:
     import numpy as np
 
@@ -320,8 +357,7 @@ def _tables(name: str, a: Any, b: Any) -> DatasetChange | None:
         more = len(b) - len(a)
         words.append(f"{abs(more)} rows {'added' if more > 0 else 'removed'}")
     changed = np.zeros(rows, bool)
-    for column in (c for c in old if c in new):
-        found = _changed_rows(a, b, column, rows)
+    for column, found in changed_rows(a, b).items():
         if found.any():
             words.append(f"column {column}")
             changed |= found
