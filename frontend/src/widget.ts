@@ -2,86 +2,39 @@
 
 import { mount, unmount } from 'svelte';
 
-import App from './App.svelte';
 import { OwnPlace } from './lib/search.svelte';
-import { errorOf, type Method, type Reply, type RequestOptions, type Transport } from './lib/transport';
+import Notebook from './notebook/Notebook.svelte';
+import { KernelTransport, type Model } from './notebook/transport';
+import './theme/theme.css';
 
-/** The part of anywidget's model that is used. */
-interface Model {
-  send(content: object, callbacks?: unknown, buffers?: ArrayBuffer[]): void;
-  on(event: 'msg:custom', listener: (content: Answer, buffers: DataView[]) => void): void;
-  off(event: 'msg:custom', listener: (content: Answer, buffers: DataView[]) => void): void;
+function text(model: Model, name: string): string {
+  const value = model.get(name);
+  return typeof value === 'string' ? value : '';
 }
 
-interface Answer {
-  id?: number;
-  event?: string;
-  data?: unknown;
-  status?: number;
-  headers?: Record<string, string>;
-  json?: unknown;
-}
+function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
+  const transport = new KernelTransport(model);
+  const place = new OwnPlace();
+  place.write(text(model, 'address'));
+  let page: Record<string, unknown> | null = null;
+  let ended = false;
 
-class KernelTransport implements Transport {
-  private next = 1;
-  private readonly model: Model;
+  // Letters that are typed here are no commands of the notebook.
+  el.dataset.lmSuppressShortcuts = 'true';
+  // What Python wrote, escaped, is all there is to see until a kernel answers.
+  el.innerHTML = text(model, 'summary');
 
-  constructor(model: Model) {
-    this.model = model;
-  }
-
-  request(method: Method, path: string, options: RequestOptions = {}): Promise<Reply> {
-    const id = this.next++;
-    return new Promise((resolve, reject) => {
-      const listener = (answer: Answer, buffers: DataView[]) => {
-        if (answer.id !== id) return;
-        this.model.off('msg:custom', listener);
-        const status = answer.status ?? 200;
-        if (status >= 400) reject(errorOf(status, answer.json));
-        else resolve(reply(status, answer, buffers));
-      };
-      this.model.on('msg:custom', listener);
-      options.signal?.addEventListener('abort', () => {
-        this.model.off('msg:custom', listener);
-        this.model.send({ id, cancel: true });
-        reject(new DOMException('given up', 'AbortError'));
-      });
-      this.model.send({ id, method, path, query: options.query ?? {}, body: options.body ?? null });
-    });
-  }
-
-  events(listener: Parameters<Transport['events']>[0]): () => void {
-    const heard = (answer: Answer) => {
-      if (answer.event) listener({ name: answer.event, data: answer.data });
-    };
-    this.model.on('msg:custom', heard);
-    return () => this.model.off('msg:custom', heard);
-  }
-
-  address(): null {
-    return null;
-  }
-}
-
-function reply(status: number, answer: Answer, buffers: DataView[]): Reply {
-  const view = buffers[0] ?? new DataView(new ArrayBuffer(0));
-  const bytes = view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength) as ArrayBuffer;
-  const header = (name: string) => answer.headers?.[name.toLowerCase()] ?? '';
-  return {
-    status,
-    header,
-    json: <T>() => Promise.resolve(answer.json as T),
-    bytes: () => Promise.resolve(bytes),
-    blob: () => Promise.resolve(new Blob([bytes], { type: header('content-type') })),
+  void transport.hello().then(() => {
+    if (ended) return;
+    el.replaceChildren();
+    el.style.height = `${Number(model.get('height')) || 640}px`;
+    page = mount(Notebook, { target: el, props: { transport, place } });
+  });
+  return () => {
+    ended = true;
+    if (page) void unmount(page);
+    transport.close();
   };
 }
 
-export default {
-  render({ model, el }: { model: Model; el: HTMLElement }): () => void {
-    const page = mount(App, {
-      target: el,
-      props: { transport: new KernelTransport(model), place: new OwnPlace() },
-    });
-    return () => void unmount(page);
-  },
-};
+export default { render };

@@ -8,6 +8,7 @@ const CHOICES: Choice[] = ['system', 'light', 'dark'];
 export class Theme {
   choice: Choice = $state('system');
   private system = $state(false);
+  private around: boolean | null = $state(null);
   private readonly query = matchMedia('(prefers-color-scheme: dark)');
 
   constructor() {
@@ -18,8 +19,13 @@ export class Theme {
 
   /** What is shown; canvases read it to draw again with other colours. */
   readonly dark: boolean = $derived(
-    this.choice === 'system' ? this.system : this.choice === 'dark',
+    this.choice === 'system' ? (this.around ?? this.system) : this.choice === 'dark',
   );
+
+  /** What is around the page has a theme of its own (a notebook); null where it has none. */
+  surround(dark: boolean | null): void {
+    this.around = dark;
+  }
 
   choose(choice: Choice): void {
     this.choice = choice;

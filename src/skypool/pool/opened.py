@@ -35,6 +35,7 @@ class Opened:
         self.path = locate(where, self._settings)
         self.mode = mode
         self._commit: int | None = None
+        self._owner = True
         self._session: Session | None = None
         self._lock = threading.RLock()
         if mode == "x":
@@ -127,8 +128,16 @@ class Opened:
     def close(self) -> None:
         """Give back files and locks; the pool object is not used again."""
         session, self._session = self._session, None
-        if session is not None and self._commit is None:
+        if session is not None and self._commit is None and self._owner:
             session.close()
+
+    def shared(self) -> Self:
+        """Return another object for the same open pool: closing it leaves this one open."""
+        found = self.exists  # what is not there yet, the other object opens for itself
+        pool = type(self).__new__(type(self))
+        pool.__dict__.update(self.__dict__)
+        pool._owner = not found
+        return pool
 
     def __enter__(self) -> Self:
         return self

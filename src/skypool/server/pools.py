@@ -221,7 +221,8 @@ class OpenPools:
 
 def is_writable(pool: Pool) -> bool:
     """Tell whether a pool that is open may be changed."""
-    return pool.mode != "r" and os.access(pool.path, os.W_OK)
+    # The folder of a pool that is not made yet is made by the first change.
+    return pool.mode != "r" and (not pool.exists or os.access(pool.path, os.W_OK))
 
 
 def split_ref(text: str) -> tuple[str, int]:
