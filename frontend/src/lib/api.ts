@@ -74,7 +74,7 @@ export class Api {
     columns: string[],
     signal?: Signal,
   ): Promise<RowsPage> {
-    return this.get(`results/${cursor}/rows`, { start, count, columns: columns.join(',') }, signal);
+    return this.get(`results/${cursor}/rows`, { start, count, columns: listed(columns) }, signal);
   }
 
   async facets(

@@ -56,7 +56,18 @@ export class Application {
 
   /** Columns to ask for: those of the address, else those remembered, else the defaults (none). */
   get shownColumns(): string[] {
-    return this.search.columns.length ? this.search.columns : this.columns.remembered;
+    return this.search.columns.length ? this.search.columns : this.columns.of(this.kind);
+  }
+
+  private get kind(): string {
+    return this.search.search.kind ?? '';
+  }
+
+  /** Show other columns, and remember them for the product type; none for the defaults. */
+  chooseColumns(columns: string[]): void {
+    this.columns.choose(this.kind, columns);
+    this.search.showColumns(columns);
+    void this.results.choose(columns);
   }
 
   async loadPools(): Promise<void> {

@@ -3,14 +3,19 @@
 import { remember, remembered } from './remembered';
 
 export class ColumnMemory {
-  /** Chosen columns; empty for the defaults of what is shown. */
-  remembered: string[] = $state.raw(remembered<string[]>('columns', []));
   layouts: Record<string, string[]> = $state.raw(remembered('layouts', {}));
   widths: Record<string, number> = $state.raw(remembered('widths', {}));
+  private chosen: Record<string, string[]> = $state.raw(remembered('columns', {}));
 
-  choose(columns: string[]): void {
-    this.remembered = columns;
-    remember('columns', columns.length ? columns : null);
+  /** Columns chosen for a product type ('' for all); empty for the defaults of what is shown. */
+  of(kind: string): string[] {
+    return this.chosen[kind] ?? [];
+  }
+
+  choose(kind: string, columns: string[]): void {
+    const others = Object.entries(this.chosen).filter(([one]) => one !== kind);
+    this.chosen = Object.fromEntries(columns.length ? [...others, [kind, columns]] : others);
+    remember('columns', this.chosen);
   }
 
   saveLayout(name: string, columns: string[]): void {

@@ -75,7 +75,10 @@ export class SearchState {
 
   /** Change parts of the search; a new entry of the history unless `replace`. */
   set(changes: Partial<Search>, replace = false): void {
+    const { kind } = this.search;
     this.search = normalised({ ...this.search, ...changes });
+    // Another product type has columns of its own.
+    if (this.search.kind !== kind) this.columns = [];
     this.save(replace);
   }
 

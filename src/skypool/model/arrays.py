@@ -12,6 +12,7 @@ from skypool.model import convert
 from skypool.model.immutable import Immutable
 from skypool.model.indexing import select
 from skypool.model.metadata import MetaData
+from skypool.model.optional import part
 from skypool.model.reductions import Reducible, tile_shape, tiles
 from skypool.model.sources import ArraySource, Ndarray, TileStatistics
 from skypool.model.units import parse_unit
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from astropy.nddata import CCDData, NDData
     from astropy.units import Quantity
     from astropy.wcs import WCS
+    from matplotlib.axes import Axes
 
 __all__ = ["Array", "MemoryArray"]
 
@@ -285,6 +287,33 @@ class Array(Immutable, Reducible):
             made._set(_header=wcs_text(wcs, problems), _wcs=wcs)
             problems.raise_all()
         return made
+
+    def plot(self, ax: Axes | None = None, **options: Any) -> Axes:
+        """Draw an image, a plane of a cube, or a spectrum; needs `skypool[plot]`.
+
+        Of a large image no more is read than the figure can show: block means, of samples
+        where even they would need more than 64 MiB. `cutout` gives a part in full.
+
+        Parameters
+        ----------
+        ax
+            Axes to draw in; by default those of a new figure, with celestial coordinates
+            (`WCSAxes`) where the image has them. Give such axes yourself by
+            `projection=image.wcs`.
+        **options
+            Of images: `stretch` (`asinh`, `linear`, `log`, `sqrt`), `percentiles` (of what is
+            shown, by default 0.5 and 99.5) or `low` and `high`, `cmap`, `colorbar`
+            (False for none), `full=True` to read and draw every pixel, and those of
+            matplotlib's `Axes.imshow`. Of cubes: `plane`, the middle one by default, or
+            `pixel=(x, y)` for the spectrum there, counted from 0. Of spectra: those of
+            matplotlib's `Axes.plot`.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            It is not shown: that is left to the notebook, or to `matplotlib.pyplot.show()`.
+        """
+        return part("plot", extra="plot")(self, ax, **options)  # type: ignore[no-any-return]
 
     def to_quantity(self) -> Quantity:
         """Return the values with their unit, as `astropy.units.Quantity` (a copy)."""

@@ -12,6 +12,7 @@ from skypool.errors import InvalidProduct
 from skypool.model.immutable import Immutable
 from skypool.model.kinds import is_context, is_kind
 from skypool.model.metadata import MetaData
+from skypool.model.optional import part
 from skypool.model.parts import (
     DATES,
     FIXED_ATTRIBUTES,
@@ -28,6 +29,7 @@ from skypool.model.validate import Problems
 
 if TYPE_CHECKING:
     from astropy.nddata import CCDData, NDData
+    from matplotlib.axes import Axes
 
     from skypool.model.composite import Datasets
     from skypool.model.provenance import Provenance
@@ -308,6 +310,26 @@ class Product(Immutable):
     def formatVersion(self) -> str:
         """Version of the product's layout."""
         return str(self._attribute("formatVersion"))
+
+    def plot(self, dataset: str = "", ax: Axes | None = None, **options: Any) -> Axes:
+        """Draw a dataset; needs `skypool[plot]`.
+
+        Parameters
+        ----------
+        dataset
+            Which; by default the image, cube, spectrum or table that matters most.
+        ax
+            Axes to draw in; by default those of a new figure.
+        **options
+            Those of `Array.plot` and `Table.plot`.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            It is not shown: that is left to the notebook, or to `matplotlib.pyplot.show()`.
+        """
+        draw = part("plot", extra="plot")
+        return draw(self, ax, dataset=dataset, **options)  # type: ignore[no-any-return]
 
     def to_nddata(self, name: str) -> NDData:
         """Return an array with its mask and uncertainty as `astropy.nddata.NDData`.

@@ -15,6 +15,7 @@ from skypool.model.indexing import select
 from skypool.model.memory_table import table_parts
 from skypool.model.metadata import MetaData
 from skypool.model.names import find_name, missing_name
+from skypool.model.optional import part
 from skypool.model.reductions import Reducible, blocks
 from skypool.model.rows import TakenRows
 from skypool.model.sources import ColumnInfo, Ndarray, TableSource, TileStatistics
@@ -23,6 +24,7 @@ from skypool.model.validate import Problems
 
 if TYPE_CHECKING:
     from astropy.table import Table as AstropyTable
+    from matplotlib.axes import Axes
 
 __all__ = ["Column", "Table"]
 
@@ -66,6 +68,15 @@ class Column(Immutable, Reducible):
     def description(self) -> str:
         """What it is."""
         return self.info.description
+
+    @property
+    def source(self) -> TableSource:
+        """Where the values come from, with those of all columns of the table."""
+        return self._source
+
+    def plot(self, ax: Axes | None = None, **style: Any) -> Axes:
+        """Draw the values against the number of the row; see `Table.plot`."""
+        return part("plot", extra="plot")(self, ax, **style)  # type: ignore[no-any-return]
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -311,6 +322,40 @@ class Table(Immutable):
             filled = int(counts[0]) + int(counts[2]) + int(counts[3])
             found[name] = (known.minima[place], known.maxima[place]) if filled else None
         return found
+
+    def plot(
+        self,
+        x: str | None = None,
+        y: str | Sequence[str] | None = None,
+        ax: Axes | None = None,
+        *,
+        row: int | None = None,
+        **style: Any,
+    ) -> Axes:
+        """Draw columns against another one, with their units; needs `skypool[plot]`.
+
+        A line where *x* only grows or only falls, else points. Of columns that are too large
+        for a figure, every n-th block is read, and the figure says so.
+
+        Parameters
+        ----------
+        x, y
+            Names of columns; *y* may be several. By default those that a spectrum or a
+            light curve has, else the first two with numbers; `x=""` is the number of the row.
+        ax
+            Axes to draw in; by default those of a new figure.
+        row
+            Draw the arrays in the cells of this row.
+        **style
+            Of matplotlib's `Axes.plot`.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            It is not shown: that is left to the notebook, or to `matplotlib.pyplot.show()`.
+        """
+        draw = part("plot", extra="plot")
+        return draw(self, ax, x=x, y=y, row=row, **style)  # type: ignore[no-any-return]
 
     def to_astropy(self) -> AstropyTable:
         """Return a copy as `astropy.table.Table`, with units, descriptions and metadata.

@@ -13,8 +13,11 @@ from skypool.codec.parameters import read_meta
 from skypool.errors import Damaged
 from skypool.model.kinds import is_context, is_kind
 from skypool.model.metadata import MetaData
+from skypool.model.optional import part
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from skypool.model.product import Product
     from skypool.model.references import Refs
     from skypool.pool.listed import Versions
@@ -195,6 +198,26 @@ class Ref:
         from skypool.pool.paths import cached_path
 
         return cached_path(self)
+
+    def plot(self, dataset: str = "", ax: Axes | None = None, **options: Any) -> Axes:
+        """Draw a dataset of the product; needs `skypool[plot]`.
+
+        Parameters
+        ----------
+        dataset
+            Which; by default the image, cube, spectrum or table that matters most.
+        ax
+            Axes to draw in; by default those of a new figure.
+        **options
+            Those of `Array.plot` and `Table.plot`.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            It is not shown: that is left to the notebook, or to `matplotlib.pyplot.show()`.
+        """
+        draw = part("plot", extra="plot")
+        return draw(self, ax, dataset=dataset, **options)  # type: ignore[no-any-return]
 
     @property
     def view(self) -> View:

@@ -1,0 +1,52 @@
+/** How a value is shown in the table, and how wide its column is. */
+
+import { bytes, cell, middle, time } from '../lib/format';
+import type { Cell, ColumnInfo, Row } from '../lib/types';
+
+export type CellKey = string;
+
+const SIZES = new Set(['size', 'total_size', 'added_bytes']);
+const SHORT = new Set(['hash', 'commit']);
+
+export interface Shown {
+  text: string;
+  /** All of it, where the text is short for it. */
+  title: string;
+  number: boolean;
+}
+
+/** A value as text: sizes with units, times without their T, hashes short, 0 as 0. */
+export function shown(value: Cell | undefined, column: ColumnInfo): Shown {
+  const full = cell(value);
+  if (typeof value === 'number') {
+    const text = SIZES.has(column.key) ? bytes(value) : full;
+    return { text, title: SIZES.has(column.key) ? `${full} bytes` : full, number: true };
+  }
+  if (Array.isArray(value)) return { text: full, title: full, number: false };
+  if (isTime(column) && typeof value === 'string') {
+    return { text: time(value), title: full, number: false };
+  }
+  const text = SHORT.has(column.key) ? full.slice(0, 12) : middle(full, 90);
+  return { text, title: full, number: false };
+}
+
+export function isTime(column: ColumnInfo): boolean {
+  return column.type === 'time' || column.type === 'date' || column.type === 'datetime';
+}
+
+export function isNumber(column: ColumnInfo): boolean {
+  return ['int', 'float', 'integer', 'number', 'size'].includes(column.type);
+}
+
+const LETTER = 7.4;
+const LEAST = 64;
+const MOST = 340;
+
+/** Width of a column in pixels at a font of 13 px: that of its widest text among some rows. */
+export function widthOf(column: ColumnInfo, index: number, rows: readonly Row[]): number {
+  let letters = column.label.length + (column.unit ? column.unit.length + 3 : 0) + 3;
+  for (const row of rows) {
+    letters = Math.max(letters, shown(row[index + 1], column).text.length);
+  }
+  return Math.round(Math.min(MOST, Math.max(LEAST, letters * LETTER + 18)));
+}
