@@ -674,6 +674,41 @@ def test_gc(sky: Sky, pool: Path) -> None:
     assert sky("verify", "--json").json["ok"] is True
 
 
+def test_du_tells_what_parts_need(sky: Sky, pool: Path) -> None:
+    found = sky("du", "obs", "--depth", "2", "--json").json
+    assert set(found) == {"stored", "parts"}
+    parts = {part["part"]: part for part in found["parts"]}
+    assert len(parts) == 5
+    for part in parts.values():
+        assert set(part) == {"part", "versions", "logical", "stored", "unique", "shared"}
+        assert part["stored"] == part["unique"] + part["shared"] > 0
+    lines = sky("du", "--by", "kind").out.splitlines()
+    assert all(len(line.split("\t")) == 6 for line in lines)
+    assert sky("du", "--by", "version", "--json").json["parts"][0]["part"] == "newest"
+    assert "no product" in sky("du", "nothing", code=4).err
+
+
+def test_purge_and_forget(sky: Sky, pool: Path) -> None:
+    (pool.parent / "obs" / "new.txt").write_text("new")
+    sky("add", str(pool.parent / "obs"))
+    assert "would be given up" in sky("purge", "obs", "-n").out
+    assert sky("forget", "--before", "1", "-n", "--json").json["versions"] == 0
+    found = sky("purge", "obs", "--keep", "1", "-m", "make room", "--json").json
+    assert set(found) == {
+        "dry_run", "versions", "bytes", "tagged", "newest", "needed", "commits",
+    }  # fmt: skip
+    assert found["versions"] == 1
+    assert "make room" in sky("history").out
+    assert sky("purge", "obs").out == "nothing to give up\n"
+    assert sky("show", "obs@0", code=4).err.startswith("skypool: ")
+    assert sky("forget", "--before", "2999-01-01").out == "nothing to give up\n"
+    sky("purge", "obs", "--keep", "0", code=2)
+    sky("purge", code=2)
+    sky("forget", code=2)
+    sky("forget", "--before", "soon", code=2)
+    assert sky("verify", "--json").json["ok"] is True
+
+
 def test_info(sky: Sky, pool: Path) -> None:
     found = sky("info", "--json").json
     assert found["products"] == 5

@@ -15,7 +15,7 @@ from skypool.catalogue.beside import TablesBeside
 from skypool.catalogue.chunks import ALONE, BAD, chunk_key, place_of
 from skypool.catalogue.database import Database, explained
 from skypool.catalogue.interface import ChunkPlace
-from skypool.catalogue.purging import DOOMED, RemovedVersions
+from skypool.catalogue.purging import DOOMED, RemovedVersions, purged_by
 from skypool.catalogue.text import from_database
 
 __all__ = ["Marks", "PackUse", "PlacedRow"]
@@ -100,12 +100,7 @@ class Marks(TablesBeside):
 
     def purged_by(self, commit: int) -> tuple[int, int]:
         """Return the number of versions that a commit gave up, and the size of their products."""
-        ((count, size),) = self._all(
-            "SELECT count(*), coalesce(sum(d.size), 0) FROM versions v"
-            " JOIN documents d ON d.id = v.document WHERE v.purged > 0 AND v.purged = ?",
-            (commit,),
-        )
-        return count, size
+        return purged_by(self._connection, self._database.path, commit)
 
     def documents(self, after: int, up_to: int) -> Iterator[tuple[int, bytes]]:
         """Return number and digest of the documents of versions of a range of commits.

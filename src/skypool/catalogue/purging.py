@@ -11,10 +11,20 @@ import sqlite3
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from skypool.catalogue.checks import NAME, REF, TAG, VERSION, sure
 from skypool.catalogue.database import explained
 from skypool.catalogue.interface import FOREVER, Purge
 
-__all__ = ["DOOMED", "RemovedVersions", "Waiting", "still_to_purge"]
+__all__ = [
+    "DOOMED",
+    "RemovedVersions",
+    "Waiting",
+    "batches",
+    "check_rows",
+    "purged_by",
+    "spare",
+    "still_to_purge",
+]
 
 DOOMED = """
 CREATE TEMP TABLE IF NOT EXISTS doomed(
@@ -96,14 +106,14 @@ class RemovedVersions:
     def _find(self, before: int) -> None:
         self._connection.execute("DELETE FROM doomed")
         self._connection.execute(f"INSERT OR REPLACE INTO doomed {_REMOVED}")
-        _spare(self._connection)
+        spare(self._connection)
         everything = self._count()
         first = self._connection.execute(
             "SELECT coalesce(min(removed), 0) FROM doomed WHERE removed > ?", (before,)
         ).fetchone()[0]
         # What waits protects what it refers to, like all that stays.
         self._connection.execute("DELETE FROM doomed WHERE removed > ?", (before,))
-        _spare(self._connection)
+        spare(self._connection)
         self.due = self._count()
         self.waiting = Waiting(
             everything.versions - self.due.versions, everything.size - self.due.size, first
@@ -122,16 +132,57 @@ class RemovedVersions:
 
     def batches(self, count: int) -> Iterator[list[int]]:
         """Return the numbers of those that are due, parents before their children."""
-        last = FOREVER
-        while True:
-            with explained(self._path):
-                rows = self._connection.execute(
-                    "SELECT urn FROM doomed WHERE urn < ? ORDER BY urn DESC LIMIT ?", (last, count)
-                ).fetchall()
-            if not rows:
-                return
-            yield [urn for (urn,) in rows]
-            last = rows[-1][0]
+        return batches(self._connection, self._path, count)
+
+
+def batches(connection: sqlite3.Connection, path: str, count: int) -> Iterator[list[int]]:
+    """Return the numbers of what stands in `doomed`, parents before their children."""
+    last = FOREVER
+    while True:
+        with explained(path):
+            rows = connection.execute(
+                "SELECT urn FROM doomed WHERE urn < ? ORDER BY urn DESC LIMIT ?", (last, count)
+            ).fetchall()
+        if not rows:
+            return
+        yield [urn for (urn,) in rows]
+        last = rows[-1][0]
+
+
+def check_rows(connection: sqlite3.Connection, path: str, *, all_tables: bool = True) -> None:
+    """Make sure that the rows by which is decided what goes are as they were written.
+
+    Parameters
+    ----------
+    connection, path
+        To the catalogue, and where it is.
+    all_tables
+        Not of the versions alone, but also of what protects them.
+
+    Raises
+    ------
+    Damaged
+        If one is not.
+    """
+    with explained(path):
+        connection.execute(
+            f"SELECT count({sure(VERSION, '1')}) FROM versions v"
+            " JOIN documents d ON d.id = v.document"
+        ).fetchall()
+        for check, table in ((NAME, "names n"), (TAG, "tags t"), (REF, "refs r")):
+            if all_tables:
+                connection.execute(f"SELECT count({sure(check, '1')}) FROM {table}").fetchall()
+
+
+def purged_by(connection: sqlite3.Connection, path: str, commit: int) -> tuple[int, int]:
+    """Return the number of versions that a commit gave up, and the size of their products."""
+    with explained(path):
+        ((count, size),) = connection.execute(
+            "SELECT count(*), coalesce(sum(d.size), 0) FROM versions v"
+            " JOIN documents d ON d.id = v.document WHERE v.purged > 0 AND v.purged = ?",
+            (commit,),
+        ).fetchall()
+    return count, size
 
 
 def still_to_purge(connection: sqlite3.Connection, purge: Purge) -> list[int]:
@@ -154,12 +205,12 @@ def still_to_purge(connection: sqlite3.Connection, purge: Purge) -> list[int]:
             " (SELECT 1 FROM names m WHERE m.track = n.track AND m.since >= n.until))",
             (purge.removed_before,),
         )
-    _spare(connection)
+    spare(connection)
     found = connection.execute("SELECT urn FROM doomed ORDER BY urn").fetchall()
     connection.execute("DELETE FROM doomed")
     return [urn for (urn,) in found]
 
 
-def _spare(connection: sqlite3.Connection) -> None:
+def spare(connection: sqlite3.Connection) -> None:
     """Take the protected ones out of the table."""
     connection.execute(_SPARE, {"forever": FOREVER})

@@ -13,12 +13,13 @@ from typing import NamedTuple
 
 from skypool.catalogue.applying import set_state, state
 from skypool.catalogue.attributes import delete_attributes
-from skypool.catalogue.checks import CRC_OF_BARE, NAME, REF, TAG, VERSION, sure
+from skypool.catalogue.checks import CRC_OF_BARE
 from skypool.catalogue.chunks import ALONE, BAD, CONDEMNED, ChunkIndex, chunk_key, place_of
 from skypool.catalogue.collecting import Marks, PlacedRow
 from skypool.catalogue.coverages import delete_coverages
 from skypool.catalogue.database import Database, explained
 from skypool.catalogue.interface import ChunkPlace
+from skypool.catalogue.purging import check_rows
 
 __all__ = ["Range", "Reclaim"]
 
@@ -81,13 +82,7 @@ class Reclaim(Marks):
         Damaged
             If one is not.
         """
-        self._all(
-            f"SELECT count({sure(VERSION, '1')}) FROM versions v"
-            " JOIN documents d ON d.id = v.document"
-        )
-        if all_tables:
-            for check, table in ((NAME, "names n"), (TAG, "tags t"), (REF, "refs r")):
-                self._all(f"SELECT count({sure(check, '1')}) FROM {table}")
+        check_rows(self._connection, self._database.path, all_tables=all_tables)
 
     # -- giving back
 

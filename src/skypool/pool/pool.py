@@ -10,19 +10,18 @@ from skypool.errors import NotFound, UsageError
 from skypool.model.product import Product
 from skypool.pool.ref import Ref
 from skypool.pool.resolve import check_tag
-from skypool.pool.sync.instep import InStep
+from skypool.pool.space import Space
 from skypool.pool.transaction import RemoveReport, Transaction
 
 if TYPE_CHECKING:
     from skypool.pool.add_report import AddReport
     from skypool.pool.healing import RepairReport
-    from skypool.pool.maintenance import GcReport
     from skypool.pool.progress import OnProgress
 
 __all__ = ["Pool"]
 
 
-class Pool(InStep):
+class Pool(Space):
     """A pool of astronomical data products.
 
     Parameters
@@ -327,45 +326,6 @@ class Pool(InStep):
         return undo(self._changing(), commit, self._settings.author, message)
 
     # -- maintenance
-
-    def gc(
-        self,
-        *,
-        dry_run: bool = False,
-        grace: float | None = None,
-        removed_after: float | None = None,
-        max_seconds: float | None = None,
-        progress: OnProgress | None = None,
-    ) -> GcReport:
-        """Give back the space of chunks that no version reaches.
-
-        Every version stays, but those of products that were removed 30 days ago or earlier:
-        they are given up for good, unless they carry a tag or a version that stays refers to
-        them. Reading one raises `Purged`.
-
-        It may be stopped at any moment: what was done so far stays done.
-
-        Parameters
-        ----------
-        dry_run
-            Only tell what would be given back.
-        grace
-            Seconds for which unreferenced chunks are kept; an hour by default.
-        removed_after
-            Seconds for which removed products can be restored; 30 days by default,
-            `math.inf` for ever.
-        max_seconds
-            No pack is begun later than that; the next run goes on.
-        progress
-            Told how far the work is.
-        """
-        from skypool.pool.maintenance import GcOptions, collect
-
-        given = {"grace": grace, "removed_after": removed_after, "max_seconds": max_seconds}
-        options = GcOptions(
-            dry_run=dry_run, **{key: value for key, value in given.items() if value is not None}
-        )
-        return collect(self.view if dry_run else self._changing(), options, progress)
 
     def repair(
         self,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import shutil
 import tempfile
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,55 +24,15 @@ from hypothesis.stateful import (
 
 import skypool as sp
 from skypool.catalogue.invariants import broken
-from skypool.errors import NameConflict
+from skypool.errors import NameConflict, Purged
 from skypool.testing.dying import Died, DyingFiles
+from skypool.testing.stateful_model import Place, State, Track, children_of, compare, text_of
 
 __all__ = ["PoolMachine"]
 
 _NAMES = st.sampled_from(["a", "b", "c", "d/e", "d/f", "g.fits", "g.fit"])
 _TAGS = st.sampled_from(["good", "bad", "using cal v1"])
 _VALUES = st.integers(0, 5)
-
-
-def _text(value: int) -> bytes:
-    return f"value {value}\n".encode() * 100
-
-
-def _children(content: tuple[Any, ...]) -> list[int]:
-    """Return the tracks that a version refers to."""
-    if content[0] == "context":
-        return [content[1]]
-    return [track for track, _ in content[1:]] if content[0] == "tree" else []
-
-
-@dataclass
-class _Track:
-    """One line of versions: their contents, oldest first, and what each version refers to."""
-
-    contents: list[tuple[Any, ...]] = field(default_factory=list)
-    name: str | None = None
-    removed: str | None = None
-    removed_at: int = 0
-
-
-@dataclass
-class _State:
-    """Everything that a commit holds."""
-
-    tracks: list[_Track] = field(default_factory=list)
-    tags: set[tuple[str, int, int]] = field(default_factory=set)  # tag, track, version
-
-    def named(self, name: str) -> int | None:
-        """Return the track of a live name."""
-        return next((n for n, track in enumerate(self.tracks) if track.name == name), None)
-
-    def continued(self, name: str) -> int | None:
-        """Return the track that saving under a name continues."""
-        live = self.named(name)
-        if live is not None:
-            return live
-        removed = [n for n, track in enumerate(self.tracks) if track.removed == name]
-        return max(removed, key=lambda n: self.tracks[n].removed_at, default=None)
 
 
 class PoolMachine(RuleBasedStateMachine):
@@ -84,8 +43,9 @@ class PoolMachine(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(prefix="skypool-state-"))
         self.where = "pool"
         self.pool = sp.Pool(self.folder / self.where)
-        self.state = _State()
-        self.commits: list[_State] = []
+        self.state = State()
+        self.commits: list[State] = []
+        self.gone: set[Place] = set()  # for good, in every commit
 
     def teardown(self) -> None:
         """Remove the pool."""
@@ -105,7 +65,7 @@ class PoolMachine(RuleBasedStateMachine):
         number = self.state.continued(name)
         if number is None:
             number = len(self.state.tracks)
-            self.state.tracks.append(_Track())
+            self.state.tracks.append(Track())
         track = self.state.tracks[number]
         track.name, track.removed = name, None
         track.contents.append(content)
@@ -178,11 +138,15 @@ class PoolMachine(RuleBasedStateMachine):
     def add_file(self, name: str, value: int) -> None:
         """Add a file; the same content again is no new version."""
         path = self.folder / "a file"
-        path.write_bytes(_text(value))
+        path.write_bytes(text_of(value))
         number = self.state.continued(name)
         content = ("file", value)
         live = number is not None and self.state.tracks[number].name == name
-        same = number is not None and self.state.tracks[number].contents[-1] == content
+        same = (
+            number is not None
+            and self.state.tracks[number].contents[-1] == content
+            and (number, len(self.state.tracks[number].contents) - 1) not in self.gone
+        )
         self.pool.add(path, name=name)
         if live and same:
             return
@@ -302,6 +266,12 @@ class PoolMachine(RuleBasedStateMachine):
         number = self.state.continued(name)
         if number is None or self.state.tracks[number].removed != name:
             return
+        if self._is_gone(number):
+            try:
+                self.pool.restore(name)
+            except Purged:
+                return
+            raise AssertionError(f"{name} was given up, and came back")
         at = self.state.tracks[number].removed_at
         back = {
             n: track.removed
@@ -309,6 +279,7 @@ class PoolMachine(RuleBasedStateMachine):
             if track.removed is not None
             and track.removed_at == at
             and (n == number or track.removed.startswith(f"{name}/"))
+            and not self._is_gone(n)
         }
         taken = any(self.state.named(old) is not None for old in back.values())
         try:
@@ -344,8 +315,49 @@ class PoolMachine(RuleBasedStateMachine):
         return [
             number
             for number, track in enumerate(self.state.tracks)
-            if track.name is not None and child in _children(track.contents[-1])
+            if track.name is not None and child in children_of(track.contents[-1])
         ]
+
+    @rule(data=st.data(), keep=st.integers(1, 2), dry_run=st.booleans())
+    def purge(self, data: st.DataObject, keep: int, dry_run: bool) -> None:
+        """Give up old versions of a product and of what is below it."""
+        name = self._draw(data)
+        if name is None:
+            return
+        asked = {
+            (number, version)
+            for _, number in self._below(name)
+            for version in self._kept(number)[:-keep]
+        }
+        report = self.pool.purge(f"name:{name}", keep, dry_run=dry_run)
+        self._give_up(self.state.given_up(asked, self.gone), report.versions, dry_run)
+
+    @rule(data=st.data(), dry_run=st.booleans())
+    def forget(self, data: st.DataObject, dry_run: bool) -> None:
+        """Give up what is not in view from some commit on."""
+        before = data.draw(st.integers(1, len(self.commits)))
+        seen = {place for state in self.commits[before - 1 :] for place in state.newest()}
+        then = self.commits[before - 1]
+        asked = {
+            (number, version)
+            for number, track in enumerate(then.tracks)
+            for version in range(len(track.contents))
+        } - seen
+        report = self.pool.forget(before, dry_run=dry_run)
+        self._give_up(self.state.given_up(asked, self.gone), report.versions, dry_run)
+
+    def _give_up(self, gone: set[Place], told: int, dry_run: bool) -> None:
+        assert told == len(gone)
+        if gone and not dry_run:
+            self.gone |= gone
+            self._committed()
+
+    def _kept(self, number: int) -> list[int]:
+        versions = range(len(self.state.tracks[number].contents))
+        return [version for version in versions if (number, version) not in self.gone]
+
+    def _is_gone(self, number: int) -> bool:
+        return (number, len(self.state.tracks[number].contents) - 1) in self.gone
 
     @rule()
     def reopen(self) -> None:
@@ -390,14 +402,14 @@ class PoolMachine(RuleBasedStateMachine):
     def same_as_the_model(self) -> None:
         """Names, versions, contents and tags are those of the model."""
         if self.commits:
-            self._compare(self.pool, self.state)
+            compare(self.pool, self.state, self.gone)
 
     @invariant()
     def old_states_stay(self) -> None:
         """Compare the pool as of an earlier commit with the model then."""
         if len(self.commits) > 1:
             number = 1 + len(self.commits) // 2
-            self._compare(self.pool.at(number), self.commits[number - 1])
+            compare(self.pool.at(number), self.commits[number - 1], self.gone)
 
     @invariant()
     def the_history_is_whole(self) -> None:
@@ -410,38 +422,3 @@ class PoolMachine(RuleBasedStateMachine):
         """Ask what `verify` asks of the catalogue."""
         if self.commits:
             assert list(broken(self.pool.view.session.catalogue.database)) == []
-
-    def _compare(self, pool: sp.Pool, state: _State) -> None:
-        found = {ref.name: ref for ref in pool.ls()}
-        names = [track.name for track in state.tracks if track.name is not None]
-        assert sorted(found) == sorted(names)
-        for number, track in enumerate(state.tracks):
-            if track.name is None:
-                continue
-            ref = found[track.name]
-            assert ref.version == len(track.contents) - 1
-            tags = {t for t, n, v in state.tags if (n, v) == (number, ref.version)}
-            assert set(ref.tags) == tags
-            for version, content in zip(ref.versions, track.contents, strict=True):
-                self._compare_content(version, content)
-
-    @staticmethod
-    def _compare_content(ref: sp.Ref, content: tuple[Any, ...]) -> None:
-        if content[0] == "context":
-            child = ref.product.refs["child"]
-            assert (child.track, child.version) == (content[1] + 1, content[2])
-            return
-        if content[0] == "tree":
-            for role, place in zip("ef", content[1:], strict=True):
-                child = ref.product.refs[role]
-                assert (child.track, child.version) == (place[0] + 1, place[1])
-            return
-        if content[0] == "file":
-            assert Path(ref.path).read_bytes() == _text(content[1])
-            return
-        shown = content[-1]  # an edit changes the metadata and leaves the data
-        assert ref.meta["value"].value == content[1]
-        if "edited" not in ref.meta:
-            np.testing.assert_array_equal(
-                np.asarray(ref.product["x"]), np.full((3, 4 + shown), float(shown))
-            )

@@ -1,0 +1,169 @@
+"""The part of a pool that tells where its space goes, and gives it back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from skypool.pool.ref import Ref
+from skypool.pool.sync.instep import InStep
+
+if TYPE_CHECKING:
+    from skypool.pool.giving_up import PurgeReport
+    from skypool.pool.maintenance import GcReport
+    from skypool.pool.progress import OnProgress
+    from skypool.pool.usage import By, PoolUsage
+
+__all__ = ["Space"]
+
+
+class Space(InStep):
+    """The part of a pool that tells where its space goes, and gives it back; see `Pool`."""
+
+    def gc(
+        self,
+        *,
+        dry_run: bool = False,
+        grace: float | None = None,
+        removed_after: float | None = None,
+        max_seconds: float | None = None,
+        progress: OnProgress | None = None,
+    ) -> GcReport:
+        """Give back the space of chunks that no version reaches.
+
+        Every version stays, but those of products that were removed 30 days ago or earlier:
+        they are given up for good, unless they carry a tag or a version that stays refers to
+        them. Reading one raises `Purged`.
+
+        It may be stopped at any moment: what was done so far stays done.
+
+        Parameters
+        ----------
+        dry_run
+            Only tell what would be given back.
+        grace
+            Seconds for which unreferenced chunks are kept; an hour by default.
+        removed_after
+            Seconds for which removed products can be restored; 30 days by default,
+            `math.inf` for ever.
+        max_seconds
+            No pack is begun later than that; the next run goes on.
+        progress
+            Told how far the work is.
+        """
+        from skypool.pool.maintenance import GcOptions, collect
+
+        given = {"grace": grace, "removed_after": removed_after, "max_seconds": max_seconds}
+        options = GcOptions(
+            dry_run=dry_run, **{key: value for key, value in given.items() if value is not None}
+        )
+        return collect(self.view if dry_run else self._changing(), options, progress)
+
+    def purge(
+        self, refs: Any, keep: int = 1, message: str = "", *, dry_run: bool = False
+    ) -> PurgeReport:
+        """Give up old versions of products for good, in a logged commit; `gc` takes the bytes.
+
+        Versions that carry a tag, and those to which a version that stays refers, stay. Reading
+        one that was given up raises `Purged`.
+
+        Parameters
+        ----------
+        refs
+            A product, or several; of a context, what is named below it too.
+        keep
+            How many of the newest versions of each stay.
+        message
+            Of the commit.
+        dry_run
+            Only tell what would be given up.
+
+        Raises
+        ------
+        UsageError
+            If *keep* is not positive.
+        """
+        from skypool.pool.giving_up import purge
+
+        view = self.view if dry_run else self._changing()
+        several = isinstance(refs, Iterable) and not isinstance(refs, str | Ref)
+        asked = [ref for item in (refs if several else [refs]) for ref in self._below(item)]
+        return purge(view, asked, keep, message, dry_run=dry_run)
+
+    def _below(self, ref: Any) -> list[Ref]:
+        """Return a product, or all that is named below the first parts of names."""
+        if isinstance(ref, str) and ref not in self:
+            found = self.ls(ref.rstrip("/"))
+            if found:
+                return found
+        return [self._ref(ref)]
+
+    def forget(
+        self, before: int | str | date, message: str = "", *, dry_run: bool = False
+    ) -> PurgeReport:
+        """Give up what nobody sees who looks at the pool as of a time or later; see `purge`.
+
+        These are versions that were replaced by then, and products that were removed by then.
+        `pool.at(before)` and everything newer stay whole.
+
+        Parameters
+        ----------
+        before
+            A commit or a time; a date means its end, UTC.
+        message
+            Of the commit.
+        dry_run
+            Only tell what would be given up.
+
+        Raises
+        ------
+        NotFound
+            If there is no such commit, or none before that time.
+        """
+        from skypool.pool.giving_up import forget
+
+        return forget(self.view if dry_run else self._changing(), before, message, dry_run=dry_run)
+
+    def usage(
+        self,
+        below: Any = None,
+        *,
+        by: By = "name",
+        depth: int = 1,
+        progress: OnProgress | None = None,
+    ) -> PoolUsage:
+        """Tell what the parts of the pool take: stored bytes that they need, alone and together.
+
+        Parameters
+        ----------
+        below
+            Only a product and what is named below it, or the first parts of names.
+        by
+            What makes the parts: `"name"` (the first *depth* parts of names), `"kind"`, `"type"`,
+            or `"version"`: of a product each version with all that it refers to; without one, what
+            is newest, older, and removed.
+        depth
+            How many parts of names below that.
+        progress
+            Told how far the work is.
+
+        Raises
+        ------
+        UsageError
+            If these do not go together.
+        """
+        from skypool.pool.usage import PoolUsage, usage
+
+        if not self.exists:
+            return PoolUsage((), 0)
+        if isinstance(below, str):
+            below = below.rstrip("/")
+            if any(True for _ in self.view.identity.names(self.view.at, below)):
+                named = self.view.identity.named(below, self.view.at) is not None
+                below = self[f"name:{below}"] if named else below
+            else:
+                below = self[below]
+        elif below is not None:
+            below = self._ref(below)
+        return usage(self.view, by, below, depth, progress)
