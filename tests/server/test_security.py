@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
-from tests.server.conftest import BASE, TOKEN
 
 import skypool as sp
+from .conftest import BASE, TOKEN
 from skypool.server.app import make_app
 from skypool.server.security import HEADERS, Access
 

@@ -35,7 +35,7 @@ __all__ = ["PARTS", "PREFIX", "TooLarge", "make_api", "make_app", "make_context"
 
 PREFIX: Final = "/api/v1"
 # Each has `routes(context)`, a list of endpoints; those that are there are joined.
-PARTS: Final = ("pools_routes", "products", "description")
+PARTS: Final = ("pools_routes", "products", "data", "description")
 
 _log = logging.getLogger("skypool.server")
 
