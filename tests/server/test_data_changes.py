@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import skypool as sp
-from .seen import Spy
-from .test_data_tiles import means
 from skypool.errors import UsageError
 from skypool.server.data_changes import Difference, changed
 from skypool.server.data_sources import Shown, ShownData
 from skypool.server.data_tiles import tile
+
+from .seen import Spy
+from .test_data_tiles import means
 
 
 def versions(folder: Path, first: Any, second: Any) -> tuple[Shown, Shown]:

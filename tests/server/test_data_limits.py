@@ -9,10 +9,11 @@ import pytest
 from astropy.visualization import ZScaleInterval
 
 import skypool as sp
-from .seen import Spy, shown_of, sky_header
 from skypool.errors import NotFound
 from skypool.server.data_images import describe, pixel
 from skypool.server.data_limits import sample, zscale
+
+from .seen import Spy, shown_of, sky_header
 
 
 def test_limits_of_a_small_image_are_exact(tmp_path: Path) -> None:

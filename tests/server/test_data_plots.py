@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import skypool as sp
-from .seen import Spy, saved, shown_of
-from .test_data_world import CUBE, header_of
 from skypool.errors import MissingName, NotFound, UsageError
 from skypool.server import data_plots
 from skypool.server.data_plots import binned, histogram, plot, spectrum
 from skypool.server.data_sources import Shown
+
+from .seen import Spy, saved, shown_of
+from .test_data_world import CUBE, header_of
 
 VALUES = st.floats(width=32) | st.just(np.nan)
 

@@ -13,6 +13,7 @@ from astropy.io import fits
 from starlette.testclient import TestClient
 
 import skypool as sp
+
 from .conftest import client_of
 from .seen import sky_header
 

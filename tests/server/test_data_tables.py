@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import skypool as sp
-from .seen import Spy, saved
 from skypool.errors import MissingName, QueryError, UsageError
 from skypool.server.data_tables import Arranged, page
+
+from .seen import Spy, saved
 
 
 def made() -> sp.Table:

@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import skypool as sp
-from .seen import Spy, shown_of
 from skypool.errors import NotFound, UsageError
 from skypool.server import data_tiles
 from skypool.server.data_sources import Shown, ShownData
 from skypool.server.data_tiles import Scaling, levels, scaling_of, tile
+
+from .seen import Spy, shown_of
 
 
 def means(plane: Any, step: int) -> Any:

@@ -13,9 +13,10 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import pixel_to_skycoord
 
 import skypool as sp
-from .seen import saved, sky_header
 from skypool.server.data_sources import Shown, ShownData
 from skypool.server.data_world import sexagesimal
+
+from .seen import saved, sky_header
 
 
 def header_of(**cards: object) -> str:

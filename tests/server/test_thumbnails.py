@@ -11,10 +11,11 @@ import pytest
 from PIL import Image
 
 import skypool as sp
-from .seen import saved
 from skypool.server import thumbnails
 from skypool.server.data_sources import default_dataset
 from skypool.server.thumbnails import Thumbnails, drawn_ref, picture
+
+from .seen import saved
 
 
 def opened(data: bytes | None) -> np.ndarray:

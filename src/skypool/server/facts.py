@@ -13,13 +13,14 @@ from skypool.model.composite import Composite
 from skypool.model.metadata import MetaData
 from skypool.model.references import ExternalRef
 from skypool.pool.reaching import datasets_of
+from skypool.server.data_sources import quick_of
 from skypool.server.echo import show_code
 
 if TYPE_CHECKING:
     from skypool.model.composite import Dataset
     from skypool.pool.ref import Ref
 
-__all__ = ["brief", "dataset_of", "described", "each_dataset", "meta_entries", "quick_of", "walk"]
+__all__ = ["brief", "dataset_of", "described", "each_dataset", "meta_entries", "walk"]
 
 # What HIPE's viewer of observations shows, and the core attribute that stands in for it.
 SUMMARY: Final = (
@@ -221,20 +222,6 @@ def _dataset(dataset: Dataset) -> dict[str, Any]:
         "dtype": str(dataset.dtype),
         "unit": dataset.unit_text or None,
     }
-
-
-def quick_of(dataset: Dataset) -> str:
-    """Return how a quick look shows a dataset: image, cube, spectrum, table or none."""
-    if isinstance(dataset, Composite):
-        return "none"
-    if hasattr(dataset, "colnames"):
-        return "table"
-    if dataset.dtype.kind not in "biufc" or not dataset.size:
-        return "none"
-    axes = dataset.ndim
-    if axes > 2:
-        return "cube" if max(dataset.shape[:-2]) > 1 else "image"
-    return {0: "none", 1: "spectrum", 2: "image"}[axes]
 
 
 def meta_entries(meta: MetaData) -> list[dict[str, Any]]:
