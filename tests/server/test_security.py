@@ -9,9 +9,10 @@ import pytest
 from starlette.testclient import TestClient
 
 import skypool as sp
-from .conftest import BASE, TOKEN
 from skypool.server.app import make_app
 from skypool.server.security import HEADERS, Access
+
+from .conftest import BASE, TOKEN
 
 API = "/api/v1/pools"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
