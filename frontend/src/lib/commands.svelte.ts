@@ -1,5 +1,7 @@
 /** What can be done, for menus, the palette, keys and help alike. */
 
+import { untrack } from 'svelte';
+
 export type Group = 'Search' | 'Results' | 'Product' | 'View' | 'Pool' | 'Help';
 
 export interface Command {
@@ -21,10 +23,14 @@ export class Commands {
   /** Add commands; the function that is returned takes them away (for `$effect`). */
   register(...commands: Command[]): () => void {
     const ids = new Set(commands.map((one) => one.id));
-    this.list = [...this.list.filter((one) => !ids.has(one.id)), ...commands];
-    return () => {
-      this.list = this.list.filter((one) => !commands.includes(one));
-    };
+    // An effect that adds commands does not depend on those of others.
+    untrack(() => {
+      this.list = [...this.list.filter((one) => !ids.has(one.id)), ...commands];
+    });
+    return () =>
+      untrack(() => {
+        this.list = this.list.filter((one) => !commands.includes(one));
+      });
   }
 
   get(id: string): Command | undefined {

@@ -40,7 +40,7 @@ export function isNumber(column: ColumnInfo): boolean {
 
 const LETTER = 7.4;
 const LEAST = 64;
-const MOST = 340;
+const MOST = 270;
 
 /** Width of a column in pixels at a font of 13 px: that of its widest text among some rows. */
 export function widthOf(column: ColumnInfo, index: number, rows: readonly Row[]): number {
