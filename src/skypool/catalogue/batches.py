@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import Any, Final
 
-__all__ = ["insert_many"]
+__all__ = ["insert_many", "insert_slot"]
 
 # Old versions of SQLite take 999 parameters, and 500 rows.
 _PARAMETERS: Final = 500
@@ -42,3 +43,26 @@ def insert_many(
     if whole < len(flat):
         rest = (len(flat) - whole) // width
         connection.execute(f"{insert} {', '.join([marks] * rest)}", flat[whole:])
+
+
+def insert_slot(
+    connection: sqlite3.Connection, insert: str, slot: int, rows: Sequence[tuple[Any, Any]]
+) -> None:
+    """Insert rows of three values of which all have the first, as `insert_many` does."""
+    flat = list(chain.from_iterable(rows))
+    count = (_PARAMETERS - 1) // 2
+    step = 2 * count
+    whole = len(flat) - len(flat) % step
+    if whole:
+        connection.executemany(
+            _of_slot(insert, count),
+            ([slot, *flat[start : start + step]] for start in range(0, whole, step)),
+        )
+    if whole < len(flat):
+        rest = flat[whole:]
+        connection.execute(_of_slot(insert, len(rest) // 2), [slot, *rest])
+
+
+@lru_cache(maxsize=_PARAMETERS)
+def _of_slot(insert: str, count: int) -> str:
+    return f"{insert} (?1, ?, ?){', (?1, ?, ?)' * (count - 1)}"

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from skypool.catalogue.column import EXACT, Column
 from skypool.catalogue.integers import checked, damaged, listed, numbers
+from skypool.catalogue.schema import DOCUMENT, OWN, PLACE_SHIFT
 from skypool.catalogue.text import from_database
 
 __all__ = ["read_key"]
@@ -21,7 +22,7 @@ _GROUPED: Final = 4
 _NUMBER: Final = f"p.value BETWEEN -{EXACT} AND {EXACT}"
 _ROWS: Final = (
     " FROM slots s JOIN postings p ON p.slot = s.id"
-    " WHERE s.key = ? AND s.run >= ? AND p.place = 0 AND "
+    f" WHERE s.key = ? AND s.run >= ? AND {OWN.format('p')} AND "
 )
 
 
@@ -93,7 +94,7 @@ class _Reading:
             return
         yield from self._numbers(key)
         others = self._connection.execute(
-            f"SELECT p.document, 0, p.value, p.unit{_ROWS} NOT ({_NUMBER})", (key, self._run)
+            f"SELECT p.entry, 0, p.value, s.unit{_ROWS} NOT ({_NUMBER})", (key, self._run)
         )
         yield from self._one_by_one(others, key)
 
@@ -101,40 +102,30 @@ class _Reading:
         """Tell whether many rows have the same value, by the first run."""
         rows, different = self._connection.execute(
             "SELECT count(*), count(DISTINCT value) FROM postings WHERE slot = ?",
-            (next(iter(self._slots(key)), 0),),
+            (next(iter(self._slots(key)), (0, 0))[0],),
         ).fetchone()
         return bool(rows >= _GROUPED * different)
 
-    def _slots(self, key: int) -> list[int]:
-        found = self._connection.execute(
-            "SELECT id FROM slots WHERE key = ? AND run >= ? ORDER BY run", (key, self._run)
-        )
-        return [slot for (slot,) in found]
+    def _slots(self, key: int) -> list[tuple[int, int]]:
+        """Return slots and their units."""
+        return self._connection.execute(
+            "SELECT id, unit FROM slots WHERE key = ? AND run >= ? ORDER BY run", (key, self._run)
+        ).fetchall()
 
     def _grouped(self, key: int) -> Iterator[_Rows]:
         """Yield rows that come in one for each value and run."""
         texts: list[str] = []
         values: list[tuple[Any, int]] = []
-        for slot in self._slots(key):
+        for slot, unit in self._slots(key):
             # Of one slot they come in the order of the table: nothing has to be sorted.
             found = self._connection.execute(
-                "SELECT value, min(unit), max(unit), group_concat(document) FROM postings"
-                " WHERE slot = ? AND place = 0 GROUP BY value",
+                "SELECT value, group_concat(entry) FROM postings p"
+                f" WHERE slot = ? AND {OWN.format('p')} GROUP BY value",
                 (slot,),
             )
-            for value, first, last, documents in found:
-                if first == last:
-                    texts.append(documents)
-                    values.append((value, first))
-                    continue
-                single = self._connection.execute(
-                    "SELECT document, unit FROM postings"
-                    " WHERE slot = ? AND value = ? AND place = 0",
-                    (slot, value),
-                )
-                for document, unit in single:
-                    texts.append(str(document))
-                    values.append((value, unit))
+            for value, documents in found:
+                texts.append(documents)
+                values.append((value, unit))
         if texts:
             documents = listed(texts)
             counts = np.fromiter((text.count(",") + 1 for text in texts), np.int64, len(texts))
@@ -144,8 +135,7 @@ class _Reading:
         """Yield the rows whose values are numbers that floating point holds as they are."""
         rows = numbers(
             self._connection,
-            "SELECT p.value, p.document, 2 * p.unit + (typeof(p.value) = 'integer')"
-            f"{_ROWS}{_NUMBER}",
+            f"SELECT p.value, p.entry, 2 * s.unit + (typeof(p.value) = 'integer'){_ROWS}{_NUMBER}",
             3,
             (key, self._run),
         )
@@ -163,8 +153,9 @@ class _Reading:
     def of_datasets(self, key: int) -> Iterator[_Rows]:
         """Yield the values of datasets."""
         found = self._connection.execute(
-            "SELECT p.document, p.place, p.value, p.unit FROM slots s"
-            " JOIN postings p ON p.slot = s.id WHERE s.key = ? AND s.run >= ? AND p.place > 0",
+            f"SELECT {DOCUMENT.format('p')}, p.entry >> {PLACE_SHIFT}, p.value, s.unit FROM slots s"
+            " JOIN postings p ON p.slot = s.id WHERE s.key = ? AND s.run >= ?"
+            f" AND NOT {OWN.format('p')}",
             (key, self._run),
         )
         yield from self._one_by_one(found, key)

@@ -105,7 +105,7 @@ _SUMS = (
 def _key(term: Term) -> tuple[Any, ...]:
     """Return what tells a row from others; of equal numbers SQLite keeps the first."""
     value = to_database(term.value) if type(term.value) is str else term.value
-    return term.key, type(value) in (int, float), value, term.place
+    return term.key, type(value) in (int, float), value, term.place, term.unit
 
 
 def _crc(term: Term) -> int:

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from skypool.catalogue.batches import insert_many
 from skypool.codec.documents import loads
 from skypool.codec.extremes import finite_values
 from skypool.codec.sinks import Fetch
@@ -249,12 +250,21 @@ def insert_coverages(
         Numbers of documents, and what is indexed of them.
     """
     points: list[tuple[int, float, float, float]] = []
+    coverages: list[tuple[int, bytes]] = []
+    boxes: list[tuple[float, ...]] = []
     for number, document in found:
         direction = _direction(document)
         if direction is not None:
             points.append((number, *direction))
         if document.coverage:
-            _insert_coverage(connection, number, document.coverage)
+            coverages.append((number, document.coverage))
+            boxes += _boxes_of(number, document.coverage)
+    insert_many(
+        connection, "INSERT OR REPLACE INTO coverages(document, parts) VALUES", 2, coverages
+    )
+    connection.executemany(
+        "INSERT INTO boxes(id, x0, x1, y0, y1, z0, z1) VALUES (?, ?, ?, ?, ?, ?, ?)", boxes
+    )
     connection.executemany(
         "INSERT OR REPLACE INTO points(id, x0, x1, y0, y1, z0, z1, x, y, z)"
         " VALUES (?1, ?2, ?2, ?3, ?3, ?4, ?4, ?2, ?3, ?4)",
@@ -274,19 +284,12 @@ def _direction(document: IndexedDocument) -> Vector | None:
     return position_of(listed for _, listed in document.metas)
 
 
-def _insert_coverage(connection: sqlite3.Connection, number: int, parts: bytes) -> None:
+def _boxes_of(number: int, parts: bytes) -> list[tuple[float, ...]]:
+    """Return the rows of the index for a coverage."""
     from skypool.sky.coverage import decode
 
-    connection.execute(
-        "INSERT OR REPLACE INTO coverages(document, parts) VALUES (?, ?)", (number, parts)
-    )
-    connection.executemany(
-        "INSERT INTO boxes(id, x0, x1, y0, y1, z0, z1) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [
-            (number * BOXES + place, *box)
-            for place, box in enumerate(_boxes(part.box() for part in decode(parts)))
-        ],
-    )
+    found = _boxes(part.box() for part in decode(parts))
+    return [(number * BOXES + place, *box) for place, box in enumerate(found)]
 
 
 def _boxes(found: Iterable[Box]) -> list[Box]:

@@ -11,8 +11,8 @@ key (docs/design/011-bulk-speed.md).
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
+from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Any
 
 from skypool.catalogue.attributes import insert_attributes
@@ -21,9 +21,8 @@ from skypool.catalogue.checks import CRC_OF_FILLED, crc_of_row
 from skypool.catalogue.coverages import insert_coverages
 from skypool.catalogue.interface import IndexedDocument
 from skypool.catalogue.postings import (
-    Column,
     Key,
-    Row,
+    Slotted,
     columns_of,
     insert_rows,
     rows_of,
@@ -89,13 +88,14 @@ def _complete(connection: sqlite3.Connection, number: int, document: IndexedDocu
     ).rowcount
     if filled:
         # Its terms may be there still, in another run than the one that they go to now.
-        columns = columns_of([(number, document)])
-        units = _units(connection, columns)
-        for key, found in columns.items():
+        for (key, unit), found in columns_of([(number, document)]).items():
             connection.executemany(
-                "DELETE FROM postings WHERE slot IN (SELECT id FROM slots WHERE key = ?)"
-                " AND value = ? AND document = ? AND place = ?",
-                [(_key_number(connection, key), *row[1:4]) for row in rows_of(0, found, units)],
+                "DELETE FROM postings WHERE slot IN (SELECT id FROM slots WHERE key = ?"
+                " AND unit = ?) AND value = ? AND entry = ?",
+                [
+                    (_key_number(connection, key), unit_number(connection, unit), *row)
+                    for row in rows_of(found)
+                ],
             )
     return bool(filled)
 
@@ -116,49 +116,49 @@ def _insert_terms(
     connection: sqlite3.Connection, run: int, numbered: Sequence[tuple[int, IndexedDocument]]
 ) -> None:
     columns = columns_of(numbered)
-    units = _units(connection, columns)
-    rows: list[Row] = []
-    for key, slot in _slots(connection, run, list(columns)).items():
-        rows += rows_of(slot, columns[key], units)
-    insert_rows(connection, rows)
+    slots = _slots(connection, run, list(columns))
+    insert_rows(connection, ((slot, rows_of(columns[slotted])) for slotted, slot in slots))
 
 
-def _units(
-    connection: sqlite3.Connection, columns: Mapping[Key, Iterable[Column]]
-) -> dict[str, int]:
-    """Return the numbers of the units of all columns."""
-    found: dict[str, int] = {}
-    for each in chain.from_iterable(columns.values()):
-        for unit in (each.units,) if isinstance(each.units, str) else set(each.units):
-            if unit not in found:
-                found[unit] = unit_number(connection, unit)
+def _slots(
+    connection: sqlite3.Connection, run: int, wanted: Sequence[Slotted]
+) -> list[tuple[Slotted, int]]:
+    """Return the numbers of keys with units in a run, in rising order."""
+    keys = _key_numbers(connection, [name for name, _ in wanted if isinstance(name, str)])
+    units = {unit: unit_number(connection, unit) for unit in dict.fromkeys(u for _, u in wanted)}
+    there = {
+        (key, unit): slot
+        for slot, key, unit in connection.execute(
+            "SELECT id, key, unit FROM slots WHERE run = ?", (run,)
+        )
+    }
+    found: list[tuple[Slotted, int]] = []
+    for name, unit in wanted:
+        if isinstance(name, str) and name not in keys:
+            keys[name] = _new_key(connection, name)
+        place = (keys[name] if isinstance(name, str) else name, units[unit])
+        slot = there.get(place)
+        if slot is None:
+            slot = connection.execute(
+                "INSERT INTO slots(key, unit, run) VALUES (?, ?, ?)", (*place, run)
+            ).lastrowid
+        found.append(((name, unit), slot or 0))
+    found.sort(key=itemgetter(1))
     return found
 
 
-def _slots(connection: sqlite3.Connection, run: int, names: Sequence[Key]) -> dict[Key, int]:
-    """Return the number of each key in a run, in rising order."""
-    keys: dict[str, int] = {}
-    slots: dict[Key, int] = dict(
-        connection.execute("SELECT key, id FROM slots WHERE run = ? AND key < 0", (run,))
-    )
-    texts = [to_database(name) for name in names if isinstance(name, str)]
+def _key_numbers(connection: sqlite3.Connection, names: Iterable[str]) -> dict[str, int]:
+    """Return the numbers of those keys that have one."""
+    found: dict[str, int] = {}
+    texts = [to_database(name) for name in dict.fromkeys(names)]
     for start in range(0, len(texts), _BATCH):
         part = texts[start : start + _BATCH]
-        for name, key, slot in connection.execute(
-            "SELECT k.name, k.id, s.id FROM keys k LEFT JOIN slots s ON s.key = k.id"
-            f" AND s.run = ? WHERE k.name IN ({','.join('?' * len(part))})",
-            (run, *part),
+        marks = ",".join("?" * len(part))
+        for name, key in connection.execute(
+            f"SELECT name, id FROM keys WHERE name IN ({marks})", part
         ):
-            keys[from_database(name)] = key
-            if slot is not None:
-                slots[from_database(name)] = slot
-    for name in names:
-        if name not in slots:
-            key = name if isinstance(name, int) else keys.get(name) or _new_key(connection, name)
-            cursor = connection.execute("INSERT INTO slots(key, run) VALUES (?, ?)", (key, run))
-            slots[name] = cursor.lastrowid or 0
-    wanted = [(name, slots[name]) for name in names]
-    return dict(sorted(wanted, key=lambda item: item[1]))
+            found[from_database(name)] = key
+    return found
 
 
 def _key_number(connection: sqlite3.Connection, key: Key) -> int:

@@ -7,100 +7,100 @@ in a few calls for hundreds of values.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from itertools import chain, repeat
+from itertools import chain
 from math import isnan
 from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 from skypool.catalogue.attributes import visible
-from skypool.catalogue.batches import insert_many
+from skypool.catalogue.batches import insert_many, insert_slot
 from skypool.catalogue.interface import IndexedDocument
-from skypool.catalogue.schema import TEXT_LIMIT
+from skypool.catalogue.schema import PLACE_SHIFT, TEXT_LIMIT
 from skypool.catalogue.terms import searchable
 from skypool.catalogue.text import to_database
 from skypool.codec.documents import format_time
 
-__all__ = ["Column", "Key", "Row", "columns_of", "insert_rows", "rows_of", "unit_number"]
+__all__ = ["Column", "Key", "Slotted", "columns_of", "insert_rows", "rows_of", "unit_number"]
 
 # The name of a metadata key, or the number that stands for a core attribute.
 Key: TypeAlias = str | int
-# Slot, value, document, place, unit.
-Row: TypeAlias = tuple[int, Any, int, int, int]
+# A key, and the unit of its values.
+Slotted: TypeAlias = tuple[Key, str]
+# Slot, value, entry.
+Row: TypeAlias = tuple[int, Any, int]
 
-_INSERT: Final = "INSERT OR IGNORE INTO postings(slot, value, document, place, unit) VALUES"
+_INSERT: Final = "INSERT OR IGNORE INTO postings(slot, value, entry) VALUES"
+# So many rows of one slot go in by statements that are told the slot once.
+_MANY: Final = 240
 _NAME: Final = itemgetter(0)
 _VALUE: Final = itemgetter(1)
 
 
 class Column:
-    """What one key has in documents that list the same keys at the same place.
+    """What one key has, in one unit, in documents that list the same keys at the same place.
 
     Parameters
     ----------
     values
         As the inverted table has them.
-    documents
-        Their numbers.
-    place
-        0 for the metadata of products, from 1 those of datasets.
-    units
-        Texts: one for each value, or for all of them.
+    entries
+        Numbers of the documents, as the inverted table has them: see `entry_of`.
     """
 
-    __slots__ = ("documents", "place", "units", "values")
+    __slots__ = ("entries", "values")
 
-    def __init__(
-        self,
-        values: Sequence[Any],
-        documents: Sequence[int],
-        place: int,
-        units: Sequence[str] | str,
-    ) -> None:
+    def __init__(self, values: Sequence[Any], entries: Sequence[int]) -> None:
         self.values = values
-        self.documents = documents
-        self.place = place
-        self.units = units
+        self.entries = entries
 
 
-def columns_of(numbered: Iterable[tuple[int, IndexedDocument]]) -> dict[Key, list[Column]]:
+def entry_of(document: int, place: int) -> int:
+    """Return what stands for a document, and for a place in it: 0 its own metadata."""
+    return document + (place << PLACE_SHIFT)
+
+
+def columns_of(numbered: Iterable[tuple[int, IndexedDocument]]) -> dict[Slotted, list[Column]]:
     """Return what each key has in documents, which are given with their numbers."""
     alike: dict[tuple[Any, ...], tuple[list[int], list[Sequence[Any]]]] = {}
-    described: dict[int, tuple[list[int], list[Any], str]] = {}
+    described: dict[Slotted, tuple[list[int], list[Any]]] = {}
+    values: Sequence[Any]
     for number, document in numbered:
         for place, listed in document.metas:
             form = (place, *map(_NAME, listed))
-            numbers, metas = alike.setdefault(form, ([], []))
-            numbers.append(number)
+            entries, metas = alike.setdefault(form, ([], []))
+            entries.append(entry_of(number, place))
             metas.append(listed)
         if document.attributes:
             for key, value, unit in visible(document.metas[0][1], document.attributes):
-                numbers, values, _ = described.setdefault(key, ([], [], unit))
-                numbers.append(number)
+                entries, values = described.setdefault((key, unit), ([], []))
+                entries.append(number)
                 values.append(value)
-    found: dict[Key, list[Column]] = {}
-    for form, (numbers, metas) in alike.items():
-        if len(metas) == 1:
-            for entry in metas[0]:
-                unit = entry[2] if len(entry) > 2 else ""
-                column = Column([_searchable_value(entry[1])], numbers, form[0], unit)
-                found.setdefault(entry[0], []).append(column)
-            continue
-        for name, entries in zip(form[1:], zip(*metas, strict=True), strict=True):
-            made = _searchable(list(map(_VALUE, entries)))
-            column = Column(made, numbers, form[0], _units(entries))
-            found.setdefault(name, []).append(column)
-    for key, (numbers, values, unit) in described.items():
-        found.setdefault(key, []).append(Column(_searchable(values), numbers, 0, unit))
+    found: dict[Slotted, list[Column]] = {}
+    for form, (entries, metas) in alike.items():
+        for name, items in zip(form[1:], zip(*metas, strict=True), strict=True):
+            values = _searchable(list(map(_VALUE, items)))
+            for unit, column in _by_unit(items, Column(values, entries)):
+                found.setdefault((name, unit), []).append(column)
+    for slotted, (entries, values) in described.items():
+        found.setdefault(slotted, []).append(Column(_searchable(values), entries))
     return found
 
 
-def _units(entries: Sequence[Sequence[Any]]) -> Sequence[str] | str:
-    if max(map(len, entries)) == 2:
-        return ""
-    units = [entry[2] if len(entry) > 2 else "" for entry in entries]
-    return units[0] if len(set(units)) == 1 else units
+def _by_unit(items: Sequence[Sequence[Any]], column: Column) -> Iterable[tuple[str, Column]]:
+    """Yield the values of a key apart for each unit that they have."""
+    if max(map(len, items)) == 2:
+        return (("", column),)
+    units = [item[2] if len(item) > 2 else "" for item in items]
+    if len(set(units)) == 1:
+        return ((units[0], column),)
+    parts: dict[str, tuple[list[Any], list[int]]] = {}
+    for unit, value, entry in zip(units, column.values, column.entries, strict=True):
+        values, entries = parts.setdefault(unit, ([], []))
+        values.append(value)
+        entries.append(entry)
+    return [(unit, Column(*part)) for unit, part in parts.items()]
 
 
 def _searchable(values: Sequence[Any]) -> Sequence[Any]:
@@ -125,36 +125,36 @@ def _searchable_value(value: Any) -> Any:
     return to_database(value[:TEXT_LIMIT]) if type(value) is str else searchable(value)
 
 
-def rows_of(slot: int, columns: Sequence[Column], units: Mapping[str, int]) -> list[Row]:
-    """Return the rows of a key, in the order of SQLite: numbers, text, blobs."""
-    first, *more = columns
-    if not more and len(first.values) == 1:
-        unit = units[first.units if isinstance(first.units, str) else first.units[0]]
-        return [(slot, first.values[0], first.documents[0], first.place, unit)]
-    parts: list[Iterator[Row]] = []
-    for each in columns:
-        given: Iterable[int]
-        if isinstance(each.units, str):
-            given = repeat(units[each.units])
-        else:
-            given = map(units.__getitem__, each.units)
-        parts.append(zip(repeat(slot), each.values, each.documents, repeat(each.place), given))
+def rows_of(columns: Sequence[Column]) -> list[tuple[Any, int]]:
+    """Return value and entry of all rows of a key, in the order of SQLite: numbers, text, blobs."""
+    parts = [zip(each.values, each.entries, strict=True) for each in columns]
     rows = list(chain.from_iterable(parts))
-    try:
-        rows.sort()
-    except TypeError:
-        rows.sort(key=_order)
+    if len(rows) > 1:
+        try:
+            rows.sort()
+        except TypeError:
+            rows.sort(key=_order)
     return rows
 
 
-def _order(row: Row) -> tuple[Any, ...]:
-    value = row[1]
+def _order(row: tuple[Any, int]) -> tuple[Any, ...]:
+    value = row[0]
     return (1 if type(value) is str else 2 if type(value) is bytes else 0, *row)
 
 
-def insert_rows(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
-    """Write rows, inside a transaction."""
-    insert_many(connection, _INSERT, 5, rows)
+def insert_rows(
+    connection: sqlite3.Connection, slots: Iterable[tuple[int, Sequence[tuple[Any, int]]]]
+) -> None:
+    """Write the rows of slots, which come in rising order, inside a transaction."""
+    few: list[Row] = []
+    for slot, rows in slots:
+        if len(rows) < _MANY:
+            few += [(slot, *row) for row in rows]
+            continue
+        insert_many(connection, _INSERT, 3, few)
+        few = []
+        insert_slot(connection, _INSERT, slot, rows)
+    insert_many(connection, _INSERT, 3, few)
 
 
 def unit_number(connection: sqlite3.Connection, text: str) -> int:

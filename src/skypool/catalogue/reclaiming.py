@@ -20,6 +20,7 @@ from skypool.catalogue.coverages import delete_coverages
 from skypool.catalogue.database import Database, explained
 from skypool.catalogue.interface import ChunkPlace
 from skypool.catalogue.purging import check_rows
+from skypool.catalogue.schema import DOCUMENT
 
 __all__ = ["Range", "Reclaim"]
 
@@ -330,18 +331,18 @@ class Reclaim(Marks):
                 set_state(connection, {"to_sweep": 0})
 
     def _sweep_key(self, key: int) -> None:
-        stale, still = _STALE.format("p.document"), _STALE.format("postings.document")
+        stale, still = (_STALE.format(f"({DOCUMENT.format(name)})") for name in ("p", "postings"))
         while True:
             rows = self._all(
-                "SELECT p.slot, p.value, p.document, p.place FROM slots s"
+                "SELECT p.slot, p.value, p.entry FROM slots s"
                 f" JOIN postings p ON p.slot = s.id WHERE s.key = ? AND {stale} LIMIT ?",
                 (key, _SWEPT_AT_ONCE),
             )
             if rows:
                 with self._writing() as connection:
                     connection.executemany(
-                        "DELETE FROM postings WHERE slot = ? AND value = ? AND document = ?"
-                        f" AND place = ? AND {still}",
+                        "DELETE FROM postings WHERE slot = ? AND value = ? AND entry = ?"
+                        f" AND {still}",
                         rows,
                     )
             if len(rows) < _SWEPT_AT_ONCE:

@@ -8,15 +8,24 @@ commits `since <= commit < until` in which they hold. `crc` is the check sum of 
 
 from __future__ import annotations
 
+from typing import Final
+
 from skypool.model.attributes.names import CORE
 
-__all__ = ["SCHEMA", "SCHEMA_VERSION", "TEXT_LIMIT"]
+__all__ = ["DOCUMENT", "OWN", "PLACE_SHIFT", "SCHEMA", "SCHEMA_VERSION", "TEXT_LIMIT"]
 
 # Raised with every change: a catalogue of another number is rebuilt from the log.
-SCHEMA_VERSION = 12
+SCHEMA_VERSION = 13
 
 # Longer text is searchable by its start; the whole stands in the document.
 TEXT_LIMIT = 200
+
+# An entry of the inverted table is a document, plus its place in it times two to the power of this.
+PLACE_SHIFT: Final = 32
+DOCUMENT: Final = f"{{}}.entry & {2**PLACE_SHIFT - 1}"
+"""The document of a row, of which the name of the table is put in."""
+OWN: Final = f"{{}}.entry < {2**PLACE_SHIFT}"
+"""Whether a row is one of the product's own metadata; its entry is the document then."""
 
 _TYPES = {"number": "REAL", "integer": "INTEGER", "time": "INTEGER"}
 _COLUMNS = ",\n    ".join(
@@ -95,7 +104,8 @@ CREATE TABLE units(
 );
 
 -- The inverted table of metadata grows by runs (docs/design/011-bulk-speed.md): a run holds
--- the rows of some documents, sorted, under numbers of their keys that no other run has.
+-- the rows of some documents, sorted, under numbers that no other run has: one for each of
+-- their keys with a unit.
 CREATE TABLE runs(
     id INTEGER PRIMARY KEY,
     documents INTEGER NOT NULL
@@ -104,25 +114,25 @@ CREATE TABLE runs(
 CREATE TABLE slots(
     id INTEGER PRIMARY KEY,
     key INTEGER NOT NULL,
-    run INTEGER NOT NULL
+    run INTEGER NOT NULL,
+    unit INTEGER NOT NULL
 );
-CREATE UNIQUE INDEX slots_key ON slots(key, run);
+CREATE UNIQUE INDEX slots_key ON slots(key, run, unit);
 
--- One row per value of any key of a product (place 0) or of a dataset (place 1, 2 ...).
--- A value that SQL cannot compare (NaN) is the blob x''.
+-- One row per value of any key of a product (place 0) or of a dataset (place 1, 2 ...): `entry`
+-- is the document, plus 2^32 times the place. A value that SQL cannot compare (NaN) is the
+-- blob x''.
 CREATE TABLE postings(
     slot INTEGER NOT NULL,
     value NOT NULL,
-    document INTEGER NOT NULL,
-    place INTEGER NOT NULL,
-    unit INTEGER NOT NULL,
-    PRIMARY KEY(slot, value, document, place)
+    entry INTEGER NOT NULL,
+    PRIMARY KEY(slot, value, entry)
 ) WITHOUT ROWID;
 
 -- What questions are asked of: the rows of a key, whatever run they are in.
 CREATE VIEW terms AS
-    SELECT s.key AS key, p.value AS value, p.document AS document, p.place AS place,
-        p.unit AS unit
+    SELECT s.key AS key, p.value AS value, p.entry & 4294967295 AS document,
+        p.entry >> 32 AS place, s.unit AS unit
     FROM slots s JOIN postings p ON p.slot = s.id;
 
 -- What a product covers on the sky, as `sky.coverage.encode` writes it, and the boxes of unit

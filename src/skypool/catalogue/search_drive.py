@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from skypool.catalogue.coverages import BOXES
+from skypool.catalogue.schema import DOCUMENT, OWN
 from skypool.catalogue.search_clause import text_of
 from skypool.catalogue.search_keys import KeyCondition, key_condition, spellings
 from skypool.catalogue.search_sky import answer, wanted
@@ -174,22 +175,27 @@ class Driver:
         TooManyError
             If there are more rows than wanted.
         """
-        only = "" if among is None else " AND +t.document IN (SELECT value FROM json_each(?))"
+        only = (
+            ""
+            if among is None
+            else f" AND {DOCUMENT.format('t')} IN (SELECT value FROM json_each(?))"
+        )
         listed = () if among is None else (json.dumps(list(among)),)
         numbers, own = spellings(self._connection, condition)
         documents: dict[int, bool] = {}
         marks = ", ".join(str(number) for number in numbers)
         for part in condition.parts if numbers else ():
             rows = self._rows(
-                "SELECT t.document, t.value, t.unit, t.place, s.key FROM slots s JOIN postings t"
+                f"SELECT {DOCUMENT.format('t')}, t.value, s.unit, {OWN.format('t')}, s.key"
+                " FROM slots s JOIN postings t"
                 f" ON t.slot = s.id WHERE s.key IN ({marks}) AND {part.where}{only}",
                 (*part.parameters, *listed),
             )
-            for document, value, unit, place, key in rows:
+            for document, value, unit, its_own, key in rows:
                 found = self._decides(part, condition.want, value, unit)
                 if not found:
                     continue
-                sure = found > 1 and condition.final and place == 0 and key in own
+                sure = found > 1 and condition.final and its_own and key in own
                 if sure and condition.attribute is not None and key > 0:
                     # else it gives way to the attribute, if there is one
                     sure = not gives_way(condition.attribute, value)
@@ -198,8 +204,8 @@ class Driver:
                 raise TooManyError
         if condition.unknown:
             rows = self._rows(
-                "SELECT t.document FROM keys k JOIN terms t ON t.key = k.id WHERE k.folded = ?"
-                + only,
+                f"SELECT {DOCUMENT.format('t')} FROM keys k JOIN slots s ON s.key = k.id"
+                f" JOIN postings t ON t.slot = s.id WHERE k.folded = ?{only}",
                 (to_database(condition.unknown.casefold()), *listed),
             )
             for (document,) in rows:

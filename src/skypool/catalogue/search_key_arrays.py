@@ -11,6 +11,7 @@ import numpy as np
 
 from skypool.catalogue.columns import key_place
 from skypool.catalogue.integers import listed
+from skypool.catalogue.schema import DOCUMENT, OWN
 from skypool.catalogue.search_compile import Compiler
 from skypool.catalogue.search_drive import Driver
 from skypool.catalogue.search_keys import KeyCondition, spellings, stays
@@ -213,7 +214,7 @@ class KeyArrays:
             marks = ", ".join(map(str, numbers))
             having = self._documents(
                 f"FROM slots s JOIN postings t ON t.slot = s.id WHERE s.key IN ({marks})"
-                " AND t.place = 0",
+                f" AND {OWN.format('t')}",
                 (),
             )
             inner[having[having < size]] = False
@@ -228,7 +229,7 @@ class KeyArrays:
         source = (
             f"FROM slots s JOIN postings t ON t.slot = s.id WHERE s.key = {number} AND {part.where}"
         )
-        certain = "t.place = 0" if number in own and condition.final else "0"
+        certain = OWN.format("t") if number in own and condition.final else "0"
         if condition.attribute is not None and number > 0:
             certain += f" AND {stays(condition.attribute)}"
         decided = "2"
@@ -236,7 +237,7 @@ class KeyArrays:
             compiler = Compiler(self._at)
             compiler.parts.append((part, condition.want))
             compiler.register(self._connection)
-            decided = "query_term(0, t.value, (SELECT u.text FROM units u WHERE u.id = t.unit))"
+            decided = "query_term(0, t.value, (SELECT u.text FROM units u WHERE u.id = s.unit))"
         sure = self._documents(f"{source} AND {certain} AND {decided} > 1", part.parameters)
         maybe = self._documents(
             f"{source} AND NOT ({certain} AND {decided} > 1) AND {decided} > 0", part.parameters
@@ -245,18 +246,21 @@ class KeyArrays:
         # With several spellings that of a dataset may mean nothing.
         single = sum(each > 0 for each in own) == 1 and number in own and number > 0
         if len(maybe) and single and condition.want and condition.final:
-            inner = self._documents(f"{source} AND t.place > 0 AND {decided} > 1", part.parameters)
+            inner = self._documents(
+                f"{source} AND NOT {OWN.format('t')} AND {decided} > 1", part.parameters
+            )
         return _Rows(maybe, sure, inner)
 
     def _documents(self, source: str, parameters: Sequence[Any]) -> NDArray[np.int64]:
         text = self._connection.execute(
-            f"SELECT group_concat(t.document) {source}", parameters
+            f"SELECT group_concat({DOCUMENT.format('t')}) {source}", parameters
         ).fetchone()[0]
         return listed([] if text is None else [text])
 
     def _has(self, key: str, asked: Candidates) -> Bools:
         documents = self._documents(
-            "FROM keys k JOIN terms t ON t.key = k.id WHERE k.folded = ?",
+            "FROM keys k JOIN slots s ON s.key = k.id JOIN postings t ON t.slot = s.id"
+            " WHERE k.folded = ?",
             (to_database(key.casefold()),),
         )
         return np.isin(asked.documents, documents)

@@ -109,6 +109,12 @@ _WRITERS: dict[type, Callable[[Any], str]] = {
     bool: {True: "true", False: "false"}.__getitem__,
     datetime: lambda value: f'{{"$time":"{format_time(value)}"}}',
 }
+# The same, where numbers need no tag.
+_PLAIN_WRITERS: Mapping[type, Callable[[Any], str]] = {
+    **_WRITERS,
+    float: float.__repr__,
+    int: int.__repr__,
+}
 
 
 @lru_cache(maxsize=1024)
@@ -120,13 +126,30 @@ def _heads(keys: tuple[str, ...]) -> list[str]:
 def _listed(meta: Sequence[Sequence[Any]]) -> str:
     """Write the metadata of a document: no other part has as many values."""
     heads = _heads(tuple([entry[0] for entry in meta]))
+    values = [entry[1] for entry in meta]
+    writers = _PLAIN_WRITERS if _has_plain_numbers(values) else _WRITERS
     parts = [
-        head + _WRITERS[type(entry[1])](entry[1])
+        head + writers[type(value)](value)
         if len(entry) == 2
-        else head + ",".join([_WRITERS[type(item)](item) for item in entry[1:]])
-        for head, entry in zip(heads, meta, strict=True)
+        else f"{head}{writers[type(value)](value)},{','.join(map(_write_text, entry[2:]))}"
+        for head, value, entry in zip(heads, values, meta, strict=True)
     ]
     return f"[[{'],['.join(parts)}]]"
+
+
+def _has_plain_numbers(values: Sequence[Any]) -> bool:
+    """Tell whether no number needs a tag."""
+    floats = [value for value in values if type(value) is float]
+    total = sum(floats)
+    # NaN and infinities show in the sum; of the zeros one is negative.
+    if total - total != 0.0 or 0.0 in floats:
+        return False
+    whole = [value for value in values if type(value) is int]
+    return not whole or (min(whole) >= -_SAFE and max(whole) <= _SAFE)
+
+
+def _write_text(value: Any) -> str:
+    return _WRITERS[type(value)](value)
 
 
 def dumps_document(document: Mapping[str, Any]) -> bytes:

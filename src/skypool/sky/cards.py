@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 __all__ = ["card_values"]
 
@@ -22,18 +23,25 @@ def card_values(header: str) -> tuple[dict[str, float | str], set[str]]:
     values: dict[str, float | str] = {}
     repeated: set[str] = set()
     for start in range(0, len(header), 80):
-        card = header[start : start + 80]
-        if card[8:10] != "= ":
+        read = _card(header[start : start + 80])
+        if read is None:
             continue
-        keyword = card[:8].rstrip()
+        keyword, value = read
         if keyword in values:
             repeated.add(keyword)
-            continue
-        number = _NUMBER.fullmatch(card, 10)
-        if number is not None:
-            values[keyword] = float(number[1].replace("d", "e").replace("D", "E"))
-            continue
-        text = _TEXT.match(card, 10)
-        if text is not None:
-            values[keyword] = text[1].replace("''", "'").rstrip()
+        elif value is not None:
+            values[keyword] = value
     return values, repeated
+
+
+@lru_cache(maxsize=4096)
+def _card(card: str) -> tuple[str, float | str | None] | None:
+    """Return keyword and value of a card; images of one survey have most of them in common."""
+    if card[8:10] != "= ":
+        return None
+    keyword = card[:8].rstrip()
+    number = _NUMBER.fullmatch(card, 10)
+    if number is not None:
+        return keyword, float(number[1].replace("d", "e").replace("D", "E"))
+    text = _TEXT.match(card, 10)
+    return keyword, None if text is None else text[1].replace("''", "'").rstrip()

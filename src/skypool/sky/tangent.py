@@ -27,7 +27,8 @@ _OTHER: Final = re.compile(
     r"|AXISCORR|AMD[XY]\d+|PPO\d+|EPOCH|RADECSYS|VELREF|WCSAXES|CTYPE[3-9]|CUNIT[12]"
 )
 _USED: Final = re.compile(r"(?:CTYPE|CRVAL|CRPIX|CDELT)[12]|(?:CD|PC)[12]_[12]|RADESYS|EQUINOX")
-_MATRIX: Final = ("1_1", "1_2", "2_1", "2_2")
+_CD: Final = ("CD1_1", "CD1_2", "CD2_1", "CD2_2")
+_PC: Final = ("PC1_1", "PC1_2", "PC2_1", "PC2_2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ def tangent(header: str) -> Tangent | None:
     )
     inverse = _inverse(values)
     lon, lat = float(centre[order] or 0.0), float(centre[1 - order] or 0.0)
-    if frame is None or inverse is None or not -90.0 < lat < 90.0:
+    if frame is None or inverse is None or not -90.0 <= lat < 90.0:
         return None
     return _projection(ROTATIONS[frame], (lon, lat), order, inverse, reference)
 
@@ -136,9 +137,9 @@ def _axes(kinds: tuple[str, str]) -> int | None:
 
 def _inverse(values: Mapping[str, float | str]) -> tuple[float, float, float, float] | None:
     """Return the matrix from intermediate world coordinates (degrees) to pixels."""
-    cd = [values.get(f"CD{place}") for place in _MATRIX]
+    cd = [values.get(place) for place in _CD]
     steps = [values.get("CDELT1"), values.get("CDELT2")]
-    pc = [values.get(f"PC{place}") for place in _MATRIX]
+    pc = [values.get(place) for place in _PC]
     if any(value is not None for value in cd):
         if any(value is not None for value in pc):
             return None
@@ -176,14 +177,20 @@ def _projection(
     )
     axis, east, north = (_turned(rotation, v) for v in (axis, east, north))
     first, second = (east, north) if order == 0 else (north, east)
-    rows = []
+    a, b, c = axis
+    (d, e, f), (g, h, i) = first, second
+    rows: list[Vector] = []
     for n in (0, 1):
         at = float(reference[n]) - 1.0
         one, two = inverse[2 * n] * _DEGREE, inverse[2 * n + 1] * _DEGREE
         rows.append(
-            tuple(one * f + two * s + at * c for f, s, c in zip(first, second, axis, strict=True))
+            (
+                one * d + two * g + at * a,
+                one * e + two * h + at * b,
+                one * f + two * i + at * c,
+            )
         )
-    return Tangent((rows[0], rows[1], axis))  # type: ignore[arg-type] # three numbers each
+    return Tangent((rows[0], rows[1], axis))
 
 
 def _turned(rotation: Matrix, v: Vector) -> Vector:
