@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import tempfile
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from query.subjects import FakeSubject
 from skypool.catalogue.interface import Draft, DraftVersion, External
 from skypool.catalogue.search import Limits, Scope, find_numbers
+from skypool.catalogue.search_near import within
 from skypool.catalogue.sqlite import SqliteCatalogue
 from skypool.catalogue.terms import indexed
 from skypool.catalogue.times import time_of
@@ -24,6 +26,7 @@ from skypool.model.composite import Composite
 from skypool.model.metadata import MetaData, Parameter
 from skypool.query.evaluate import matches
 from skypool.query.grammar import parse
+from skypool.sky.vectors import vector
 
 # All ways to answer: by tables as far as columns are no help, by columns of few documents, by
 # arrays of all, and looking at every document that an index has found.
@@ -158,6 +161,24 @@ class World:
             sure = {urn for urn, decided in found.items() if decided}
             assert sure <= wanted, (query, "too many", limits)
         return wanted, ways[0]
+
+    def check_near(self, places, radius):
+        """Hold the rows of many places at once to one question for each of them."""
+        at = self.catalogue.head()
+        asked = [(number, vector(*place)) for number, place in enumerate(places)]
+        found = list(within(self.catalogue.database, asked, math.radians(radius)))
+        assert all(decided for _, _, decided in found)
+        wanted = {
+            (number, self.catalogue.version(urn, at).document)
+            for urn in self.specs
+            for number, (ra, dec) in enumerate(places)
+            if matches(
+                parse("within($ra, $dec, $radius)", {"ra": ra, "dec": dec, "radius": radius}),
+                self.subject(urn),
+            )
+        }
+        assert {(number, document) for number, document, _ in found} == wanted
+        assert len(found) == len(wanted)
 
     def find(self, tree, at, all_versions=False, limits=WAYS[0]):
         found = find_numbers(self.catalogue.database, tree, at, Scope(all_versions), limits)
@@ -319,6 +340,113 @@ def test_nearest_is_no_condition_on_one_product(world):
         matches(tree, world.subject(1))
 
 
+ODD = {
+    "integer": 5,
+    "text": "5",
+    "quantity": (5.0, "um"),
+    "nothing": float("nan"),
+    "called nan": "nan",
+    "infinite": float("inf"),
+    "truth": True,
+    "composed": "\u00e9",
+    "decomposed": "e\u0301",
+    "beyond": "\U0001f30c M 83",
+    "half": "\ud800",
+    "cut off": "x" * 250,
+    "time": datetime(2010, 3, 2, 10, tzinfo=UTC),
+    "huge": 2**80,
+}
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("x == 5", ["integer", "quantity", "text"]),
+        ("x == '5'", ["integer", "quantity", "text"]),
+        ("x == '5 um' or x == '0.005 mm'", ["quantity"]),
+        ("x in [5, 'nan']", ["called nan", "integer", "quantity", "text"]),
+        ("x == 1", ["truth"]),
+        ("x > 5", ["huge", "infinite"]),
+        ("x == 1208925819614629174706176", ["huge"]),
+        ("x < 1e308 and not x < 6", ["huge"]),
+        ("x == $n or not x == $n or x < $n", []),
+        ("x == 'nan'", ["called nan"]),
+        ("x == '\\u00e9'", ["composed"]),
+        ("x == 'e\\u0301'", ["decomposed"]),
+        ("x startswith '\\U0001f30c'", ["beyond"]),
+        ("x > '\\ue000'", ["beyond"]),
+        ("x like '\\U0001f30c_m%83'", ["beyond"]),
+        ("x contains 'm 83' or upper(x) contains 'M 83'", ["beyond"]),
+        (f"x == '{'x' * 250}'", ["cut off"]),
+        (f"x == '{'x' * 200}'", []),
+        ("x == '2010-03-02'", ["time"]),
+        ("x < '2010-03-03'", ["time"]),
+        ("has(x) and not x == 5", None),
+        ("x != 'abc'", None),
+    ],
+)
+def test_mixed_types_and_odd_texts_under_one_key(tmp_path, query, names):
+    world = World(tmp_path)
+    specs = []
+    for name, value in ODD.items():
+        value, unit = value if isinstance(value, tuple) else (value, "")
+        specs.append((name, Spec([("x", value, unit)])))
+    world.commit(
+        [*specs, ("without", Spec([("y", 5, "")])), ("inside", Spec([], [[("x", 7, "")]]))]
+    )
+    wanted, _ = world.check(query, {"n": float("nan")} if "$n" in query else {})
+    at = world.catalogue.head()
+    if names is not None:
+        found = {world.catalogue.version(urn, at).name for urn in wanted} - {"inside"}
+        assert sorted(found) == names
+    world.close()
+
+
+OWN_TEXTS = [
+    ("long", [("telescope", "Herschel Space Observatory", "")], []),
+    ("short", [("TELESCOP", "HSO", "")], []),
+    ("both", [("telescope", "Herschel", ""), ("TELESCOP", "HSO", "")], []),
+    ("none given", [("telescope", "Unknown", ""), ("instrument", "PACS", "")], []),
+    ("number", [("telescope", 3.5, ""), ("OBSERVAT", "ESO", "")], []),
+    ("hubble", [("TELESCOP", "HST", "")], []),
+    ("inner", [("instrument", "SPIRE", "")], [[("telescope", "dish", "")]]),
+    ("nothing", [("a", 1, "")], []),
+]
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("telescope == 'Herschel'", ["both", "inner", "long", "none given", "short"]),
+        ("telescope == 'Herschel Space Observatory'", ["long"]),
+        ("meta['telescope'] == 'Herschel'", ["both"]),
+        ("meta['telescope'] == 'Herschel Space Observatory'", ["long"]),
+        ("telescope != 'Herschel'", ["hubble", "number"]),
+        ("telescope != 'Herschel Space Observatory'",
+         ["both", "hubble", "inner", "none given", "number", "short"]),
+        ("telescope in ['Herschel', 'HST']",
+         ["both", "hubble", "inner", "long", "none given", "short"]),
+        ("telescope not in ['Herschel', 'HST']", ["number"]),
+        ("telescope like '%space%'", ["long"]),
+        ("not telescope startswith 'H'", ["number"]),
+        ("telescope == 3.5 and telescope == 'ESO'", ["number"]),
+        ("lower(telescope) == 'herschel'", ["both", "inner", "long", "none given", "short"]),
+        ("'I' > telescope > 'HST'", ["both", "inner", "long", "none given", "short"]),
+        ("has(telescope) and not telescope == 'HST'",
+         ["both", "inner", "long", "none given", "number", "short"]),
+        ("od == 1 or not (telescope == 'Herschel' or telescope == 3.5)", ["hubble"]),
+    ],
+)  # fmt: skip
+def test_an_attribute_answers_beside_a_key_of_its_name(tmp_path, query, names):
+    world = World(tmp_path)
+    world.commit([(name, Spec(meta, datasets)) for name, meta, datasets in OWN_TEXTS])
+    wanted, _ = world.check(query)
+    at = world.catalogue.head()
+    assert sorted(world.catalogue.version(urn, at).name for urn in wanted) == names
+    world.check(f"not ({query})")
+    world.close()
+
+
 @pytest.mark.parametrize(
     "query",
     [
@@ -348,6 +476,7 @@ TEXTS = [
     "2010", "20100302", "2010-03-02T10:00:00", "2010-03-02T01:00:00+05:00", "2010-W09-2",
     "2010-03-02T10:00:00.000000Z", "é", "\ue000", "\U0010ff00", "\U0001f30c", "x" * 199, "x" * 200,
     "x" * 250, "\ud800", "a\x00b", "nan", "1e400", "-0", " 5", "Unknown", "Unknown", "HST", "PACS",
+    "Herschel", "Herschel Space Observatory",
 ]  # fmt: skip
 MOMENTS = [
     datetime(2010, 3, 2, tzinfo=UTC),
@@ -498,7 +627,15 @@ def asked(draw):
     return query, {f"v{n}": value for n, value in enumerate(bound)}
 
 
-def agree(commits, queries, all_versions):
+# places whose coordinates are such as the worlds have, and the angle that counts as near
+degrees = st.sampled_from([0.0, 1.0, 5.0, 0.25, -1.0, 250.0])
+near = st.tuples(
+    st.lists(st.tuples(degrees, degrees.filter(lambda dec: abs(dec) <= 90)), max_size=4),
+    st.sampled_from([0.0, 0.3, 7.5, 180.0]),
+)
+
+
+def agree(commits, queries, all_versions, places):
     """Ask after each commit: columns and arrays have to learn what came behind."""
     with tempfile.TemporaryDirectory() as folder:
         world = World(folder)
@@ -508,21 +645,22 @@ def agree(commits, queries, all_versions):
                 some = queries if number == len(commits) - 1 else queries[:2]
                 for query, bound in some:
                     world.check(query, bound, all_versions)
+            world.check_near(*places)
         finally:
             world.close()
 
 
-asked_of_worlds = given(worlds(), st.lists(asked(), min_size=1, max_size=8), st.booleans())
+asked_of_worlds = given(worlds(), st.lists(asked(), min_size=1, max_size=8), st.booleans(), near)
 
 
 @settings(max_examples=50)
 @asked_of_worlds
-def test_driver_and_evaluator_agree(commits, queries, all_versions):
-    agree(commits, queries, all_versions)
+def test_driver_and_evaluator_agree(commits, queries, all_versions, places):
+    agree(commits, queries, all_versions, places)
 
 
 @pytest.mark.campaign
 @settings(max_examples=10_000)
 @asked_of_worlds
-def test_driver_and_evaluator_agree_in_ten_thousand_worlds(commits, queries, all_versions):
-    agree(commits, queries, all_versions)
+def test_driver_and_evaluator_agree_in_ten_thousand_worlds(commits, queries, all_versions, places):
+    agree(commits, queries, all_versions, places)

@@ -1,5 +1,7 @@
 """Searches of a pool against the evaluator: metadata, sky and pixels in one query, in all ways."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from astropy.wcs import WCS
@@ -11,6 +13,8 @@ from skypool.catalogue.search import Limits, Scope, find_numbers
 from skypool.pool.subject import ProductSubject
 from skypool.query.evaluate import matches
 from skypool.query.grammar import parse
+from skypool.sky.images import direction_of
+from skypool.sky.vectors import separation, vector
 
 # By tables, by columns, by arrays of all, one by one.
 WAYS = [
@@ -21,6 +25,19 @@ WAYS = [
 ]
 CENTRES = [(0.02, 10.0), (83.6, 22.0), (201.4, -43.0), (150.0, 89.98)]
 PRODUCTS = 36
+MIXED = [
+    5,
+    "5",
+    5.5,
+    float("nan"),
+    "nan",
+    True,
+    "\u00e9",
+    "e\u0301",
+    "\U0001f30c",
+    "x" * 250,
+    2**80,
+]
 
 
 def image(draw, ra, dec):
@@ -41,6 +58,10 @@ def image(draw, ra, dec):
 
 def product(draw):
     meta = {"od": int(draw.integers(1, 5)), "band": str(draw.choice(["PSW", "PMW", "5"]))}
+    if draw.random() < 0.7:
+        meta["mixed"] = MIXED[draw.integers(len(MIXED))]
+    if draw.random() < 0.3:
+        meta["telescope"] = str(draw.choice(["Herschel Space Observatory", "HST", "Unknown"]))
     if draw.random() < 0.5:
         meta["exposure"] = float(draw.choice([10.0, 20.0, np.nan]))
     ra, dec = CENTRES[draw.integers(len(CENTRES))]
@@ -112,7 +133,11 @@ def leaves(draw, depth):
             st.sampled_from(
                 ["has(exposure)", "missing(ra)", "tagged('good')", "has_dataset('error')",
                  "parent()", "name startswith 'maps/'", "kind == 'SimpleImage'", "version == 0",
-                 "CHIP == 1", "shape[0] > 5", "max(image) > '0.5 Jy'", "type == ''", "True"]
+                 "CHIP == 1", "shape[0] > 5", "max(image) > '0.5 Jy'", "type == ''", "True",
+                 "mixed == 5", "mixed > 5", "mixed != '5'", "mixed in ['nan', 1]", "mixed > 'e'",
+                 "mixed == '\u00e9'", "mixed startswith '\U0001f30c'", f"mixed == '{'x' * 250}'",
+                 "telescope == 'Herschel'", "telescope != 'Herschel Space Observatory'",
+                 "telescope == 'Herschel Space Observatory'", "telescope in ['Herschel', 'HST']"]
             )
         )  # fmt: skip
     if form == 9:
@@ -153,6 +178,70 @@ def agree(world, query):
 @given(queries())
 def test_search_and_evaluator_agree(world, query):
     agree(world, query)
+
+
+# Rows of many places at once, and the nearest ones
+
+degrees = st.tuples(places(), st.just(0)).map(lambda item: tuple(map(float, item[0].split(","))))
+many = st.lists(st.one_of(degrees, st.just((float("nan"), 10.0))), max_size=5)
+radii = st.sampled_from([None, 0.11, 0.3, 5.0, 180.0])
+
+
+def agree_near(world, query, asked, radius):
+    """Hold `near=` to one question for each place."""
+    pool, subjects = world
+    rest, wanted = parse(query), {}
+    text = "covers($ra, $dec)" if radius is None else f"within($ra, $dec, {radius})"
+    questions = [
+        (row, parse(text, {"ra": ra, "dec": dec}))
+        for row, (ra, dec) in enumerate(asked)
+        if ra == ra
+    ]
+    for number, subject in subjects.items():
+        if matches(rest, subject):
+            rows = tuple(row for row, question in questions if matches(question, subject))
+            if rows:
+                wanted[number] = rows
+    hits = pool.find(query, near=asked, radius=radius, all_names=True)
+    assert dict(zip(hits.numbers, hits.near, strict=True)) == wanted
+
+
+def agree_nearest(world, query, place, count):
+    """Hold `nearest` to the distances of all that the rest finds."""
+    pool, subjects = world
+    rest, here = parse(query), vector(*place)
+    away = {}
+    for number, subject in subjects.items():
+        at = direction_of(subject.meta, subject.datasets) if matches(rest, subject) else None
+        if at is not None:
+            away[number] = separation(at, here)
+    ra, dec = place
+    hits = pool.find(f"({query}) and nearest({ra}, {dec}, {count})", all_names=True)
+    found = [away[ref.number] for ref in hits]
+    assert len({ref.number for ref in hits}) == len(hits)
+    assert found == pytest.approx(sorted(away.values())[:count], abs=1e-9)
+    names = [(near, ref.name) for near, ref in zip(found, hits, strict=True)]
+    assert all(one < two for one, two in pairwise(names) if one[0] == two[0])
+
+
+@settings(max_examples=30)
+@given(queries(1), many, radii)
+def test_near_and_evaluator_agree(world, query, asked, radius):
+    agree_near(world, query, asked, radius)
+
+
+@settings(max_examples=30)
+@given(queries(1), degrees, st.integers(1, 40))
+def test_nearest_and_evaluator_agree(world, query, place, count):
+    agree_nearest(world, query, place, count)
+
+
+@pytest.mark.campaign
+@settings(max_examples=2_500)
+@given(queries(2), many, radii, degrees, st.integers(1, 40))
+def test_near_and_evaluator_agree_on_ten_thousand_places(world, query, asked, radius, place, count):
+    agree_near(world, query, asked, radius)
+    agree_nearest(world, query, place, count)
 
 
 @pytest.mark.campaign

@@ -16,7 +16,7 @@ from skypool.catalogue.batches import insert_many
 from skypool.catalogue.checks import crc_of_row
 from skypool.catalogue.text import from_database, to_database
 from skypool.config import from_environment
-from skypool.model.attributes.names import CORE, gives_way
+from skypool.model.attributes.names import CORE, TEXTS, gives_way, stands_beside
 from skypool.model.metadata import MetaData, Parameter
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ATTRIBUTES_ROW",
     "ATTRIBUTE_KEYS",
+    "BESIDE_KEYS",
     "attributes_of",
     "delete_attributes",
     "insert_attributes",
@@ -39,6 +40,10 @@ ATTRIBUTE_KEYS: Final[Mapping[str, int]] = {
     attribute.name: -1 - n for n, attribute in enumerate(CORE)
 }
 """Numbers that stand for the core attributes where those of metadata keys do, in `slots`."""
+BESIDE_KEYS: Final[Mapping[str, int]] = {
+    name: number - 1000 for name, number in ATTRIBUTE_KEYS.items() if name in TEXTS
+}
+"""The same for those that answer beside a product's own key (`stands_beside`)."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -79,7 +84,7 @@ def reload_rules() -> None:
 
 
 def visible(meta: Listed, attributes: Mapping[str, Any]) -> Iterator[tuple[int, Any, str]]:
-    """Yield those attributes that a bare name finds: key, value, unit.
+    """Yield those attributes that a bare name finds, also beside own keys: key, value, unit.
 
     Parameters
     ----------
@@ -93,6 +98,8 @@ def visible(meta: Listed, attributes: Mapping[str, Any]) -> Iterator[tuple[int, 
         places = own.get(name)
         if places is None or all(gives_way(name, meta[place][1]) for place in places):
             yield ATTRIBUTE_KEYS[name], value, _UNITS[name]
+        elif name in TEXTS and stands_beside(name, value, [meta[place][1] for place in places]):
+            yield BESIDE_KEYS[name], value, ""
 
 
 @lru_cache(maxsize=1024)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from skypool.catalogue.attributes import ATTRIBUTE_KEYS
+from skypool.catalogue.attributes import ATTRIBUTE_KEYS, BESIDE_KEYS
 from skypool.catalogue.checks import guarded
 from skypool.catalogue.search_calls import CALLS
 from skypool.catalogue.search_clause import (
@@ -199,21 +199,28 @@ class Compiler:
         """Return where a condition on a key is known to be what is wanted."""
         if self.few and v == "v":
             return UNDECIDED
-        found = self._terms(condition.key, condition.parts, condition.want, v, condition.attribute)
+        found = self._terms(condition, f"{v}.document")
+        if condition.opposite is not None:
+            positive = self._terms(condition.opposite, "b.document")
+            number = BESIDE_KEYS[condition.attribute or ""]
+            both = f"{v}.document IN (SELECT b.document FROM terms b WHERE b.key = {number} AND %s)"
+            found = Clause(
+                f"({found.maybe}) AND NOT {both % positive.sure}",
+                f"({found.sure}) AND NOT {both % positive.maybe}",
+            )
         if condition.unknown:
             unknown = self.with_key(condition.unknown, v)
             found = Clause(f"({found.maybe}) OR ({unknown.maybe})", found.sure)
         return found if condition.final else Clause(found.maybe, "0")
 
-    def _terms(
-        self, key: str, parts: list[Part], want: bool, v: str, attribute: str | None = None
-    ) -> Clause:
-        """Return the documents that have a row of the parts under a key.
+    def _terms(self, condition: KeyCondition, column: str) -> Clause:
+        """Return where a column is a document that has a row of the parts under a key.
 
         The product's own value counts, in the spelling that was asked for or the only one there
         is; whether those of datasets do is left open. A core attribute of that name is indexed
         where it counts only.
         """
+        key, attribute, want = condition.key, condition.attribute, condition.want
         folded = self.parameter(to_database(key.casefold()))
         exact = self.parameter(to_database(key))
         own = (
@@ -228,10 +235,11 @@ class Compiler:
                 f' WHERE a.document = t.document AND a."{attribute}" NOT NULL))'
             )
             indexed = (
-                f"SELECT t.document FROM terms t WHERE t.key = {ATTRIBUTE_KEYS[attribute]} AND"
+                "SELECT t.document FROM terms t WHERE t.key IN"
+                f" ({ATTRIBUTE_KEYS[attribute]}, {BESIDE_KEYS.get(attribute, 0)}) AND"
             )
         maybe, sure = [], []
-        for part in parts:
+        for part in condition.parts:
             where = part.where
             for value in part.parameters:
                 where = where.replace("?", self.parameter(value), 1)
@@ -251,7 +259,7 @@ class Compiler:
             if indexed:
                 maybe.append(f"{indexed} {where} AND {decided} > 0")
                 sure.append(f"{indexed} {where} AND {decided} > 1")
-        return Clause(among(f"{v}.document", maybe), among(f"{v}.document", sure))
+        return Clause(among(column, maybe), among(column, sure))
 
     # attributes
 

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from skypool.catalogue.coverages import BOXES
 from skypool.catalogue.schema import DOCUMENT, OWN
 from skypool.catalogue.search_clause import text_of
-from skypool.catalogue.search_keys import KeyCondition, key_condition, spellings
+from skypool.catalogue.search_keys import KeyCondition, has_beside, key_condition, spellings
 from skypool.catalogue.search_sky import answer, wanted
 from skypool.catalogue.search_terms import Part
 from skypool.catalogue.text import from_database, to_database
@@ -210,6 +210,13 @@ class Driver:
             )
             for (document,) in rows:
                 documents.setdefault(document, False)
+        if condition.opposite is not None and has_beside(self._connection, condition):
+            positive = self.of_key(condition.opposite, among).documents
+            documents = {
+                number: sure and number not in positive
+                for number, sure in documents.items()
+                if not positive.get(number)
+            }
         return Driven(documents, True)
 
     def _decides(self, part: Part, want: bool, value: Any, unit: int) -> int:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
+from skypool.catalogue.attributes import BESIDE_KEYS
 from skypool.catalogue.columns import key_place
 from skypool.catalogue.integers import listed
 from skypool.catalogue.schema import DOCUMENT, OWN
 from skypool.catalogue.search_compile import Compiler
 from skypool.catalogue.search_drive import Driver
-from skypool.catalogue.search_keys import KeyCondition, spellings, stays
+from skypool.catalogue.search_keys import KeyCondition, has_beside, spellings, stays
 from skypool.catalogue.search_terms import NUMBERS, Part
 from skypool.catalogue.text import to_database
 
@@ -162,6 +163,9 @@ class KeyArrays:
         if condition.unknown:
             maybe = found.maybe | self._has(condition.unknown, asked)
             found = Masks(maybe, found.sure)
+        if condition.opposite is not None and has_beside(self._connection, condition):
+            positive = self.masks(condition.opposite, asked)
+            found = Masks(found.maybe & ~positive.sure, found.sure & ~positive.maybe)
         return found
 
     def _is_worth_a_column(self, condition: KeyCondition, place: str) -> bool:
@@ -180,6 +184,13 @@ class KeyArrays:
             places = np.flatnonzero(special)
             found = self._by_rows(condition, asked.taken(places))
             maybe[places], sure[places] = found.maybe, found.sure
+        if has_beside(self._connection, condition):
+            # A column has one value of each document.
+            number = BESIDE_KEYS[condition.attribute or ""]
+            for part in condition.parts:
+                rows = self._rows(condition, part, number, {number})
+                sure |= np.isin(asked.documents, rows.sure)
+                maybe |= sure | np.isin(asked.documents, rows.maybe)
         return Masks(maybe, sure)
 
     def _by_their_rows(self, condition: KeyCondition, asked: Candidates) -> Masks:

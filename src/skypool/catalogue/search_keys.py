@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from skypool.catalogue.attributes import ATTRIBUTE_KEYS
+from skypool.catalogue.attributes import ATTRIBUTE_KEYS, BESIDE_KEYS
 from skypool.catalogue.extremes import UNKNOWN, extreme_key
 from skypool.catalogue.schema import TEXT_LIMIT
 from skypool.catalogue.search_clause import attribute_of, key_of, plain_number
@@ -25,7 +25,7 @@ from skypool.catalogue.search_terms import (
     truth_parts,
 )
 from skypool.catalogue.text import to_database
-from skypool.model.attributes.names import NUMBERS
+from skypool.model.attributes.names import NUMBERS, TEXTS
 from skypool.query.compare import Truth, as_text, compare, truth_of
 from skypool.query.members import Members
 from skypool.query.tree import Call, Column, Compare, Dataset, ListOf, Literal, Name, Node
@@ -37,6 +37,7 @@ __all__ = [
     "KeyCondition",
     "dataset_place",
     "extreme_condition",
+    "has_beside",
     "key_condition",
     "some_condition",
     "spellings",
@@ -70,6 +71,9 @@ class KeyCondition:
         Operator and number that a plain comparison with a number consists of, *want* included.
     test
         The same question to one value.
+    opposite : KeyCondition, optional
+        Where they do fulfil it, if a core attribute may answer beside the key: a product of which
+        either value does is none that does not.
     """
 
     key: str
@@ -80,6 +84,7 @@ class KeyCondition:
     unknown: str = ""
     final: bool = True
     number: tuple[str, float] | None = None
+    opposite: KeyCondition | None = None
 
     def decides(self, value: int | float | str, unit: str) -> int:
         """Return 2 if a value as the catalogue holds it answers, 1 if it may, 0 if not."""
@@ -96,6 +101,13 @@ class KeyCondition:
 
 def key_condition(node: Node, want: bool) -> KeyCondition | None:
     """Return the condition that a node is on one key; None if it is something else."""
+    found = _condition(node, want)
+    if found is not None and not found.want and found.attribute in TEXTS:
+        return replace(found, opposite=_condition(node, not want))
+    return found
+
+
+def _condition(node: Node, want: bool) -> KeyCondition | None:
     if isinstance(node, Compare) and len(node.rest) == 1:
         return _compared(node, want)
     if isinstance(node, Call):
@@ -215,7 +227,8 @@ def spellings(
 ) -> tuple[list[int], set[int]]:
     """Return the numbers of all spellings of a key, and of those that mean a product's own value.
 
-    That is the spelling that was asked for, or the only one there is; and the core attribute.
+    That is the spelling that was asked for, or the only one there is; and the core attribute,
+    in place of it or beside it.
     """
     rows = connection.execute(
         "SELECT id, name FROM keys WHERE folded = ?", (to_database(condition.key.casefold()),)
@@ -227,7 +240,19 @@ def spellings(
         attribute = ATTRIBUTE_KEYS[condition.attribute]
         numbers.append(attribute)
         own = {*own, attribute}
+        if has_beside(connection, condition):
+            numbers.append(BESIDE_KEYS[condition.attribute])
+            own.add(BESIDE_KEYS[condition.attribute])
     return numbers, own
+
+
+def has_beside(connection: sqlite3.Connection, condition: KeyCondition) -> bool:
+    """Tell whether the core attribute of a condition answers beside own keys of any product."""
+    number = BESIDE_KEYS.get(condition.attribute or "")
+    if number is None:
+        return False
+    sql = "SELECT EXISTS (SELECT 1 FROM slots WHERE key = ?)"
+    return bool(connection.execute(sql, (number,)).fetchone()[0])
 
 
 def stays(attribute: str) -> str:

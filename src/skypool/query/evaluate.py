@@ -6,6 +6,9 @@ known, ``not`` of it is not known either, and a product is found only where the 
 Names that only datasets have (keys of extensions, ``nrows``, ``shape``) make the condition that
 holds them range over the datasets: it is true where it is true for any of them. ``x != 1`` is
 ``not (x == 1)``, so it says that none is 1.
+
+A bare name may mean two texts: what a product says under a key of its own, and the core attribute
+that rules made of it. A condition holds where it holds for either.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ from skypool.query.sky import SKY
 from skypool.query.subject import (
     Subject,
     attribute,
+    beside,
     dataset_called,
     datasets_of,
     facet,
@@ -153,12 +157,17 @@ class Evaluator:
         The query as written, for errors.
     dataset
         The dataset whose metadata stand in where the product has none.
+    attributes
+        Whether core attributes that stand beside own keys answer instead of them.
     """
 
-    def __init__(self, subject: Subject, text: str = "", dataset: Any = None) -> None:
+    def __init__(
+        self, subject: Subject, text: str = "", dataset: Any = None, *, attributes: bool = False
+    ) -> None:
         self.subject = subject
         self.text = text
         self.dataset = dataset
+        self.attributes = attributes
 
     def about(self, subject: Subject) -> Evaluator:
         """Return what answers about another product."""
@@ -172,16 +181,26 @@ class Evaluator:
             return any_of(self.truth(item) for item in node.items)
         if isinstance(node, Not):
             return negated(self.truth(node.item))
-        datasets = self._datasets(node) if self.dataset is None else []
         positive = _positive(node) if isinstance(node, Compare) else None
-        found = self._over(positive or node, datasets)
+        asked = positive or node
+        datasets = self._datasets(asked) if self.dataset is None else []
+        found = self._over(asked, datasets)
+        if found is not True and not self.attributes and self._has_beside(asked):
+            other = Evaluator(self.subject, self.text, self.dataset, attributes=True)
+            second = other._over(asked, datasets)
+            found = second if found is None or second else found
         return found if positive is None else negated(found)
+
+    def _has_beside(self, node: Node) -> bool:
+        keys, _ = _ranging(node)
+        return any(bare and beside(self.subject, key) is not None for key, bare in keys)
 
     def _over(self, node: Node, datasets: list[Any]) -> Truth:
         if not datasets:
             return self._decide(node)
         return any_of(
-            Evaluator(self.subject, self.text, dataset)._decide(node) for dataset in datasets
+            Evaluator(self.subject, self.text, dataset, attributes=self.attributes)._decide(node)
+            for dataset in datasets
         )
 
     def _datasets(self, node: Node) -> list[Any]:
@@ -263,7 +282,8 @@ class Evaluator:
 
     def _own(self, key: str, bare: bool, field: str = "value") -> tuple[bool, Value]:
         if bare:
-            return named(self.subject, key)
+            value = beside(self.subject, key) if self.attributes else None
+            return (True, value) if value is not None else named(self.subject, key)
         return parameter(self.subject.meta, key, field)
 
     def _key(self, key: str, field: str, bare: bool = False) -> Value:

@@ -6,13 +6,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-from skypool.model.attributes.names import CORE_NAMES, gives_way
+from skypool.model.attributes.names import CORE_NAMES, TEXTS, gives_way, stands_beside
 from skypool.model.names import find_name
 from skypool.query.values import Amount, Kind, Value
 
 __all__ = [
     "Subject",
     "attribute",
+    "beside",
     "core_attribute",
     "dataset_called",
     "datasets_of",
@@ -157,6 +158,22 @@ def named(subject: Subject, name: str) -> tuple[bool, Value]:
         return there, value
     found, standing_in = parameter(subject.attributes, attribute)
     return (True, standing_in) if found else (there, value)
+
+
+def beside(subject: Subject, name: str) -> Value:
+    """Return what a core attribute answers a bare name beside the product's own key; else None."""
+    attribute = core_attribute(name)
+    if attribute not in TEXTS:
+        return None
+    meta = subject.meta
+    own = [meta[key].value for key in meta if key.casefold() == attribute]
+    if all(gives_way(attribute, value) for value in own):
+        return None
+    found = subject.attributes.get(attribute)
+    if found is None or not stands_beside(attribute, found.value, own):
+        return None
+    value: Value = found.value
+    return value
 
 
 def datasets_of(datasets: Mapping[str, Any]) -> Iterator[Any]:

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-__all__ = ["CORE", "CORE_NAMES", "MAX_TEXT", "NUMBERS", "CoreAttribute", "gives_way"]
+from skypool.model.attributes.shapes import plain_text
+
+__all__ = [
+    "CORE",
+    "CORE_NAMES",
+    "MAX_TEXT",
+    "NUMBERS",
+    "TEXTS",
+    "CoreAttribute",
+    "gives_way",
+    "stands_beside",
+]
 
 MAX_TEXT: Final = 200
 """Longer texts are cut, so that the index has the whole of each."""
@@ -88,6 +100,8 @@ CORE_NAMES: Final = tuple(attribute.name for attribute in CORE)
 _UNKNOWN: Final = "Unknown"
 NUMBERS: Final = frozenset(each.name for each in CORE if each.type in ("number", "integer"))
 """Core attributes that are numbers."""
+TEXTS: Final = frozenset(each.name for each in CORE if each.type == "text")
+"""Core attributes that are texts."""
 
 
 def gives_way(attribute: str, value: object) -> bool:
@@ -104,3 +118,23 @@ def gives_way(attribute: str, value: object) -> bool:
         Of the key.
     """
     return value == _UNKNOWN or (attribute in NUMBERS and isinstance(value, str | datetime))
+
+
+def stands_beside(attribute: str, value: str, own: Iterable[object]) -> bool:
+    """Tell whether a core attribute answers beside a product's own keys of the same name.
+
+    It does where it is a text, and another one than they are: files of Herschel say
+    `Herschel Space Observatory` under `telescope`, and the attribute is `Herschel`.
+
+    Parameters
+    ----------
+    attribute, value
+        The attribute, and what the product has for it.
+    own
+        Values of the keys.
+    """
+    return attribute in TEXTS and all(_text_of(each) != value for each in own)
+
+
+def _text_of(value: object) -> str | None:
+    return value[:MAX_TEXT] if isinstance(value, str) else plain_text(value)
