@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from skypool.catalogue.extremes import PREFIX
+from skypool.catalogue.schema import TEXT_LIMIT
 from skypool.catalogue.search_clause import (
     EVERYTHING,
     UNDECIDED,
     Clause,
+    among,
     each,
     first_of,
     joined,
     text_of,
 )
+from skypool.catalogue.search_terms import CANONICAL, TEXTS
 from skypool.catalogue.text import from_database, to_database
+from skypool.query.mentions import word_of
 from skypool.query.subject import core_attribute, matching_roles
 from skypool.query.tree import ATTRIBUTES, Call, Node
 
@@ -22,6 +27,9 @@ if TYPE_CHECKING:
     from skypool.catalogue.search_compile import Compiler
 
 __all__ = ["CALLS"]
+
+# Keys of metadata: neither core attributes, which have numbers below 0, nor extremes of datasets.
+_KEYS: Final = f"SELECT k.id FROM keys k WHERE substr(k.name, 1, 1) <> '{PREFIX}'"
 
 
 def _has(self: Compiler, node: Call, v: str) -> Clause:
@@ -48,6 +56,33 @@ def _tagged(self: Compiler, node: Call, v: str) -> Clause:
         " AND since <= :at AND until > :at)"
     )
     return Clause(condition, condition)
+
+
+def _mentions(self: Compiler, node: Call, v: str) -> Clause:
+    """Return where a word stands; texts are indexed up to a limit."""
+    text = text_of(node.arguments[0])
+    if text is None or (self.few and v == "v"):
+        return UNDECIDED
+    word = word_of(text)
+    part = self.parameter(to_database(word.text))
+    named = f"instr(lower({self.column('name', v)}), {part}) > 0"
+    tagged = (
+        f"EXISTS (SELECT 1 FROM tags t WHERE t.urn = {v}.urn AND t.since <= :at"
+        f" AND t.until > :at AND instr(lower(t.tag), {part}) > 0)"
+    )
+    source = f"SELECT t.document FROM terms t WHERE t.key > 0 AND {TEXTS}"
+    holds = f"instr(lower(t.value), {part}) > 0"
+    begins = f"substr(lower(t.value), 1, {len(to_database(word.text))}) = {part}"
+    texts = f"CASE WHEN {CANONICAL} THEN {begins} ELSE {holds} END"
+    queries = [f"{source} AND {texts}"]
+    if word.number is not None:
+        number = self.parameter(word.number)
+        queries.append(
+            f"SELECT t.document FROM terms t WHERE t.key IN ({_KEYS}) AND t.value = {number}"
+        )
+    sure = f"({named} OR {tagged} OR {among(f'{v}.document', queries)})"
+    cut = f"{v}.document IN ({source} AND length(t.value) >= {TEXT_LIMIT})"
+    return Clause(f"({sure} OR {cut})", sure)
 
 
 def _seen(v: str) -> str:
@@ -152,6 +187,7 @@ CALLS: Final[dict[str, Callable[[Compiler, Call, str], Clause]]] = {
     "has": _has,
     "missing": _missing,
     "tagged": _tagged,
+    "mentions": _mentions,
     "parent": _parent,
     "ancestor": _ancestor,
     "descendant": _descendant,

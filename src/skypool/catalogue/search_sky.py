@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from skypool.catalogue.coverages import BOXES
 from skypool.catalogue.search_clause import UNDECIDED, Clause, joined
 from skypool.query.sky import asks_of_others, directions_of, region_of
+from skypool.query.sky_boxes import box_of
 from skypool.sky.coverage import Part, Truth, any_part, decode
 from skypool.sky.overlap import coverages_meet, meets_circle
 from skypool.sky.polygons import Box, box_of_circle
@@ -127,6 +128,20 @@ def _within(self: Compiler, node: Call, v: str) -> Clause:
     return Clause(found, found)
 
 
+def _in_box(self: Compiler, node: Call, v: str) -> Clause:
+    box = box_of(node)
+    if box is None:
+        return UNDECIDED
+    self.circles.append(lambda x, y, z: box.holds((x, y, z)))
+    asked = f"query_circle({len(self.circles) - 1}, b.x, b.y, b.z)"
+    if self.probing and v == "v":
+        found = f"EXISTS (SELECT 1 FROM points b WHERE b.id = {v}.document AND {asked})"
+    else:
+        meeting = _meeting(self, box.vectors())
+        found = f"{v}.document IN (SELECT b.id FROM points b WHERE {meeting} AND {asked})"
+    return Clause(found, found)
+
+
 def _overlaps(self: Compiler, node: Call, v: str) -> Clause:
     return (_overlaps_others if asks_of_others(node) else _of_coverages)(self, node, v)
 
@@ -221,6 +236,7 @@ SKY_CALLS: Final[dict[str, Callable[[Compiler, Call, str], Clause]]] = {
     "covers": _of_coverages,
     "footprint_covers": _of_coverages,
     "within": _within,
+    "in_box": _in_box,
     "overlaps": _overlaps,
 }
 """Functions that are always true or false, by name: each says where it is true."""

@@ -67,6 +67,7 @@ FUNCTIONS: Final = _table(
     "metadata missing key:key",
     "metadata has_dataset name:key",
     "metadata tagged tag:text",
+    "metadata mentions word:text",
     "metadata startswith value text",
     "metadata contains value text",
     "metadata like value pattern",
@@ -95,6 +96,7 @@ FUNCTIONS: Final = _table(
     f"sky footprint_covers {_PLACE}",
     f"sky within {_PLACE} radius?",
     f"sky overlaps {_PLACE.replace('place', 'region')} radius?",
+    "sky in_box ra_min:value dec_min:value ra_max:value dec_max:value",
     f"sky nearest {_PLACE} count?",
     # the data
     *(

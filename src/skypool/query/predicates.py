@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from skypool.query.compare import Truth, any_of, as_text, compare, like
+from skypool.query.mentions import is_there, word_of
 from skypool.query.subject import (
     Subject,
     attribute,
@@ -42,6 +43,10 @@ def _has_dataset(self: Evaluator, node: Call) -> bool:
 
 def _tagged(self: Evaluator, node: Call) -> bool:
     return self.value(node.arguments[0]) in self.subject.tags
+
+
+def _mentions(self: Evaluator, node: Call) -> bool:
+    return is_there(word_of(str(self.value(node.arguments[0]))), self.subject)
 
 
 def _startswith(self: Evaluator, node: Call) -> Truth:
@@ -155,6 +160,7 @@ PREDICATES: Final[Mapping[str, Callable[[Evaluator, Call], Truth]]] = {
     "missing": lambda self, node: not _has(self, node),
     "has_dataset": _has_dataset,
     "tagged": _tagged,
+    "mentions": _mentions,
     "startswith": _startswith,
     "contains": _contains_call,
     "like": _like,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from skypool.errors import QueryError
 from skypool.query.compare import conversion
+from skypool.query.sky_boxes import box_of, sky_box
 from skypool.query.tree import And, Binding, Call, ListOf, Literal, Node, walk
 from skypool.query.values import Amount, Position, Value, parse_position, parse_quantity
 from skypool.sky.vectors import Vector, separation, vector
@@ -218,6 +219,8 @@ def check_sky(node: Call) -> None:
         region_of(node)
     elif node.function == "nearest":
         nearest_of(node)
+    elif node.function == "in_box":
+        box_of(node)
 
 
 def radius_of(value: Value) -> float | None:
@@ -289,6 +292,14 @@ def _within(self: Evaluator, node: Call) -> bool:
     )
 
 
+def _in_box(self: Evaluator, node: Call) -> bool:
+    from skypool.sky.images import direction_of
+
+    box = box_of(node) or sky_box([self.value(argument) for argument in node.arguments])
+    here = None if box is None else direction_of(self.subject.meta, self.subject.datasets)
+    return box is not None and here is not None and box.holds(here)
+
+
 def _overlaps(self: Evaluator, node: Call) -> bool:
     from skypool.sky.images import meets, overlaps
 
@@ -317,6 +328,7 @@ SKY: Final[Mapping[str, Callable[[Evaluator, Call], bool]]] = {
     "covers": _covers,
     "footprint_covers": _footprint_covers,
     "within": _within,
+    "in_box": _in_box,
     "overlaps": _overlaps,
     "nearest": _nearest,
 }

@@ -56,7 +56,10 @@ _STATUS: Final[tuple[tuple[type[SkypoolError], int], ...]] = (
 
 
 def status_of(error: SkypoolError) -> int:
-    """Return the HTTP status that fits an error."""
+    """Return the HTTP status that fits an error; those of the server name theirs."""
+    own: int | None = getattr(error, "status", None)
+    if own is not None:
+        return own
     for kind, status in _STATUS:
         if isinstance(error, kind):
             return status

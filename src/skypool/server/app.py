@@ -35,7 +35,14 @@ __all__ = ["PARTS", "PREFIX", "TooLarge", "make_api", "make_app", "make_context"
 
 PREFIX: Final = "/api/v1"
 # Each has `routes(context)`, a list of endpoints; those that are there are joined.
-PARTS: Final = ("pools_routes", "products", "data", "description")
+PARTS: Final = (
+    "pools_routes",
+    "results_routes",
+    "lookup_routes",
+    "products",
+    "data",
+    "description",
+)
 
 _log = logging.getLogger("skypool.server")
 
@@ -44,6 +51,7 @@ class TooLarge(UsageError):
     """More was sent than the server takes."""
 
     code = "too_large"
+    status = 413
 
 
 def make_context(pools: Iterable[Pool], *, read_only: bool = False, senders: Any = None) -> Context:
@@ -133,8 +141,6 @@ def _route(context: Context, endpoint: Endpoint) -> Route:
                 made = await endpoint.answer(asked)
             else:
                 made = await context.run(endpoint.answer, asked)
-        except TooLarge as error:
-            return JsonResponse(error_body(error.code, error.message, error.hint), status_code=413)
         except SkypoolError as error:
             made = error_answer(error)
             if made.status_code == 500:

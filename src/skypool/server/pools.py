@@ -129,8 +129,15 @@ class OpenPools:
             )
         return pool
 
-    def open(self, where: str) -> str:
+    def open(self, where: str, *, create: bool = False) -> str:
         """Open one more; return its label, the same one if it is open already.
+
+        Parameters
+        ----------
+        where
+            Its name or path.
+        create
+            Make it where there is none.
 
         Raises
         ------
@@ -147,7 +154,9 @@ class OpenPools:
                     return label
             if real in self._shelved:
                 return self._put(self._shelved.pop(real))
-        if not is_pool(path):
+        if create and self._read_only:
+            raise ReadOnly("this server is read-only", hint="start it without --read-only")
+        if not create and not is_pool(path):
             raise missing_pool(path, self.settings)
         pool = Pool(path, "r" if self._read_only else "a", settings=self.settings)
         with self._lock:
@@ -189,12 +198,11 @@ class OpenPools:
             "alive": False,
         }
         try:
+            if not pool.exists:  # the first save makes it
+                figures = ("products", "versions", "commit", "bytes_stored")
+                return {**found, "alive": True, **dict.fromkeys(figures, 0)}
             if not is_pool(pool.path):
                 raise PoolNotFound(f"the folder {pool.path} is not there any more")
-            if not pool.exists:
-                return found | {
-                    "alive": True, "products": 0, "versions": 0, "commit": 0, "bytes_stored": 0
-                }  # fmt: skip
             view = pool.view
             products, versions, stored = self._figures(label, view)
         except SkypoolError as error:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from skypool import __version__
 from skypool.server.endpoint import Asked, Endpoint, Parameter
 from skypool.server.events import event_stream
-from skypool.server.schema import TEXT, record
+from skypool.server.schema import BOOLEAN, TEXT, record
 
 if TYPE_CHECKING:
     from skypool.server.context import Context
@@ -27,7 +27,7 @@ def routes(context: Context) -> list[Endpoint]:
         ),
         Endpoint(
             method="POST", path="pools", answer=_open, group=_GROUP, summary="Open one more pool",
-            body=record(["path"], path={**TEXT, "minLength": 1, "maxLength": 4096}),
+            body=record(["path"], path={**TEXT, "minLength": 1, "maxLength": 4096}, create=BOOLEAN),
         ),
         Endpoint(
             method="DELETE", path="pools/{label}", answer=_shut, parameters=[_LABEL],
@@ -52,7 +52,7 @@ def _pools(asked: Asked) -> dict[str, Any]:
 
 
 def _open(asked: Asked) -> dict[str, Any]:
-    label = asked.context.pools.open(asked.body["path"])
+    label = asked.context.pools.open(asked.body["path"], create=asked.body.get("create", False))
     return asked.context.pools.facts(label)
 
 

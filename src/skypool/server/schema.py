@@ -30,9 +30,16 @@ _NAMES: Final = {
 }
 
 
-def record(required: Sequence[str] = (), *, more: bool = False, **properties: Schema) -> Schema:
+def record(
+    required: Sequence[str] = (),
+    given: Mapping[str, Schema] | None = None,
+    /,
+    *,
+    more: bool = False,
+    **named: Schema,
+) -> Schema:
     """Return the schema of an object; with *more*, keys that are not listed may be there."""
-    found: dict[str, Any] = {"type": "object", "properties": properties}
+    found: dict[str, Any] = {"type": "object", "properties": {**(given or {}), **named}}
     if required:
         found["required"] = list(required)
     if not more:

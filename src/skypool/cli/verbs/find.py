@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from skypool.cli.advice import advice
 from skypool.cli.pools import found
 from skypool.cli.state import State
 from skypool.cli.tables import Labels, label, print_columns, print_facets, write_table
 from skypool.cli.text import Table, plain, size_text, to_json
 from skypool.cli.verb import REF, at_option, verb
 from skypool.errors import UsageError
+from skypool.pool.advice import advice
 
 if TYPE_CHECKING:
     from skypool.pool.pool import Pool

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from skypool.pool.ref import Ref
     from skypool.pool.results.snapshot import Snapshot
 
-__all__ = ["FEW", "Values", "joined", "values_of"]
+__all__ = ["FEW", "Values", "joined", "parameter_of", "values_of"]
 
 # Up to so many hits it is faster to look into their documents than to read a whole column.
 FEW: Final = 100
@@ -230,7 +230,7 @@ def _of_documents(key: str, refs: Sequence[Ref]) -> Values:
     codes = []
     truths = times = False
     for ref in refs:
-        parameter = _parameter(ref, key)
+        parameter = parameter_of(ref, key)
         if parameter is None:
             codes.append(0)
             continue
@@ -240,7 +240,7 @@ def _of_documents(key: str, refs: Sequence[Ref]) -> Values:
     return Values(key, np.array(codes, np.int32), column.entries, truths, times)
 
 
-def _parameter(ref: Ref, key: str) -> Any:
+def parameter_of(ref: Ref, key: str) -> Any:
     """Return the parameter that a bare name stands for; nothing of what was given up."""
     with contextlib.suppress(Purged):
         name = find_name(ref.meta, key)
@@ -269,7 +269,7 @@ def _typed(snapshot: Snapshot, numbers: NDArray[np.int64], found: Values, column
             marked = codes[marks[codes] == mark]
             if len(marked):
                 place = int(np.argmax(found.codes == marked[0]))
-                parameter = _parameter(snapshot.refs([int(numbers[place])])[0], found.key)
+                parameter = parameter_of(snapshot.refs([int(numbers[place])])[0], found.key)
                 typed[mark] = parameter is not None and isinstance(parameter.value, kind)
     truths, times = typed.get(TRUTH, False), typed.get(TIME, False)
     return replace(found, truths=truths, times=times) if typed else found

@@ -1,0 +1,259 @@
+"""Completion of queries: which words may stand where the caret is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from skypool.catalogue.lookups import key_facts, names_from
+from skypool.errors import QueryError, SkypoolError
+from skypool.model.attributes.names import CORE
+from skypool.query.functions import FUNCTIONS
+from skypool.query.grammar import parse
+from skypool.query.render import quote
+from skypool.query.tree import ATTRIBUTES, STRUCTURE
+from skypool.server.cursors import Results
+from skypool.server.search import Asking, key_text
+
+if TYPE_CHECKING:
+    from skypool.pool.pool import Pool
+    from skypool.server.context import Context
+    from skypool.server.endpoint import Asked
+
+__all__ = ["all_keys", "complete", "list_keys"]
+
+_ITEMS: Final = 30
+_SEVERAL: Final = 200
+# What stands before the caret: a word, or a text that is not closed yet.
+_WORD: Final = re.compile(r"[^\W\d]\w*$")
+_KEY_BEFORE: Final = re.compile(
+    r"""(?:([^\W\d]\w*)|meta\[\s*(?:'([^']*)'|"([^"]*)")\s*\])\s*"""
+    r"""(?:==|!=|<=|>=|<|>|=|(?:not\s+)?in\s*\[(?:[^\[\]]*,)?|contains|startswith|like)\s*$"""
+)
+_IN_CALL: Final = re.compile(r"(tagged|has|missing|refers_to|has_ref|has_dataset)\(\s*$")
+_META: Final = re.compile(r"meta\[\s*$")
+_OPERATORS: Final = ("and", "or", "not", "in", "contains", "startswith", "like")
+
+
+def complete(asked: Asked) -> dict[str, Any]:
+    """Return what may stand at the caret."""
+    text = asked["text"]
+    caret = len(text) if asked["caret"] is None else min(asked["caret"], len(text))
+    pools = [p for p in asked.context.pools.chosen(asked["pools"]).values() if p.exists]
+    start, found = _found(asked.context, pools, text[:caret])
+    end = caret + _rest(text, caret, start)
+    items = [{**each, "count": each.get("count")} for each in _first(found)]
+    answer: dict[str, Any] = {"start": start, "end": end, "items": items}
+    if text.strip():
+        try:
+            parse(text, {})
+        except QueryError as error:
+            answer["error"] = {
+                "message": error.message,
+                "column": error.column or None,
+                "hint": error.hint or None,
+            }
+    return answer
+
+
+def _first(found: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    seen: dict[str, Mapping[str, Any]] = {}
+    for each in found:
+        seen.setdefault(each["text"], each)
+        if len(seen) >= _ITEMS:
+            break
+    return list(seen.values())
+
+
+def _rest(text: str, caret: int, start: int) -> int:
+    """Count the characters behind the caret that belong to the same word or text."""
+    if start < caret and text[start] in "'\"":
+        closed = text.find(text[start], caret)
+        return closed + 1 - caret if closed >= 0 and "\n" not in text[caret:closed] else 0
+    match = re.match(r"\w*", text[caret:])
+    return len(match[0]) if match else 0
+
+
+def _found(
+    context: Context, pools: list[Pool], before: str
+) -> tuple[int, Iterator[dict[str, Any]]]:
+    """Return where the word begins, and what it may be."""
+    start = _open_text(before)
+    if start is not None:
+        return start, _texts(context, pools, before[:start], before[start + 1 :])
+    word = _WORD.search(before)
+    start = word.start() if word else len(before)
+    typed = word[0] if word else ""
+    lead = before[:start]
+    return start, _words(context, pools, lead, typed)
+
+
+def _open_text(before: str) -> int | None:
+    """Return where a text begins that is not closed; None where there is none."""
+    start = None
+    place = 0
+    while place < len(before):
+        letter = before[place]
+        if start is None:
+            start = place if letter in "'\"" else None
+        elif letter == "\\":
+            place += 1
+        elif letter == before[start]:
+            start = None
+        place += 1
+    return start
+
+
+def _texts(context: Context, pools: list[Pool], lead: str, typed: str) -> Iterator[dict[str, Any]]:
+    call = _IN_CALL.search(lead)
+    if call is not None and call[1] == "tagged":
+        yield from _tags(pools, typed)
+    elif _META.search(lead) or (call is not None and call[1] in ("has", "missing")):
+        for key in _keys(pools, typed):
+            yield {"text": quote(key), "kind": "key", "detail": ""}
+    elif call is not None and call[1] == "refers_to":
+        yield from _names(pools, typed)
+    else:
+        asked = _key_before(lead)
+        if asked == "name":
+            yield from _names(pools, typed)
+        elif asked == "tags":
+            yield from _tags(pools, typed)
+        elif asked is not None:
+            yield from _values(context, pools, asked, typed)
+
+
+def _words(context: Context, pools: list[Pool], lead: str, typed: str) -> Iterator[dict[str, Any]]:
+    call = _IN_CALL.search(lead)
+    if call is not None and call[1] == "tagged":
+        yield from _tags(pools, typed)
+        return
+    key = _key_before(lead)
+    if key == "tags":
+        yield from _tags(pools, typed)
+    elif key is not None:
+        yield from _values(context, pools, key, typed)
+    low = typed.casefold()
+    if (
+        key is None
+        and re.search(r"[\w\])'\"]\s+$", lead)
+        and not re.search(r"\b(and|or|not|in|contains|startswith|like)\s+$", lead)
+    ):
+        for word in _OPERATORS:
+            if word.startswith(low):
+                yield {"text": word, "kind": "function", "detail": "operator"}
+        return
+    for name in _keys(pools, typed):
+        yield {"text": key_text(name), "kind": "key", "detail": _detail(name)}
+    for name, function in FUNCTIONS.items():
+        if name.startswith(low):
+            yield {"text": f"{name}(", "kind": "function", "detail": function.signature}
+
+
+def _detail(name: str) -> str:
+    for each in CORE:
+        if each.name == name:
+            return each.description + (f", {each.unit}" if each.unit else "")
+    return "of the pool" if name in ATTRIBUTES else ""
+
+
+def _key_before(lead: str) -> str | None:
+    match = _KEY_BEFORE.search(lead)
+    return None if match is None else match[1] or match[2] or match[3]
+
+
+def all_keys(pools: Iterable[Pool]) -> list[str]:
+    """Return the names of the pool, the core attributes and all keys, each once."""
+    found = dict.fromkeys([*sorted(ATTRIBUTES), *(each.name for each in CORE), *sorted(STRUCTURE)])
+    for pool in pools:
+        if pool.exists:
+            found |= dict.fromkeys(list(pool.view.session.catalogue.keys()))
+    return list(found)
+
+
+def _keys(pools: list[Pool], typed: str) -> list[str]:
+    """Return the keys that begin so, then those that have it within."""
+    low = typed.casefold()
+    names = all_keys(pools)
+    begin = [name for name in names if name.casefold().startswith(low)]
+    within = [name for name in names if low and low in name.casefold() and name not in begin]
+    return [*begin, *within]
+
+
+def _tags(pools: list[Pool], typed: str) -> Iterator[dict[str, Any]]:
+    low = typed.casefold()
+    counts: dict[str, int] = {}
+    for pool in pools:
+        for tag, count in pool.tags.items():
+            counts[tag] = counts.get(tag, 0) + count
+    order = sorted(counts, key=lambda tag: (not tag.casefold().startswith(low), -counts[tag], tag))
+    for tag in order:
+        if low in tag.casefold():
+            yield {"text": quote(tag), "kind": "tag", "detail": "tag", "count": counts[tag]}
+
+
+def _names(pools: list[Pool], typed: str) -> Iterator[dict[str, Any]]:
+    for pool in pools:
+        view = pool.view
+        for name in names_from(view.session.catalogue.database, typed, view.at, _ITEMS):
+            yield {"text": quote(name), "kind": "name", "detail": "product"}
+
+
+def _values(context: Context, pools: list[Pool], key: str, typed: str) -> Iterator[dict[str, Any]]:
+    """Yield the values of a key: the most frequent first."""
+    from skypool.server.counts import facet_of
+
+    labels = [label for label, pool in context.pools.all().items() if pool in pools]
+    if not labels or key in STRUCTURE:
+        return
+    try:
+        cursor = context.part(Results).ask(Asking.of({"pools": sorted(labels)}))
+        values = facet_of(cursor, key, _SEVERAL)["values"]
+    except SkypoolError:  # a completion that cannot be had is no reason to disturb
+        return
+    low = typed.casefold()
+    matching = [each for each in values if low in str(each[0]).casefold()]
+    matching.sort(key=lambda each: not str(each[0]).casefold().startswith(low))
+    for value, count in matching:
+        plain = isinstance(value, bool | int | float)
+        text = str(value) if plain else quote(_as_text(value))
+        yield {"text": text, "kind": "value", "detail": key, "count": count}
+
+
+def _as_text(value: Any) -> str:
+    from skypool.server.answers import jsonable
+
+    return str(jsonable(value))
+
+
+def list_keys(asked: Asked) -> dict[str, Any]:
+    """Return the keys of pools: what they are, and how many products have them."""
+    pools = [p for p in asked.context.pools.chosen(asked["pools"]).values() if p.exists]
+    low = asked["search"].casefold()
+    core = {each.name: each for each in CORE}
+    facts: dict[str, list[Any]] = {}
+    for pool in pools:
+        for name, sort, its_unit, number in key_facts(pool.view.session.catalogue.database):
+            known = facts.setdefault(name, [sort, its_unit, 0])
+            known[0] = sort if known[0] == sort else "text"
+            known[1] = its_unit if known[1] == its_unit else None
+            known[2] += number
+    found = []
+    for name in all_keys(pools):
+        if low and low not in name.casefold():
+            continue
+        kind, unit, count = facts.get(name, ("text", None, 0))
+        each = core.get(name)
+        if each is not None:
+            kind, unit = ("number" if each.type == "integer" else each.type), each.unit or None
+        found.append(
+            {
+                "key": name,
+                "core": name in core or name in ATTRIBUTES,
+                "type": kind,
+                "unit": unit or None,
+                "products": count,
+            }
+        )
+    return {"keys": found}

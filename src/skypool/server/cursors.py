@@ -1,0 +1,240 @@
+"""Results that are kept: each is made once, however many ask, and few are kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from skypool.errors import NotFound, UsageError
+from skypool.pool.finding import find_in_pools
+from skypool.pool.results.hits import Hits
+from skypool.server.events import Commits
+from skypool.server.pools import split_ref
+from skypool.server.search import Asking
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from skypool.pool.pool import Pool
+    from skypool.server.context import Context
+
+__all__ = ["Cursor", "CursorGone", "Results"]
+
+_KEPT: Final = 8
+_ROWS_KEPT: Final = 6_000_000
+
+
+class CursorGone(NotFound):
+    """The result is not kept any more."""
+
+    code = "cursor_gone"
+    status = 410
+
+
+@dataclass
+class Cursor:
+    """What a search found.
+
+    Attributes
+    ----------
+    id : str
+        A hash of the search and the commits.
+    asking : Asking
+    hits : Hits
+    labels : list of str
+        Of the pools of `hits.snapshots`.
+    commits : dict
+        Of each pool that was asked the commit as of which it answered.
+    took : float
+        Seconds.
+    """
+
+    id: str
+    asking: Asking
+    hits: Hits
+    labels: list[str]
+    commits: dict[str, int]
+    took: float = 0.0
+    kept: dict[Any, Any] = field(default_factory=dict)
+
+    def ref_text(self, place: int) -> str:
+        """Return the `ref` of the version at a place."""
+        pools = self.hits.pools
+        return f"{self.labels[0 if pools is None else pools[place]]}/{self.hits.numbers[place]}"
+
+    def in_pool(self, pool: int) -> tuple[NDArray[np.int64], NDArray[np.int64] | slice]:
+        """Return the numbers of the hits in one of the pools, and their places."""
+        import numpy as np
+
+        numbers = self.hits.as_array()
+        if self.hits.pools is None:
+            return numbers, slice(None)
+        places = np.flatnonzero(np.array(self.hits.pools) == pool)
+        return numbers[places], places
+
+    def place_of(self, text: str) -> int | None:
+        """Return where the version of a `ref` stands; None if it does not."""
+        import numpy as np
+
+        label, number = split_ref(text)
+        if label not in self.labels:
+            return None
+        mine = self.hits.as_array() == number
+        if self.hits.pools is not None:
+            mine &= np.array(self.hits.pools) == self.labels.index(label)
+        found = np.flatnonzero(mine)
+        return int(found[0]) if len(found) else None
+
+    def kept_once(self, key: Any, make: Callable[[], Any]) -> Any:
+        """Return something that was made of this result before, or make it."""
+        if key not in self.kept:
+            self.kept[key] = make()
+        return self.kept[key]
+
+
+class Results:
+    """The results that are kept, the longest unused given up first.
+
+    Parameters
+    ----------
+    context
+        What the routes share.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._lock = threading.Lock()
+        self._found: OrderedDict[str, Future[Cursor]] = OrderedDict()
+
+    def ask(self, asking: Asking) -> Cursor:
+        """Return the result of a search as of now; it is made where it is not kept."""
+        pools = self._context.pools.chosen(asking.sent.get("pools"))
+        asked, commits = self._as_of(pools, asking.sent.get("at"))
+        names = {label: [pool.path, commits[label]] for label, pool in pools.items()}
+        text = json.dumps([asking.to_json(), names])
+        key = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+        with self._lock:
+            future = self._found.get(key)
+            if future is not None:
+                self._found.move_to_end(key)
+            else:
+                mine = self._found[key] = Future()
+        if future is not None:
+            return future.result()
+        try:
+            cursor = _answered(key, asking, asked, commits)
+        except BaseException as error:
+            with self._lock:
+                self._found.pop(key, None)
+            mine.set_exception(error)
+            raise
+        mine.set_result(cursor)
+        self._tidy()
+        return cursor
+
+    def _as_of(
+        self, pools: Mapping[str, Pool], at: int | str | None
+    ) -> tuple[dict[str, Pool], dict[str, int]]:
+        """Return the pools that hold anything, as of a commit, and the commits of all."""
+        asked: dict[str, Pool] = {}
+        commits: dict[str, int] = {}
+        for label, pool in pools.items():
+            if not pool.exists:
+                commits[label] = 0
+                continue
+            pinned = pool.at(pool.view.at if at in (None, "") else at)
+            asked[label] = pinned
+            commits[label] = pinned.view.at
+            if at in (None, ""):
+                self._context.part(Commits).seen(label, commits[label])
+        return asked, commits
+
+    def get(self, key: str) -> Cursor:
+        """Return a result that is kept.
+
+        Raises
+        ------
+        CursorGone
+            If it is not, or no longer.
+        """
+        with self._lock:
+            future = self._found.get(key)
+            if future is not None:
+                self._found.move_to_end(key)
+        if future is None:
+            raise CursorGone("this result is not kept any more", hint="post the search again")
+        return future.result()
+
+    def without(self, cursor: Cursor, key: str) -> Cursor:
+        """Return the result without the filter on a key, as of the same commits."""
+        if not cursor.asking.filters_on(key):
+            return cursor
+        asking = cursor.asking.without(key)
+        if len(set(cursor.commits.values())) == 1 and "at" not in asking.sent:
+            asking = Asking.of({**asking.sent, "at": next(iter(cursor.commits.values()))})
+        return self.ask(asking)
+
+    def _tidy(self) -> None:
+        with self._lock:
+            while len(self._found) > 1 and (len(self._found) > _KEPT or self._rows() > _ROWS_KEPT):
+                oldest = next(iter(self._found))
+                if not self._found[oldest].done():
+                    return
+                del self._found[oldest]
+
+    def _rows(self) -> int:
+        done = [each for each in self._found.values() if each.done() and not each.exception()]
+        return sum(len(each.result().hits) for each in done)
+
+    def selected(self, selection: Mapping[str, Any]) -> dict[str, list[int]]:
+        """Return the numbers of selected versions, by the labels of their pools.
+
+        Parameters
+        ----------
+        selection
+            ``{"refs": [...]}``, or ``{"cursor", "all": true, "except": [...]}``.
+        """
+        if not selection.get("all"):
+            chosen: dict[str, list[int]] = {}
+            for text in dict.fromkeys(selection.get("refs") or ()):
+                label, number = split_ref(text)
+                chosen.setdefault(label, []).append(number)
+            return chosen
+        if "cursor" not in selection:
+            raise UsageError("a selection of all needs the cursor")
+        return all_but(self.get(selection["cursor"]), selection.get("except") or ())
+
+
+def all_but(cursor: Cursor, refs: Sequence[str]) -> dict[str, list[int]]:
+    """Return the numbers of all versions of a result but some, by the labels of their pools."""
+    import numpy as np
+
+    left: dict[str, set[int]] = {}
+    for text in refs:
+        label, number = split_ref(text)
+        left.setdefault(label, set()).add(number)
+    found = {}
+    for pool, label in enumerate(cursor.labels):
+        numbers, _ = cursor.in_pool(pool)
+        if label in left:
+            numbers = numbers[~np.isin(numbers, list(left[label]))]
+        if len(numbers):
+            found[label] = numbers.tolist()
+    return found
+
+
+def _answered(
+    key: str, asking: Asking, pools: Mapping[str, Pool], commits: dict[str, int]
+) -> Cursor:
+    began = time.perf_counter()
+    query = asking.query
+    hits = find_in_pools(query, pools=pools.values(), **asking.options())
+    return Cursor(key, asking, hits, list(pools), commits, time.perf_counter() - began)
