@@ -104,7 +104,7 @@ def test_what_a_product_is(client, pool):
     assert found["file"]["format"] == "fits"
     assert found["file"]["wrapper"] == "gzip"
     assert found["names"] == [ref.name]
-    assert "sp.Pool(" in found["code"]["python"]
+    assert "skypool.Pool(" in found["code"]["python"]
     assert found["code"]["url"] == f"#ref=pool%2F{ref.number}"
 
 
@@ -119,7 +119,7 @@ def test_summary_is_that_of_hipes_viewer(client, pool):
 
 def test_the_python_line_gives_the_product(client, folder, monkeypatch):
     found = get(client, sp.Pool(folder)["lone/map@0"])
-    names: dict = {"sp": sp}
+    names: dict = {"skypool": sp}
     exec(found["code"]["python"], names)
     assert names["product"].meta["object"].value == "NGC 3"
 
@@ -351,7 +351,7 @@ def test_methods_are_those_of_python(client, pool):
     members = {m["name"]: m for m in listed if m["call"].startswith("product.")}
     assert members["replace"]["text"] == "Return a changed copy."
     assert members["to_ccddata"]["call"] == "product.to_ccddata(name='image')"
-    assert any(group["expression"] == 'product["image"]' for group in groups)
+    assert any(group["expression"] == "product['image']" for group in groups)
     assert not any(member["name"].startswith("_") for member in listed)
 
 

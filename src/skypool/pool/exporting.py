@@ -73,7 +73,7 @@ class Exporter:
 
     def __init__(self, *, overwrite: bool = False, on_progress: OnProgress | None = None) -> None:
         self._overwrite = overwrite
-        self._on_progress = on_progress
+        self.on_progress = on_progress
         self.report = ExportReport()
         # What was written where: the two halves of an observation share files.
         self._written: dict[str, str] = {}
@@ -156,9 +156,9 @@ class Exporter:
                 (path, "same content, but zlib here compresses it to other bytes")
             )
         self._done += size
-        if self._on_progress is not None:
+        if self.on_progress is not None:
             count = len(self.report.files)
-            self._on_progress(Progress("exporting", count, 0, self._done, self._total, path))
+            self.on_progress(Progress("exporting", count, 0, self._done, self._total, path))
 
 
 def exporter_of(form: str | None) -> type[Exporter]:

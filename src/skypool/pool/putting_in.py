@@ -63,7 +63,7 @@ def put_in(
     folder = os.path.join(os.fspath(settings.cache), "downloads")
     fetched = fetch_all(items, present, options, folder, progress)
     message = message or f"add {', '.join(items)[:200]}"
-    options = replace(options, origins=fetched.origins)
+    options = replace(options, origins={**options.origins, **fetched.origins})
     view = changing()
     for undisturbed in attempts(view.session):
         draft = Draft(settings.author, message)

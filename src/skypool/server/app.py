@@ -41,6 +41,8 @@ PARTS: Final = (
     "lookup_routes",
     "products",
     "data",
+    "actions",
+    "uploads",
     "description",
 )
 

@@ -10,7 +10,7 @@ from skypool.errors import UsageError
 from skypool.model.metadata import Parameter
 from skypool.model.tables import Table
 from skypool.pool.diff import MetaChange, changed_rows, compare
-from skypool.server.echo import code, command_of, full_name, pool_expression, quoted
+from skypool.server.echo import code, command_of, full_name, pool_expression
 from skypool.server.facts import brief, dataset_of, each_dataset, walk
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def difference(pool: Pool, a: Ref, b: Ref, labels: tuple[str, str]) -> dict[str,
             for change in found.refs
         ],
         "code": code(
-            f"{pool_expression(pool)}.diff({quoted(full_name(a))}, {quoted(_other(a, b))})",
+            f"{pool_expression(pool)}.diff({full_name(a)!r}, {_other(a, b)!r})",
             command_of(pool, "diff", full_name(a), _other(a, b)),
         ),
     }  # fmt: skip

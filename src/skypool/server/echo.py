@@ -1,13 +1,13 @@
-"""The same thing as a line of Python, of the command line, and as an address of the page."""
+"""What is done on the page as lines of Python and of the command line."""
 
 from __future__ import annotations
 
-import json
-import os
 import shlex
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlencode
+
+from skypool.server.code_lines import pool_name
 
 if TYPE_CHECKING:
     from skypool.pool.pool import Pool
@@ -16,12 +16,10 @@ if TYPE_CHECKING:
 __all__ = [
     "code",
     "command_of",
+    "each_command",
+    "each_python",
     "full_name",
     "pool_expression",
-    "pool_words",
-    "quoted",
-    "ref_expression",
-    "refs_expression",
     "show_code",
 ]
 
@@ -34,31 +32,14 @@ def code(python: str, command: str = "", url: str = "") -> dict[str, str]:
     return {"python": python, "command": command, "url": url}
 
 
-def quoted(text: str) -> str:
-    """Return a text as Python writes it, with double quotes."""
-    if text.isprintable():
-        return json.dumps(text, ensure_ascii=False)
-    return ascii(text)
-
-
-def _where(pool: Pool) -> str:
-    home = os.path.abspath(os.fspath(pool.settings.home))
-    return os.path.basename(pool.path) if os.path.dirname(pool.path) == home else pool.path
-
-
 def pool_expression(pool: Pool) -> str:
     """Return Python that opens a pool: by its name where it has one."""
-    return f"sp.Pool({quoted(_where(pool))})"
-
-
-def pool_words(pool: Pool) -> list[str]:
-    """Return the words of the command line that choose a pool."""
-    return ["skypool", "-p", _where(pool)]
+    return f"skypool.Pool({pool_name(pool)!r})"
 
 
 def command_of(pool: Pool, *words: str) -> str:
     """Return a command line over a pool."""
-    return shlex.join([*pool_words(pool), *words])
+    return shlex.join(["skypool", "-p", pool_name(pool), *words])
 
 
 def full_name(ref: Ref) -> str:
@@ -68,30 +49,66 @@ def full_name(ref: Ref) -> str:
     return ref.name if ref.latest.number == ref.number else f"{ref.name}@{ref.version}"
 
 
-def ref_expression(pool: Pool, ref: Ref) -> str:
-    """Return Python that gives a version."""
-    return f"{pool_expression(pool)}[{quoted(full_name(ref))}]"
+def each_python(
+    pool: Pool, refs: Sequence[Ref], total: int, found: str, message: str, call: str
+) -> str:
+    """Return Python that does something with products, in one commit where it is a change.
+
+    Parameters
+    ----------
+    pool
+        Of the products.
+    refs
+        The first of them.
+    total
+        How many there are.
+    found
+        Python of the search that found them; empty where they were chosen one by one.
+    message
+        Of the commit; empty where nothing is changed.
+    call
+        What is called, with `{}` for the product and `c` for the commit.
+    """
+    names = [full_name(ref) for ref in refs[:_LISTED]]
+    lines = [f"pool = {pool_expression(pool)}"]
+    if found:
+        loop, item = f"for ref in {found}:", "ref"
+    elif total == 1:
+        loop, item = "", f"pool[{names[0]!r}]"
+    else:
+        more = ", ..." if total > len(names) else ""
+        loop = f"for name in [{', '.join(map(repr, names))}{more}]:"
+        item = "pool[name]"
+    indent = ""
+    if message:
+        lines.append(f"with pool.commit({message!r}) as c:")
+        indent = "    "
+    if loop:
+        lines.append(indent + loop)
+        indent += "    "
+    lines.append(indent + call.format(item))
+    return "\n".join(lines)
 
 
-def refs_expression(refs: Sequence[Ref]) -> str:
-    """Return Python for the texts of several versions: a list, cut where it is long."""
-    shown = ", ".join(quoted(full_name(ref)) for ref in refs[:_LISTED])
-    return f"[{shown}{', ...' if len(refs) > _LISTED else ''}]"
+def each_command(
+    pool: Pool, refs: Sequence[Ref], total: int, found: str, words: Sequence[str]
+) -> str:
+    """Return command lines that do something with products; `{}` among the words is the product."""
+    if found:
+        line = command_of(pool, *words).replace("'{}'", '"$name"').replace("{}", '"$name"')
+        return f"{found} -q | while read -r name; do {line}; done"
+    lines = [
+        command_of(pool, *(full_name(ref) if word == "{}" else word for word in words))
+        for ref in refs[:_LISTED]
+    ]
+    return "\n".join([*lines, *(["..."] if total > len(lines) else [])])
 
 
-def show_code(ref: Ref, label: str) -> dict[str, str]:
+def show_code(pool: Pool, ref: Ref, label: str) -> dict[str, str]:
     """Return how to get a version, elsewhere than on the page."""
-    where = _where_of(ref)
     name = full_name(ref)
     return code(
-        f"product = sp.Pool({quoted(where)})[{quoted(name)}].product",
-        shlex.join(["skypool", "-p", where, "show", name]),
-        f"#ref={quote(f'{label}/{ref.number}', safe='')}",
+        f"product = {pool_expression(pool)}[{name!r}].product",
+        command_of(pool, "show", name),
+        "#" + urlencode({"ref": f"{label}/{ref.number}"}),
     )
-
-
-def _where_of(ref: Ref) -> str:
-    session = ref.view.session
-    path, home = session.folder.path, os.path.abspath(os.fspath(session.settings.home))
-    found: Any = os.path.basename(path) if os.path.dirname(path) == home else path
-    return str(found)

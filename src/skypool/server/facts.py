@@ -18,6 +18,7 @@ from skypool.server.echo import show_code
 
 if TYPE_CHECKING:
     from skypool.model.composite import Dataset
+    from skypool.pool.pool import Pool
     from skypool.pool.ref import Ref
 
 __all__ = ["brief", "dataset_of", "described", "each_dataset", "meta_entries", "walk"]
@@ -83,7 +84,7 @@ def _text(document: Mapping[str, Any], name: str) -> str:
     return ""
 
 
-def described(ref: Ref, label: str) -> dict[str, Any]:
+def described(pool: Pool, ref: Ref, label: str) -> dict[str, Any]:
     """Return all that the API tells of a version."""
     commit = ref.view.identity.commit(ref.commit)
     product = ref.product
@@ -105,7 +106,7 @@ def described(ref: Ref, label: str) -> dict[str, Any]:
         "file": _file(ref),
         "origin": ref.origin,
         "reason": ref.reason,
-        "code": show_code(ref, label),
+        "code": show_code(pool, ref, label),
     }
     if "ra" in attributes and "dec" in attributes:
         found["position"] = {

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from skypool.model.composite import Composite
-from skypool.server.echo import full_name, quoted
+from skypool.server.echo import full_name
 from skypool.server.facts import each_dataset
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def methods(ref: Ref) -> dict[str, Any]:
     from skypool.pool.ref import Ref as Reference
 
     groups = [
-        _group("ref", f"the reference, pool[{quoted(full_name(ref))}]", Reference),
+        _group("ref", f"the reference, pool[{full_name(ref)!r}]", Reference),
         _group("product", f"the product, a {ref.kind}: ref.product", Product),
     ]
     seen: set[str] = set()
@@ -36,7 +36,7 @@ def methods(ref: Ref) -> dict[str, Any]:
         kind = _sort(dataset)
         if kind not in seen:
             seen.add(kind)
-            expression = f"product[{quoted(path)}]"
+            expression = f"product[{path!r}]"
             groups.append(_group(expression, f"a dataset, {kind}", type(dataset)))
     return {"class": ref.kind, "groups": groups}
 

@@ -34,7 +34,7 @@ def _ref(asked: Asked) -> Ref:
 
 
 def _product(asked: Asked) -> Any:
-    return described(_ref(asked), asked["pool"])
+    return described(asked.context.pools[asked["pool"]], _ref(asked), asked["pool"])
 
 
 def _meta(asked: Asked) -> Any:
