@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from skypool.catalogue.column import is_time
 from skypool.catalogue.database import Database
 from skypool.catalogue.extremes import PREFIX
+from skypool.catalogue.schema import DOCUMENT
 from skypool.catalogue.text import from_database, to_database
 
 __all__ = ["KeyFacts", "key_facts", "names_from"]
@@ -68,7 +69,7 @@ def key_facts(database: Database) -> list[KeyFacts]:
                 continue
             numbers = slots.strip("[]") or str(first)
             ((count,),) = connection.execute(
-                f"SELECT count(DISTINCT document) FROM postings WHERE slot IN ({numbers})"
+                f"SELECT count(DISTINCT {DOCUMENT.format('p')}) FROM postings p WHERE slot IN ({numbers})"
             ).fetchall()
             kind, unit = _kind(connection, first)
             found.append(KeyFacts(from_database(name), kind, unit, round(count * scale)))
@@ -79,7 +80,8 @@ def _kind(connection: sqlite3.Connection, slot: int) -> tuple[str, str]:
     """Return type and unit of the values in one slot: numbers come before texts there."""
     ends = [
         connection.execute(
-            "SELECT p.value, (SELECT text FROM units WHERE id = p.unit) FROM postings p"
+            "SELECT p.value, (SELECT u.text FROM units u JOIN slots s ON s.unit = u.id"
+            " WHERE s.id = p.slot) FROM postings p"
             f" WHERE p.slot = ? ORDER BY p.value {order} LIMIT 1",
             (slot,),
         ).fetchone()

@@ -37,6 +37,7 @@ VERBS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("tree", "tree", "Show a product and what is below it."),
             ("history", "history", "Show commits, or the versions of a product."),
             ("diff", "diff", "Compare two products."),
+            ("ui", "ui", "Look at pools in the browser."),
         ),
     ),
     (

@@ -88,13 +88,15 @@ class State:
             )
         return self.pools[0] if self.pools else None
 
-    def open_several(self, *, at: str | None = None) -> dict[str, Pool]:
+    def open_several(self, *, at: str | None = None, write: bool = False) -> dict[str, Pool]:
         """Open all pools that `-p` gave, by what they were called; each once.
 
         Parameters
         ----------
         at
             Commit number or time: each of them as it was then.
+        write
+            Whether the command may change them.
 
         Raises
         ------
@@ -108,7 +110,8 @@ class State:
             folder = os.path.realpath(place.folder)
             if folder not in seen:
                 seen.add(folder)
-                pool = self._open_named(place)
+                mode: Mode = "a" if write and place.exists else "r"
+                pool = self._open_named(place, mode=mode)
                 opened[text] = pool if at is None else pool.at(at)
         return opened
 
