@@ -68,8 +68,9 @@ def key_facts(database: Database) -> list[KeyFacts]:
             if name.startswith(PREFIX) or first is None:
                 continue
             numbers = slots.strip("[]") or str(first)
+            document = DOCUMENT.format("p")
             ((count,),) = connection.execute(
-                f"SELECT count(DISTINCT {DOCUMENT.format('p')}) FROM postings p WHERE slot IN ({numbers})"
+                f"SELECT count(DISTINCT {document}) FROM postings p WHERE p.slot IN ({numbers})"
             ).fetchall()
             kind, unit = _kind(connection, first)
             found.append(KeyFacts(from_database(name), kind, unit, round(count * scale)))
