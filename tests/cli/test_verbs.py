@@ -674,6 +674,31 @@ def test_gc(sky: Sky, pool: Path) -> None:
     assert sky("verify", "--json").json["ok"] is True
 
 
+def test_export_all_and_manifest(sky: Sky, pool: Path) -> None:
+    found = sky("export", "--all", "out", "--json").json
+    assert set(found) == {"files", "bytes", "kept", "inexact", "moved"}
+    assert files_of(pool.parent / "out" / "obs") == files_of(pool.parent / "obs")
+    assert "there already" in sky("export", "--all", "out").out
+    listed = sky("manifest").out
+    (pool.parent / "list").write_text(listed)
+    assert len(listed.splitlines()) == found["files"]
+    assert sky("manifest", "--check", "list").out.startswith("complete: ")
+    sky("export", "--all", "bag", "--bag")
+    assert sky("manifest", "--check", "bag", "--json").json["complete"] is True
+    sky("rm", PSW)
+    lacking = sky("manifest", "--check", "list", code=1)
+    assert f"{PSW}: missing" in lacking.out
+    lines = [json.loads(line) for line in sky("manifest", "-a", "md5", "--json").out.splitlines()]
+    assert {len(line["digest"]) for line in lines} == {32}
+    assert "--under" in sky("manifest", "--check", "list", "--under", "no", code=1).err
+    for words in (
+        ["export", "obs"], ["export", "obs", "x", "--bag"], ["export", "obs", "x", "--all"],
+        ["export", "--all", "x", "--format", "hcss"], ["manifest", "obs", "--check", "list"],
+        ["manifest", "--under", "obs"], ["manifest", "-a", "crc7"],
+    ):  # fmt: skip
+        sky(*words, code=2)
+
+
 def test_du_tells_what_parts_need(sky: Sky, pool: Path) -> None:
     found = sky("du", "obs", "--depth", "2", "--json").json
     assert set(found) == {"stored", "parts"}

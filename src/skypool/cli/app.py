@@ -56,6 +56,7 @@ VERBS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         "Take out",
         (
             ("export", "export", "Write files, byte for byte as they came."),
+            ("manifest", "export", "Print check sums of all files, or compare with a list."),
             ("path", "export", "Print the path of a real file, for any program."),
             ("cutout", "cutout", "Cut a part out of an image, as a FITS file."),
         ),

@@ -30,10 +30,14 @@ if TYPE_CHECKING:
 __all__ = [
     "ExportReport",
     "Exporter",
+    "copy_file",
     "exporter_of",
     "file_name",
     "is_folder",
+    "make_folder",
+    "safe_name",
     "write_file",
+    "write_product_file",
     "write_whole",
 ]
 
@@ -91,7 +95,7 @@ class Exporter:
             If stored bytes are not what they were.
         """
         self._total = ref.total_size
-        _make(folder)
+        make_folder(folder)
         if is_folder(ref):
             self._context(ref, folder)
         else:
@@ -99,12 +103,12 @@ class Exporter:
         return self.report
 
     def _context(self, ref: Ref, folder: str) -> None:
-        _make(folder)
+        make_folder(folder)
         paths = dict(ref.document.get("paths", ()))
         for role, child in ref.refs.items():
             if not isinstance(child, Ref):
                 continue
-            place = _inside(folder, paths.get(role)) or os.path.join(folder, _safe(role))
+            place = _inside(folder, paths.get(role)) or os.path.join(folder, safe_name(role))
             if is_folder(child):
                 self._context(child, place)
             else:
@@ -113,7 +117,7 @@ class Exporter:
     def _file(self, ref: Ref, path: str) -> None:
         if self._written.get(path) == ref.hash:
             return
-        _make(os.path.dirname(path))
+        make_folder(os.path.dirname(path))
         self._product(ref, path)
         self._written[path] = ref.hash
 
@@ -136,15 +140,15 @@ class Exporter:
         self._note(ref, path, exact)
 
     def _tree(self, ref: Ref, folder: str) -> None:
-        _make(folder)
+        make_folder(folder)
         fetch = ref.view.fetch_for(ref)
         for relative, file in ref.document["tree"]:
-            path = os.path.join(folder, *(_safe(part) for part in relative.split("/") if part))
+            path = os.path.join(folder, *(safe_name(part) for part in relative.split("/") if part))
             if file is None:
-                _make(path)
+                make_folder(path)
                 continue
-            _make(os.path.dirname(path))
-            exact = write_whole(path, lambda out, f=file: _copy_file(f, fetch, out))
+            make_folder(os.path.dirname(path))
+            exact = write_whole(path, lambda out, f=file: copy_file(f, fetch, out))
             self._note(ref, path, exact)
 
     def _note(self, ref: Ref, path: str, exact: bool) -> None:
@@ -194,7 +198,7 @@ def is_folder(ref: Ref) -> bool:
 def file_name(ref: Ref) -> str:
     """Return the name of the file that a product becomes."""
     base = ref.name.rsplit("/", 1)[-1] or f"{ref.kind}-{ref.number}"
-    return _with_end(_safe(base), ref)
+    return _with_end(safe_name(base), ref)
 
 
 def _with_end(name: str, ref: Ref) -> str:
@@ -210,17 +214,27 @@ def _inside(folder: str, path: str | None) -> str:
     """Return a place in a folder, empty without one."""
     if path is None:
         return ""
-    parts = [_safe(part) for part in path.split("/") if part not in ("", ".")]
+    parts = [safe_name(part) for part in path.split("/") if part not in ("", ".")]
     return os.path.join(folder, *parts)
 
 
-def _safe(name: str) -> str:
+def safe_name(name: str) -> str:
+    """Return a part of a name as a file may be called."""
     if name in ("", ".", "..") or "/" in name or "\0" in name:
         return name.replace("/", "_").replace("\0", "_").replace("..", "__") or "_"
     return name
 
 
-def _make(folder: str) -> None:
+def make_folder(folder: str) -> None:
+    """Make a folder, and those above it, if they are not there.
+
+    Raises
+    ------
+    UsageError
+        If a file is there.
+    StorageError
+        If it cannot be made.
+    """
     try:
         os.makedirs(folder, exist_ok=True)
     except FileExistsError:
@@ -240,8 +254,8 @@ def write_file(ref: Ref, path: str) -> bool:
     file = document.get("file")
     if file is not None:
         fetch = ref.view.fetch_for(ref)
-        return write_whole(path, lambda out: _copy_file(file, fetch, out))
-    return write_whole(path, lambda out: _write_product(ref, out))
+        return write_whole(path, lambda out: copy_file(file, fetch, out))
+    return write_whole(path, lambda out: write_product_file(ref, out))
 
 
 def write_whole(path: str, fill: Any) -> bool:
@@ -261,14 +275,31 @@ def write_whole(path: str, fill: Any) -> bool:
     return exact
 
 
-def _write_product(ref: Ref, out: BinaryIO) -> bool:
+def write_product_file(ref: Ref, out: BinaryIO) -> bool:
+    """Write a product that was made in memory as standard FITS; return True."""
     from skypool.formats.fits.writer import write_product
 
     write_product(ref.product, out)
     return True
 
 
-def _copy_file(file: Mapping[str, Any], fetch: Fetch, out: BinaryIO) -> bool:
+def copy_file(file: Mapping[str, Any], fetch: Fetch, out: BinaryIO) -> bool:
+    """Write a stored file; return whether its bytes are those that were put in.
+
+    Parameters
+    ----------
+    file
+        Its recipe.
+    fetch
+        Gives its chunks.
+    out
+        Where to.
+
+    Raises
+    ------
+    Damaged
+        If it is not what it was.
+    """
     wrapper = file.get("wrapper")
     content = _checked(file, fetch)
     if wrapper is None:

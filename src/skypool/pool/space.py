@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from skypool.pool.archiving import Archiving
 from skypool.pool.ref import Ref
-from skypool.pool.sync.instep import InStep
 
 if TYPE_CHECKING:
     from skypool.pool.giving_up import PurgeReport
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Space"]
 
 
-class Space(InStep):
+class Space(Archiving):
     """The part of a pool that tells where its space goes, and gives it back; see `Pool`."""
 
     def gc(

@@ -1,8 +1,10 @@
-"""`export` and `path`."""
+"""`export`, `manifest` and `path`."""
 
 from __future__ import annotations
 
+import dataclasses
 import os
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,8 +14,12 @@ from skypool.cli.progress import Reporter
 from skypool.cli.state import State
 from skypool.cli.text import count_text, shown, size_text, to_json
 from skypool.cli.verb import REF, at_option, verb
+from skypool.errors import UsageError
 
-__all__ = ["export_verb", "path_verb"]
+if TYPE_CHECKING:
+    from skypool.pool.manifests import CheckReport
+
+__all__ = ["export_verb", "manifest_verb", "path_verb"]
 
 
 @verb(
@@ -23,10 +29,14 @@ __all__ = ["export_verb", "path_verb"]
         ("export maps/m83@0 .", "an old version"),
         ("export maps/m83 out/ --format hcss", "as HIPE writes and reads products"),
         ("export 1342182452 out/ --at 2026-11-01", "as it was at the end of that day"),
+        ("export --all out/", "every file of every name; again, it goes on where it was"),
+        ("export --all bag/ --bag", "with check sums that prove it complete (BagIt)"),
     ],
 )
-@click.argument("ref", type=REF)
-@click.argument("folder", metavar="DIR")
+@click.argument("ref", metavar="[REF]", type=REF)
+@click.argument("folder", metavar="DIR", required=False)
+@click.option("--all", "whole", is_flag=True, help="Every file of every name; no REF then.")
+@click.option("--bag", is_flag=True, help="With --all: make DIR a bag (RFC 8493).")
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
 @click.option(
     "--format",
@@ -36,7 +46,14 @@ __all__ = ["export_verb", "path_verb"]
 )
 @at_option
 def export_verb(
-    state: State, ref: str, folder: str, overwrite: bool, form: str | None, at: str | None
+    state: State,
+    ref: str,
+    folder: str | None,
+    whole: bool,
+    bag: bool,
+    overwrite: bool,
+    form: str | None,
+    at: str | None,
 ) -> int:
     """Write files, byte for byte as they came.
 
@@ -47,7 +64,17 @@ def export_verb(
     With --format hcss every product becomes a FITS file of the Herschel
     software; files that it wrote come as they are. In a tree, what is plain
     bytes is copied and listed, and the exit code is 3.
+
+    With --all the newest version of every product is written, at the path that
+    its name is. What is there already as it should be is kept, so an
+    interrupted export goes on.
     """
+    if whole:
+        return _export_all(state, ref, folder, bag, overwrite, form, at)
+    if folder is None:
+        raise UsageError("say where to: export REF DIR", hint="or everything: export --all DIR")
+    if bag:
+        raise UsageError("--bag goes with --all", hint="skypool export --all DIR --bag")
     pool = state.open(at=at)
     target = pool[ref]
     with Reporter() as reporter:
@@ -78,6 +105,125 @@ def export_verb(
         for path, reason in report.inexact:
             click.echo(f"{shown(path)}: {reason}")
     return 3 if report.inexact else 0
+
+
+def _export_all(
+    state: State,
+    folder: str,
+    second: str | None,
+    bag: bool,
+    overwrite: bool,
+    form: str | None,
+    at: str | None,
+) -> int:
+    if second is not None:
+        raise UsageError("--all takes no REF", hint="skypool export --all DIR")
+    if form is not None or (bag and overwrite):
+        raise UsageError(f"--all does not go with {'--format' if form else '--bag --overwrite'}")
+    pool = state.open(at=at)
+    with Reporter() as reporter:
+        try:
+            report = pool.export_all(folder, overwrite=overwrite, bag=bag, progress=reporter)
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"interrupted; {folder} is not complete", hint="the same command goes on"
+            ) from None
+    inexact = [{"path": path, "reason": reason} for path, reason in report.inexact]
+    moved = [{"path": path, "name": name} for path, name in report.moved]
+    if state.json:
+        figures = {"files": report.files, "bytes": report.bytes, "kept": report.kept}
+        click.echo(to_json(figures | {"inexact": inexact, "moved": moved}))
+    else:
+        kept = f", {report.kept:,} there already" if report.kept else ""
+        where = shown(os.path.join(folder, ""))
+        count = count_text(report.files, "file")
+        click.echo(f"{count}, {size_text(report.bytes)} in {where}{kept}")
+        for path, name in report.moved:
+            click.echo(f"{shown(path)}: {shown(name)} is the path of something else")
+        for path, reason in report.inexact:
+            click.echo(f"{shown(path)}: {reason}")
+    return 3 if report.inexact else 0
+
+
+@verb(
+    "manifest",
+    examples=[
+        ("manifest > SHA256SUMS", "check sums of all files, as sha256sum writes them"),
+        ("manifest 1342182452 -a md5", "of what is below a name"),
+        ("manifest --check SHA256SUMS", "is every file of a list in the pool?"),
+        ("manifest --check bag/ --under survey", "or of a bag (RFC 8493)"),
+    ],
+)
+@click.argument("name", required=False, type=REF)
+@click.option(
+    "-a",
+    "--algorithm",
+    type=click.Choice(["sha256", "sha512", "sha1", "md5", "blake3"]),
+    help="Of the check sums [default: sha256, or that of the list].",
+)
+@click.option("--check", metavar="FILE|BAG", help="Compare the pool with a list or a bag.")
+@click.option("--under", metavar="NAME", help="With --check: the paths are below this name.")
+@at_option
+def manifest_verb(
+    state: State,
+    name: str | None,
+    algorithm: str | None,
+    check: str | None,
+    under: str | None,
+    at: str | None,
+) -> int:
+    """Print check sums of all files, or compare the pool with a list of them.
+
+    The files are those that `export --all` writes. With --check, files that are
+    missing or different are listed, and the exit code is 1.
+    """
+    if check is not None and name is not None:
+        raise UsageError("--check takes no NAME", hint="--under NAME says where the files are")
+    if check is None and under is not None:
+        raise UsageError("--under goes with --check", hint="skypool manifest NAME")
+    pool = state.open(at=at)
+    if check is not None:
+        with Reporter() as reporter:
+            report = pool.check_manifest(
+                check, below=under or "", algorithm=algorithm, progress=reporter
+            )
+        return _tell_check(state, report)
+    from skypool.pool.manifests import write_line
+
+    inexact = []
+    with Reporter() as reporter:
+        for file in pool.manifest(name or "", algorithm=algorithm or "sha256", progress=reporter):
+            if not file.exact:
+                inexact.append(file.path)
+            if state.json:
+                click.echo(to_json(dataclasses.asdict(file)))
+            else:
+                click.echo(write_line(file), nl=False)
+    for path in inexact:
+        state.note(f"{shown(path)}: zlib here packs it to other bytes than were added")
+    return 3 if inexact else 0
+
+
+def _tell_check(state: State, report: CheckReport) -> int:
+    if state.json:
+        click.echo(to_json(dataclasses.asdict(report) | {"complete": report.complete}))
+        return 0 if report.complete else 1
+    for paths, what in ((report.missing, "missing"), (report.different, "different")):
+        for path in paths:
+            click.echo(f"{shown(path)}: {what}")
+    found = "complete" if report.complete else "not complete"
+    parts = [f"{report.checked:,} as listed"]
+    for paths, what in (
+        (report.missing, "missing"),
+        (report.different, "different"),
+        (report.extra, "more in the pool"),
+    ):
+        if paths:
+            parts.append(f"{len(paths):,} {what}")
+    click.echo(f"{found}: {', '.join(parts)}")
+    if report.missing and not (report.checked or report.different):
+        state.note("if the list is of a folder that was added, name it: --under NAME")
+    return 0 if report.complete else 1
 
 
 @verb(

@@ -1,0 +1,208 @@
+"""All files of a pool at once: every name's newest version, at the path that its name is."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+
+from skypool.codec.digest import Hasher
+from skypool.errors import Conflict, SkypoolError
+from skypool.pool.exporting import (
+    copy_file,
+    file_name,
+    is_folder,
+    make_folder,
+    safe_name,
+    write_product_file,
+    write_whole,
+)
+from skypool.pool.progress import OnProgress, Progress
+
+if TYPE_CHECKING:
+    from skypool.pool.ref import Ref
+    from skypool.pool.view import View
+
+__all__ = ["PoolFile", "WholeReport", "export_all", "files_of_pool"]
+
+
+class PoolFile(NamedTuple):
+    """A file that a pool holds.
+
+    Attributes
+    ----------
+    path : str
+        Its path, relative, with slashes.
+    ref : Ref
+        The version that it is of.
+    size : int or None
+        Of the file; None where that is not known before it is made.
+    digest : str
+        BLAKE3 of the file in hexadecimal, empty for what was made in memory.
+    fill : callable
+        Writes it; returns whether the bytes are those that were put in.
+    moved : bool
+        Whether it is beside its name, since another file or folder is there.
+    """
+
+    path: str
+    ref: Ref
+    size: int | None
+    digest: str
+    fill: Callable[[BinaryIO], bool]
+    moved: bool = False
+
+
+@dataclass(slots=True)
+class WholeReport:
+    """What `export_all` wrote.
+
+    Attributes
+    ----------
+    files, bytes : int
+        Files written, and their size together.
+    kept : int
+        Files that were there already, as they should be.
+    inexact : list of (path, reason)
+        Files whose content is right but whose bytes could not be made again.
+    moved : list of (path, name)
+        Files that could not be at the path that their name is, because a folder or another
+        file is there.
+    """
+
+    files: int = 0
+    bytes: int = 0
+    kept: int = 0
+    inexact: list[tuple[str, str]] = field(default_factory=list)
+    moved: list[tuple[str, str]] = field(default_factory=list)
+
+
+def files_of_pool(view: View, below: str = "") -> Iterator[PoolFile | str]:
+    """Return all files of a pool, or those below a name, in the order of names.
+
+    Parameters
+    ----------
+    view
+        The pool.
+    below
+        A name, or the first parts of names.
+
+    Yields
+    ------
+    PoolFile or str
+        A file, or the path of a folder that must be there although it may be empty.
+    """
+    names = {name for name, _ in view.identity.names(view.at)}
+    folders = {name[:end] for name in names for end in _slashes(name)}
+    for ref in view.listing():
+        if below and ref.name != below and not ref.name.startswith(f"{below}/"):
+            continue
+        above = "/".join(safe_name(part) for part in ref.name.split("/")[:-1])
+        path = f"{above}/{file_name(ref)}" if above else file_name(ref)
+        if is_folder(ref):
+            yield ref.name
+            continue
+        moved = path in folders or (path != ref.name and path in names)
+        if moved:
+            stem, end = os.path.splitext(path)
+            path = f"{stem}@{ref.version}{end}"
+        yield from _files(ref, path, moved)
+
+
+def _slashes(name: str) -> Iterator[int]:
+    end = name.find("/")
+    while end >= 0:
+        yield end
+        end = name.find("/", end + 1)
+
+
+def _files(ref: Ref, path: str, moved: bool) -> Iterator[PoolFile | str]:
+    document = ref.document
+    if "tree" in document:
+        yield path
+        for relative, file in document["tree"]:
+            place = "/".join([path, *(safe_name(part) for part in relative.split("/") if part)])
+            yield place if file is None else _stored(ref, place, file, moved)
+    elif "file" in document:
+        yield _stored(ref, path, document["file"], moved)
+    else:
+        yield PoolFile(path, ref, None, "", lambda out: write_product_file(ref, out), moved)
+
+
+def _stored(ref: Ref, path: str, file: dict[str, Any], moved: bool) -> PoolFile:
+    fetch = ref.view.fetch_for(ref)
+    outer = file.get("wrapper", file)
+    return PoolFile(
+        path, ref, outer["size"], outer["hash"], lambda out: copy_file(file, fetch, out), moved
+    )
+
+
+def export_all(
+    view: View, folder: str, *, overwrite: bool = False, on_progress: OnProgress | None = None
+) -> WholeReport:
+    """Write every file of every name into a folder, byte for byte as added.
+
+    Files that are there already, as they should be, are kept: an interrupted export goes on.
+
+    Raises
+    ------
+    Conflict
+        If another file of that name is there, unless *overwrite*.
+    Damaged
+        If stored bytes are not what they were.
+    """
+    report = WholeReport()
+    total = view.identity.counts(view.at)[0]
+    make_folder(folder)
+    products = 0
+    last: Ref | None = None
+    for item in files_of_pool(view):
+        if isinstance(item, str):
+            make_folder(os.path.join(folder, *item.split("/")))
+            continue
+        if item.ref is not last:
+            products, last = products + 1, item.ref
+        _write(item, os.path.join(folder, *item.path.split("/")), overwrite, report)
+        if on_progress is not None:
+            on_progress(Progress("exporting", products, total, report.bytes, 0, item.path))
+    return report
+
+
+def _write(item: PoolFile, path: str, overwrite: bool, report: WholeReport) -> None:
+    make_folder(os.path.dirname(path))
+    if item.moved:
+        report.moved.append((item.path, item.ref.name))
+    if os.path.lexists(path):
+        if _is_same(item, path):
+            report.kept += 1
+            return
+        if not overwrite:
+            raise Conflict(
+                f"there is another file {path} already",
+                hint="export into an empty folder, or allow overwriting (--overwrite)",
+            )
+    try:
+        exact = write_whole(path, item.fill)
+    except SkypoolError as error:
+        if not error.message.startswith(f"{item.ref.name}@{item.ref.version}"):
+            error.message = f"{item.ref.name}@{item.ref.version}: {error.message}"
+        raise
+    report.files += 1
+    report.bytes += os.path.getsize(path)
+    if not exact:
+        reason = "same content, but zlib here compresses it to other bytes"
+        report.inexact.append((item.path, reason))
+
+
+def _is_same(item: PoolFile, path: str) -> bool:
+    """Say whether a file is what would be written, by its own bytes."""
+    state = os.lstat(path)
+    if not item.digest or not stat.S_ISREG(state.st_mode) or state.st_size != item.size:
+        return False
+    hasher = Hasher()
+    with open(path, "rb") as file:
+        while piece := file.read(1 << 20):
+            hasher.update(piece)
+    return hasher.digest().hex() == item.digest
