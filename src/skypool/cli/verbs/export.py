@@ -29,7 +29,7 @@ __all__ = ["export_verb", "manifest_verb", "path_verb"]
         ("export maps/m83@0 .", "an old version"),
         ("export maps/m83 out/ --format hcss", "as HIPE writes and reads products"),
         ("export 1342182452 out/ --at 2026-11-01", "as it was at the end of that day"),
-        ("export --all out/", "every file of every name; again, it goes on where it was"),
+        ("export --all out/", "every file of every name"),
         ("export --all bag/ --bag", "with check sums that prove it complete (BagIt)"),
     ],
 )
