@@ -8,6 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Self
 
 from skypool.errors import Ambiguous, NotFound, UsageError
+from skypool.model.optional import part
 from skypool.model.product import Product
 from skypool.pool.history import Commit, commit_number
 from skypool.pool.listed import History
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from skypool.pool.progress import OnProgress
     from skypool.pool.results.saved import SavedSearch
     from skypool.pool.undoing import Trashed
+    from skypool.web.widget import ProductBrowser
 
 __all__ = ["Reading"]
 
@@ -150,6 +152,8 @@ class Reading(Searching):
         view = self.view
         pool = type(self).__new__(type(self))
         pool._settings = self._settings
+        pool._files = self._files
+        pool._owner = False
         pool.path = self.path
         pool.mode = "r"
         pool._session = view.session
@@ -175,6 +179,24 @@ class Reading(Searching):
         from skypool.pool.diff import compare
 
         return compare(self._ref(a), self._ref(b))
+
+    def browse(self, query: str = "", **options: Any) -> ProductBrowser:
+        """Show the Product Browser in a notebook; needs `skypool[notebook]`.
+
+        Parameters
+        ----------
+        query
+            What is searched for at first.
+        **options
+            `pools`, further pools to search; `height`, in pixels; `read_only`.
+
+        Returns
+        -------
+        ProductBrowser
+            A widget over the kernel's own channel, without a port. Its `selected` are the refs
+            that are selected in it, its `result` are the hits of its search.
+        """
+        return part("browse", extra="notebook")(self, query, **options)  # type: ignore[no-any-return]
 
     # -- files
 

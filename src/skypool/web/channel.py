@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import sys
 import threading
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
@@ -184,7 +185,7 @@ class Channel:
 
     def close(self) -> None:
         """End all requests and events."""
-        if self._closed:
+        if self._closed or sys.is_finalizing():  # the thread of the loop has ended already
             return
         self._closed = True
 
