@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from tests.web.products import fill, observation_pool
+
+from skypool.web.pages import STATIC
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 REQUIRED = bool(os.environ.get("SKYPOOL_REQUIRE_BROWSER"))
-WAIT = 6_000
+WAIT = 60_000
 ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -38,6 +39,8 @@ def without(reason: str) -> None:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Return the one browser of this process."""
+    if not (STATIC / "index.html").is_file():
+        without("the page is not built: make frontend")
     if CHROMIUM is None:
         without("chromium is not installed: sh scripts/debian.sh chromium")
     try:

@@ -28,9 +28,7 @@ def rotated_wcs(ra: float, dec: float, shape: tuple[int, int], angle: float) -> 
     wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
     wcs.wcs.crval = [ra, dec]
     wcs.wcs.crpix = [(shape[1] + 1) / 2, (shape[0] + 1) / 2]
-    wcs.wcs.cd = step * np.array(
-        [[-np.cos(turn), np.sin(turn)], [np.sin(turn), np.cos(turn)]]
-    )
+    wcs.wcs.cd = step * np.array([[-np.cos(turn), np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     wcs.wcs.cunit = ["deg", "deg"]
     return wcs
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import skypool as sp
 from tests.web.conftest import Visitor
-from tests.web.looking import code, count_is, expect, facet, filled, names, query, rows
+from tests.web.looking import code, count_is, expect, facet, filled, names, query
 from tests.web.products import MAPS
+
+import skypool as sp
 
 EVERYTHING = MAPS + 3 + 32
 
@@ -285,7 +286,10 @@ def test_pools_are_chosen_opened_and_closed(visitor: Visitor, own_pools: dict[st
 
 def test_searches_are_saved_in_the_pool(visitor: Visitor, own_pools: dict[str, Path]) -> None:
     served = visitor.serve(own_pools["maps"])
-    page = visitor.open(served, "#filters=%5B%7B%22key%22%3A%22instrument%22%2C%22values%22%3A%5B%22HIFI%22%5D%7D%5D")
+    page = visitor.open(
+        served,
+        "#filters=%5B%7B%22key%22%3A%22instrument%22%2C%22values%22%3A%5B%22HIFI%22%5D%7D%5D",
+    )
     filled(page)
     views = opened(page, "Saved searches")
     views.get_by_label("Name of the search").fill("HIFI only")
