@@ -64,6 +64,8 @@ class Columns:
         The epoch of the catalogue that they belong to.
     scanned : dict
         How many rows of a key searches have read without a column of it.
+    extras : dict
+        What others keep of the same epoch, inside `reading`: places, words.
     """
 
     def __init__(self, database: Database, most_bytes: int = _BYTES_KEPT) -> None:
@@ -73,6 +75,7 @@ class Columns:
         self._visible: OrderedDict[int, Visible] = OrderedDict()
         self.epoch: Any = None
         self.scanned: dict[str, int] = {}
+        self.extras: dict[str, Any] = {}
         self._head = 0
         self._lock = threading.RLock()
 
@@ -85,6 +88,7 @@ class Columns:
                 self._columns.clear()
                 self._visible.clear()
                 self.scanned.clear()
+                self.extras.clear()
                 self.epoch = epoch
             self._head = state(connection, "head")
             self._connection = connection

@@ -39,6 +39,7 @@ PARTS: Final = (
     "pools_routes",
     "results_routes",
     "lookup_routes",
+    "sky",
     "products",
     "data",
     "actions",
