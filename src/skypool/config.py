@@ -34,6 +34,9 @@ class Settings:
         Folder of HIPE, the software of Herschel; it need not be there.
     herschel
         Address of the Herschel archive's services, where it is not the known one.
+    samp
+        Where the hub of SAMP says how to reach it, `std-lockurl:file:///...`; by default the
+        file `.samp` in the home folder.
     """
 
     home: Path
@@ -45,6 +48,7 @@ class Settings:
     rules: Path | None = None
     hcss: Path | None = None
     herschel: str = ""
+    samp: str = ""
 
 
 def from_environment() -> Settings:
@@ -53,8 +57,8 @@ def from_environment() -> Settings:
     The variables are `SKYPOOL_HOME`, `SKYPOOL_CACHE`, `SKYPOOL_CACHE_BYTES`,
     `SKYPOOL_MEMORY_BYTES`, `SKYPOOL` (the pool), `SKYPOOL_AUTHOR`, `SKYPOOL_CONFIG` (folder of
     settings that are files: rules for core attributes are in `attributes` below it),
-    `SKYPOOL_HERSCHEL` (address of a mirror of the Herschel archive's services); the folders
-    default to those of the XDG Base Directory Specification.
+    `SKYPOOL_HERSCHEL` (address of a mirror of the Herschel archive's services), and that of SAMP,
+    `SAMP_HUB`; the folders default to those of the XDG Base Directory Specification.
 
     Returns
     -------
@@ -74,6 +78,7 @@ def from_environment() -> Settings:
         rules=Path(settings, "attributes"),
         hcss=Path(os.path.expanduser("~"), ".hcss"),
         herschel=os.environ.get("SKYPOOL_HERSCHEL", ""),
+        samp=os.environ.get("SAMP_HUB", ""),
     )
 
 

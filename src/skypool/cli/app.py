@@ -59,6 +59,8 @@ VERBS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("manifest", "export", "Print check sums of all files, or compare with a list."),
             ("path", "export", "Print the path of a real file, for any program."),
             ("cutout", "cutout", "Cut a part out of an image, as a FITS file."),
+            ("send", "send", "Send products to DS9, Aladin, TOPCAT, a pool, a file."),
+            ("receive", "send", "Take what other programs send into a pool."),
         ),
     ),
     (
