@@ -165,7 +165,7 @@ def completions(words: str, position: int) -> list[str]:
 
 
 def test_verbs_and_options_are_completed() -> None:
-    assert completions("skypool re", 1) == ["restore", "reindex"]
+    assert completions("skypool re", 1) == ["restore", "receive", "reindex"]
     assert "--in-place" in completions("skypool add --in", 2)
     assert completions("skypool show x", 2) == []  # no pool: nothing, and no error
 

@@ -248,8 +248,6 @@ class Reading(Searching):
         list of skypool.vo.Reply
             What came of it, for each product and program.
         """
-        from skypool.pool.parts import part
-
         one = isinstance(refs, (str, Ref, Product, Pending))
         found: list[Any] = part("send", extra="vo")(
             [self._ref(ref) for ref in ([refs] if one else refs)], to, **options
