@@ -35,6 +35,7 @@ VERBS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("find", "find", "Find products by a query."),
             ("show", "show", "Show a product: metadata, datasets, versions, tags."),
             ("tree", "tree", "Show a product and what is below it."),
+            ("tui", "tui", "Browse pools in the terminal: search, look, tag, export."),
             ("history", "history", "Show commits, or the versions of a product."),
             ("diff", "diff", "Compare two products."),
             ("ui", "ui", "Look at pools in the browser."),
@@ -107,7 +108,7 @@ _EXAMPLES = (
 
 # What other programs call it.
 _OTHER_WORDS = {
-    "browse": "tree",
+    "browse": "tui",
     "cat": "show",
     "check": "verify",
     "copy": "export",
