@@ -55,7 +55,7 @@ def brief(ref: Ref | ExternalRef, label: str) -> dict[str, Any]:
         return {
             "ref": None, "external": ref.text, "name": ref.text, "kind": "", "type": "",
             "version": None, "description": "not in this pool", "context": False, "datasets": 0,
-            "children": 0, "size": 0, "total_size": 0,
+            "children": 0, "size": 0, "total_size": 0, "hash": "",
         }  # fmt: skip
     document: Mapping[str, Any] = {} if ref.purged else ref.document
     return {
@@ -73,6 +73,7 @@ def brief(ref: Ref | ExternalRef, label: str) -> dict[str, Any]:
         "children": len(ref.refs),
         "size": ref.size,
         "total_size": ref.total_size,
+        "hash": ref.hash,
         "purged": ref.purged,
     }
 
@@ -91,7 +92,6 @@ def described(pool: Pool, ref: Ref, label: str) -> dict[str, Any]:
     meta, attributes = product.meta, ref.attributes
     found = brief(ref, label) | {
         "urn": ref.urn,
-        "hash": ref.hash,
         "file_hash": ref.file_hash,
         "saved": ref.saved,
         "author": commit.author if commit else "",

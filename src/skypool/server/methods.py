@@ -65,7 +65,8 @@ def _members(kind: type, expression: str) -> list[dict[str, str]]:
             call += _arguments(function)
         elif not text:  # a slot that holds a value
             continue
-        found.append({"name": name, "call": call, "text": text.partition("\n")[0]})
+        line = text.partition("\n")[0].replace("`", "").replace("*", "")
+        found.append({"name": name, "call": call, "text": line})
     return found
 
 

@@ -1,1 +1,0 @@
-"""Questions and help over the terminal browser's screen."""
