@@ -165,6 +165,8 @@ def test_the_page_searches_and_tells_python(opened, pool):
     notebook.page.get_by_text("map-3").first.click()
     notebook.until(lambda: len(browser.selected) == 1)
     assert browser.selected == [pool["map-3"]]
+    notebook.seen("Jy/beam")
+    notebook.until(lambda: notebook.page.locator("#out canvas").first.is_visible())
     browser.show(pool["map-5"])
     notebook.until(lambda: list(browser.selected) == [pool["map-5"]])
     box = notebook.page.get_by_role("searchbox").or_(notebook.page.get_by_label("Query")).first
@@ -235,6 +237,17 @@ def test_the_theme_of_the_notebook(opened):
     notebook.until(lambda: root.get_attribute("data-theme") == "dark")
     notebook.page.evaluate("document.body.dataset.jpThemeLight = 'true'")
     notebook.until(lambda: root.get_attribute("data-theme") == "light")
+
+
+def test_pictures_come_over_the_channel(opened):
+    notebook = opened()
+    notebook.seen("map-1")
+    notebook.page.get_by_role("button", name="Thumbnails").click()
+    pictures = notebook.page.locator("#out img")
+    shown = "all => all.length > 3 && all.every((one) => one.naturalWidth > 0)"
+    notebook.until(lambda: pictures.evaluate_all(shown))
+    sources = pictures.evaluate_all("all => all.map((one) => one.src)")
+    assert all(source.startswith("blob:") for source in sources)
 
 
 def test_without_a_kernel_the_table_stays(opened):
