@@ -69,7 +69,6 @@ export class Application {
   chooseColumns(columns: string[]): void {
     this.columns.choose(this.kind, columns);
     this.search.showColumns(columns);
-    void this.results.choose(columns);
   }
 
   async loadPools(): Promise<void> {

@@ -73,8 +73,9 @@ export class Results {
   /** Show other columns of the same result. */
   async choose(names: string[]): Promise<void> {
     const info = this.info;
+    const same = names.join('\n') === this.names.join('\n');
     this.names = names;
-    if (!info) return;
+    if (!info || same) return;
     try {
       const first = await this.page(info, names, 0, PAGE);
       if (this.info === info && this.names === names) this.begin(info, first.columns, first.rows);
