@@ -6,7 +6,8 @@ import { defineConfig } from 'vitest/config';
 // a notebook loads it without an address. Names hold the hash of what is in the files and nothing of
 // the time or the machine, so that building again gives the same bytes.
 const shared = {
-  outDir: '../src/skypool/web/static',
+  // Tests build into another folder, and compare.
+  outDir: process.env.SKYPOOL_STATIC ?? '../src/skypool/web/static',
   target: 'es2022',
   sourcemap: false,
   modulePreload: { polyfill: false },

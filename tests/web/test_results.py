@@ -9,11 +9,11 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-
-import skypool as sp
 from tests.web.conftest import Visitor
 from tests.web.looking import code, column, count_is, expect, filled, grid, names, query, rows
 from tests.web.products import MAPS
+
+import skypool as sp
 
 MAPS_ONLY = "#pools=%5B%22maps%22%5D"
 
@@ -248,7 +248,7 @@ def test_contact_sheet_shares_filter_and_selection(maps: Any) -> None:
     tiles = sheet.get_by_role("option")
     expect(tiles.nth(1)).to_have_attribute("aria-selected", "true")
     expect(tiles.nth(2)).to_have_attribute("aria-selected", "true")
-    picture = tiles.nth(1).get_by_role("img")
+    picture = tiles.nth(1).locator("img")
     expect(picture).to_be_visible()
     page.wait_for_function("i => i.complete && i.naturalWidth > 8", arg=picture.element_handle())
     sheet.focus()
