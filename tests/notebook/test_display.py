@@ -261,6 +261,21 @@ def test_completion_is_bounded(tmp_path):
         assert len([key for key in keys if not key.startswith("tag")]) == 32
         assert len(keys) == 232
         assert pool.at(1)._ipython_key_completions_() == keys
+    with sp.Pool(tmp_path / "deep") as pool:
+        with pool.commit() as commit:
+            for number in range(600):
+                name = f"obs/{number % 3}/a-{number % 20}/{number}"
+                commit.save(sp.Product(meta={"n": number}), name=name)
+            commit.save(sp.Product(), name="obs/\U0010ffff")
+        keys = pool._ipython_key_completions_()
+        assert keys[:4] == ["obs", "obs/0", "obs/0/a-0", "obs/0/a-1"]
+        assert len(keys) == 1 + 4 + 60 and keys[-1] == "obs/\U0010ffff"
+    with sp.Pool(tmp_path / "wide") as pool:
+        with pool.commit() as commit:
+            for number in range(600):
+                commit.save(sp.Product(meta={"n": number}), name=f"one/{number:03}")
+        keys = pool._ipython_key_completions_()
+        assert len(keys) == 500 and keys[:2] == ["one", "one/000"]
     meta = sp.MetaData({f"k{n}": n for n in range(5000)})
     assert len(meta._ipython_key_completions_()) == 1000
     assert sp.Pool(tmp_path / "none")._ipython_key_completions_() == []

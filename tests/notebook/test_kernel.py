@@ -122,7 +122,15 @@ def test_the_guide_in_a_kernel(notebook, tmp_path):
     assert state["_model_module"] == "anywidget" and "export" in state["_esm"]
 
 
+def completed(notebook: Notebook, code: str) -> list[str]:
+    """Return what the tab key offers."""
+    reply = notebook.client.complete(code, len(code), reply=True, timeout=PATIENCE)
+    return [match.strip("\"'[]") for match in reply["content"]["matches"]]
+
+
 def talk(notebook: Notebook) -> None:
+    assert "m83/1342182452" in completed(notebook, 'pool["m83/13421824')
+    assert "image" in completed(notebook, 'map["im')
     comm = next(name for name, state in notebook.opened.items() if "_esm" in state)
     status, said = notebook.ask(comm, "POST", "results", {"query": "wavelength > 250"})
     assert status == 200 and said["total"] == 1, said

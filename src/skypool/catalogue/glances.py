@@ -11,6 +11,9 @@ from skypool.catalogue.text import from_database, to_database
 __all__ = ["count_products", "first_folders", "first_names", "first_refs", "first_tags", "newest"]
 
 _VISIBLE = "since <= ? AND until > ?"
+# The character after the slash, with which no name below a folder goes on; and after all names.
+_AFTER_SLASH = "0"
+_AFTER_ALL = "\U0010ffff\U0010ffff"
 
 
 def count_products(database: Database, at: int) -> int:
@@ -28,26 +31,30 @@ def first_names(database: Database, at: int, limit: int) -> list[str]:
     return [from_database(name) for (name,) in rows]
 
 
-def first_folders(database: Database, at: int, limit: int) -> list[str]:
-    """Return the first names and folders of the uppermost level.
+def first_folders(database: Database, at: int, limit: int, below: str = "") -> list[str]:
+    """Return the first names and folders of one level: the uppermost, or that of a folder.
 
-    What is below a folder is skipped, not read.
+    What is deeper is skipped, not read.
     """
     found: dict[str, None] = {}
     question = (
-        f"SELECT {sure(NAME, 'name')} FROM names n WHERE n.name {{}} ? AND {_VISIBLE}"
-        " ORDER BY n.name LIMIT 1"
+        f"SELECT {sure(NAME, 'name')} FROM names n WHERE n.name {{}} ? AND n.name < ?"
+        f" AND {_VISIBLE} ORDER BY n.name LIMIT 1"
     )
-    after, low = ">=", ""
+    start = f"{below}/" if below else ""
+    end = to_database(below) + _AFTER_SLASH if below else _AFTER_ALL
+    after, low = ">=", to_database(start)
     for _ in range(2 * limit):
-        rows = database.query(question.format(after), (low, at, at))
+        rows = database.query(question.format(after), (low, end, at, at))
         if not rows or len(found) == limit:
             break
         name = from_database(rows[0][0])
-        folder, slash, _ = name.partition("/")
+        step, slash, _ = name[len(start) :].partition("/")
+        folder = start + step
         found[folder] = None
-        # The character after the slash.
-        after, low = (">=", to_database(folder) + "0") if slash else (">", to_database(name))
+        after, low = (
+            (">=", to_database(folder) + _AFTER_SLASH) if slash else (">", to_database(name))
+        )
     return list(found)
 
 

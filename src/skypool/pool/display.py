@@ -23,6 +23,7 @@ from skypool.model.html import MOST_NODES, Page, clipped, shares, size_text
 from skypool.pool.history import Commit
 
 if TYPE_CHECKING:
+    from skypool.catalogue.database import Database
     from skypool.pool.diff import Diff
     from skypool.pool.opened import Opened
     from skypool.pool.ref import Ref
@@ -46,6 +47,7 @@ _HITS = 10
 _COMMITS = 5
 _TAGS = 12
 _NAMES_COMPLETED = 500
+_FEW = 10
 _TAGS_COMPLETED = 200
 # Of what a search did not ask for.
 _USUAL = ("object", "instrument", "start")
@@ -110,7 +112,7 @@ def pool_html(pool: Opened) -> str:
 def pool_keys(pool: Opened) -> list[str]:
     """Return what may stand in `pool["..."]`, for the tab key: names and tags.
 
-    Of a pool with many products the names of the uppermost level.
+    Of a pool with many products the names of the uppermost levels.
     """
     if not pool.exists:
         return []
@@ -118,8 +120,26 @@ def pool_keys(pool: Opened) -> list[str]:
     database, at = view.session.catalogue.database, view.at
     names = first_names(database, at, _NAMES_COMPLETED + 1)
     if len(names) > _NAMES_COMPLETED:
-        names = first_folders(database, at, _NAMES_COMPLETED)
+        names = _uppermost(database, at)
     return names + first_tags(database, at, _TAGS_COMPLETED)
+
+
+def _uppermost(database: Database, at: int) -> list[str]:
+    """Return the names of the uppermost levels: as many levels as there is room for."""
+    level = found = first_folders(database, at, _NAMES_COMPLETED)
+    while level and len(found) < _NAMES_COMPLETED:
+        deeper: list[str] = []
+        for folder in level:
+            room = _NAMES_COMPLETED - len(found) - len(deeper) + 1
+            deeper += first_folders(database, at, room, folder)
+            if len(found) + len(deeper) > _NAMES_COMPLETED:
+                break
+        # The first names of a level say little, but more than a few folders.
+        fits = len(found) + len(deeper) <= _NAMES_COMPLETED
+        if fits or len(found) < _FEW:
+            found = (found + deeper)[:_NAMES_COMPLETED]
+        level = deeper if fits else []
+    return sorted(found)
 
 
 # -- results
