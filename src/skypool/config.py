@@ -28,12 +28,17 @@ class Settings:
         The pool that the command line uses where none is given; None to look for one.
     author
         Name that commits carry.
+    config
+        Folder of settings that are files; it need not be there.
     rules
         Folder of the user's rules for core attributes; it need not be there.
     hcss
         Folder of HIPE, the software of Herschel; it need not be there.
     herschel
         Address of the Herschel archive's services, where it is not the known one.
+    samp
+        Where the hub of SAMP says how to reach it, `std-lockurl:file:///...`; by default the
+        file `.samp` in the home folder.
     """
 
     home: Path
@@ -42,9 +47,11 @@ class Settings:
     memory_bytes: int = 64 * 1024**2
     pool: str | None = None
     author: str = ""
+    config: Path | None = None
     rules: Path | None = None
     hcss: Path | None = None
     herschel: str = ""
+    samp: str = ""
 
 
 def from_environment() -> Settings:
@@ -52,9 +59,10 @@ def from_environment() -> Settings:
 
     The variables are `SKYPOOL_HOME`, `SKYPOOL_CACHE`, `SKYPOOL_CACHE_BYTES`,
     `SKYPOOL_MEMORY_BYTES`, `SKYPOOL` (the pool), `SKYPOOL_AUTHOR`, `SKYPOOL_CONFIG` (folder of
-    settings that are files: rules for core attributes are in `attributes` below it),
-    `SKYPOOL_HERSCHEL` (address of a mirror of the Herschel archive's services); the folders
-    default to those of the XDG Base Directory Specification.
+    settings that are files: rules for core attributes are in `attributes` below it, what the
+    browsers remember is beside that), `SKYPOOL_HERSCHEL` (address of a mirror of the Herschel
+    archive's services), and that of SAMP, `SAMP_HUB`; the folders default to those of the XDG
+    Base Directory Specification.
 
     Returns
     -------
@@ -71,9 +79,11 @@ def from_environment() -> Settings:
         memory_bytes=_whole_number("SKYPOOL_MEMORY_BYTES", 64 * 1024**2),
         pool=os.environ.get("SKYPOOL") or None,
         author=os.environ.get("SKYPOOL_AUTHOR") or _login(),
+        config=Path(settings),
         rules=Path(settings, "attributes"),
         hcss=Path(os.path.expanduser("~"), ".hcss"),
         herschel=os.environ.get("SKYPOOL_HERSCHEL", ""),
+        samp=os.environ.get("SAMP_HUB", ""),
     )
 
 

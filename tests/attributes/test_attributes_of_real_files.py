@@ -56,3 +56,23 @@ def test_one_question_for_all(pool):
         for name, entry in EXPECTED.items()
         if entry.get("telescope") == "HST" and "start" in entry
     }
+
+
+def test_telescopes_of_all_real_files_are_found_by_their_attribute(pool):
+    """Those too that have a key of that name that says something else."""
+    named = {name: entry["telescope"] for name, entry in EXPECTED.items() if "telescope" in entry}
+    own = {
+        name: pool[f"name:{name}"].meta["telescope"].value
+        for name in named
+        if "telescope" in pool[f"name:{name}"].meta
+    }
+    differing = {name for name, value in own.items() if value != named[name]}
+    assert {own[name] for name in differing} == {"Herschel Space Observatory"}
+    for telescope in set(named.values()):
+        wanted = {name for name, value in named.items() if value == telescope}
+        found = {ref.name for ref in pool.find("telescope == $t", t=telescope, all_names=True)}
+        assert found == wanted
+        others = {ref.name for ref in pool.find("telescope != $t", t=telescope, all_names=True)}
+        assert not others & wanted
+    written = {ref.name for ref in pool.find("telescope == 'Herschel Space Observatory'")}
+    assert written == differing

@@ -36,6 +36,7 @@ def test_the_verbs_are_those_of_the_contract() -> None:
         " verify gc info reindex pools"
     )
     later = "clone pull push hipe herschel undo trash du purge forget manifest"
+    later += " send receive tui"
     assert {*contract.split(), *later.split(), "completion", "help"} == set(NAMES)
 
 
@@ -164,7 +165,7 @@ def completions(words: str, position: int) -> list[str]:
 
 
 def test_verbs_and_options_are_completed() -> None:
-    assert completions("skypool re", 1) == ["restore", "reindex"]
+    assert completions("skypool re", 1) == ["restore", "receive", "reindex"]
     assert "--in-place" in completions("skypool add --in", 2)
     assert completions("skypool show x", 2) == []  # no pool: nothing, and no error
 

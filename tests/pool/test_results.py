@@ -412,3 +412,45 @@ def test_data_frames_need_pandas(pool, monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(errors.MissingDependency, match="pandas"):
         pool.find("").to_pandas()
+
+
+def test_a_misspelt_dataset_or_column_names_the_right_one(tmp_path):
+    pool = sp.Pool(tmp_path / "pool")
+    inner = sp.Composite({"flux": sp.Array(np.ones(3))})
+    table = sp.Table({"energy": np.arange(3.0), "pi": np.arange(3)})
+    image = sp.Array(np.ones((3, 3)), meta={"GAIN": 2})
+    datasets = {"image": image, "events": table, "spectra": inner, "SCI,1": image}
+    pool.save(sp.Product(datasets=datasets), name="a")
+    for query, right in (
+        ("max(imag) > 1", "image"),
+        ("missing(x) or mean(imgae, imgae > 0) > 1", "image"),
+        ("value(imag, 1, 2) > 3", "image"),
+        ("count(evnts['energy'] > 1) > 3", "events"),
+        ("count(events['enrgy'] > 1) > 3", "energy"),
+        ("imag.shape[0] == 3 or parent(imag.meta['GAIN'] == 2)", "image"),
+        ("max(spectra.flx) > 0 or max(spectr.flux) > 0", "spectra/flux"),
+    ):
+        with pytest.raises(QueryError, match="no product has a") as caught:
+            pool.find(query)
+        assert right in caught.value.candidates, query
+        with pytest.raises(QueryError, match="no product has a"):
+            pool.find("").where(query)
+    # What resembles nothing, differs in its number, or is asked for by its name: no mistake.
+    for query in (
+        "max(coverage) > 1",
+        "max(events['x']) > 1",
+        "max(datasets['SCI,2']) > 1 or datasets['SCI'].meta['GAIN'] == 2",
+        "has_dataset('imag') or max(IMAGE) > 1",
+        "max(image2) > 1",
+    ):
+        assert len(pool.find(query)) == 0
+    assert len(pool.find("max(spectra.flux) == 1 and max(Events['PI']) == 2")) == 1
+
+
+def test_a_column_that_no_product_has_is_floating_point(tmp_path):
+    pool = sp.Pool(tmp_path / "pool")
+    pool.save(sp.Product(meta={"a": 1, "nan": float("nan")}), name="one")
+    table = pool.find("").to_table("a", "quality", "nan")
+    assert [table[name].dtype.kind for name in ("a", "quality", "nan")] == ["i", "f", "f"]
+    assert table["quality"].mask.all()
+    assert pool.find("a == 2").to_table("quality")["quality"].dtype.kind == "f"

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from skypool.codec.extremes import extremes
 
-__all__ = ["PREFIX", "extreme_key", "extreme_values"]
+__all__ = ["PREFIX", "dataset_of", "extreme_key", "extreme_values"]
 
 PREFIX: Final = "\x01"
 """What the keys begin with; metadata keys have no control characters."""
@@ -33,6 +33,12 @@ def extreme_key(function: str, dataset: str, column: str = "") -> str:
         Name of a column of a table.
     """
     return PREFIX.join(("", function, dataset, column))
+
+
+def dataset_of(key: str) -> tuple[str, str]:
+    """Return the dataset and the column that such a key is about."""
+    _, _, dataset, column = key.split(PREFIX, 3)
+    return dataset, column
 
 
 def extreme_values(document: Mapping[str, Any]) -> list[tuple[Any, ...]]:

@@ -12,7 +12,7 @@ from skypool.catalogue.checks import DOCUMENT, sure
 from skypool.catalogue.chunks import ChunkIndex
 from skypool.catalogue.database import Database, explained
 from skypool.catalogue.expectations import check_expectations
-from skypool.catalogue.extremes import PREFIX
+from skypool.catalogue.extremes import PREFIX, dataset_of
 from skypool.catalogue.identity import Identity
 from skypool.catalogue.indexing import RUN_DOCUMENTS, index_documents
 from skypool.catalogue.interface import (
@@ -301,6 +301,17 @@ class SqliteCatalogue(Identity):
         """Return the names of all metadata keys."""
         rows = self._database.query("SELECT name FROM keys ORDER BY name")
         return [from_database(name) for (name,) in rows if not name.startswith(PREFIX)]
+
+    def datasets(self) -> dict[str, set[str]]:
+        """Return the names of all datasets, with those of their columns."""
+        found: dict[str, set[str]] = {}
+        for (name,) in self._database.query(
+            "SELECT name FROM keys WHERE name >= ? AND name < ? ORDER BY name",
+            (PREFIX, chr(ord(PREFIX) + 1)),
+        ):
+            dataset, column = dataset_of(from_database(name))
+            found.setdefault(dataset, set()).add(column)
+        return found
 
 
 def _set_state(connection: sqlite3.Connection, values: Mapping[str, Any]) -> None:

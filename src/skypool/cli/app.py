@@ -35,6 +35,7 @@ VERBS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("find", "find", "Find products by a query."),
             ("show", "show", "Show a product: metadata, datasets, versions, tags."),
             ("tree", "tree", "Show a product and what is below it."),
+            ("tui", "tui", "Browse pools in the terminal: search, look, tag, export."),
             ("history", "history", "Show commits, or the versions of a product."),
             ("diff", "diff", "Compare two products."),
             ("ui", "ui", "Look at pools in the browser."),
@@ -59,6 +60,8 @@ VERBS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("manifest", "export", "Print check sums of all files, or compare with a list."),
             ("path", "export", "Print the path of a real file, for any program."),
             ("cutout", "cutout", "Cut a part out of an image, as a FITS file."),
+            ("send", "send", "Send products to DS9, Aladin, TOPCAT, a pool, a file."),
+            ("receive", "send", "Take what other programs send into a pool."),
         ),
     ),
     (
@@ -105,7 +108,7 @@ _EXAMPLES = (
 
 # What other programs call it.
 _OTHER_WORDS = {
-    "browse": "tree",
+    "browse": "tui",
     "cat": "show",
     "check": "verify",
     "copy": "export",

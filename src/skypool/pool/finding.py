@@ -164,14 +164,23 @@ def _check_known(
     views: Sequence[View], search: Search, tree: Node, order: Sequence[OrderKey]
 ) -> None:
     """Refuse names that no product of any of the pools has, where a similar one exists."""
-    from skypool.query.check import check_names
+    from skypool.query.check import check_datasets, check_names
 
     known: Collection[str] = views[0].session.catalogue.keys()
     if len(views) > 1:
         known = list({key: None for view in views for key in view.session.catalogue.keys()})  # noqa: SIM118 (no mapping)
     if search.text:
         check_names(tree, known, search.text)
+        check_datasets(tree, lambda: _datasets(views), search.text)
     check_keys([key.key for key in order], known, "order_by")
+
+
+def _datasets(views: Sequence[View]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for view in views:
+        for name, columns in view.session.catalogue.datasets().items():
+            found.setdefault(name, set()).update(columns)
+    return found
 
 
 def _in_pool(

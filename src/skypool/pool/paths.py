@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import uuid
 from typing import TYPE_CHECKING
 
 from skypool.errors import ReadOnly, StorageError
@@ -12,9 +13,11 @@ from skypool.pool.exporting import file_name, is_folder, write_file
 from skypool.storage.inplace import FileSource, FileState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from skypool.pool.ref import Ref
 
-__all__ = ["cached_path"]
+__all__ = ["cached_path", "made_path"]
 
 
 def cached_path(ref: Ref) -> str:
@@ -37,26 +40,70 @@ def cached_path(ref: Ref) -> str:
         with contextlib.suppress(StorageError):
             FileSource(source.path, FileState(source.size, source.mtime_ns)).close()
             return source.path
-    folder = os.path.join(os.fspath(session.settings.cache), "files", ref.hash[:2], ref.hash)
-    path = os.path.join(folder, file_name(ref))
+    path = os.path.join(_folder(ref), file_name(ref))
+    if _is_there(path, ref):
+        return path
+    if is_folder(ref) or "tree" in ref.document:
+        return _cached_folder(ref, path)
+    write_file(ref, path)
+    _settle(path, ref)
+    return path
+
+
+def made_path(ref: Ref, name: str, make: Callable[[str], None]) -> str:
+    """Return the path of a read-only file made of a product, in the same cache.
+
+    Parameters
+    ----------
+    ref
+        The product.
+    name
+        Relative path: what the file is, and its name.
+    make
+        Writes it to the path that it is given; called if it is not there.
+    """
+    path = os.path.join(_folder(ref), "made", name)
+    if _is_there(path, ref):
+        return path
+    temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+    try:
+        make(temporary)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror or error}") from None
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+    _settle(path, ref)
+    return path
+
+
+def _folder(ref: Ref) -> str:
+    cache = os.fspath(ref.view.session.settings.cache)
+    return os.path.join(cache, "files", ref.hash[:2], ref.hash)
+
+
+def _is_there(path: str, ref: Ref) -> bool:
+    """Say whether a file is in the cache, and note that it is used; else make its folder."""
     if os.path.exists(path):
         os.utime(path)
-        return path
+        return True
+    folder = os.path.dirname(path)
     try:
         os.makedirs(folder, exist_ok=True)
     except PermissionError:
         raise ReadOnly(
-            f"the cache folder {session.settings.cache} cannot be written to",
+            f"the cache folder {ref.view.session.settings.cache} cannot be written to",
             hint="set SKYPOOL_CACHE to a folder of yours",
         ) from None
     except OSError as error:
         raise StorageError(f"the cache folder {folder} cannot be made: {error.strerror}") from None
-    if is_folder(ref) or "tree" in ref.document:
-        return _cached_folder(ref, path)
-    write_file(ref, path)
+    return False
+
+
+def _settle(path: str, ref: Ref) -> None:
     os.chmod(path, stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH)
-    _trim(os.path.join(os.fspath(session.settings.cache), "files"), path, ref)
-    return path
+    _trim(os.path.join(os.fspath(ref.view.session.settings.cache), "files"), path, ref)
 
 
 def _cached_folder(ref: Ref, path: str) -> str:

@@ -13,11 +13,12 @@ from skypool.sky.vectors import Vector, vector
 
 if TYPE_CHECKING:
     import numpy as np
+    from astropy.coordinates import SkyCoord
     from numpy.typing import NDArray
 
     Numbers = NDArray[np.float64]
 
-__all__ = ["angle_of", "directions_of"]
+__all__ = ["angle_of", "coordinates_of", "directions_of"]
 
 _HINT = (
     "give a SkyCoord, a table with columns ra and dec (degrees), or pairs of degrees (ICRS), "
@@ -42,6 +43,35 @@ def directions_of(near: Any) -> list[tuple[int, Vector]]:
         for number, (ra, dec) in enumerate(pairs)
         if math.isfinite(ra) and -90.0 <= dec <= 90.0
     ]
+
+
+def coordinates_of(table: Any, called: str) -> SkyCoord:
+    """Return the positions of the rows of a table, ICRS; rows without one are left out.
+
+    Parameters
+    ----------
+    table
+        With columns of positions, known by their names or UCDs.
+    called
+        What an error calls it.
+
+    Raises
+    ------
+    UsageError
+        If it has no such columns.
+    """
+    import numpy as np
+    from astropy.coordinates import SkyCoord
+
+    found = _degrees(table)
+    if found is None:
+        raise UsageError(
+            f"{called} has no columns of positions",
+            hint="call them ra and dec (degrees, ICRS), or leave a single column of values",
+        )
+    ra, dec = found
+    there = np.isfinite(ra) & (np.abs(dec) <= 90.0)
+    return SkyCoord(ra[there], dec[there], unit="deg")
 
 
 def angle_of(radius: Any) -> float:

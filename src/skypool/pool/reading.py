@@ -230,6 +230,30 @@ class Reading(Searching):
         exporter = exporter_of(format)(overwrite=overwrite, on_progress=progress)
         return exporter.export(self._ref(ref), os.fspath(folder))
 
+    def send(self, refs: Any, to: str, **options: Any) -> list[Any]:
+        """Send products to another program, a pool or a file (docs/send.md).
+
+        Parameters
+        ----------
+        refs
+            One, or several: refs, or what `pool[...]` takes.
+        to
+            `ds9`, `aladin`, `topcat`, `vospec`, the name of a program, or `all`;
+            `pool:NAME`, `file:PATH`, `text:PATH`.
+        **options
+            Of `skypool.vo.Sender.send`: dataset, via, force, start, timeout.
+
+        Returns
+        -------
+        list of skypool.vo.Reply
+            What came of it, for each product and program.
+        """
+        one = isinstance(refs, (str, Ref, Product, Pending))
+        found: list[Any] = part("send", extra="vo")(
+            [self._ref(ref) for ref in ([refs] if one else refs)], to, **options
+        )
+        return found
+
     # -- maintenance
 
     def info(self) -> PoolInfo:

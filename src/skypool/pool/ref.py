@@ -219,6 +219,25 @@ class Ref:
         draw = part("plot", extra="plot")
         return draw(self, ax, dataset=dataset, **options)  # type: ignore[no-any-return]
 
+    def send(self, to: str, **options: Any) -> list[Any]:
+        """Send the product to another program, a pool or a file (docs/send.md).
+
+        Parameters
+        ----------
+        to
+            `ds9`, `aladin`, `topcat`, `vospec`, the name of a program, or `all`;
+            `pool:NAME`, `file:PATH`, `text:PATH`.
+        **options
+            Of `skypool.vo.Sender.send`: dataset, via, force, start, timeout.
+
+        Returns
+        -------
+        list of skypool.vo.Reply
+            What came of it, for each program.
+        """
+        found: list[Any] = part("send", extra="vo")(self, to, **options)
+        return found
+
     @property
     def view(self) -> View:
         """The pool that it belongs to, as of some commit."""

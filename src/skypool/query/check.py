@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, NoReturn
 
 from skypool.errors import QueryError
@@ -34,7 +34,7 @@ from skypool.query.tree import (
 )
 from skypool.query.values import parse_position
 
-__all__ = ["check", "check_names", "check_rows"]
+__all__ = ["check", "check_datasets", "check_names", "check_rows"]
 
 _TEXTS: Final = frozenset({"text", "key"})
 
@@ -110,6 +110,73 @@ def check_names(tree: Node, known: Collection[str], text: str = "") -> None:
                 candidates=found,
                 hint=f"meta[{node.name!r}] asks for it without this check",
             )
+
+
+def check_datasets(
+    tree: Node, known: Callable[[], Mapping[str, Collection[str]]], text: str = ""
+) -> None:
+    """Refuse a dataset or a column that no product has, where a similar one exists.
+
+    Parameters
+    ----------
+    tree
+        The query.
+    known
+        Gives the names of all datasets, those of composites joined by `/`, and of their columns;
+        only called where the query names a dataset.
+    text
+        As it was written, for errors.
+
+    Raises
+    ------
+    QueryError
+        With the similar names.
+    """
+    named = _data(tree)
+    if not named:
+        return
+    columns: dict[str, set[str]] = {}
+    names: dict[str, str] = {}
+    for dataset, listed in known().items():
+        for end in (*(n for n, sign in enumerate(dataset) if sign == "/"), len(dataset)):
+            names.setdefault(dataset[:end].casefold(), dataset[:end])
+        columns.setdefault(dataset.casefold(), set()).update(filter(None, listed))
+    for node, dataset in named:
+        folded = dataset.casefold()
+        if folded not in names:
+            _fail_near(node, dataset, "dataset", sorted(names.values()), text)
+        elif isinstance(node, Column):
+            there = columns.get(folded, set())
+            if node.name.casefold() not in {name.casefold() for name in there}:
+                _fail_near(node, node.name, "column", sorted(there), text)
+
+
+def _fail_near(node: Node, name: str, what: str, known: Sequence[str], text: str) -> None:
+    # `SCI,2` is no misspelt `SCI,1`.
+    letters = _letters(name)
+    found = [other for other in near(name, known, cutoff=0.8) if _letters(other) != letters]
+    if found:
+        message = f"no product has a {what} {name!r}"
+        raise QueryError(message, text=text, column=node.column, candidates=found)
+
+
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalpha, name)).casefold()
+
+
+def _data(tree: Node) -> list[tuple[Node, str]]:
+    """Return the nodes that name datasets, with these names."""
+    found: list[tuple[Node, str]] = []
+    waiting: list[tuple[Node, bool]] = [(tree, False)]
+    while waiting:
+        node, inside = waiting.pop()
+        if isinstance(node, Dataset) or (isinstance(node, Name) and inside):
+            found.append((node, node.name))
+        elif isinstance(node, Column | Facet | Meta) and node.dataset:
+            found.append((node, node.dataset))
+        inside = inside or (isinstance(node, Call) and FUNCTIONS[node.function].need == "data")
+        waiting.extend((child, inside) for child in reversed(node.children()))
+    return found
 
 
 def _bare(tree: Node) -> list[Name]:

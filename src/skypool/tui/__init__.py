@@ -1,1 +1,1 @@
-"""The terminal browser."""
+"""The terminal browser: `skypool tui`. Only its `screens` and `widgets` need Textual."""

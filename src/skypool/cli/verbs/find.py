@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from skypool.cli.binding import bound_values, read_table, value_of
 from skypool.cli.pools import found
 from skypool.cli.state import State
 from skypool.cli.tables import Labels, label, print_columns, print_facets, write_table
@@ -55,6 +56,9 @@ def ls_verb(state: State, prefix: str | None, quiet: bool, null: bool, at: str |
         ('find "od == 98" -c instrument,band -s -saved', "columns, newest first"),
         ("find --facets instrument,band", "how many of each"),
         ("find 'covers($object)' --object 'M 83'", "images of an object, by its name"),
+        ("find 'author == $me' --set 'me=Jo Smith'", "with a value that is not pasted in"),
+        ("find 'covers($list)' --table list=my.ecsv", "images of any position of a table"),
+        ("find --near my.ecsv --radius '5 arcmin'", "products near any position of a table"),
         ("find \"object == 'M83'\" -p survey -p ./mine", "in several pools at once"),
         ("find \"object == 'M83'\" -q | xargs -n1 skypool path", "real files, for any program"),
     ],
@@ -67,6 +71,22 @@ def ls_verb(state: State, prefix: str | None, quiet: bool, null: bool, at: str |
     metavar="NAME",
     help="Look up an object online (Sesame); $object in the query is its position.",
 )
+@click.option(
+    "--set",
+    "settings",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="What $NAME in the query stands for; several times: a list.",
+)
+@click.option(
+    "--table",
+    "tables",
+    metavar="NAME=FILE",
+    multiple=True,
+    help="$NAME is the positions of a table's rows, or its only column.",
+)
+@click.option("--near", metavar="FILE", help="Only what has a value at a position of this table.")
+@click.option("--radius", metavar="ANGLE", help="With --near: what is that near to one.")
 @click.option("-l", "--limit", metavar="N", type=click.IntRange(min=0), help="At most N products.")
 @click.option(
     "-s", "--order-by", metavar="KEYS", help="Order, such as `-saved,name`; `-` is descending."
@@ -125,11 +145,15 @@ def find_verb(
             f"--format {format_}": format_ != "table",
         }
     )
+    _check_together({"--near": options["near"], "--save": save})
     if output is not None and format_ == "table":
         raise UsageError("--output goes with --format", hint="--format csv --output FILE")
     wanted = _Wanted(count, _keys(facets), format_, output, quiet, null)
     keys = _keys(options.pop("columns"))
-    options["values"] = _values(options.pop("target"))
+    options["values"] = bound_values(
+        options.pop("settings"), options.pop("tables"), options.pop("target")
+    )
+    near = _near(options.pop("near"), options.pop("radius"))
     text = query[0] if query else ""
     labels: Labels = None
     if len(state.pools) > 1:
@@ -139,10 +163,10 @@ def find_verb(
         opened = state.open_several(at=at)
         pools = list(opened.values())
         labels = {pool.path: called for called, pool in opened.items()}
-        hits = find_in_pools(text, pools=pools, columns=keys, **options)
+        hits = find_in_pools(text, pools=pools, columns=keys, **options, **near)
     else:
         pools = [state.open(write=save is not None, at=at)]
-        hits = pools[0].find(text, saved=saved, columns=keys, **options)
+        hits = pools[0].find(text, saved=saved, columns=keys, **options, **near)
     _check_keys(pools, hits.columns)
     if save is not None:
         kept = {key: value for key, value in options.items() if value is not None}
@@ -200,13 +224,13 @@ def _check_keys(pools: list[Pool], keys: tuple[str, ...]) -> None:
         check_keys(keys, known, "a column")
 
 
-def _values(target: str | None) -> dict[str, object] | None:
-    """Return what `$object` stands for; only this asks the network."""
-    if target is None:
-        return None
-    from skypool.pool.sesame import resolve
-
-    return {"object": resolve(target)}
+def _near(path: str | None, radius: str | None) -> dict[str, Any]:
+    """Return the places of a table, and how near to them."""
+    if path is None and radius is not None:
+        raise UsageError("--radius goes with --near", hint="--near FILE --radius '5 arcmin'")
+    if path is None:
+        return {}
+    return {"near": read_table(path), "radius": None if radius is None else value_of(radius)}
 
 
 def _print(

@@ -50,11 +50,12 @@ def _among(
     snapshot: Snapshot, search: Search, tree: Node, mine: NDArray[np.int64]
 ) -> Collection[int]:
     """Return those of some versions for which a query holds."""
-    from skypool.query.check import check_names
+    from skypool.query.check import check_datasets, check_names
     from skypool.query.sky import split_nearest
 
     catalogue = snapshot.view.session.catalogue
     check_names(tree, catalogue.keys(), search.text)
+    check_datasets(tree, catalogue.datasets, search.text)
     place, rest = split_nearest(tree)
 
     def among(tree: Node) -> Hits:

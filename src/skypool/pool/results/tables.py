@@ -55,6 +55,7 @@ def to_table(hits: Hits, keys: Sequence[str]) -> Table:
 
 
 def _column(values: Values) -> Any:
+    import numpy as np
     from astropy.table import MaskedColumn
 
     listed = values.listed()
@@ -64,7 +65,9 @@ def _column(values: Values) -> Any:
         isinstance(value, int) and value not in _INT64 for value in known
     ):
         listed = ["" if value is None else str(value) for value in listed]
-    elif known and all(isinstance(value, bool) for value in known):
+    elif not known:
+        return MaskedColumn(np.zeros(len(listed)), mask=True)  # no type is known: floating point
+    elif all(isinstance(value, bool) for value in known):
         listed = [bool(value) for value in listed]
     else:
         listed = [0 if value is None else value for value in listed]

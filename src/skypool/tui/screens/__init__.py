@@ -1,0 +1,1 @@
+"""Questions and help over the terminal browser's screen."""

@@ -1,0 +1,93 @@
+"""Text of values for a grid of characters."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final
+
+from rich.cells import cell_len, set_cell_size
+
+__all__ = ["cell", "clean", "count_text", "fitted", "percent", "size_text"]
+
+_DIGITS: Final = 12
+# Control characters, and those that hide or reverse what follows, would let a name in a file
+# write over the screen.
+_UNSAFE: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff]"
+)
+
+
+def clean(text: str) -> str:
+    """Return a text that takes one line and nothing but its own cells."""
+    if text.isascii() and text.isprintable():
+        return text
+    return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def cell(value: Any) -> str:
+    """Return the text of a value; empty only for None."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        short = repr(value)
+        return short if len(short) <= _DIGITS or not math.isfinite(value) else f"{value:.9g}"
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return clean(str(value))
+
+
+@lru_cache(maxsize=16_384)
+def fitted(text: str, width: int, right: bool = False, middle: bool = False) -> str:
+    """Return a text of exactly so many cells; what is too long loses its end, or its middle.
+
+    Parameters
+    ----------
+    text
+        A clean one.
+    width
+        Cells.
+    right
+        Whether short ones stand at the right.
+    middle
+        Whether long ones lose their middle, as names of files do.
+    """
+    length = len(text) if text.isascii() else cell_len(text)
+    if length <= width:
+        blank = " " * (width - length)
+        return blank + text if right else text + blank
+    if width < 1:
+        return ""
+    if not middle or width < 8 or not text.isascii():
+        return set_cell_size(text, width - 1) + "…"
+    tail = width // 2
+    return text[: width - 1 - tail] + "…" + text[-tail:]
+
+
+def size_text(count: float) -> str:
+    """Return a number of bytes with three digits, in powers of 1000."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB", "TB", "PB"):
+        if abs(value) < 999.5 or unit == "PB":
+            break
+        value /= 1000
+    if unit == "B":
+        return f"{int(value)} B"
+    return f"{value:.{max(0, 2 - int(math.log10(max(abs(value), 1))))}f} {unit}"
+
+
+def count_text(count: int, one: str, many: str = "") -> str:
+    """Return a number of things: the word for one, and for several (by default one + s)."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def percent(share: float) -> str:
+    """Return a share of one as per cent; neither 0 nor 100 unless it is."""
+    shown = round(100 * share)
+    if 0 < share < 1:
+        shown = min(99, max(1, shown))
+    return f"{shown} %"
