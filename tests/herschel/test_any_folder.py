@@ -94,7 +94,20 @@ def check(tree: dict[str, object], again: dict[str, object], folders: list[list[
         shutil.rmtree(base)
 
 
+PLAIN = {"obsid": None, "instrument": "", "mode": "Large map", "seed": 0}
+HALVES = {"obsid": 1342263815, "instrument": "PACS", "mode": "Parallel", "seed": 0}
+
+
 @settings(max_examples=40)
+# A file that is new in a folder of which a folder was all: it is no later version of that.
+@example(
+    tree={
+        "h_1469548187623.fits": PLAIN, "1342263815/h_1469548187623.fits": PLAIN,
+        "level2/h_1469548187623.fits": {**PLAIN, "instrument": "SPIRE"},
+        "PACS/1342263815/1342263815/h_1469548187623.fits": PLAIN,
+    },
+    again={FILES[-1]: HALVES}, folders=[],
+)  # fmt: skip
 @example(tree={}, again={}, folders=[["anonymous12", "1342263815", "level2"]])
 @given(tree=trees, again=trees, folders=empty)
 def test_any_folder(content: Content, tree: dict[str, object], again: dict[str, object],

@@ -97,6 +97,8 @@ class Continuing:
         its folder, any other.
         """
         fresh = {v.name: v for v in self._files if v.name and v.name not in before}
+        above = {_folder(name) for name in before}  # a file takes no folder's place
+        missing = [name for name in missing if name not in above]
         left = _by_key(_without_stamp, missing)
         paired = set()
         for key, (name, *more) in _by_key(_without_stamp, fresh).items():
