@@ -14,13 +14,15 @@ import skypool as sp
 from skypool.tui.screens.columns import Columns
 from skypool.tui.screens.dialogs import Ask, Code, Confirm, Help
 from skypool.tui.screens.presets import Presets
+from skypool.tui.widgets.contents import ContentsPage
 from skypool.tui.widgets.details import PAGES, Details
 from skypool.tui.widgets.facet_list import FacetList
 from skypool.tui.widgets.grid import Grid
+from skypool.tui.widgets.listed import HeaderPage, MetadataPage
 from skypool.tui.widgets.look import LookPage
-from skypool.tui.widgets.pages import ContentsPage, HeaderPage, MetadataPage, VersionsPage
 from skypool.tui.widgets.picture import Picture
 from skypool.tui.widgets.search_line import SearchLine
+from skypool.tui.widgets.versions import VersionsPage
 
 MAPS = [f"obs/map{n}" for n in (0, 1, 10, 11, 2, 3, 4, 5, 6, 7, 8, 9)]
 

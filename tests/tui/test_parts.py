@@ -55,7 +55,7 @@ def test_texts_of_values():
     assert [percent(s) for s in (0, 0.0001, 0.5, 0.9999, 1)] == [
         "0 %", "1 %", "50 %", "99 %", "100 %",
     ]  # fmt: skip
-    assert fitted("obs/1342180000/level2/PSW.fits", 16, middle=True) == "obs/134…PSW.fits"
+    assert fitted("obs/1342180000/level2/PSW.fits", 16, middle=True) == "obs/134218….fits"
 
 
 # -- questions

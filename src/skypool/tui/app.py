@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Browser"]
 
-_NARROW = 100
+# Columns from which on results and quick look, and the numbers too, are beside each other.
+_NARROW, _WIDE = 100, 170
 _NEWS = 2.0
 
 
@@ -66,14 +67,14 @@ class Browser(Searches, Works, App[None]):
     .open #hits, .open FacetList { display: none; }
     .narrow.looking #hits { display: none; }
     .narrow.looking Details { width: 1fr; }
-    .nofacets FacetList { display: none; }
+    .nofacets FacetList, .middling.looking FacetList { display: none; }
     Footer { height: 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "search", "search"),
         Binding("p", "presets", "ways in"),
-        Binding("enter", "open", "open", key_display="⏎"),
-        Binding("space", "look", "quick look", key_display="␣"),
+        Binding("enter", "open", "open", key_display="Enter"),
+        Binding("space", "look", "quick look", key_display="Space"),
         Binding("x", "select", "select"),
         Binding("t", "tag", "tag"),
         Binding("s", "sort", "sort"),
@@ -151,6 +152,7 @@ class Browser(Searches, Works, App[None]):
     def on_resize(self, event: events.Resize) -> None:
         """Give up what there is no room for."""
         self.set_class(event.size.width < _NARROW, "narrow")
+        self.set_class(event.size.width < _WIDE, "middling")
 
     # -- parts
 

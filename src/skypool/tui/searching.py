@@ -20,7 +20,7 @@ from skypool.tui.selection import Selection
 from skypool.tui.widgets.details import Details
 from skypool.tui.widgets.facet_list import FacetList
 from skypool.tui.widgets.grid import Grid
-from skypool.tui.widgets.pages import Page
+from skypool.tui.widgets.page import Page
 from skypool.tui.widgets.search_line import SearchLine
 
 if TYPE_CHECKING:

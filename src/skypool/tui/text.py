@@ -64,7 +64,7 @@ def fitted(text: str, width: int, right: bool = False, middle: bool = False) -> 
         return ""
     if not middle or width < 8 or not text.isascii():
         return set_cell_size(text, width - 1) + "…"
-    tail = width // 2
+    tail = width // 3
     return text[: width - 1 - tail] + "…" + text[-tail:]
 
 

@@ -41,7 +41,7 @@ def tui_verb(
     browser = _browser()
     if state.json:
         raise UsageError("the browser has no JSON", hint="`skypool find --json` has")
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not _in_terminal():
         raise UsageError("the browser needs a terminal", hint="`skypool find` works in scripts")
     state.pools = (*state.pools, *pools)
     if len(state.pools) > 1:
@@ -54,6 +54,10 @@ def tui_verb(
         if at is not None:
             pool.at(at)
     browser(opened, state.settings, query=query, at=at or "", read_only=read_only).run()
+
+
+def _in_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def _browser() -> type[Browser]:

@@ -13,15 +13,11 @@ from textual.widgets import Static, TabbedContent, TabPane
 
 from skypool.errors import SkypoolError
 from skypool.tui import sheets
+from skypool.tui.widgets.contents import ContentsPage
+from skypool.tui.widgets.listed import HeaderPage, MetadataPage
 from skypool.tui.widgets.look import LookPage
-from skypool.tui.widgets.pages import (
-    AboutPage,
-    ContentsPage,
-    HeaderPage,
-    MetadataPage,
-    Page,
-    VersionsPage,
-)
+from skypool.tui.widgets.page import Page
+from skypool.tui.widgets.versions import AboutPage, VersionsPage
 
 if TYPE_CHECKING:
     from skypool.pool.ref import Ref

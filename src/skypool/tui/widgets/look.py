@@ -17,7 +17,7 @@ from skypool.tui import sheets, traces
 from skypool.tui.plots import plot
 from skypool.tui.text import cell, clean, percent
 from skypool.tui.widgets.grid import Grid
-from skypool.tui.widgets.pages import Page
+from skypool.tui.widgets.page import Page
 from skypool.tui.widgets.picture import Picture
 
 if TYPE_CHECKING:
