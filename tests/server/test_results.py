@@ -199,7 +199,7 @@ def test_a_cursor_that_is_not_kept(client):
 
 def test_only_few_results_are_kept(client):
     first = post(client, query="exposure >= 0")["cursor"]
-    for number in range(10):
+    for number in range(20):
         post(client, query=f"exposure > {number}")
     assert client.get(f"/api/v1/results/{first}/rows").status_code == 410
     assert post(client, query="exposure >= 0")["cursor"] == first

@@ -59,11 +59,12 @@ def read_key(connection: sqlite3.Connection, column: Column, run: int, exact: in
         parts += reading.of_datasets(key)
     if not parts:
         return
+    if len(column.keys) == 1 and not any((part.places > 0).any() for part in parts):
+        documents = np.concatenate([part.documents for part in parts])
+        column.put(documents, np.concatenate([part.codes for part in parts]))
+        return
     rows = _Rows(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
     rows.places[rows.keys < 0] = -1
-    if len(column.keys) == 1 and not (rows.places > 0).any():
-        column.put(rows.documents, rows.codes)
-        return
     several = np.bincount(rows.documents)[rows.documents] > 1
     special = rows.documents[several | (rows.places > 0)]
     column.special = np.union1d(column.special, special)
@@ -192,7 +193,8 @@ def _whole(values: Iterable[Any]) -> NDArray[np.bool_]:
 
 def _rows(documents: NDArray[np.int64], codes: NDArray[np.int32], key: int) -> _Rows:
     size = len(documents)
-    return _Rows(documents, np.zeros(size, np.int64), np.full(size, key, np.int64), codes)
+    zero, same = np.zeros(1, np.int64), np.full(1, key, np.int64)
+    return _Rows(documents, np.broadcast_to(zero, size), np.broadcast_to(same, size), codes)
 
 
 def _chosen(rows: _Rows, exact: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:

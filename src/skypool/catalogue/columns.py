@@ -25,7 +25,7 @@ from skypool.catalogue.column import Column
 from skypool.catalogue.column_reading import read_key
 from skypool.catalogue.database import Database
 from skypool.catalogue.in_memory import shared_columns
-from skypool.catalogue.integers import damaged, integers
+from skypool.catalogue.integers import checked, damaged, integers
 from skypool.catalogue.text import to_database
 from skypool.catalogue.visible import Visible, as_of, read_visible
 from skypool.model.attributes.names import CORE
@@ -70,7 +70,7 @@ class Columns:
 
     def __init__(self, database: Database, most_bytes: int = _BYTES_KEPT) -> None:
         self._database = database
-        self._most = most_bytes
+        self.most_bytes = most_bytes
         self._columns: OrderedDict[str, Column] = OrderedDict()
         self._visible: OrderedDict[int, Visible] = OrderedDict()
         self.epoch: Any = None
@@ -155,11 +155,17 @@ class Columns:
             values = np.array(sizes, np.float64)
             column.put(numbers, column.codes_of_numbers(values, np.ones(len(values), bool), ""))
         else:
-            found = self._connection.execute(sql, (last,)).fetchall()
-            if not found:
+            # As pairs of numbers: a million rows as objects of Python are 150 MB.
+            found = (
+                each
+                for number, text in self._connection.execute(sql, (last,))
+                for each in (number, column.place(text))
+            )
+            pairs = checked(np.fromiter(found, np.int64).reshape(-1, 2))
+            if not len(pairs):
                 return
-            numbers = np.fromiter((row[0] for row in found), np.int64, len(found))
-            column.put(numbers, np.fromiter((column.place(row[1]) for row in found), np.int32))
+            numbers = pairs[:, 0]
+            column.put(numbers, pairs[:, 1])
         column.read_to = (int(numbers.max()), 0)
 
     def _read_versions(self, name: str, column: Column) -> None:
@@ -220,7 +226,7 @@ class Columns:
     def _keep(self, name: str, column: Column) -> Column:
         self._columns[name] = column
         self._columns.move_to_end(name)
-        while len(self._columns) > 1 and self.nbytes > self._most:
+        while len(self._columns) > 1 and self.nbytes > self.most_bytes:
             self._columns.popitem(last=False)
         return column
 

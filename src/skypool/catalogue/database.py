@@ -24,6 +24,7 @@ from skypool.errors import Damaged, DiskFull, Locked, ReadOnly, SkypoolError, St
 __all__ = ["CatalogueVersion", "Database", "explained"]
 
 _WAIT_SECONDS = 60.0
+CACHE_KB = 65536
 # A constraint fails, or a value is too big, only where the file is not what was written.
 _CORRUPT = frozenset(
     {
@@ -140,12 +141,18 @@ class Database:
         Whether it may be created and written to.
     scratch
         Nobody else has the file, and nothing is lost with it: it need not be durable.
+
+    Attributes
+    ----------
+    cache_kb : int
+        What connections that are opened from now on keep of the file in memory, each.
     """
 
     def __init__(self, path: str, *, writable: bool, scratch: bool = False) -> None:
         self.path = path
         self.writable = writable
         self._scratch = scratch
+        self.cache_kb = CACHE_KB
         self._local = threading.local()
         self._copy: tempfile.TemporaryDirectory[str] | None = None
         self._all: list[sqlite3.Connection] = []
@@ -188,7 +195,7 @@ class Database:
             connection.execute("PRAGMA synchronous=FULL")
         else:
             connection = self._open_for_reading()
-        connection.execute("PRAGMA cache_size=-65536")
+        connection.execute(f"PRAGMA cache_size=-{self.cache_kb}")
         connection.execute("PRAGMA temp_store=MEMORY")
         return connection
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +29,8 @@ Ring = list[tuple[float, float]]
 _MOST_POINTS: Final = 200
 _BATCH: Final = 500
 _KEPT: Final = "places"
+# Coordinates of boxes are single precision.
+_ROUNDED: Final = 1e-6
 
 
 class Places:
@@ -129,13 +132,29 @@ def covering(database: Database, ra: float, dec: float) -> set[int]:
     return found
 
 
-def boxed(connection: sqlite3.Connection, box: Box) -> NDArray[np.int64]:
-    """Return the documents that have a box in common with another, inside a transaction."""
+def boxed(
+    connection: sqlite3.Connection, box: Box, centre: Vector, radius: float
+) -> NDArray[np.int64]:
+    """Return the documents with a box that may touch a circle, inside a transaction.
+
+    Parameters
+    ----------
+    connection
+    box
+        Round the circle.
+    centre, radius
+        Of the circle; radians.
+    """
+    away = " + ".join(
+        f"max(b.{axis}0 - ?{n}, ?{n} - b.{axis}1, 0) * max(b.{axis}0 - ?{n}, ?{n} - b.{axis}1, 0)"
+        for axis, n in (("x", 7), ("y", 8), ("z", 9))
+    )
+    chord = 2.0 * math.sin(min(radius, math.pi) / 2.0) + _ROUNDED
     rows = integers(
         connection,
         f"SELECT DISTINCT id / {BOXES} FROM boxes b WHERE b.x0 <= ?2 AND b.x1 >= ?1"
-        " AND b.y0 <= ?4 AND b.y1 >= ?3 AND b.z0 <= ?6 AND b.z1 >= ?5",
+        f" AND b.y0 <= ?4 AND b.y1 >= ?3 AND b.z0 <= ?6 AND b.z1 >= ?5 AND {away} <= ?10",
         1,
-        box,
+        (*box, *centre, chord * chord),
     )
     return rows[:, 0]

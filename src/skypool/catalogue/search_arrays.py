@@ -14,15 +14,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from skypool.catalogue.columns import BY_DOCUMENT, BY_VERSION
-from skypool.catalogue.search_clause import UNDECIDED, stored_value
+from skypool.catalogue.search_clause import UNDECIDED, stored_value, text_of
 from skypool.catalogue.search_compile import DEEPEST, MOST_NODES, REFUSED, Compiler
 from skypool.catalogue.search_key_arrays import MOST_LISTED, Candidates, KeyArrays, Masks, place_of
 from skypool.catalogue.search_keys import TURNED, key_condition
+from skypool.catalogue.search_sky import SKY_CALLS
+from skypool.catalogue.search_sky_arrays import on_sky
 from skypool.catalogue.search_terms import text_test
+from skypool.catalogue.search_words import mentioned
 from skypool.catalogue.text import to_database
 from skypool.model.kinds import subkinds
 from skypool.query.compare import Truth, as_text, compare
 from skypool.query.members import Members
+from skypool.query.mentions import word_of
 from skypool.query.tree import (
     ATTRIBUTES,
     And,
@@ -186,7 +190,8 @@ class ArraySearch:
             return 0 if self._columns.has(attribute.name) else 1
         condition = key_condition(node, True)
         if condition is None:
-            return 0 if isinstance(node, Literal) else 2
+            near = isinstance(node, Call) and node.function in ("within", "in_box")
+            return 0 if isinstance(node, Literal) else 1 if near else 2
         if condition.unknown:
             return 1
         return 0 if self._columns.has(place_of(condition)) else 1
@@ -209,6 +214,9 @@ class ArraySearch:
         attribute = _attribute(node)
         if attribute is not None and (asked.urns is not None or attribute.name in BY_DOCUMENT):
             return self._of_attribute(attribute, asked, want)
+        found = self._of_call(node, asked) if isinstance(node, Call) else None
+        if found is not None:
+            return found if want else Masks(~found.sure, ~found.maybe)
         return self._by_sql(node, asked, want)
 
     def _all(self, items: Sequence[Node], asked: Candidates, want: bool) -> Masks:
@@ -223,11 +231,30 @@ class ArraySearch:
     def _any(self, items: Sequence[Node], asked: Candidates, want: bool) -> Masks:
         maybe = np.zeros(len(asked), bool)
         sure = np.zeros(len(asked), bool)
-        for item in items:
-            found = self.masks(item, asked, want=want)
-            maybe |= found.maybe
-            sure |= found.sure
+        for item in sorted(items, key=self.cost):
+            rest = np.flatnonzero(~sure)
+            if not len(rest):
+                break
+            found = self.masks(item, asked.taken(rest), want=want)
+            maybe[rest] |= found.maybe
+            sure[rest] |= found.sure
         return Masks(maybe, sure)
+
+    def _of_call(self, node: Call, asked: Candidates) -> Masks | None:
+        """Return where a function that is always true or false is true; None for others."""
+        if node.function == "mentions" and asked.urns is not None:
+            text = text_of(node.arguments[0])
+            if text is None:
+                return None
+            visible = self._columns.visible(self._at)
+            numbers = (asked.documents, asked.urns)
+            return Masks(
+                *mentioned(self._columns, self._connection, visible, numbers, word_of(text))
+            )
+        if node.function in SKY_CALLS:
+            found = on_sky(node, self._columns, self._connection, asked.documents)
+            return None if found is None else Masks(*found)
+        return None
 
     # -- attributes, and whatever else
 

@@ -24,6 +24,7 @@ from skypool.server.endpoint import Asked, Endpoint
 from skypool.server.pools import OpenPools
 from skypool.server.schema import checked
 from skypool.server.security import Access, Guard, new_token
+from skypool.server.warming import frugal, warm
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -61,7 +62,7 @@ def make_context(pools: Iterable[Pool], *, read_only: bool = False, senders: Any
     """Return what the routes share, for pools that are open."""
     pools = list(pools)
     settings = pools[0].settings if pools else from_environment()
-    opened = OpenPools(pools, settings, read_only=read_only)
+    opened = OpenPools(pools, settings, read_only=read_only, on_open=frugal)
     return Context(opened, read_only=read_only, senders=senders)
 
 
@@ -105,6 +106,7 @@ def make_api(context: Context, pages: Sequence[BaseRoute] = ()) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        context.begin(warm, context)
         yield
         context.close()
 

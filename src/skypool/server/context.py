@@ -153,6 +153,10 @@ class Context:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, functools.partial(work, *given))
 
+    def begin(self, work: Callable[..., object], *given: Any) -> None:
+        """Have something done in one of the threads, whenever one is free."""
+        self._threads.submit(work, *given)
+
     def at_end(self, work: Callable[[], object]) -> None:
         """Have something done when the server ends, before the pools are closed."""
         self._at_end.append(work)

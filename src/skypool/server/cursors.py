@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Cursor", "CursorGone", "Results"]
 
-_KEPT: Final = 8
+_KEPT: Final = 12
 _ROWS_KEPT: Final = 6_000_000
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from skypool.errors import NotFound, PoolNotFound, ReadOnly, SkypoolError, UsageError
@@ -32,11 +32,21 @@ class OpenPools:
         Settings from outside.
     read_only
         Whether further pools are opened for reading only.
+    on_open
+        Is given each pool when it is opened.
     """
 
-    def __init__(self, pools: Iterable[Pool], settings: Settings, *, read_only: bool) -> None:
+    def __init__(
+        self,
+        pools: Iterable[Pool],
+        settings: Settings,
+        *,
+        read_only: bool,
+        on_open: Callable[[Pool], object] = lambda pool: None,
+    ) -> None:
         self.settings = settings
         self._read_only = read_only
+        self._on_open = on_open
         self._lock = threading.RLock()
         self._pools: dict[str, Pool] = {}
         # Those that a client has closed: threads may still read them, and they may come again.
@@ -51,6 +61,7 @@ class OpenPools:
         while label in self._pools:
             label, more = f"{name}~{more}", more + 1
         self._pools[label] = pool
+        self._on_open(pool)
         return label
 
     def all(self) -> Mapping[str, Pool]:

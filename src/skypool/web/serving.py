@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
+from skypool.server.warming import steady_memory
+
 if TYPE_CHECKING:
     from skypool.web.application import Application
 
@@ -49,6 +51,7 @@ class Serving(uvicorn.Server):
 
     def run(self, sockets: list[socket.socket] | socket.socket | None = None) -> None:
         """Serve on a socket that listens already, until told to end."""
+        steady_memory()
         listening = [sockets] if isinstance(sockets, socket.socket) else sockets
         super().run(sockets=listening)
 

@@ -130,7 +130,10 @@ class Hits(Sequence[Ref]):
         if self._array is None:
             import numpy as np
 
-            self._array = np.array(self.numbers, np.int64)
+            # The same memory: numbers are not changed.
+            self._array = (
+                np.frombuffer(self.numbers, np.int64) if self.numbers else np.zeros(0, int)
+            )
         return self._array
 
     # -- a sequence

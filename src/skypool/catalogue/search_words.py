@@ -1,0 +1,300 @@
+"""``mentions('word')`` asked of very many products: texts that differ, in memory, once each.
+
+A million products have some hundred thousand different texts among their metadata, and these are
+scanned in milliseconds; the inverted table then says which documents have those that fit. Names
+are kept beside them, in the order of the newest versions.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skypool.catalogue.extremes import PREFIX
+from skypool.catalogue.integers import integers, listed
+from skypool.catalogue.schema import DOCUMENT, TEXT_LIMIT
+from skypool.catalogue.search_terms import CANONICAL
+from skypool.catalogue.text import to_database
+from skypool.query.mentions import Word
+
+if TYPE_CHECKING:
+    from skypool.catalogue.columns import Columns
+    from skypool.catalogue.visible import Visible
+
+    Bools = NDArray[np.bool_]
+
+__all__ = ["mentioned"]
+
+_KEPT: Final = 16
+# So many look-ups of a value in a run, and it is quicker to pass by all texts of the key.
+_MOST_LOOKUPS: Final = 100_000
+_FETCHED: Final = 20_000
+_TIME: Final = CANONICAL.replace("t.value", "p.value")
+_TEXT: Final = f"p.value >= '' AND p.value < x'' AND NOT (length(p.value) = 27 AND {_TIME})"
+_ID: Final = DOCUMENT.format("p")
+
+
+class Scanned:
+    """Many texts as one, folded; scanning it is quick, however many fit.
+
+    Parameters
+    ----------
+    texts
+        As the catalogue holds them.
+    """
+
+    def __init__(self, texts: list[str]) -> None:
+        parts = [text.encode("utf-8", "surrogatepass") for text in texts]
+        sizes = np.fromiter((len(part) + 1 for part in parts), np.int64, len(parts))
+        self.starts = np.zeros(len(parts) + 1, np.int32)
+        np.cumsum(sizes, out=self.starts[1:])
+        self.original = np.frombuffer(b"\0".join(parts) + b"\0" if parts else b"", np.uint8)
+        capitals = (self.original >= 65) & (self.original <= 90)
+        self.folded = np.where(capitals, self.original + 32, self.original).astype(np.uint8)
+        self._frequent = np.bincount(self.folded, minlength=256)
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def holding(self, word: str) -> NDArray[np.int64]:
+        """Return the places of the texts that hold a folded word, rising."""
+        letters = np.frombuffer(word.encode("utf-8", "surrogatepass"), np.uint8)
+        if not len(letters):
+            return np.arange(len(self))
+        if len(letters) > len(self.folded):
+            return np.zeros(0, np.int64)
+        rare = int(np.argmin(self._frequent[letters]))
+        begin = np.flatnonzero(self.folded == letters[rare]) - rare
+        begin = begin[(begin >= 0) & (begin + len(letters) <= len(self.folded))]
+        for place, letter in enumerate(letters.tolist()):
+            if place != rare:
+                begin = begin[self.folded[begin + place] == letter]
+        found = np.searchsorted(self.starts, begin, "right") - 1
+        # A word that goes over the end of a text is in none: only such hold the sign between.
+        inside = begin + len(letters) < self.starts[found + 1]
+        return np.unique(found[inside])
+
+    def text(self, place: int) -> str:
+        """Return a text as the catalogue holds it."""
+        raw = self.original[self.starts[place] : self.starts[place + 1] - 1]
+        return raw.tobytes().decode("utf-8", "surrogatepass")
+
+    def long(self) -> NDArray[np.int64]:
+        """Return the places of those that may have been cut."""
+        return np.flatnonzero(np.diff(self.starts) > TEXT_LIMIT)
+
+
+class _Names(NamedTuple):
+    """Names as of a commit, and which of the newest versions has each."""
+
+    at: int
+    texts: Scanned
+    places: NDArray[np.int32]
+
+
+class Words:
+    """The different texts of each key, and what was found last."""
+
+    def __init__(self) -> None:
+        self._keys: dict[int, Scanned] = {}
+        self._read_to: tuple[int, int] = (0, 0)
+        self._names: _Names | None = None
+        self._found: OrderedDict[Word, tuple[Bools, Bools]] = OrderedDict()
+
+    def read(self, connection: sqlite3.Connection) -> None:
+        """Read what is new, inside a transaction."""
+        end = connection.execute(
+            "SELECT id, documents FROM runs ORDER BY id DESC LIMIT 1"
+        ).fetchone() or (0, 0)
+        if end == self._read_to:
+            return
+        new: dict[int, set[str]] = {}
+        slots = connection.execute(
+            "SELECT s.id, s.key FROM slots s JOIN keys k ON k.id = s.key"
+            " WHERE s.run >= ? AND substr(k.name, 1, 1) <> ?",
+            (self._read_to[0], PREFIX),
+        ).fetchall()
+        for slot, key in slots:
+            found = connection.execute(
+                f"SELECT DISTINCT p.value FROM postings p WHERE p.slot = ? AND {_TEXT}", (slot,)
+            )
+            new.setdefault(key, set()).update(text for (text,) in found)
+        for key, texts in new.items():
+            known = self._keys.get(key)
+            if known is not None:
+                texts.update(map(known.text, range(len(known))))
+            if texts and (known is None or len(texts) > len(known)):
+                self._keys[key] = Scanned(sorted(texts))
+        self._found.clear()
+        self._read_to = end
+
+    def documents(
+        self, connection: sqlite3.Connection, word: Word, asked: NDArray[np.int64]
+    ) -> tuple[Bools, Bools]:
+        """Return which of some documents may mention a word, and which surely do."""
+        size = int(asked.max(initial=0)) + 1
+        known = self._found.get(word)
+        if known is None or len(known[0]) < size:
+            known = self._search(connection, word, asked, size)
+        maybe, sure = known
+        return maybe[asked], sure[asked]
+
+    def _search(
+        self, connection: sqlite3.Connection, word: Word, asked: NDArray[np.int64], size: int
+    ) -> tuple[Bools, Bools]:
+        sure, maybe = np.zeros(size, bool), np.zeros(size, bool)
+        whole = True
+        for documents in self._sure(connection, word):
+            sure[documents[documents < size]] = True
+            if sure[asked].all():
+                whole = False
+                break
+        else:
+            for key, texts in self._keys.items():
+                values = [texts.text(place) for place in texts.long().tolist()]
+                documents = _having(connection, key, values)
+                maybe[documents[documents < size]] = True
+        found = (maybe | sure, sure)
+        if whole:
+            self._found[word] = found
+            while len(self._found) > _KEPT:
+                self._found.popitem(last=False)
+        return found
+
+    def _sure(self, connection: sqlite3.Connection, word: Word) -> Iterator[NDArray[np.int64]]:
+        """Yield documents that mention a word, key by key."""
+        if word.number is not None:
+            yield _numbered(connection, word.number)
+        if word.text[:4].isdigit():
+            yield _dated(connection, word.text)
+        fitting = [(key, texts, texts.holding(word.text)) for key, texts in self._keys.items()]
+        runs = connection.execute("SELECT count(*) FROM runs").fetchone()[0]
+        fitting.sort(key=lambda item: len(item[2]))
+        for key, texts, places in fitting:
+            if not len(places):
+                continue
+            if len(places) * runs > _MOST_LOOKUPS:
+                yield _passing(connection, key, word.text)
+            else:
+                yield _having(connection, key, [texts.text(place) for place in places.tolist()])
+
+    def named(self, connection: sqlite3.Connection, visible: Visible, word: str) -> Bools:
+        """Return which of the newest versions have a name that holds a word."""
+        if self._names is None or self._names.at != visible.at:
+            self._names = _names(connection, visible)
+        found = np.zeros(len(visible.urns), bool)
+        places = self._names.places[self._names.texts.holding(word)]
+        found[places[places >= 0]] = True
+        return found
+
+
+def _names(connection: sqlite3.Connection, visible: Visible) -> _Names:
+    """Read the names as of the commit of the newest versions."""
+    of_track = np.full(int(visible.tracks.max(initial=0)) + 1, -1, np.int32)
+    of_track[visible.tracks] = np.arange(len(visible.tracks), dtype=np.int32)
+    rows = connection.execute(
+        "SELECT track, name FROM names WHERE since <= :at AND until > :at ORDER BY name",
+        {"at": visible.at},
+    )
+    tracks: list[NDArray[np.int64]] = []
+    texts: list[str] = []
+    while part := rows.fetchmany(_FETCHED):
+        tracks.append(np.array([track for track, _ in part], np.int64))
+        texts += [name for _, name in part]
+    joined = np.concatenate(tracks) if tracks else np.zeros(0, np.int64)
+    places = np.full(len(joined), -1, np.int32)
+    known = joined < len(of_track)
+    places[known] = of_track[joined[known]]
+    return _Names(visible.at, Scanned(texts), places)
+
+
+def _having(connection: sqlite3.Connection, key: int, values: list[str]) -> NDArray[np.int64]:
+    """Return the documents that have one of some texts under a key."""
+    if not values:
+        return np.zeros(0, np.int64)
+    rows = connection.execute(
+        f"SELECT group_concat({_ID}) FROM slots s CROSS JOIN json_each(?) j CROSS JOIN postings p"
+        " ON p.slot = s.id AND p.value = j.value WHERE s.key = ?",
+        (json.dumps(values), key),
+    ).fetchall()
+    return listed([text for (text,) in rows if text])
+
+
+def _passing(connection: sqlite3.Connection, key: int, word: str) -> NDArray[np.int64]:
+    """Return the documents with a text under a key that holds a word, by looking at each."""
+    rows = connection.execute(
+        f"SELECT group_concat({_ID}) FROM slots s CROSS JOIN postings p ON p.slot = s.id"
+        f" WHERE s.key = ? AND {_TEXT} AND instr(lower(p.value), ?) > 0",
+        (key, to_database(word)),
+    ).fetchall()
+    return listed([text for (text,) in rows if text])
+
+
+_OF_METADATA: Final = (
+    "FROM slots s CROSS JOIN postings p ON p.slot = s.id WHERE s.key IN"
+    " (SELECT k.id FROM keys k WHERE substr(k.name, 1, 1) <> ?)"
+)
+
+
+def _numbered(connection: sqlite3.Connection, number: float) -> NDArray[np.int64]:
+    sql = f"SELECT DISTINCT {_ID} {_OF_METADATA} AND p.value = ?"
+    return integers(connection, sql, 1, (PREFIX, number))[:, 0]
+
+
+def _dated(connection: sqlite3.Connection, begin: str) -> NDArray[np.int64]:
+    """Return the documents with a time that begins so."""
+    begin = begin.upper()
+    sql = f"SELECT DISTINCT {_ID} {_OF_METADATA} AND p.value >= ? AND p.value < ? AND {_TIME}"
+    return integers(connection, sql, 1, (PREFIX, begin, begin + "\x7f"))[:, 0]
+
+
+def mentioned(
+    columns: Columns,
+    connection: sqlite3.Connection,
+    visible: Visible,
+    asked: tuple[NDArray[np.int64], NDArray[np.int64]],
+    word: Word,
+) -> tuple[Bools, Bools]:
+    """Return which of the newest versions may mention a word, and which surely do.
+
+    Parameters
+    ----------
+    columns, connection
+        Of one catalogue, inside `Columns.reading`.
+    visible
+        The newest versions as of the commit.
+    asked
+        Documents and versions.
+    word
+        What is looked for.
+    """
+    words: Words = columns.extras.setdefault("words", Words())
+    documents, urns = asked
+    places = visible.places_of(urns)
+    sure = words.named(connection, visible, word.text)[places] & (places >= 0)
+    maybe = sure.copy()
+    tags = connection.execute("SELECT DISTINCT tag FROM tags").fetchall()
+    for (tag,) in tags:
+        if len(Scanned([tag]).holding(word.text)):
+            rows = integers(
+                connection,
+                "SELECT urn FROM tags WHERE tag = ? AND since <= ? AND until > ?",
+                1,
+                (tag, visible.at, visible.at),
+            )
+            here = np.isin(urns, rows[:, 0])
+            sure |= here
+            maybe |= here
+    left = np.flatnonzero(~sure)
+    if len(left):
+        words.read(connection)
+        may, does = words.documents(connection, word, documents[left].astype(np.int64))
+        maybe[left] |= may
+        sure[left] |= does
+    return maybe, sure
