@@ -135,7 +135,7 @@ def test_ds9(desktop: Desktop, pool: sp.Pool, monkeypatch: pytest.MonkeyPatch) -
         names = [target.name for target in sender.targets() if target.kind == "samp"]
         assert names == []
         with pytest.raises(NotFound, match="does not run"):
-            sender.send(pool["m83.fits"], "ds9")
+            sender.send(pool["m83.fits"], "ds9", timeout=0.5)
 
 
 def test_topcat(desktop: Desktop, pool: sp.Pool) -> None:

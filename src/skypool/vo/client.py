@@ -27,6 +27,7 @@ __all__ = ["Call", "Client", "OnMessage", "is_hub"]
 
 _log = logging.getLogger(__name__)
 _HUB_SECONDS = 10.0
+_CALLS = 10_000
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 # A list of a million rows fits.
 _LONGEST_REQUEST = 64 << 20
@@ -156,6 +157,8 @@ class Client:
         tag, call = uuid.uuid4().hex, Call()
         with self._lock:
             self._calls[tag] = call
+            if len(self._calls) > _CALLS:  # the oldest will not be answered any more
+                del self._calls[next(iter(self._calls))]
         try:
             self.hub("call", recipient, tag, message(mtype, params))
         except BaseException:

@@ -12,7 +12,7 @@ from skypool.errors import Ambiguous, NotFound, Unreachable
 from skypool.vo.client import Client
 from skypool.vo.hub import find_hub, start_hub
 from skypool.vo.local import local_targets
-from skypool.vo.peers import Peer, peers
+from skypool.vo.peers import Peer, answers, peers
 from skypool.vo.programs import PROGRAMS, Program, accepted
 from skypool.vo.serving import FileServer
 from skypool.vo.starting import not_running, start_command, start_program
@@ -85,7 +85,9 @@ class Connecting:
                 self._client = Client(place, {"samp.name": self._name, **_METADATA})
             return self._client
 
-    def _recipients(self, target: str, start: bool) -> tuple[Client, list[Peer]]:
+    def _recipients(
+        self, target: str, start: bool, patience: float = 10.0
+    ) -> tuple[Client, list[Peer]]:
         client = self._connected()
         key = target.removeprefix("program:").lower()
         program = PROGRAMS.get(key)
@@ -96,13 +98,17 @@ class Connecting:
                 "no SAMP hub runs, so no program can be reached",
                 hint="start topcat or aladin, or let skypool start a program: --start, start=True",
             )
-        alive = [peer for peer in peers(client) if peer.alive]
+        there = peers(client)
+        alive = [peer for peer in there if peer.alive]
         if target == "all":
             taking = [peer for peer in alive if peer.mtypes - _ALWAYS]
             if not taking:
                 raise NotFound("no program is connected to SAMP", hint="start one")
             return client, taking
         found = _matching(alive, target, program)
+        if not found:  # on a busy machine, the one that is asked for may take longer to answer
+            slow = _matching(there, target, program)
+            found = [peer for peer in slow if answers(client, peer, patience)]
         if not found and program is not None:
             if not start:
                 raise not_running(program)

@@ -131,9 +131,10 @@ def _copied(path: str, to: str) -> str:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
         raise NotFound(f"there is no file {path[:300]!r} that can be read ({error})") from None
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise UsageError(f"{path[:300]!r} is no file")
     with os.fdopen(handle, "rb") as source:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise UsageError(f"{path[:300]!r} is no file")
         try:
             with open(to, "xb") as copy:
                 shutil.copyfileobj(source, copy, _BLOCK)

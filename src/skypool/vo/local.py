@@ -14,6 +14,7 @@ from skypool.vo.targets import Reply, Target
 
 if TYPE_CHECKING:
     from skypool.config import Settings
+    from skypool.pool.pool import Pool
     from skypool.pool.ref import Ref
 
 __all__ = ["LOCAL_KINDS", "local_targets", "send_local"]
@@ -90,13 +91,20 @@ def _to_pool(refs: list[Ref], where: str, settings: Settings) -> Iterator[Reply]
     with Pool(where, settings=settings) as pool:
         for ref in refs:
             try:
-                saved = pool.save(
+                saved = _there(pool, ref) or pool.save(
                     ref.product, name=ref.name, message=f"sent from {ref.urn.split(':')[1]}"
                 )
             except SkypoolError as error:
                 yield _reply(ref, f"pool:{where}", where, "refused", error.message)
             else:
                 yield _reply(ref, f"pool:{where}", where, "arrived", f"it is {saved.urn}")
+
+
+def _there(pool: Pool, ref: Ref) -> Ref | None:
+    """Return the version that a pool has already, if it is the same."""
+    found: Ref | None = pool.get(f"name:{ref.name}")
+    same = found is not None and found.hash == ref.hash and not ref.is_context
+    return found if same else None
 
 
 def _file_path(ref: Ref, where: str, *, many: bool, end: str) -> str:

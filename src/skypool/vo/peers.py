@@ -12,7 +12,7 @@ from skypool.vo.programs import Program, program_of, takes
 if TYPE_CHECKING:
     from skypool.vo.client import Client
 
-__all__ = ["Peer", "living", "peers"]
+__all__ = ["Peer", "answers", "living", "peers"]
 
 _PING_SECONDS = 3.0
 
@@ -68,11 +68,22 @@ def peers(client: Client, seconds: float = _PING_SECONDS) -> list[Peer]:
     end = time.monotonic() + seconds
     result = []
     for ident, name, mtypes, ping in found:
-        # A hub that cannot reach it says so in an answer of its own, which is an error.
-        answer = {"samp.status": "samp.ok"} if ping is None else ping.wait(end - time.monotonic())
-        alive = answer is not None and answer.get("samp.status") != "samp.error"
+        alive = ping is None or _said_so(ping.wait(end - time.monotonic()))
         result.append(Peer(ident, name, mtypes, alive, program_of(name)))
     return result
+
+
+def answers(client: Client, peer: Peer, seconds: float) -> bool:
+    """Say whether a program answers within some time."""
+    try:
+        return _said_so(client.call(peer.id, "samp.app.ping", {}).wait(seconds))
+    except Unreachable:  # it left meanwhile
+        return False
+
+
+def _said_so(answer: dict[str, Any] | None) -> bool:
+    # A hub that cannot reach it may say so in an answer of its own, which is an error.
+    return answer is not None and answer.get("samp.status") != "samp.error"
 
 
 def living(client: Client) -> bool:

@@ -117,7 +117,7 @@ class Sender(Pointing):
     def _to_programs(
         self, refs: list[Ref], target: str, how: _How, *, start: bool
     ) -> Iterator[Reply]:
-        client, found = self._recipients(target, start)
+        client, found = self._recipients(target, start, how.timeout)
         for ref in refs:
             for peer in found:
                 reply = self._send_one(client, ref, peer, how)
