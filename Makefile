@@ -15,6 +15,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOBS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); [ $$n -gt 8 ] && n=8; echo $$n)
 PYTEST_ARGS ?=
+# Programs that tests talk to, with their Debian packages where these are called otherwise.
+PROGRAMS := fitsverify Xvfb:xvfb ds9:saods9 topcat aladin
 BENCH_ARGS ?=
 KILL_ARGS ?=
 
@@ -34,7 +36,7 @@ demo: $(STAMP)
 	@$(BIN)/python examples/demo.py demo
 
 test: $(STAMP)
-	@sh scripts/debian.sh fitsverify
+	@sh scripts/debian.sh $(PROGRAMS)
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -m "not campaign" $(PYTEST_ARGS)
 
 lint: $(STAMP)
@@ -48,7 +50,7 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 
 campaign: $(STAMP)
-	@sh scripts/debian.sh fitsverify
+	@sh scripts/debian.sh $(PROGRAMS)
 	@HYPOTHESIS_PROFILE=campaign $(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
 kill: $(STAMP)

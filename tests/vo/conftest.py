@@ -246,18 +246,16 @@ class Desktop:
 
 def need(program: str) -> None:
     """Skip a test whose program is not installed, unless it has to be."""
-    for name in (program, "Xvfb"):
-        if shutil.which(name) is None:
-            if os.environ.get("SKYPOOL_REQUIRE_PROGRAMS"):
-                pytest.fail(f"{name} is not installed, and SKYPOOL_REQUIRE_PROGRAMS is set")
-            pytest.skip(f"{name} is not installed")
+    if shutil.which(program) is None:
+        if os.environ.get("SKYPOOL_REQUIRE_PROGRAMS"):
+            pytest.fail(f"{program} is not installed, and SKYPOOL_REQUIRE_PROGRAMS is set")
+        pytest.skip(f"{program} is not installed")
 
 
 @pytest.fixture
 def desktop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desktop]:
     """Run a screen; in the end, all that was started on it is ended."""
-    if shutil.which("Xvfb") is None:
-        pytest.skip("Xvfb is not installed")
+    need("Xvfb")
     home = tmp_path / "desktop"
     home.mkdir()
     readable, writable = os.pipe()
