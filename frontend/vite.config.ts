@@ -37,6 +37,8 @@ const widget = {
     fileName: () => 'widget.js',
     cssFileName: 'widget',
   },
+  // Libraries are left readable otherwise; every notebook gets a copy of this one.
+  rolldownOptions: { output: { minify: true } },
 };
 
 export default defineConfig(({ mode }) => ({

@@ -8,6 +8,7 @@ import queue
 import re
 import time
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -26,7 +27,8 @@ pytestmark = pytest.mark.skipif(
 # As anywidget calls a module, with a model whose other end is Python.
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>notebook</title>
 <link rel="stylesheet" href="widget.css">
-<textarea id="cell" aria-label="cell"></textarea><div id="out"></div>
+<textarea id="cell" aria-label="cell"></textarea>
+<div style="transform: translate(40px, 20px); contain: layout"><div id="out"></div></div>
 <script type="module">
 import widget from "./widget.js";
 const listeners = {};
@@ -237,6 +239,37 @@ def test_the_theme_of_the_notebook(opened):
     notebook.until(lambda: root.get_attribute("data-theme") == "dark")
     notebook.page.evaluate("document.body.dataset.jpThemeLight = 'true'")
     notebook.until(lambda: root.get_attribute("data-theme") == "light")
+
+
+def test_the_menu_opens_where_it_is_asked_for(opened):
+    """Notebooks move their cells by transformations, which move what is fixed, too."""
+    notebook = opened()
+    notebook.seen("map-1")
+    row = notebook.page.get_by_text("map-1").first
+    box = row.bounding_box()
+    row.click(button="right", position={"x": 10, "y": 5})
+    menu = notebook.page.get_by_role("menu").first
+    notebook.until(lambda: menu.bounding_box() is not None)
+    place = menu.bounding_box()
+    assert abs(place["x"] - box["x"] - 10) < 8 and abs(place["y"] - box["y"] - 5) < 8
+    notebook.page.keyboard.press("Escape")
+    notebook.until(lambda: not menu.is_visible())
+
+
+def test_a_zip_file_comes_over_the_channel(opened, tmp_path):
+    notebook = opened("n == 3")
+    notebook.seen("map-3")
+    notebook.page.get_by_text("map-3").first.click()
+    notebook.until(lambda: notebook.browser.selected)
+    files = []
+    notebook.page.on("download", lambda one: files.append(one))
+    notebook.page.keyboard.press("e")
+    dialog = notebook.page.get_by_role("dialog")
+    notebook.until(lambda: dialog.is_visible())
+    dialog.get_by_role("button", name="Download").click()
+    notebook.until(lambda: files)
+    files[0].save_as(tmp_path / "products.zip")
+    assert [name for name in ZipFile(tmp_path / "products.zip").namelist() if "map-3" in name]
 
 
 def test_pictures_come_over_the_channel(opened):

@@ -38,12 +38,22 @@ export class Application {
   dataset: string | null = $state(null);
   /** The channel of events is open. */
   connected = $state(true);
+  /** Other things are around the page: it is a part of a notebook. */
+  readonly embedded: boolean;
+  /** The element of the whole page. */
+  root: HTMLElement | null = null;
   private readonly listeners = new Set<(name: string, data: unknown) => void>();
 
-  constructor(transport: Transport, place: Place) {
+  constructor(transport: Transport, place: Place, embedded = false) {
+    this.embedded = embedded;
     this.api = new Api(transport);
     this.results = new Results(this.api, (error) => this.messages.fail(error));
     this.search = new SearchState(place);
+  }
+
+  /** Is something that happens in the window meant for the page? */
+  meant(event: Event): boolean {
+    return !this.embedded || (this.root?.contains(event.target as Node) ?? false);
   }
 
   /** No pool that is open may be changed. */
