@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import os
 import re
@@ -38,6 +39,21 @@ def shot(page: Any, name: str) -> None:
         page.screenshot(path=Path(SCREENS) / f"{name}.png")
 
 
+@pytest.fixture(scope="session")
+def packages() -> Path:
+    """Return where the packages of the front end are; skips where they cannot be."""
+    if shutil.which("npm") is None:
+        without_node("npm is not installed")
+    # One process of the tests at a time: each would write the same folder.
+    with (FRONTEND / "package.json").open(encoding="utf-8") as one:
+        fcntl.flock(one, fcntl.LOCK_EX)
+        if not AXE.is_file():
+            done = subprocess.run(["npm", "ci"], cwd=FRONTEND, capture_output=True, text=True)
+            if done.returncode != 0:
+                without_node(f"npm ci failed: {done.stderr[-500:]}")
+    return FRONTEND / "node_modules"
+
+
 def audit(page: Any) -> list[str]:
     """Return what axe finds that is serious or critical."""
     page.add_script_tag(content=AXE.read_text(encoding="utf-8"))
@@ -51,9 +67,9 @@ def audit(page: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_keeps_people_out(visitor: Visitor, shown: Any, scheme: str) -> None:
-    if not AXE.is_file():
-        without_node("axe-core is not installed: npm ci in frontend")
+def test_nothing_keeps_people_out(
+    visitor: Visitor, shown: Any, packages: Path, scheme: str
+) -> None:
     page = visitor.open(shown, MAPS_ONLY, color_scheme=scheme, bypass_csp=True)
     filled(page)
     problems = []
@@ -221,18 +237,6 @@ def test_the_page_is_light() -> None:
     page = [path for path in built() if path.name not in ("widget.js", "widget.css")]
     weight = sum(len(gzip.compress(path.read_bytes(), 9)) for path in page)
     assert weight < 150_000, f"{weight} bytes compressed"
-
-
-@pytest.fixture(scope="module")
-def packages() -> Path:
-    """Return where the packages of the front end are; skips where they cannot be."""
-    if shutil.which("npm") is None:
-        without_node("npm is not installed")
-    if not AXE.is_file():
-        done = subprocess.run(["npm", "ci"], cwd=FRONTEND, capture_output=True, text=True)
-        if done.returncode != 0:
-            without_node(f"npm ci failed: {done.stderr[-500:]}")
-    return FRONTEND / "node_modules"
 
 
 def test_what_is_shipped_is_what_the_sources_make(packages: Path, tmp_path: Path) -> None:

@@ -98,14 +98,28 @@ def test_keys_walk_and_select(maps: Any) -> None:
 def test_quick_look_and_menus_open_by_keys(maps: Any) -> None:
     page = maps
     grid(page).locator("#row-2").click()
+    grid(page).locator("#row-2").click(button="right")
+    expect(page.get_by_role("menu").first).to_be_visible()
+    page.keyboard.press("Escape")
     page.get_by_role("tab", name="Metadata").click()
     expect(page.get_by_role("tab", name="Metadata")).to_have_attribute("aria-selected", "true")
     grid(page).focus()
     page.keyboard.press(" ")
     expect(page.get_by_role("tab", name="Preview")).to_have_attribute("aria-selected", "true")
     assert state(page)["tab"] == "Preview"
-    page.keyboard.press("Enter")
-    expect(grid(page)).to_be_focused()
+    # The menu, the palette, help and tags open by their keys, and Escape leads back.
+    for key, role, name in (
+        ("Shift+F10", "menu", None),
+        ("Control+k", "dialog", None),
+        ("?", "dialog", None),
+        ("t", "dialog", None),
+    ):
+        grid(page).focus()
+        page.keyboard.press(key)
+        opened = page.get_by_role(role, name=name)
+        expect(opened.first).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(opened).to_have_count(0)
 
 
 def test_mouse_selects_up_to_all_but_some(maps: Any) -> None:

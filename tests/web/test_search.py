@@ -95,6 +95,22 @@ def test_completion_by_keyboard(page: Any) -> None:
     count_is(page, 1)
 
 
+def test_completions_of_another_text_are_not_taken(visitor: Visitor, shown: Any) -> None:
+    context = visitor.context(shown)
+    page = visitor.watch(context.new_page())
+    page.goto(shown.base)
+    filled(page)
+    query(page).press_sequentially("instrum")
+    options = page.get_by_role("listbox", name="Completions").get_by_role("option")
+    expect(options.first).to_contain_text("instrument")
+    query(page).press("ArrowDown")
+    context.route("**/api/v1/complete*", lambda route: None)  # the next ones never come
+    query(page).fill("obsid == 1342182452")
+    query(page).press("Enter")
+    expect(query(page)).to_have_value("obsid == 1342182452")
+    assert state(page) == {"query": "obsid == 1342182452"}
+
+
 def test_errors_are_marked_and_corrected(page: Any) -> None:
     filled(page)
     query(page).fill("kind == 'SimpleImage' and covrs(10, 10)")

@@ -38,15 +38,15 @@ export function isNumber(column: ColumnInfo): boolean {
   return ['int', 'float', 'integer', 'number', 'size'].includes(column.type);
 }
 
-const LETTER = 7.4;
+const LETTER = 8;
 const LEAST = 64;
 const MOST = 270;
 
 /** Width of a column in pixels at a font of 13 px: that of its widest text among some rows. */
 export function widthOf(column: ColumnInfo, index: number, rows: readonly Row[]): number {
-  let letters = column.label.length + (column.unit ? column.unit.length + 3 : 0) + 3;
+  let letters = column.label.length + (column.unit ? column.unit.length + 3 : 0) + 4;
   for (const row of rows) {
     letters = Math.max(letters, shown(row[index + 1], column).text.length);
   }
-  return Math.round(Math.min(MOST, Math.max(LEAST, letters * LETTER + 18)));
+  return Math.round(Math.min(MOST, Math.max(LEAST, letters * LETTER + 20)));
 }

@@ -35,7 +35,7 @@ export class Facets {
 
   async loadKeys(): Promise<void> {
     try {
-      const list = await this.app.api.keys('', this.app.searched);
+      const list = await this.app.api.keys('', this.app.search.search.pools);
       this.keys = Object.fromEntries(list.map((key) => [key.key, key]));
     } catch (error) {
       this.app.messages.fail(error);
