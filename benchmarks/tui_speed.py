@@ -18,16 +18,18 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 STARTED = time.process_time()
 
 SIZE = (150, 45)
 MILLION = 1_000_000
+# What is measured, its key, and the key that is pressed before it, which is not measured.
 KEYS = (
-    ("row down", ("j",)),
-    ("page down", ("pagedown",)),
-    ("last row", ("end",)),
-    ("first row", ("home",)),
+    ("row down", "j", None),
+    ("page down", "pagedown", None),
+    ("last row", "end", "home"),
+    ("first row", "home", "end"),
 )
 
 
@@ -55,6 +57,18 @@ async def median(repeat: int, action: Callable[[], Awaitable[object]]) -> float:
     return statistics.median(found)
 
 
+async def keys(pilot: Any, repeat: int) -> None:
+    for what, key, before in KEYS:
+        found = []
+        for _ in range(repeat):
+            if before:
+                await pilot.press(before)
+            start = time.process_time()
+            await pilot.press(key)
+            found.append(time.process_time() - start)
+        show(what, statistics.median(found))
+
+
 async def browse(folder: Path, repeat: int) -> None:
     import skypool as sp
     from skypool.config import from_environment
@@ -76,8 +90,7 @@ async def browse(folder: Path, repeat: int) -> None:
         show("first rows", time.process_time() - STARTED)
         await settled()
         print(f"{'products':<34} {len(app.found.hits):8,}")
-        for what, keys in KEYS:
-            show(what, await median(repeat, lambda keys=keys: pilot.press(*keys)))
+        await keys(pilot, repeat)
 
         async def asked(query: str) -> None:
             app.set_query(query)
@@ -124,8 +137,7 @@ async def made_rows(repeat: int) -> None:
         grid.focus()
         await pilot.pause()
         print(f"{'made rows':<34} {MILLION:8,}")
-        for what, keys in KEYS:
-            show(what, await median(repeat, lambda keys=keys: pilot.press(*keys)))
+        await keys(pilot, repeat)
 
 
 if __name__ == "__main__":

@@ -131,7 +131,7 @@ def test_the_ways_in(looked, drive):
         await ui.press("enter")
         assert ui.app.query_one(SearchLine).text == "instrument == 'PACS'"
         assert len(ui.names) == 6
-        await ui.press("p", "ctrl+left")
+        await ui.press("p", "ctrl+left", "ctrl+left")
         await ui.type("nonsense (")
         await ui.press("enter")
         assert isinstance(ui.app.screen, Presets)  # it cannot be understood
@@ -266,6 +266,44 @@ def test_what_scripts_commit_is_told(pool, drive):
         assert ui.app.current.name == "lines"
 
     drive(pool, script)
+
+
+def test_searches_are_kept_and_asked(pool, drive):
+    async def script(ui):
+        await ui.press("o")
+        assert ui.app.screen is ui.app.screen_stack[0]  # none is there yet
+        ui.app.hits_grid.chosen = [h.key for h in ui.app.found.rows.heads].index("obsid")
+        await ui.press("s", "s", "w")
+        await ui.fill("bright")
+        assert [ref.name for ref in pool.find(saved="bright")] == ui.names
+        assert "pool.save_search('bright'" in ui.text("#code")
+        ui.app.set_query("")
+        await ui.settle()
+        assert len(ui.names) > 12
+        await ui.press("o", "j", "enter")
+        assert ui.app.question.query == "kind == 'SimpleImage'"
+        assert ui.app.question.order_text == "-obsid" and ui.names[0] == "obs/map11"
+
+    drive(pool, script, query="kind == 'SimpleImage'")
+
+
+def test_the_way_in_is_remembered(looked, drive):
+    async def script(ui):
+        await ui.press("p", "ctrl+left")
+        await ui.type("has(obsid)")
+        await ui.press("enter", "p")
+        assert ui.app.screen.preset.title == "Free"
+
+    drive(looked, script)
+
+
+def test_leaving_while_something_is_asked(looked, drive):
+    async def script(ui):
+        ui.app.ask(ui.app.question)
+        await ui.pilot.press("q")
+        await ui.pilot.pause()
+
+    drive(looked, script)
 
 
 # -- looking
@@ -505,6 +543,25 @@ def test_damage_is_told_in_its_place(pool, drive):
         assert not ui.app.query_one("#trouble").display
 
     drive(pool, script, query="kind == 'SimpleImage'")
+
+
+def test_what_fails_in_a_library_leaves_the_browser(looked, drive, monkeypatch):
+    def fail(ref):
+        raise RuntimeError("of a library")
+
+    monkeypatch.setattr("skypool.tui.sheets.metadata", fail)
+
+    async def script(ui):
+        await ui.pilot.press("space", "3")
+        for _ in range(1000):
+            await ui.pilot.pause()
+            if ui.app.query_one("#trouble").display:
+                break
+        assert "cannot be made" in str(ui.app.query_one("#trouble").content)
+        await ui.press("1")
+        assert not ui.app.query_one("#trouble").display
+
+    drive(looked, script, query="kind == 'SimpleCube'")
 
 
 def test_narrow_terminals_show_one_thing_at_a_time(looked, drive):

@@ -6,6 +6,7 @@ import asyncio
 
 from textual.app import App
 
+from skypool.errors import Damaged
 from skypool.tui.columns import Head
 from skypool.tui.widgets.grid import Grid
 
@@ -168,3 +169,19 @@ def test_odd_texts_keep_the_columns_in_place():
         assert {line.text.rstrip()[-1] for line in lines} == {"1", "2"}
 
     drive(Odd(50), script)
+
+
+def test_rows_that_cannot_be_read_say_so():
+    class Broken(Million):
+        def cells(self, start, stop):
+            if start >= 64:
+                raise Damaged("a chunk is damaged")
+            return super().cells(start, stop)
+
+    async def script(app, grid, pilot):
+        await pilot.press("end")
+        assert "a chunk is damaged" in shown(grid)[-1]
+        await pilot.press("home")
+        assert "obs/0000000" in shown(grid)[1]
+
+    drive(Broken(200), script)

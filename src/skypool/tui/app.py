@@ -85,6 +85,8 @@ class Browser(Searches, Works, App[None]):
         Binding("u", "undo", "undo", show=False),
         Binding("y", "code", "as code"),
         Binding("R", "refresh", "refresh", show=False),
+        Binding("o", "searches", "kept searches", show=False),
+        Binding("w", "save_search", "keep this search", show=False),
         Binding("f", "facets", "facets", show=False),
         Binding("v", "versions", "all versions", show=False),
         Binding("at,a", "as_of", "as of", show=False),

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from skypool.pool.pool import Pool
     from skypool.pool.ref import Ref
     from skypool.pool.transaction import Transaction
+    from skypool.tui.question import Question
 
-__all__ = ["Deed", "export", "remove", "rename", "tag", "tag_words"]
+__all__ = ["Deed", "export", "remove", "rename", "save_search", "tag", "tag_words"]
 
 # Told how many of how many are done; False stops.
 OnStep = Callable[[int, int], bool]
@@ -178,6 +179,16 @@ def _tops(refs: Iterable[Ref]) -> list[Ref]:
         if not (chosen and ref.name.startswith(chosen[-1].name + "/")):
             chosen.append(ref)
     return chosen
+
+
+def save_search(pool: Pool, name: str, question: Question, columns: Sequence[str]) -> Deed:
+    """Keep a search in a pool; what chose values at the side becomes part of its text."""
+    name = name.strip()
+    options = question.options()
+    pool.save_search(name, question.query, columns=columns, **options)
+    words = "".join(f", {key}={value!r}" for key, value in options.items())
+    code = f"pool.save_search({name!r}, {question.query!r}{words})"
+    return Deed(f"kept the search {name}", code)
 
 
 def export(

@@ -55,6 +55,7 @@ class Pools:
     def __init__(self, pools: Mapping[str, Pool]) -> None:
         self.named = dict(pools)
         self._by_key = {pool.view.session.folder.key: pool for pool in pools.values()}
+        self._known: tuple[tuple[int, ...], dict[str, str], dict[str, int]] | None = None
         self._values: dict[tuple[str, tuple[int, ...]], list[tuple[Any, int]]] = {}
 
     @property
@@ -87,11 +88,7 @@ class Pools:
 
     def keys(self) -> dict[str, str]:
         """Return the keys that queries can name, each with a word about it."""
-        found = dict.fromkeys(CORE_NAMES, "core attribute")
-        for pool in self.all:
-            for key in pool.view.session.catalogue.keys():  # noqa: SIM118 (no mapping)
-                found.setdefault(key, "metadata")
-        return found
+        return self._read_known()[1]
 
     def columns(self) -> dict[str, str]:
         """Return the keys that columns can show."""
@@ -99,11 +96,21 @@ class Pools:
 
     def tags(self) -> dict[str, int]:
         """Return all tags, with the number of versions that carry each."""
-        found: dict[str, int] = {}
-        for pool in self.all:
-            for tag, count in pool.tags.items():
-                found[tag] = found.get(tag, 0) + count
-        return found
+        return self._read_known()[2]
+
+    def _read_known(self) -> tuple[tuple[int, ...], dict[str, str], dict[str, int]]:
+        """Return keys and tags; they are read once for each commit, as they are asked for often."""
+        heads = self.heads()
+        if self._known is None or self._known[0] != heads:
+            keys = dict.fromkeys(CORE_NAMES, "core attribute")
+            tags: dict[str, int] = {}
+            for pool in self.all:
+                for key in pool.view.session.catalogue.keys():  # noqa: SIM118 (no mapping)
+                    keys.setdefault(key, "metadata")
+                for tag, count in pool.tags.items():
+                    tags[tag] = tags.get(tag, 0) + count
+            self._known = heads, keys, tags
+        return self._known
 
     def known_values(self, key: str) -> list[tuple[Any, int]] | None:
         """Return the values of a key, if they were counted already."""

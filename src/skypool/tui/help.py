@@ -23,6 +23,7 @@ KEYS: Final = (
         (
             ("/", "type a query; Tab completes, Enter asks"),
             ("p", "ways in: Observations, Products, Metadata, Free"),
+            ("o w", "kept searches: ask one, keep this one"),
             ("f", "numbers at the side: go there, hide them; Enter chooses"),
             ("s", "sort by the chosen column: up, down, not"),
             ("c", "choose columns; < > move the chosen one"),

@@ -9,12 +9,13 @@ from textual import work
 from textual.app import App
 
 from skypool.errors import SkypoolError
+from skypool.pool.results.ordering import parse_order
 from skypool.tui.completion import Known
 from skypool.tui.finding import Found, Pools, facets_of, find, unsortable
 from skypool.tui.memory import Memory
 from skypool.tui.question import Question, condition
 from skypool.tui.screens.columns import Columns
-from skypool.tui.screens.dialogs import Ask
+from skypool.tui.screens.dialogs import Ask, Choose
 from skypool.tui.screens.presets import Presets
 from skypool.tui.selection import Selection
 from skypool.tui.widgets.details import Details
@@ -25,6 +26,7 @@ from skypool.tui.widgets.search_line import SearchLine
 
 if TYPE_CHECKING:
     from skypool.pool.ref import Ref
+    from skypool.pool.results.saved import SavedSearch
 
 __all__ = ["Searches"]
 
@@ -212,10 +214,12 @@ class Searches(App[None]):
 
     def action_presets(self) -> None:
         """Show the ways in."""
-        self.push_screen(Presets(self.memory.get("way", 0)), self._preset)
+        screen = Presets(self.memory.get("way", 0))
+        self.push_screen(screen, lambda query: self._preset(screen.number, query))
 
-    def _preset(self, query: str | None) -> None:
+    def _preset(self, way: int, query: str | None) -> None:
         if query is not None:
+            self.memory.put("way", way)
             self.set_query(query)
 
     def set_query(self, query: str) -> None:
@@ -231,6 +235,36 @@ class Searches(App[None]):
         self.remove_class("open")
         self.hits_grid.focus()
         self.ask(question, self.current)
+
+    def action_searches(self) -> None:
+        """Show the searches that are kept in the pools."""
+        kept = {name: found for pool in self.pools.all for name, found in pool.searches().items()}
+        if not kept:
+            self.notify("no search is kept in the pool; w keeps this one", markup=False)
+            return
+        entries = [(name, search.query or "everything") for name, search in sorted(kept.items())]
+        self.push_screen(
+            Choose("Kept searches", entries), lambda name: self._kept(kept.get(name or ""))
+        )
+
+    def _kept(self, search: SavedSearch | None) -> None:
+        if search is None:
+            return
+        options = search.options
+        order = tuple((each.key, each.descending) for each in parse_order(options.get("order_by")))
+        text = search.query
+        if options.get("kind"):
+            text = Question(text).narrowed(condition("kind", (options["kind"],))).text
+        question = Question(
+            text,
+            order=order,
+            all_versions=bool(options.get("all_versions")),
+            all_names=bool(options.get("all_names")),
+            at=self.question.at,
+        )
+        self.search_line.set_text(text)
+        self.hits_grid.focus()
+        self.ask(question)
 
     # -- switches
 
@@ -289,7 +323,10 @@ class Searches(App[None]):
         """See whether somebody committed something since the answer."""
         if self.found is None or self.asking or self.question.at:
             return
-        news = 0 if self.pools.heads() == self._seen else self.pools.new_since(self._seen)
+        try:
+            news = 0 if self.pools.heads() == self._seen else self.pools.new_since(self._seen)
+        except SkypoolError:  # looked for again soon
+            return
         if news != self.news:
             self.news = news
             self.tell()

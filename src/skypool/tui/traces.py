@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -89,12 +90,17 @@ def of_array(array: Any, bins: int) -> Trace:
 def _world(array: Any) -> tuple[float, float, str]:
     """Return what the first and last value of a spectrum belong to."""
     last = array.shape[0] - 1
-    wcs = array.wcs if array.may_have_wcs else None
-    if wcs is None or wcs.pixel_n_dim != 1:
-        return 0, last, "index"
-    ends = [float(wcs.pixel_to_world_values(place)) for place in (0, last)]
-    unit = str(wcs.world_axis_units[0])
-    label = str(wcs.world_axis_physical_types[0] or wcs.wcs.ctype[0]).rpartition(".")[2]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of units that astropy would rather have otherwise
+        try:
+            wcs = array.wcs if array.may_have_wcs else None
+            if wcs is None or wcs.pixel_n_dim != 1:
+                return 0, last, "index"
+            ends = [float(wcs.pixel_to_world_values(place)) for place in (0, last)]
+            unit, kind = str(wcs.world_axis_units[0]), wcs.world_axis_physical_types[0]
+        except (ValueError, TypeError):  # world coordinates that astropy cannot work out
+            return 0, last, "index"
+    label = str(kind or wcs.wcs.ctype[0]).rpartition(".")[2]
     return ends[0], ends[1], f"{label} [{unit}]" if unit else label
 
 

@@ -165,6 +165,23 @@ class Works(App[None]):
                 changes=False,
             )
 
+    def action_save_search(self) -> None:
+        """Ask for a name under which the search is kept in the pool."""
+        if not self._may_change():
+            return
+        pool = self.pools.all[0]
+        note = "It is kept in the pool, with its order and columns; `skypool find --saved` asks it."
+        self.push_screen(
+            Ask("Keep this search as", "", note, list(pool.searches())), self._save_search
+        )
+
+    def _save_search(self, name: str | None) -> None:
+        if not name or not name.strip() or self.found is None:
+            return
+        columns = [head.key for head in self.found.rows.heads]
+        pool, question = self.pools.all[0], self.question
+        self._do("keeping", lambda: deeds.save_search(pool, name, question, columns))
+
     def action_undo(self) -> None:
         """Take back the last change that can be."""
         if not self._may_change():
@@ -200,6 +217,11 @@ class Works(App[None]):
     def stop_job(self) -> None:
         """End what goes on, after the product that it is at."""
         self._stopping = True
+
+    async def action_quit(self) -> None:
+        """Leave; what goes on ends after the product that it is at."""
+        self.stop_job()
+        self.exit()
 
     def _step(self, done: int, total: int) -> bool:
         if total > 1:

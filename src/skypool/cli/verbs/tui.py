@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import TYPE_CHECKING
 
 import click
@@ -53,6 +54,7 @@ def tui_verb(
     for pool in opened.values():
         if at is not None:
             pool.at(at)
+    warnings.simplefilter("ignore")  # they would be written over the screen
     browser(opened, state.settings, query=query, at=at or "", read_only=read_only).run()
 
 

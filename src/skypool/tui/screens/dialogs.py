@@ -14,7 +14,9 @@ from textual.suggester import SuggestFromList
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-__all__ = ["Ask", "Code", "Confirm", "Help"]
+from skypool.tui.text import clean
+
+__all__ = ["Ask", "Choose", "Code", "Confirm", "Help"]
 
 _CSS: Final = """
     {name} {{ align: center middle; }}
@@ -65,6 +67,51 @@ class Ask(ModalScreen[str | None]):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Give the text back."""
         self.dismiss(event.value)
+
+
+class Choose(ModalScreen[str | None]):
+    """Choose one of several.
+
+    Parameters
+    ----------
+    title
+        What is chosen.
+    entries
+        Names, and a line about each.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "dismiss(None)", "cancel"),
+        Binding("j", "move('down')", "down", show=False),
+        Binding("k", "move('up')", "up", show=False),
+    ]
+    DEFAULT_CSS = _CSS.format(name="Choose", width=84) + "Choose OptionList { max-height: 60vh; }"
+
+    def __init__(self, title: str, entries: Sequence[tuple[str, str]]) -> None:
+        super().__init__()
+        self._title, self._entries = title, entries
+
+    def compose(self) -> ComposeResult:
+        """Make the parts."""
+        with Vertical():
+            yield Static(self._title, classes="title", markup=False)
+            options = []
+            for name, about in self._entries:
+                line = Text(no_wrap=True, overflow="ellipsis")
+                line.append(clean(name), "bold")
+                line.append(f"  {clean(about)}", "dim")
+                options.append(Option(line))
+            yield OptionList(*options, compact=True)
+            yield Static("Enter: take it    Esc: leave", classes="note")
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Give the name back."""
+        event.stop()
+        self.dismiss(self._entries[event.option_index][0])
+
+    def action_move(self, way: str) -> None:
+        """Go up or down."""
+        getattr(self.query_one(OptionList), f"action_cursor_{way}")()
 
 
 class Confirm(ModalScreen[bool]):

@@ -44,12 +44,13 @@ class Presets(ModalScreen[str | None]):
 
     def __init__(self, first: int = 0) -> None:
         super().__init__()
-        self._first = first
+        #: Number of the form on the screen.
+        self.number = first if 0 <= first < len(PRESETS) else 0
 
     def compose(self) -> ComposeResult:
         """Make the parts."""
         with Vertical():
-            with TabbedContent(initial=f"way-{self._first}"):
+            with TabbedContent(initial=f"way-{self.number}"):
                 for number, preset in enumerate(PRESETS):
                     with TabPane(preset.title, id=f"way-{number}"), VerticalScroll(can_focus=False):
                         for place, field in enumerate(preset.fields):
@@ -67,11 +68,6 @@ class Presets(ModalScreen[str | None]):
     def on_mount(self) -> None:
         """Begin in the first field."""
         self._begin()
-
-    @property
-    def number(self) -> int:
-        """Number of the form on the screen."""
-        return int(self.query_one(TabbedContent).active.removeprefix("way-") or 0)
 
     @property
     def preset(self) -> Preset:
@@ -96,6 +92,7 @@ class Presets(ModalScreen[str | None]):
     def on_tabbed_content_tab_activated(self, event: TabbedContent.TabActivated) -> None:
         """Begin in the first field of the form."""
         event.stop()
+        self.number = int((event.pane.id or "way-0").removeprefix("way-"))
         self._begin()
 
     def on_input_changed(self, event: Input.Changed) -> None:

@@ -146,29 +146,31 @@ class Details(Vertical):
             page.prepare(ref)
         self._read(page, ref)
 
-    @work(thread=True, group="details")
+    @work(thread=True, group="details", exit_on_error=False)
     def _read(self, page: Page, ref: Ref) -> None:
         found: Any = None
-        error: SkypoolError | None = None
+        # What is said of a file that a library fails on in a way of its own.
+        trouble = "This page cannot be made of this product."
         try:
             found = page.load(ref)
-        except SkypoolError as caught:
-            error = caught
-        self.app.call_from_thread(self._fill, page, ref, found, error)
+            trouble = ""
+        except SkypoolError as error:
+            trouble = str(error)
+        finally:
+            self.app.call_from_thread(self._fill, page, ref, found, trouble)
 
-    def _fill(self, page: Page, ref: Ref, found: Any, error: SkypoolError | None) -> None:
+    def _fill(self, page: Page, ref: Ref, found: Any, trouble: str) -> None:
         self._busy = False
         if not self.is_attached:
             return
         if ref == self.ref:
-            trouble = self.query_one("#trouble", Static)
-            trouble.display = error is not None
-            page.display = error is None
-            if error is None:
+            shown = self.query_one("#trouble", Static)
+            shown.display = bool(trouble)
+            shown.update(trouble)
+            page.display = not trouble
+            if not trouble:
                 page.fill(ref, found)
                 self._loaded[page.title] = ref
-            else:
-                trouble.update(str(error))
         if self._waiting or ref != self.ref:
             self._waiting = False
             self.load()

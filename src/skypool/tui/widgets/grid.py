@@ -16,8 +16,9 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from skypool.errors import SkypoolError
 from skypool.tui.columns import Head
-from skypool.tui.text import fitted
+from skypool.tui.text import clean, fitted
 
 __all__ = ["Grid", "NoRows", "Rows"]
 
@@ -41,6 +42,12 @@ class Rows(Protocol):
     def cells(self, start: int, stop: int) -> Sequence[Sequence[str]]:
         """Return the texts of some rows."""
         ...
+
+
+class _Trouble(tuple[str, ...]):
+    """Why a row cannot be read, in place of its cells."""
+
+    __slots__ = ()
 
 
 class NoRows:
@@ -166,7 +173,8 @@ class Grid(ScrollView, can_focus=True):
     def _measure(self) -> None:
         """Choose widths by the first rows; the last column gets what room is left."""
         room = self.scrollable_content_region.width
-        first = self._cells_of(0, min(len(self.rows), 2 * _BLOCK))
+        read = self._cells_of(0, min(len(self.rows), 2 * _BLOCK))
+        first = [row for row in read if not isinstance(row, _Trouble)]
         self._widths = []
         for place, head in enumerate(self.rows.heads):
             longest = max((cell_len(row[place]) for row in first), default=0)
@@ -188,13 +196,19 @@ class Grid(ScrollView, can_focus=True):
         block = self._blocks.get(number)
         if block is None:
             start = number * _BLOCK
-            block = self.rows.cells(start, min(len(self.rows), start + _BLOCK))
+            block = self._read(start, min(len(self.rows), start + _BLOCK))
             self._blocks[number] = block
             while len(self._blocks) > _BLOCKS_KEPT:
                 self._blocks.popitem(last=False)
         else:
             self._blocks.move_to_end(number)
         return block[place % _BLOCK]
+
+    def _read(self, start: int, stop: int) -> Sequence[Sequence[str]]:
+        try:
+            return self.rows.cells(start, stop)
+        except SkypoolError as error:  # told in their place; others may be sound
+            return [_Trouble((clean(error.message),))] * (stop - start)
 
     @property
     def chosen_key(self) -> str:
@@ -221,11 +235,12 @@ class Grid(ScrollView, can_focus=True):
             return Strip([Segment(fitted("  " + text, width), self.rich_style)])
         style = self._row_style(place)
         mark = "▌ " if self._is_marked(place) else "  "
+        row = self._row(place)
+        if isinstance(row, _Trouble):
+            return Strip([Segment(fitted(mark + row[0], width), style)])
         parts = [mark] + [
             fitted(text, size, head.right, head.middle) + " "
-            for text, size, head in zip(
-                self._row(place), self._widths, self.rows.heads, strict=True
-            )
+            for text, size, head in zip(row, self._widths, self.rows.heads, strict=True)
         ]
         return Strip([Segment("".join(parts), style)]).crop_extend(left, left + width, style)
 

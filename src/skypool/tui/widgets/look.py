@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -288,12 +289,18 @@ def _unravelled(number: int, lead: tuple[int, ...]) -> tuple[int, ...]:
 
 def _sky(dataset: Any, y: int, x: int) -> str:
     """Return where a pixel of an image is on the sky, if that is known."""
-    wcs = dataset.wcs if dataset.may_have_wcs else None
-    if wcs is None or not wcs.has_celestial:
-        return ""
     from astropy.coordinates import SkyCoord
+    from astropy.wcs import NoConvergence
 
-    place = wcs.celestial.pixel_to_world(x, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            wcs = dataset.wcs if dataset.may_have_wcs else None
+            if wcs is None or not wcs.has_celestial:
+                return ""
+            place = wcs.celestial.pixel_to_world(x, y)
+        except (ValueError, TypeError, NoConvergence):  # those that astropy cannot work out
+            return ""
     if not isinstance(place, SkyCoord):
         return ""
     icrs = place.icrs
