@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-
 import pytest
+from tests.web.conftest import browser, without
 
 from skypool.web import widget
+
+__all__ = ["browser", "chromium", "page_files"]
 
 
 @pytest.fixture
@@ -21,15 +21,9 @@ def page_files(monkeypatch, tmp_path):
     widget._static.cache_clear()
 
 
-@pytest.fixture(scope="session")
-def chromium():
-    """Debian's Chromium; skips without it unless SKYPOOL_REQUIRE_BROWSER is set."""
-    found = shutil.which("chromium")
-    if found is None and not os.environ.get("SKYPOOL_REQUIRE_BROWSER"):
-        pytest.skip("chromium is not installed")
-    sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    flags = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-    with sync.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=found, args=flags)
-        yield browser
-        browser.close()
+@pytest.fixture
+def chromium(browser):
+    """Return the browser; skips, or fails where one must be there, without it or the page."""
+    if not (widget.STATIC / "widget.js").is_file():
+        without("the widget is not built: make frontend")
+    return browser

@@ -36,9 +36,11 @@ def without(reason: str) -> None:
     pytest.skip(reason)
 
 
-@pytest.fixture(scope="session")
+# While playwright runs, its loop is that of the thread, and nobody else can run one: so it ends
+# with the tests of a module.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Return the one browser of this process."""
+    """Return the browser of the tests of a module."""
     if not (STATIC / "index.html").is_file():
         without("the page is not built: make frontend")
     if CHROMIUM is None:
