@@ -151,7 +151,7 @@ def routes(context: Context) -> list[Endpoint]:
             answer=_file,
             summary="The file as it came, or a zip file of a folder or context.",
             result=ANY,
-            media="application/octet-stream",
+            media="*/*",
             statuses={206: "a range of it", 304: "not changed", 416: "no such range"},
             group=_GROUP,
         )
