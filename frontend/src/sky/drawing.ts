@@ -78,6 +78,8 @@ export class Drawing {
     const b = Math.abs(top[1] - map.height / 2);
     context.ellipse(map.width / 2, map.height / 2, a, b, 0, 0, 2 * Math.PI);
     context.fill();
+    context.strokeStyle = this.colours.line;
+    context.stroke();
   }
 
   density(density: Density): void {
