@@ -45,11 +45,8 @@ def insert_many(
         connection.execute(f"{insert} {', '.join([marks] * rest)}", flat[whole:])
 
 
-def insert_slot(
-    connection: sqlite3.Connection, insert: str, slot: int, rows: Sequence[tuple[Any, Any]]
-) -> None:
-    """Insert rows of three values of which all have the first, as `insert_many` does."""
-    flat = list(chain.from_iterable(rows))
+def insert_slot(connection: sqlite3.Connection, insert: str, slot: int, flat: list[Any]) -> None:
+    """Insert rows of three values of which all have the first; the others stand in a row."""
     count = (_PARAMETERS - 1) // 2
     step = 2 * count
     whole = len(flat) - len(flat) % step

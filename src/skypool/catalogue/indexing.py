@@ -24,6 +24,7 @@ from skypool.catalogue.postings import (
     Key,
     Slotted,
     columns_of,
+    flat_rows,
     insert_rows,
     rows_of,
     unit_number,
@@ -117,7 +118,7 @@ def _insert_terms(
 ) -> None:
     columns = columns_of(numbered)
     slots = _slots(connection, run, list(columns))
-    insert_rows(connection, ((slot, rows_of(columns[slotted])) for slotted, slot in slots))
+    insert_rows(connection, ((slot, flat_rows(columns[slotted])) for slotted, slot in slots))
 
 
 def _slots(

@@ -85,7 +85,7 @@ class Term(NamedTuple):
 Listed: TypeAlias = Sequence[Sequence[Any]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class IndexedDocument:
     """A product document as the catalogue indexes it.
 

@@ -22,7 +22,16 @@ from skypool.catalogue.terms import searchable
 from skypool.catalogue.text import to_database
 from skypool.codec.documents import format_time
 
-__all__ = ["Column", "Key", "Slotted", "columns_of", "insert_rows", "rows_of", "unit_number"]
+__all__ = [
+    "Column",
+    "Key",
+    "Slotted",
+    "columns_of",
+    "flat_rows",
+    "insert_rows",
+    "rows_of",
+    "unit_number",
+]
 
 # The name of a metadata key, or the number that stands for a core attribute.
 Key: TypeAlias = str | int
@@ -125,6 +134,23 @@ def _searchable_value(value: Any) -> Any:
     return to_database(value[:TEXT_LIMIT]) if type(value) is str else searchable(value)
 
 
+def flat_rows(columns: Sequence[Column]) -> list[Any]:
+    """Return value and entry of the first row of a key, then of the second, as `rows_of`."""
+    if len(columns) == 1 and len(columns[0].values) >= _MANY:
+        values, entries = columns[0].values, columns[0].entries
+        try:
+            # Entries rise, and equal values stay as they are.
+            order = sorted(range(len(values)), key=values.__getitem__)
+        except TypeError:
+            order = []
+        if order:
+            flat: list[Any] = [None] * (2 * len(order))
+            flat[::2] = [values[place] for place in order]
+            flat[1::2] = [entries[place] for place in order]
+            return flat
+    return list(chain.from_iterable(rows_of(columns)))
+
+
 def rows_of(columns: Sequence[Column]) -> list[tuple[Any, int]]:
     """Return value and entry of all rows of a key, in the order of SQLite: numbers, text, blobs."""
     parts = [zip(each.values, each.entries, strict=True) for each in columns]
@@ -142,14 +168,14 @@ def _order(row: tuple[Any, int]) -> tuple[Any, ...]:
     return (1 if type(value) is str else 2 if type(value) is bytes else 0, *row)
 
 
-def insert_rows(
-    connection: sqlite3.Connection, slots: Iterable[tuple[int, Sequence[tuple[Any, int]]]]
-) -> None:
-    """Write the rows of slots, which come in rising order, inside a transaction."""
+def insert_rows(connection: sqlite3.Connection, slots: Iterable[tuple[int, list[Any]]]) -> None:
+    """Write the rows of slots, which come in rising order as `flat_rows`, inside a transaction."""
     few: list[Row] = []
     for slot, rows in slots:
-        if len(rows) < _MANY:
-            few += [(slot, *row) for row in rows]
+        if len(rows) < 2 * _MANY:
+            few += [
+                (slot, value, entry) for value, entry in zip(rows[::2], rows[1::2], strict=True)
+            ]
             continue
         insert_many(connection, _INSERT, 3, few)
         few = []

@@ -23,7 +23,9 @@ __all__ = ["NOT_COMPARABLE", "indexed", "searchable", "terms_of", "terms_of_attr
 NOT_COMPARABLE = b""
 
 
-def indexed(digest: bytes, document: Mapping[str, Any], size: int) -> IndexedDocument:
+def indexed(
+    digest: bytes, document: Mapping[str, Any], size: int, coverage: bytes | None = None
+) -> IndexedDocument:
     """Return what the catalogue keeps of a product document.
 
     Parameters
@@ -34,6 +36,8 @@ def indexed(digest: bytes, document: Mapping[str, Any], size: int) -> IndexedDoc
         As in docs/format/documents.md.
     size
         Bytes of the product.
+    coverage
+        On the sky, where it is known already.
     """
     file = document.get("file")
     found = next((p[1] for p in document["meta"] if p[0] == "type"), "")
@@ -44,7 +48,8 @@ def indexed(digest: bytes, document: Mapping[str, Any], size: int) -> IndexedDoc
         size=size,
         file_hash=bytes.fromhex(file["hash"]) if file else None,
         metas=list(_metas(document)),
-        on_sky=may_be_on_sky(document),
+        on_sky=coverage is None and may_be_on_sky(document),
+        coverage=coverage or b"",
         attributes=attributes_of(document),
     )
 

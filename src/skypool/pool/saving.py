@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from skypool.catalogue.coverages import coverage_at_once
+from skypool.catalogue.coverages import coverage_at_once, may_be_on_sky
 from skypool.catalogue.interface import (
     PLACEHOLDER,
     Draft,
@@ -234,11 +233,8 @@ class Saver:
         datasets: Mapping[str, Any] | None = None,
     ) -> int:
         name_of = self._writer.put(dumps_document(document))
-        entry = indexed(name_of, document, size)
-        if entry.on_sky:
-            coverage = coverage_at_once(document, datasets)
-            if coverage is not None:
-                entry = replace(entry, on_sky=False, coverage=coverage)
+        coverage = coverage_at_once(document, datasets) if may_be_on_sky(document) else b""
+        entry = indexed(name_of, document, size, coverage)
         self.documents.append(entry)
         version = DraftVersion(
             name_of,

@@ -149,7 +149,7 @@ def find_verb(
     if output is not None and format_ == "table":
         raise UsageError("--output goes with --format", hint="--format csv --output FILE")
     wanted = _Wanted(count, _keys(facets), format_, output, quiet, null)
-    keys = _keys(options.pop("columns"))
+    options["columns"] = _keys(options["columns"])
     options["values"] = bound_values(
         options.pop("settings"), options.pop("tables"), options.pop("target")
     )
@@ -158,25 +158,32 @@ def find_verb(
     labels: Labels = None
     if len(state.pools) > 1:
         _check_together({"several pools": True, "--save": save, "--saved": saved})
-        from skypool.pool.finding import find_in_pools
-
-        opened = state.open_several(at=at)
-        pools = list(opened.values())
-        labels = {pool.path: called for called, pool in opened.items()}
-        hits = find_in_pools(text, pools=pools, columns=keys, **options, **near)
+        pools, labels, hits = _in_several(state, text, at, options | near)
     else:
         pools = [state.open(write=save is not None, at=at)]
-        hits = pools[0].find(text, saved=saved, columns=keys, **options, **near)
+        hits = pools[0].find(text, saved=saved, **options, **near)
     _check_keys(pools, hits.columns)
     if save is not None:
         kept = {key: value for key, value in options.items() if value is not None}
-        pools[0].save_search(save, text, columns=keys, **kept)
+        pools[0].save_search(save, text, **kept)
         state.note(f"saved as {save!r}; `skypool find --saved {save!r}` asks it again")
     _show(state, hits, labels, pools, wanted)
     if not (len(hits) or state.json or quiet or null or count):
         state.note("nothing found")
         for line in advice(text, options["values"], pools) if saved is None else ():
             state.note(line)
+
+
+def _in_several(
+    state: State, text: str, at: str | None, options: dict[str, Any]
+) -> tuple[list[Pool], Labels, Hits]:
+    """Ask several pools; return them, what they were called, and the answer."""
+    from skypool.pool.finding import find_in_pools
+
+    opened = state.open_several(at=at)
+    pools = list(opened.values())
+    labels = {pool.path: called for called, pool in opened.items()}
+    return pools, labels, find_in_pools(text, pools=pools, **options)
 
 
 class _Wanted(NamedTuple):

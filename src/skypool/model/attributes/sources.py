@@ -145,9 +145,17 @@ def _number(
     unit, wanted = source.unit, attribute.unit
     angle = attribute.name in ("ra", "dec")
     frame = _frame(shape, places[0]) if angle else None
+    if frame == (None, None):
+        frame = None  # those of J2000
+    plain = source.match is None and source.names is None and source.drop is None
 
     def one(entry: Sequence[Any]) -> float | None:
-        value = _changed(source, entry[1])
+        value = entry[1]
+        if plain and type(value) is float and wanted:
+            given = (entry[2] if len(entry) > 2 else "") or unit
+            if given == wanted:
+                return value
+        value = _changed(source, value)
         if angle and isinstance(value, str):
             found = _sexagesimal(value, 15.0 if attribute.name == "ra" else 1.0)
             if found is not None:
