@@ -159,7 +159,7 @@ def drive() -> Callable[..., None]:
     def run(
         pools: sp.Pool | dict[str, sp.Pool],
         script: Script,
-        size: tuple[int, int] = (140, 40),
+        size: tuple[int, int] = (110, 30),
         **options: Any,
     ) -> None:
         named = pools if isinstance(pools, dict) else {str(pools.path): pools}

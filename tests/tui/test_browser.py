@@ -183,7 +183,7 @@ def test_sorting_by_columns(looked, drive):
         await ui.press("s")
         assert not ui.app.question.order
 
-    drive(looked, script, query="kind == 'SimpleImage'")
+    drive(looked, script, size=(160, 30), query="kind == 'SimpleImage'")
 
 
 def test_all_versions_and_as_of(looked, drive):

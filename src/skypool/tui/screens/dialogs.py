@@ -151,7 +151,7 @@ class Help(ModalScreen[None]):
         for title, keys in self._sections:
             text.append(f"{title}\n", "bold")
             for key, what in keys:
-                text.append(f"  {key:<22}", "bold cyan")
+                text.append(f"  {key:<14}", "bold cyan")
                 text.append(f"{what}\n")
             text.append("\n")
         with VerticalScroll():
