@@ -8,10 +8,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from skypool.errors import NotFound
+from skypool.errors import NotFound, UsageError
 from skypool.model.arrays import Array
 from skypool.model.composite import Composite
 from skypool.model.tables import Table
+from skypool.vo.client import plain
 
 if TYPE_CHECKING:
     from skypool.model.composite import Datasets
@@ -24,6 +25,8 @@ _ENDS = {
     "fits": (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fts.gz"),
     "votable": (".vot", ".votable", ".xml", ".vot.gz"),
 }
+# FITS has these, VOTable not; float64 is exact up to 2^53.
+_WIDER = {"i1": "int16", "u2": "int32", "u4": "int64", "u8": "float64"}
 _FIRST = ("image", "sci", "flux", "signal")
 
 
@@ -58,7 +61,8 @@ def _collect(datasets: Datasets, above: str, spectral: bool, found: list[Part]) 
         if isinstance(dataset, Composite):
             _collect(dataset, f"{path}/", spectral, found)
         elif isinstance(dataset, Table):
-            found.append(Part(path, "spectrum" if spectral else "table", dataset))
+            if dataset.colnames:
+                found.append(Part(path, "spectrum" if spectral else "table", dataset))
         elif dataset.dtype.kind in "iufb":
             axes = sum(length > 1 for length in dataset.shape)
             if axes and dataset.size:
@@ -160,20 +164,73 @@ def write_part(ref: Ref, part: Part, path: str, form: str = "fits") -> None:
         _write_image(ref, part, path)
         return
     table = as_table(part)
+    table.meta.clear()
     if form == "votable":
-        table.write(path, format="votable", overwrite=True)
+        try:
+            _clean(table)
+            _widen(table)
+            table.write(path, format="votable", overwrite=True)
+        except (ValueError, TypeError, ArithmeticError) as error:
+            raise UsageError(f"{part.path} of {ref.name} is no VOTable: {error}") from error
         return
+    try:
+        _write_table(ref, part, table, path)
+    except (ValueError, TypeError, ArithmeticError):  # texts that are not ASCII, ragged lists
+        _write_product(ref, part, path)
+
+
+def _write_table(ref: Ref, part: Part, table: Any, path: str) -> None:
     from astropy.io import fits
 
-    table.meta.clear()
-    bare = [name for name in table.colnames if table[name].dtype.kind == "O"]
-    if bare:
-        _write_product(ref, part, path)  # lists of any length, which astropy does not write
-        return
     hdu = fits.table_to_hdu(table)
-    hdu.header["EXTNAME"] = part.path.upper()[:60].encode("ascii", "replace").decode()
+    hdu.header["EXTNAME"] = _ascii(part.path.upper())
     _cards(ref, part, hdu.header)
     fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path, overwrite=True)
+
+
+def _clean(table: Any) -> None:
+    """Take characters away that XML has not."""
+    import numpy as np
+    from astropy.table import MaskedColumn
+
+    for name in table.colnames:
+        column = table[name]
+        if column.dtype.kind in "US":
+            cells = np.asarray(column).reshape(-1).tolist()
+            texts = [c.decode("utf-8", "replace") if isinstance(c, bytes) else c for c in cells]
+            clean = [plain(text) for text in texts]
+            if clean != cells:
+                values = np.array(clean, dtype=str).reshape(column.shape)
+                mask = getattr(column, "mask", None)
+                table[name] = values if mask is None else MaskedColumn(values, mask=mask)
+        elif column.dtype.kind == "O":
+            for row, cell in enumerate(column):
+                if isinstance(cell, str):
+                    column[row] = plain(cell)
+        column = table[name]
+        column.description = plain(column.description or "")
+        if column.unit is not None and plain(column.unit) != str(column.unit):
+            column.unit = None
+        if plain(name) != name:
+            table.rename_column(name, plain(name))
+
+
+def _widen(table: Any) -> None:
+    """Give columns the next larger type where VOTable has not theirs."""
+    for name in table.colnames:
+        column = table[name]
+        if column.dtype.kind == "O":  # lists of any length
+            for row, cell in enumerate(column):
+                wider = _WIDER.get(getattr(cell, "dtype", column.dtype).str[1:])
+                if wider is not None:
+                    column[row] = cell.astype(wider)
+        elif (wider := _WIDER.get(column.dtype.str[1:])) is not None:
+            table[name] = column.astype(wider)
+
+
+def _ascii(text: str) -> str:
+    """Return a text as values of FITS cards may have it."""
+    return "".join(c if " " <= c <= "~" else "?" for c in text)[:60]
 
 
 def as_table(part: Part) -> Any:
@@ -216,7 +273,7 @@ def _write_image(ref: Ref, part: Part, path: str) -> None:
     assert isinstance(array, Array)
     header = array.wcs.to_header(relax=True) if array.wcs is not None else fits.Header()
     if array.unit_text:
-        header["BUNIT"] = array.unit_text.encode("ascii", "replace").decode()
+        header["BUNIT"] = _ascii(array.unit_text)
     _cards(ref, part, header)
     data = np.asarray(array)
     if data.dtype.kind == "b":
@@ -227,9 +284,9 @@ def _write_image(ref: Ref, part: Part, path: str) -> None:
 def _cards(ref: Ref, part: Part, header: Any) -> None:
     for card, key in (("OBJECT", "object"), ("TELESCOP", "telescope"), ("INSTRUME", "instrument")):
         if key in ref.meta and isinstance(value := ref.meta[key].value, str):
-            header[card] = value.encode("ascii", "replace").decode()[:60]
-    header["SRCURN"] = (ref.urn[:60], "product that this is a part of")
-    header["SRCNAME"] = (part.path.encode("ascii", "replace").decode()[-60:], "its dataset")
+            header[card] = _ascii(value)
+    header["SRCURN"] = (_ascii(ref.urn), "product that this is a part of")
+    header["SRCNAME"] = (_ascii(part.path[-60:]), "its dataset")
 
 
 def _write_product(ref: Ref, part: Part, path: str) -> None:
