@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,17 +69,19 @@ def fill_looks(folder: Path) -> Path:
     return folder
 
 
-def open_look(visitor: Any, served: Any, folder: Path, name: str, **options: Any) -> Page:
-    """Open the preview of a product."""
+def open_look(
+    visitor: Any, served: Any, folder: Path, name: str, tab: str = "Preview", **options: Any
+) -> Page:
+    """Open the details of a product, its preview if no other tab is named."""
     with sp.Pool(folder, "r") as pool:
         number = pool[name].number
-    page: Page = visitor.open(served, f"#ref={folder.name}/{number}&tab=Preview", **options)
+    page: Page = visitor.open(served, f"#ref={folder.name}/{number}&tab={tab}", **options)
     return page
 
 
 def canvas(page: Page) -> Locator:
     """Return the image."""
-    return page.get_by_role("application", name="Image of")
+    return page.get_by_role("application", name=re.compile("^Image of|^image, version"))
 
 
 def ready(page: Page) -> Locator:

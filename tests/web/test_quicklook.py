@@ -295,6 +295,49 @@ def test_nothing_to_show(look: Open) -> None:
     expect(page.get_by_text("Nothing to show: nothing has no image")).to_be_visible()
 
 
+def compared(look: Open, **options: Any) -> Any:
+    page = look("ramp", tab="Versions", **options)
+    page.get_by_role("button", name="Diff", exact=True).click()
+    page.get_by_role("button", name="Compare image").click()
+    ready(page)
+    expect(page.get_by_text("200 changed pixels, by at most 50 Jy/beam")).to_be_visible()
+    return page
+
+
+def test_two_versions_are_blinked_swiped_and_subtracted(look: Open) -> None:
+    page = compared(look)
+    image = linear(page)
+    expect(page.get_by_text(re.compile("1 of 4 stored tiles read"))).to_be_visible()
+    changed, same = (210, 105), (100, 105)
+    before = [grey(image, *at) for at in (changed, same)]
+    # Around what changed is a box.
+    assert colour(image, place(image, 198, 105))[2] < 200
+    page.get_by_role("checkbox", name="Changed pixels").uncheck()
+    image.press("b")
+    ready(page)
+    after = [grey(image, *at) for at in (changed, same)]
+    assert after[0] - before[0] == pytest.approx(255 * 50 / 399.25, abs=3)
+    assert after[1] == before[1]
+    expect(image).to_have_accessible_name(re.compile("version 0 and version 1: version 1"))
+    page.get_by_role("button", name="Swipe").click()
+    border = page.get_by_role("slider", name="Border between both")
+    border.fill("100")
+    assert grey(ready(page), *changed) == before[0]
+    border.fill("0")
+    assert grey(ready(page), *changed) == after[0]
+    page.get_by_role("button", name="Difference").click()
+    red, _, blue = colour(ready(page), place(image, *changed))
+    assert red > blue + 100  # later minus earlier: more is red
+    quiet = colour(image, place(image, *same))
+    assert max(quiet) - min(quiet) < 15
+    page.get_by_role("button", name="Zoom to them").click()
+    expect(image).not_to_have_attribute("data-scale", re.compile(r"^1\."))
+    page.get_by_role("button", name="Blink").click()
+    page.get_by_role("button", name="Go on").click()
+    expect(image).to_have_accessible_name(re.compile("version 1: version 0$"))
+    expect(image).to_have_accessible_name(re.compile("version 1: version 1$"))
+
+
 AXE = Path(__file__).parents[2] / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 
 
@@ -302,12 +345,15 @@ AXE = Path(__file__).parents[2] / "frontend" / "node_modules" / "axe-core" / "ax
 def test_axe_finds_nothing_serious(look: Open, scheme: str) -> None:
     if not AXE.exists():
         pytest.skip("axe-core is not installed: npm ci in frontend")
-    for name in ("ramp", "cube", "list", "spectrum"):
-        page = look(name, color_scheme=scheme)
+    for name in ("ramp", "cube", "list", "spectrum", "compared"):
+        if name == "compared":
+            page = compared(look, color_scheme=scheme)
+        else:
+            page = look(name, color_scheme=scheme)
         if name in ("ramp", "cube"):
             ready(page).press("Shift+ArrowRight")
             page.get_by_label("Limits", exact=True).select_option("manual")
-        else:
+        elif name != "compared":
             expect(page.get_by_role("tabpanel").get_by_text(re.compile("rows$"))).to_be_visible()
         page.evaluate(AXE.read_text())  # as the page allows no scripts of others
         found = page.evaluate("axe.run(document.querySelector('[role=tabpanel]'))")
