@@ -45,11 +45,16 @@ export function drawImage(context: CanvasRenderingContext2D, scene: Scene, tiles
       const left = place.column * edge - 0.5;
       const bottom = place.row * edge - 0.5;
       const corner = toScreen(left, bottom + picture.height * level.step, view, size);
-      const width = picture.width * level.step * view.scale;
-      const height = picture.height * level.step * view.scale;
-      context.clearRect(corner.x, corner.y, width, height);
-      context.fillRect(corner.x, corner.y, width, height);
-      context.drawImage(picture, corner.x, corner.y, width, height);
+      const end = toScreen(left + picture.width * level.step, bottom, view, size);
+      // At whole pixels of the screen tiles meet without a seam.
+      const [x, y, right, low] = [corner.x, corner.y, end.x, end.y].map(
+        (place) => Math.round(place * scene.density) / scene.density,
+      ) as [number, number, number, number];
+      const width = right - x;
+      const height = low - y;
+      context.clearRect(x, y, width, height);
+      context.fillRect(x, y, width, height);
+      context.drawImage(picture, x, y, width, height);
     }
   }
   context.restore();
