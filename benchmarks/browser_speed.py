@@ -33,11 +33,12 @@ class Client:
 
     def __init__(self, port: int, token: str) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
-        self._token = token
+        self.token = token
+        self.base = f"http://127.0.0.1:{port}/"
 
     def __call__(self, path: str, body: Any = None, **query: Any) -> Any:
         address = f"/api/v1/{path}" + (f"?{urlencode(query)}" if query else "")
-        headers = {"Authorization": f"Bearer {self._token}"}
+        headers = {"Authorization": f"Bearer {self.token}"}
         data = None
         if body is not None:
             data = json.dumps(body).encode()

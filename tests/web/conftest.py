@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
@@ -34,6 +35,16 @@ def without(reason: str) -> None:
     if REQUIRED:
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def shot(page: Page, name: str) -> None:
+    """Keep a picture of the page for the documentation: SKYPOOL_SCREENS names its folder."""
+    folder = os.environ.get("SKYPOOL_SCREENS")
+    if folder:
+        from PIL import Image
+
+        made = Image.open(io.BytesIO(page.screenshot()))
+        made.convert("RGB").save(Path(folder) / f"{name}.webp", quality=72, method=6)
 
 
 # While playwright runs, its loop is that of the thread, and nobody else can run one: so it ends

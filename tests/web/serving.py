@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import socket
 import threading
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import skypool as sp
+from skypool.config import from_environment
 from skypool.web.application import Application
 from skypool.web.serving import Serving
 
@@ -39,10 +41,18 @@ class Served:
     application: Application
 
 
+def _settings(folder: Path) -> Any:
+    return dataclasses.replace(from_environment(), home=folder.parent)
+
+
 @contextlib.contextmanager
 def serve(*folders: Path, read_only: bool = False) -> Iterator[Served]:
     """Serve pools on a free port of loopback."""
-    pools = [sp.Pool(folder, "r" if read_only else "a") for folder in folders]
+    pools = [
+        # Called by their names, as those in a user's own folder are.
+        sp.Pool(folder, "r" if read_only else "a", settings=_settings(folder))
+        for folder in folders
+    ]
     application = Application(pools, token=TOKEN, read_only=read_only)
     serving: Any = Serving(application)
     with socket.create_server(("127.0.0.1", 0)) as listening:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.web.conftest import Visitor
+from tests.web.conftest import Visitor, shot
 from tests.web.looking import count_is, expect, filled, grid, query, rows
 from tests.web.products import MAPS
 
@@ -23,7 +23,6 @@ FRONTEND = ROOT / "frontend"
 AXE = FRONTEND / "node_modules" / "axe-core" / "axe.min.js"
 NODE = bool(os.environ.get("SKYPOOL_REQUIRE_NODE"))
 EVERYTHING = MAPS + 3 + 32
-SCREENS = os.environ.get("SKYPOOL_SCREENS")
 MAPS_ONLY = "#pools=%5B%22maps%22%5D"
 
 
@@ -31,12 +30,6 @@ def without_node(reason: str) -> None:
     if NODE:
         pytest.fail(reason)
     pytest.skip(reason)
-
-
-def shot(page: Any, name: str) -> None:
-    """Keep a picture of the page where pictures are wanted: SKYPOOL_SCREENS names the folder."""
-    if SCREENS:
-        page.screenshot(path=Path(SCREENS) / f"{name}.png")
 
 
 @pytest.fixture(scope="session")
@@ -73,6 +66,12 @@ def test_nothing_keeps_people_out(
     page = visitor.open(shown, MAPS_ONLY, color_scheme=scheme, bypass_csp=True)
     filled(page)
     problems = []
+    details = page.get_by_role("region", name="Details", exact=True)
+    grid(page).locator("#row-4").click()
+    expect(details.get_by_role("tab", name="Preview")).to_be_visible()
+    grid(page).locator("#row-7").click(modifiers=["Shift"])
+    expect(page.get_by_role("status", name="Selected")).to_contain_text("kB")
+    shot(page, f"browser-table-{scheme}")
     pane = page.get_by_role("region", name="Search", exact=True)
     for label in ("Form", "Versions and time", "Saved searches"):
         pane.get_by_role("button", name=label, exact=True).click()
@@ -82,7 +81,6 @@ def test_nothing_keeps_people_out(
     pane.get_by_label("HIFI").check()
     expect(page.get_by_role("list", name="Filters")).to_be_visible()
     problems += audit(page)
-    shot(page, f"search-{scheme}")
     query(page).fill("instrument == ")
     query(page).press("ArrowDown")
     expect(
@@ -92,6 +90,7 @@ def test_nothing_keeps_people_out(
     query(page).fill("instrumnt == 'PACS'")
     query(page).press("Enter")
     expect(page.get_by_role("search").get_by_role("alert")).to_be_visible()
+    shot(page, f"browser-error-{scheme}")
     problems += audit(page)
     query(page).fill("")
     query(page).press("Enter")
@@ -104,6 +103,10 @@ def test_nothing_keeps_people_out(
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Thumbnails").click()
     expect(page.get_by_role("listbox", name="Thumbnails").locator("img").first).to_be_visible()
+    drawn = "() => [...document.querySelectorAll('.tile img')].every(i => i.complete)"
+    expect(page.get_by_role("listbox", name="Thumbnails").locator("img").nth(8)).to_be_visible()
+    page.wait_for_function(drawn)
+    shot(page, f"browser-thumbnails-{scheme}")
     problems += audit(page)
     assert not problems, "\n\n".join(problems)
 
@@ -126,7 +129,7 @@ def test_a_phone_shows_one_pane_at_a_time(visitor: Visitor, shown: Any) -> None:
     page = visitor.open(shown, MAPS_ONLY, viewport={"width": 390, "height": 844}, has_touch=True)
     filled(page)
     fits(page, 390)
-    shot(page, "phone-results")
+    shot(page, "browser-phone")
     panes = page.get_by_role("navigation", name="Panes")
     panes.get_by_role("button", name="Search").click()
     expect(page.get_by_role("searchbox", name="Words")).to_be_visible()
@@ -146,7 +149,6 @@ def test_a_large_screen_is_used(visitor: Visitor, shown: Any) -> None:
     fits(page, 3840)
     assert rows(page).count() > 50
     assert rows(page).first.bounding_box()["height"] >= 30
-    shot(page, "large")
 
 
 def test_panes_are_resized_and_remembered(visitor: Visitor, shown: Any) -> None:

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 
-import { Pages, type Load } from './pages';
+import { PAGE, Pages, type Load } from './pages';
 import type { Row } from './types';
 
 interface Asked {
@@ -26,19 +26,38 @@ async function settle(): Promise<void> {
   for (let i = 0; i < 5; i++) await Promise.resolve();
 }
 
+function rows(count: number): Row[] {
+  return Array.from({ length: count }, (_, i) => [`p/${i}`] as Row);
+}
+
 describe('pages', () => {
+  it('begin with what came with the result, as far as pages are whole', () => {
+    const { asked, load, arrived, failed } = stage();
+    const pages = new Pages({ load, arrived, failed });
+    pages.begin(rows(PAGE + 10), 1000);
+    expect(pages.row(PAGE - 1)).toEqual([`p/${PAGE - 1}`]);
+    expect(pages.row(PAGE)).toBeUndefined();
+    pages.want(0, PAGE + 1);
+    expect(asked.map((one) => one.start)).toEqual([PAGE]);
+    const few = new Pages({ load, arrived, failed });
+    few.begin(rows(PAGE + 10), PAGE + 10);
+    few.want(0, PAGE + 9);
+    expect(few.row(PAGE + 9)).toBeDefined();
+    expect(asked.length).toBe(1);
+  });
+
   it('load what is looked at, once', async () => {
     const { asked, load, arrived, failed } = stage();
     const pages = new Pages({ load, arrived, failed });
-    pages.want(50, 120);
-    pages.want(60, 130);
-    expect(asked.map((one) => one.start)).toEqual([0, 100]);
+    pages.want(PAGE / 2, PAGE + 20);
+    pages.want(PAGE / 2 + 10, PAGE + 30);
+    expect(asked.map((one) => one.start)).toEqual([0, PAGE]);
     asked.forEach((one) => one.answer());
     await settle();
-    expect(pages.row(120)).toEqual(['p/120']);
-    expect(pages.row(200)).toBeUndefined();
+    expect(pages.row(PAGE + 20)).toEqual([`p/${PAGE + 20}`]);
+    expect(pages.row(2 * PAGE)).toBeUndefined();
     expect(arrived).toHaveBeenCalledTimes(2);
-    pages.want(0, 199);
+    pages.want(0, 2 * PAGE - 1);
     expect(asked.length).toBe(2);
   });
 
@@ -57,24 +76,24 @@ describe('pages', () => {
   it('ask for few pages at a time', async () => {
     const { asked, load, arrived, failed } = stage();
     const pages = new Pages({ load, arrived, failed, abreast: 2 });
-    pages.want(0, 499);
+    pages.want(0, 5 * PAGE - 1);
     expect(asked.length).toBe(2);
     asked[0]?.answer();
     await settle();
-    expect(asked.map((one) => one.start)).toEqual([0, 100, 200]);
+    expect(asked.map((one) => one.start)).toEqual([0, PAGE, 2 * PAGE]);
   });
 
   it('forget the oldest', async () => {
     const { asked, load, arrived, failed } = stage();
     const pages = new Pages({ load, arrived, failed, keep: 2 });
-    for (const first of [0, 100, 200]) {
+    for (const first of [0, PAGE, 2 * PAGE]) {
       pages.want(first, first + 10);
       asked.at(-1)?.answer();
       await settle();
     }
     expect(pages.row(0)).toBeUndefined();
-    expect(pages.row(100)).toBeDefined();
-    expect(pages.row(200)).toBeDefined();
+    expect(pages.row(PAGE)).toBeDefined();
+    expect(pages.row(2 * PAGE)).toBeDefined();
   });
 
   it('tell failures, and can be asked again', async () => {
@@ -97,7 +116,7 @@ describe('pages', () => {
     const pages = new Pages({ load, arrived, failed });
     pages.want(0, 10);
     pages.close();
-    pages.want(100, 110);
+    pages.want(5 * PAGE, 5 * PAGE + 10);
     expect(asked.length).toBe(1);
     expect(asked[0]?.signal.aborted).toBe(true);
   });

@@ -2,7 +2,7 @@
 
 import type { Row } from './types';
 
-export const PAGE = 100;
+export const PAGE = 50;
 
 export type Load = (start: number, count: number, signal: AbortSignal) => Promise<Row[]>;
 
@@ -26,17 +26,19 @@ export class Pages {
   private closed = false;
 
   constructor(options: Options) {
-    this.options = { keep: 200, abreast: 2, ...options };
+    this.options = { keep: 400, abreast: 2, ...options };
   }
 
   row(index: number): Row | undefined {
     return this.pages.get(Math.floor(index / PAGE))?.[index % PAGE];
   }
 
-  /** Put rows there that came with the result itself. */
-  put(page: number, rows: Row[]): void {
-    this.pages.delete(page);
-    this.pages.set(page, rows);
+  /** Put the first rows there, which came with the result itself: whole pages, or all there are. */
+  begin(rows: Row[], total: number): void {
+    for (let start = 0; start < rows.length; start += PAGE) {
+      const page = rows.slice(start, start + PAGE);
+      if (page.length === PAGE || start + page.length === total) this.put(start / PAGE, page);
+    }
   }
 
   /** Rows `first` to `last` are looked at now: load what is missing, give up everything else. */
@@ -71,6 +73,11 @@ export class Pages {
     for (const [page, rows] of this.pages) {
       for (const [i, row] of rows.entries()) yield [page * PAGE + i, row];
     }
+  }
+
+  private put(page: number, rows: Row[]): void {
+    this.pages.delete(page);
+    this.pages.set(page, rows);
   }
 
   private next(): void {

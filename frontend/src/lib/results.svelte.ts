@@ -77,7 +77,7 @@ export class Results {
     this.names = names;
     if (!info || same) return;
     try {
-      const first = await this.page(info, names, 0, PAGE);
+      const first = await this.page(info, names, 0, 2 * PAGE);
       if (this.info === info && this.names === names) this.begin(info, first.columns, first.rows);
     } catch (error) {
       this.failed(error);
@@ -128,7 +128,7 @@ export class Results {
       },
       failed: (error) => this.failed(error),
     });
-    pages.put(0, rows);
+    pages.begin(rows, info.total);
     this.pages = pages;
     this.columns = columns;
     this.arrivals += 1;
