@@ -122,6 +122,18 @@ def test_quick_look_and_menus_open_by_keys(maps: Any) -> None:
         expect(opened).to_have_count(0)
 
 
+def test_a_product_is_asked_for_once(maps: Any) -> None:
+    page = maps
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(urlsplit(request.url).path))
+    grid(page).locator("#row-4").click()
+    details = page.get_by_role("region", name="Details", exact=True)
+    expect(details.get_by_role("heading").first).to_contain_text(names(page)[4])
+    page.wait_for_load_state("networkidle")
+    assert sum("/products/" in path for path in asked) == 1
+    assert sum(path.endswith("/image") for path in asked) <= 2
+
+
 def test_mouse_selects_up_to_all_but_some(maps: Any) -> None:
     page = maps
     grid(page).locator("#row-1").click()
