@@ -211,6 +211,8 @@ def test_targets_name_what_does_not_run_and_what_is_here(
     assert found["program:ds9"].start == "ds9"
     assert not found["program:ds9"].alive
     assert found["program:aladin"].start == ""
+    assert found["program:aladin"].accepts == ("image", "cube", "table")
+    assert found["program:vospec"].accepts == ("spectrum",)
     assert "apt-get" in found["program:aladin"].get
     assert "context" in found["pool:temp1"].accepts
 

@@ -147,12 +147,14 @@ def _target(peer: Peer) -> Target:
 
 
 def _resting(program: Program) -> Target:
-    command = start_command(program)
-    accepts = tuple(
-        what for what in ("image", "cube", "table", "spectrum") if what not in program.refuses
-    )
     return Target(
-        f"program:{program.key}", program.title, "program", accepts, False, command, program.get
+        f"program:{program.key}",
+        program.title,
+        "program",
+        program.takes,
+        False,
+        start_command(program),
+        program.get,
     )
 
 

@@ -32,6 +32,8 @@ class Program:
         What starts it; empty where skypool does not start it.
     get : str
         How it is got where it is not installed.
+    takes : tuple of str
+        What is sent to it: of `image`, `cube`, `table`, `spectrum`.
     refuses : frozenset of str
         What it says to take, and does not.
     via : str
@@ -46,6 +48,7 @@ class Program:
     names: tuple[str, ...]
     command: tuple[str, ...] = ()
     get: str = ""
+    takes: tuple[str, ...] = ()
     refuses: frozenset[str] = frozenset()
     via: str = "file"
     answers: bool = True
@@ -60,6 +63,7 @@ PROGRAMS: dict[str, Program] = {
             ("saoimageds9", "ds9"),
             ("ds9",),
             "Debian: apt-get install saods9; else https://ds9.si.edu",
+            takes=("image", "cube"),
             # It answers samp.ok to tables, and shows an empty catalogue, or an empty frame.
             refuses=frozenset({"table", "spectrum"}),
         ),
@@ -69,6 +73,7 @@ PROGRAMS: dict[str, Program] = {
             ("aladin", "aladindesktop"),
             ("aladin",),
             "Debian: apt-get install aladin; else https://aladin.cds.unistra.fr",
+            takes=("image", "cube", "table"),
             # A table without positions is nothing to it.
             refuses=frozenset({"spectrum"}),
             answers=False,
@@ -79,8 +84,15 @@ PROGRAMS: dict[str, Program] = {
             ("topcat",),
             ("topcat",),
             "Debian: apt-get install topcat; else https://www.starlink.ac.uk/topcat",
+            takes=("table", "spectrum"),
         ),
-        Program("vospec", "VOSpec", ("vospec",), (), "https://www.cosmos.esa.int/web/vospec"),
+        Program(
+            "vospec",
+            "VOSpec",
+            ("vospec",),
+            get="https://www.cosmos.esa.int/web/vospec",
+            takes=("spectrum",),
+        ),
     )
 }
 
