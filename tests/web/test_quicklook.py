@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -47,6 +48,14 @@ def expect(found: Any) -> Any:
     from playwright.sync_api import expect as check
 
     return check(found)
+
+
+def shot(page: Page, name: str) -> None:
+    """Keep a picture for the documentation, where SKYPOOL_SCREENS names a folder."""
+    folder = os.environ.get("SKYPOOL_SCREENS")
+    if folder:
+        details = page.get_by_role("region", name="Details", exact=True)
+        details.screenshot(path=Path(folder) / f"{name}.png")
 
 
 def choose(page: Page, label: str, option: str) -> None:
@@ -352,10 +361,14 @@ def test_axe_finds_nothing_serious(look: Open, scheme: str) -> None:
         else:
             page = look(name, color_scheme=scheme)
         if name in ("ramp", "cube"):
-            ready(page).press("Shift+ArrowRight")
+            image = ready(page)
+            image.press("Shift+ArrowRight")
+            image.press("Enter")
+            expect(page.get_by_test_id("pixel-value")).to_contain_text(re.compile("Jy|K"))
             page.get_by_label("Limits", exact=True).select_option("manual")
         elif name != "compared":
             expect(page.get_by_role("tabpanel").get_by_text(re.compile("rows$"))).to_be_visible()
+        shot(page, f"quick-look-{name}-{scheme}")
         page.evaluate(AXE.read_text())  # as the page allows no scripts of others
         found = page.evaluate("axe.run(document.querySelector('[role=tabpanel]'))")
         serious = [
