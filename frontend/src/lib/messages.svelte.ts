@@ -50,8 +50,9 @@ export class Echo {
 
   add(code: Code | null | undefined): void {
     if (!code) return;
-    const last = this.lines.at(-1);
-    if (last && last.python === code.python && last.command === code.command) return;
+    // A search that runs again after an action is no news: the line of the action stays in sight.
+    const known = this.lines.slice(-2);
+    if (known.some((one) => one.python === code.python && one.command === code.command)) return;
     this.lines = [...this.lines.slice(-199), code];
   }
 }
