@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     Bools = NDArray[np.bool_]
 
-__all__ = ["mentioned"]
+__all__ = ["mentioned", "words_of"]
 
 _KEPT: Final = 16
 # So many look-ups of a value in a run, and it is quicker to pass by all texts of the key.
@@ -45,18 +45,25 @@ class Scanned:
 
     Parameters
     ----------
-    texts
-        As the catalogue holds them.
+    parts
+        The texts as the catalogue holds them, some at a time.
+    keep
+        Whether they are given back as they are.
     """
 
-    def __init__(self, texts: list[str]) -> None:
-        parts = [text.encode("utf-8", "surrogatepass") for text in texts]
-        sizes = np.fromiter((len(part) + 1 for part in parts), np.int64, len(parts))
-        self.starts = np.zeros(len(parts) + 1, np.int32)
-        np.cumsum(sizes, out=self.starts[1:])
-        self.original = np.frombuffer(b"\0".join(parts) + b"\0" if parts else b"", np.uint8)
-        capitals = (self.original >= 65) & (self.original <= 90)
-        self.folded = np.where(capitals, self.original + 32, self.original).astype(np.uint8)
+    def __init__(self, parts: Iterable[Sequence[str]], *, keep: bool = True) -> None:
+        whole, sizes = bytearray(), [np.zeros(0, np.int32)]
+        for texts in parts:
+            raw = [text.encode("utf-8", "surrogatepass") for text in texts]
+            sizes.append(np.fromiter((len(each) + 1 for each in raw), np.int32, len(raw)))
+            for each in raw:
+                whole += each
+                whole.append(0)
+        lengths = np.concatenate(sizes)
+        self.starts = np.zeros(len(lengths) + 1, np.int32)
+        np.cumsum(lengths, out=self.starts[1:])
+        self.folded = np.frombuffer(whole.lower(), np.uint8)  # the letters A to Z alone
+        self.original = np.frombuffer(whole, np.uint8) if keep else None
         self._frequent = np.bincount(self.folded, minlength=256)
 
     def __len__(self) -> int:
@@ -82,6 +89,7 @@ class Scanned:
 
     def text(self, place: int) -> str:
         """Return a text as the catalogue holds it."""
+        assert self.original is not None
         raw = self.original[self.starts[place] : self.starts[place + 1] - 1]
         return raw.tobytes().decode("utf-8", "surrogatepass")
 
@@ -104,35 +112,59 @@ class Words:
     def __init__(self) -> None:
         self._keys: dict[int, Scanned] = {}
         self._read_to: tuple[int, int] = (0, 0)
+        # What was read of a part of the runs, and where to go on.
+        self._new: dict[int, set[str]] = {}
+        self._next = 0
         self._names: _Names | None = None
         self._found: OrderedDict[Word, tuple[Bools, Bools]] = OrderedDict()
 
-    def read(self, connection: sqlite3.Connection) -> None:
-        """Read what is new, inside a transaction."""
-        end = connection.execute(
-            "SELECT id, documents FROM runs ORDER BY id DESC LIMIT 1"
-        ).fetchone() or (0, 0)
-        if end == self._read_to:
-            return
-        new: dict[int, set[str]] = {}
+    def read(self, connection: sqlite3.Connection, most: int | None = None) -> bool:
+        """Read what is new, inside a transaction.
+
+        Parameters
+        ----------
+        connection
+        most
+            At most so many runs; another time goes on.
+
+        Returns
+        -------
+        bool
+            Whether all is read.
+        """
+        runs = connection.execute(
+            "SELECT id, documents FROM runs WHERE id >= ? ORDER BY id",
+            (max(self._read_to[0], self._next),),
+        ).fetchall()
+        if not runs or runs[-1] == self._read_to:
+            return True
+        chosen = runs[:most]
         slots = connection.execute(
             "SELECT s.id, s.key FROM slots s JOIN keys k ON k.id = s.key"
-            " WHERE s.run >= ? AND substr(k.name, 1, 1) <> ?",
-            (self._read_to[0], PREFIX),
+            " WHERE s.run BETWEEN ? AND ? AND substr(k.name, 1, 1) <> ?",
+            (chosen[0][0], chosen[-1][0], PREFIX),
         ).fetchall()
         for slot, key in slots:
             found = connection.execute(
                 f"SELECT DISTINCT p.value FROM postings p WHERE p.slot = ? AND {_TEXT}", (slot,)
             )
-            new.setdefault(key, set()).update(text for (text,) in found)
-        for key, texts in new.items():
+            self._new.setdefault(key, set()).update(text for (text,) in found)
+        if len(chosen) < len(runs):
+            self._next = chosen[-1][0] + 1
+            return False
+        self._take_in()
+        self._read_to, self._next = runs[-1], 0
+        return True
+
+    def _take_in(self) -> None:
+        for key, texts in self._new.items():
             known = self._keys.get(key)
             if known is not None:
                 texts.update(map(known.text, range(len(known))))
             if texts and (known is None or len(texts) > len(known)):
-                self._keys[key] = Scanned(sorted(texts))
+                self._keys[key] = Scanned([sorted(texts)])
+        self._new.clear()
         self._found.clear()
-        self._read_to = end
 
     def documents(
         self, connection: sqlite3.Connection, word: Word, asked: NDArray[np.int64]
@@ -202,16 +234,19 @@ def _names(connection: sqlite3.Connection, visible: Visible) -> _Names:
         "SELECT track, name FROM names WHERE since <= :at AND until > :at ORDER BY name",
         {"at": visible.at},
     )
-    tracks: list[NDArray[np.int64]] = []
-    texts: list[str] = []
-    while part := rows.fetchmany(_FETCHED):
-        tracks.append(np.array([track for track, _ in part], np.int64))
-        texts += [name for _, name in part]
-    joined = np.concatenate(tracks) if tracks else np.zeros(0, np.int64)
+    tracks: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
+
+    def parts() -> Iterator[list[str]]:
+        while part := rows.fetchmany(_FETCHED):
+            tracks.append(np.array([track for track, _ in part], np.int64))
+            yield [name for _, name in part]
+
+    texts = Scanned(parts(), keep=False)
+    joined = np.concatenate(tracks)
     places = np.full(len(joined), -1, np.int32)
     known = joined < len(of_track)
     places[known] = of_track[joined[known]]
-    return _Names(visible.at, Scanned(texts), places)
+    return _Names(visible.at, texts, places)
 
 
 def _having(connection: sqlite3.Connection, key: int, values: list[str]) -> NDArray[np.int64]:
@@ -254,6 +289,12 @@ def _dated(connection: sqlite3.Connection, begin: str) -> NDArray[np.int64]:
     return integers(connection, sql, 1, (PREFIX, begin, begin + "\x7f"))[:, 0]
 
 
+def words_of(columns: Columns) -> Words:
+    """Return the words of a catalogue, inside `Columns.reading`."""
+    found: Words = columns.extras.setdefault("words", Words())
+    return found
+
+
 def mentioned(
     columns: Columns,
     connection: sqlite3.Connection,
@@ -274,14 +315,14 @@ def mentioned(
     word
         What is looked for.
     """
-    words: Words = columns.extras.setdefault("words", Words())
+    words = words_of(columns)
     documents, urns = asked
     places = visible.places_of(urns)
     sure = words.named(connection, visible, word.text)[places] & (places >= 0)
     maybe = sure.copy()
     tags = connection.execute("SELECT DISTINCT tag FROM tags").fetchall()
     for (tag,) in tags:
-        if len(Scanned([tag]).holding(word.text)):
+        if len(Scanned([[tag]]).holding(word.text)):
             rows = integers(
                 connection,
                 "SELECT urn FROM tags WHERE tag = ? AND since <= ? AND until > ?",

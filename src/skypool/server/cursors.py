@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Cursor", "CursorGone", "Results"]
 
 _KEPT: Final = 12
-_ROWS_KEPT: Final = 6_000_000
+_ROWS_KEPT: Final = 3_000_000
 
 
 class CursorGone(NotFound):

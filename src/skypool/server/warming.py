@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from skypool.errors import SkypoolError
 
 if TYPE_CHECKING:
+    from skypool.catalogue.database import Database
     from skypool.pool.pool import Pool
     from skypool.server.context import Context
 
@@ -16,12 +17,13 @@ __all__ = ["frugal", "steady_memory", "warm"]
 
 # Each of the threads has a connection of its own, and the system keeps the file in memory as well.
 _CACHE_KB: Final = 8192
-_COLUMNS: Final = 112 * 2**20
+_COLUMNS: Final = 80 * 2**20
 # Parameters of glibc's mallopt.
 _TRIM, _MAP, _ARENAS = -1, -3, -8
 _LARGE: Final = 128 * 2**10
 # In a smaller pool everything is read in no time.
 _MANY: Final = 20_000
+_RUNS: Final = 4
 _KEYS: Final = ("instrument", "object", "band", "obs_mode", "level", "proposal")
 
 
@@ -51,6 +53,17 @@ def steady_memory() -> None:
         mallopt(parameter, value)
 
 
+def _read_words(context: Context, database: Database) -> None:
+    """Read the texts for free text, a few runs at a time: whoever asks meanwhile comes between."""
+    from skypool.catalogue.columns import columns_of
+    from skypool.catalogue.search_words import words_of
+
+    done = False
+    while not done and not context.hub.closed:
+        with columns_of(database).reading() as columns, database.reading() as connection:
+            done = words_of(columns).read(connection, _RUNS)
+
+
 def warm(context: Context) -> None:
     """Read what the first search, its facets and free text will need."""
     from skypool.catalogue.columns import columns_of
@@ -72,5 +85,6 @@ def warm(context: Context) -> None:
                     return
                 if key in known:
                     facets(hits, [key], 1)
+            _read_words(context, database)
         except SkypoolError:  # whoever asks is told
             continue

@@ -35,7 +35,7 @@ class Snapshot:
         self.view = view
         self.at = at
         self._rows = rows or {}
-        self._documents: tuple[object, NDArray[np.int64], NDArray[np.int64]] | None = None
+        self._documents: tuple[object, NDArray[np.int64], NDArray[np.int32]] | None = None
 
     @property
     def pinned(self) -> View:
@@ -65,14 +65,14 @@ class Snapshot:
                 raise self.view.session.catalogue_lacks(f"the version {number}")
         return [Ref(self.view, rows[number]) for number in numbers]
 
-    def documents(self, columns: Columns, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    def documents(self, columns: Columns, numbers: NDArray[np.int64]) -> NDArray[np.int32]:
         """Return the numbers of the documents of versions, inside `Columns.reading`.
 
         Those of the last array that was asked for are kept: several keys are asked for in turn.
         """
         kept = self._documents
         if kept is None or kept[0] != columns.epoch or kept[1] is not numbers:
-            found = columns.documents(numbers, self.at).astype("int64")
+            found = columns.documents(numbers, self.at)
             kept = self._documents = (columns.epoch, numbers, found)
         return kept[2]
 
