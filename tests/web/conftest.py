@@ -42,7 +42,10 @@ def shot(page: Page, name: str) -> None:
     folder = os.environ.get("SKYPOOL_SCREENS")
     if folder:
         from PIL import Image
+        from playwright.sync_api import expect
 
+        page.evaluate("new Promise(requestAnimationFrame)")
+        expect(page.locator('[aria-busy="true"]')).to_have_count(0)
         made = Image.open(io.BytesIO(page.screenshot()))
         made.convert("RGB").save(Path(folder) / f"{name}.webp", quality=72, method=6)
 

@@ -71,6 +71,8 @@ def test_nothing_keeps_people_out(
     expect(details.get_by_role("tab", name="Preview")).to_be_visible()
     grid(page).locator("#row-7").click(modifiers=["Shift"])
     expect(page.get_by_role("status", name="Selected")).to_contain_text("kB")
+    expect(details.get_by_role("heading").first).to_contain_text("maps/0006")
+    expect(details.locator("canvas").first).to_be_visible()
     shot(page, f"browser-table-{scheme}")
     pane = page.get_by_role("region", name="Search", exact=True)
     for label in ("Form", "Versions and time", "Saved searches"):
