@@ -173,7 +173,9 @@ def test_open_with_what_there_is_not(place: Place) -> None:
     place.said(f"{name} has no table")
 
 
-def test_create_variable_and_copy_path(place: Place) -> None:
+def test_create_variable_and_copy_path(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = place.served.application.context.settings.home
+    monkeypatch.setenv("SKYPOOL_HOME", str(home))
     place.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     name = place.menu(1, "Create variable")
     place.said("the line of Python is on the clipboard")
@@ -376,7 +378,7 @@ def test_save_products_to_pool(place: Place) -> None:
     shot(place.page, "actions-save")
     dialog.get_by_role("button", name="Save").click()
     place.said("saved 1 product to temp1")
-    with sp.Pool("temp1", "r") as other:
+    with sp.Pool(Path(place.served.application.context.settings.home, "temp1"), "r") as other:
         assert "using cal v3" in other[name].tags
         assert other[name].hash == place.pool[name].hash
     expect(place.page.get_by_role("region", name="Search", exact=True)).to_contain_text("temp1")

@@ -163,6 +163,7 @@ def test_tree_of_references(show: Show) -> None:
 
 def test_tree_by_keys_with_versions_and_referrers(show: Show) -> None:
     page = show("observations", PSW, "Contents")
+    expect(item(page, "Referenced by")).to_be_visible()
     item(page, PSW).focus()
     page.keyboard.press("End")
     expect(item(page, "Referenced by")).to_be_focused()
