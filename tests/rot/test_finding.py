@@ -8,7 +8,7 @@ import skypool as sp
 from skypool.errors import SkypoolError
 from skypool.testing.rot import limited, survey
 
-from .test_hunt import SECONDS, Subject, drop_side_files, file_of, flip_each, sample, subject
+from .test_hunt import SECONDS, Subject, bytes_of, drop_side_files, flip_each, sample, subject
 
 __all__ = ["subject"]  # the fixture
 
@@ -46,4 +46,4 @@ def test_flipped_bytes_are_found(subject: Subject, part: str, count: int) -> Non
 @pytest.mark.campaign
 @pytest.mark.parametrize("part", ["pack", "commits.log", "catalogue.sqlite"])
 def test_each_flipped_byte_is_found(subject: Subject, part: str) -> None:
-    check_found(subject, part, list(range(file_of(subject, part).stat().st_size)), seed=4)
+    check_found(subject, part, bytes_of(subject, part), seed=4)

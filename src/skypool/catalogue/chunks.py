@@ -10,7 +10,7 @@ from skypool.catalogue.database import Database
 from skypool.catalogue.interface import ChunkPlace, ChunksGone
 from skypool.errors import Damaged
 
-__all__ = ["ALONE", "BAD", "CONDEMNED", "ChunkIndex", "chunk_key", "place_of"]
+__all__ = ["ALONE", "BAD", "CONDEMNED", "ChunkIndex", "checked_digest", "chunk_key", "place_of"]
 
 # What stands for "not in a block" in a primary key, which cannot hold NULL.
 ALONE = -1
@@ -19,6 +19,22 @@ _MOST = 2**62
 
 # Values of `condemned` of a row: gc is about to take the chunk; its record was found damaged.
 CONDEMNED, BAD = 1, 2
+
+
+def checked_digest(value: object) -> bytes:
+    """Return the digest that a row says.
+
+    Raises
+    ------
+    Damaged
+        If it says none.
+    """
+    if isinstance(value, bytes) and len(value) == 32:
+        return value
+    raise Damaged(
+        "the catalogue is damaged: where the digest of a document was is none",
+        hint="`skypool reindex` rebuilds it from the packs and the log; nothing is lost",
+    )
 
 
 def chunk_key(digest: bytes) -> int:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from skypool.catalogue.beside import TablesBeside
-from skypool.catalogue.chunks import ALONE, BAD, chunk_key, place_of
-from skypool.catalogue.database import Database, explained
+from skypool.catalogue.chunks import ALONE, BAD, checked_digest, chunk_key, place_of
+from skypool.catalogue.database import Database, explained, schema_rows
 from skypool.catalogue.interface import ChunkPlace
 from skypool.catalogue.purging import DOOMED, RemovedVersions, purged_by
 from skypool.catalogue.text import from_database
@@ -28,7 +28,8 @@ _TABLES = """
 CREATE TEMP TABLE live(key INTEGER PRIMARY KEY);
 CREATE TEMP TABLE lost(pack INTEGER PRIMARY KEY);
 CREATE TEMP TABLE found(
-    pack INTEGER, offset INTEGER, member INTEGER, key INTEGER, bad INTEGER NOT NULL DEFAULT 0,
+    pack INTEGER, offset INTEGER, member INTEGER, key INTEGER, stored INTEGER, length INTEGER,
+    bad INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY(pack, offset, member, key)
 ) WITHOUT ROWID;
 """
@@ -42,6 +43,19 @@ _NEEDED = f"""
     FROM chunks c WHERE c.key IN (SELECT key FROM live)
     AND c.pack NOT IN (SELECT pack FROM lost) GROUP BY c.key
 """
+
+
+class Held(Protocol):
+    """Where a pack holds a chunk: like `ChunkPlace`, but as storage tells it."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def stored(self) -> int: ...
+    @property
+    def member(self) -> int | None: ...
+    @property
+    def length(self) -> int: ...
 
 
 class PlacedRow(NamedTuple):
@@ -116,7 +130,8 @@ class Marks(TablesBeside):
                 " AND v.urn NOT IN (SELECT urn FROM doomed)) ORDER BY d.id LIMIT ?",
                 (last, after, up_to, _PAGE),
             )
-            yield from rows
+            for number, digest in rows:
+                yield number, checked_digest(digest)
             if len(rows) < _PAGE:
                 return
             last = rows[-1][0]
@@ -186,13 +201,21 @@ class Marks(TablesBeside):
 
     # -- what packs hold, for verification
 
-    def hold(self, pack: int, entries: Iterable[tuple[bytes, int, int | None]]) -> None:
-        """Note what the records of a pack hold: digest, offset, start in the block."""
+    def hold(self, pack: int, entries: Iterable[tuple[bytes, Held]]) -> None:
+        """Note what the records of a pack hold: the digest of each chunk, and where it is."""
         self._insert(
-            "INSERT OR IGNORE INTO found(pack, key, offset, member) VALUES (?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO found(pack, key, offset, member, stored, length)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
             (
-                (pack, chunk_key(digest), offset, ALONE if member is None else member)
-                for digest, offset, member in entries
+                (
+                    pack,
+                    chunk_key(digest),
+                    at.offset,
+                    ALONE if at.member is None else at.member,
+                    at.stored,
+                    at.length,
+                )
+                for digest, at in entries
             ),
         )
 
@@ -211,7 +234,7 @@ class Marks(TablesBeside):
                 "SELECT c.key, p.name, c.offset, c.stored, c.member, c.length FROM chunks c"
                 " JOIN packs p ON p.id = c.pack LEFT JOIN found f ON f.pack = c.pack"
                 " AND f.offset = c.offset AND f.member = c.member AND f.key = c.key"
-                " WHERE (f.key IS NULL OR f.bad)"
+                " WHERE (f.key IS NULL OR f.bad OR f.stored != c.stored OR f.length != c.length)"
                 # What is marked and was healed, or nothing needs, hurts nothing.
                 f" AND NOT (c.condemned = {BAD} AND (c.key NOT IN (SELECT key FROM live)"
                 " OR EXISTS (SELECT 1 FROM chunks o WHERE o.key = c.key"
@@ -236,7 +259,8 @@ class Marks(TablesBeside):
             for (key,) in self._connection.execute(
                 "SELECT l.key FROM live l WHERE NOT EXISTS (SELECT 1 FROM chunks c JOIN found f"
                 " ON f.pack = c.pack AND f.offset = c.offset AND f.member = c.member"
-                " AND f.key = c.key AND NOT f.bad WHERE c.key = l.key)"
+                " AND f.key = c.key AND NOT f.bad AND f.stored = c.stored"
+                " AND f.length = c.length WHERE c.key = l.key)"
             ):
                 yield key
 
@@ -247,7 +271,11 @@ class Marks(TablesBeside):
     def integrity(self, quick: bool) -> list[str]:
         """Return what SQLite finds wrong with its file."""
         check = "quick_check" if quick else "integrity_check"
-        return [text for (text,) in self._all(f"PRAGMA main.{check}(20)") if text != "ok"]
+        found = [text for (text,) in self._all(f"PRAGMA main.{check}(20)") if text != "ok"]
+        rows = self._all("SELECT type, name, tbl_name, sql FROM main.sqlite_schema")
+        if not found and sorted(map(repr, rows)) != sorted(map(repr, schema_rows())):
+            found.append("the definitions of its tables are not as they were written")
+        return found
 
     def holders(self, document: int) -> list[tuple[str, int]]:
         """Return name and number of the versions that a document is of."""

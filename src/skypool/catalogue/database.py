@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import random
 import re
@@ -21,7 +22,7 @@ from skypool.catalogue.checks import noticed_error, register, rotten_table
 from skypool.catalogue.schema import SCHEMA, SCHEMA_VERSION
 from skypool.errors import Damaged, DiskFull, Locked, ReadOnly, SkypoolError, StorageError
 
-__all__ = ["CatalogueVersion", "Database", "explained"]
+__all__ = ["CatalogueVersion", "Database", "explained", "make_tables", "schema_rows"]
 
 _WAIT_SECONDS = 60.0
 CACHE_KB = 65536
@@ -128,6 +129,21 @@ def _damaged(path: str, why: str) -> Damaged:
         f"the catalogue {path} is damaged ({why})",
         hint="`skypool reindex` rebuilds it from the packs and the log; nothing is lost",
     )
+
+
+def make_tables(connection: sqlite3.Connection) -> None:
+    """Make the tables in a database that has none."""
+    # Comments may hold the character that ends a statement.
+    for statement in re.sub(r"--[^\n]*", "", SCHEMA).split(";"):
+        connection.execute(statement)
+
+
+@functools.cache
+def schema_rows() -> list[tuple[str, ...]]:
+    """Return type, name, table and SQL of all that a catalogue has, as SQLite lists them."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        make_tables(connection)
+        return connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema").fetchall()
 
 
 class Database:
@@ -290,9 +306,7 @@ class Database:
         if found == 0 and self.writable:
             with self.transaction() as connection:
                 if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
-                    # Comments may hold the character that ends a statement.
-                    for statement in re.sub(r"--[^\n]*", "", SCHEMA).split(";"):
-                        connection.execute(statement)
+                    make_tables(connection)
                     connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
             return
         raise CatalogueVersion(

@@ -183,13 +183,13 @@ class Identity:
         rows = self._database.query(
             f"SELECT {sure(VERSION, 'v.urn')}, v.track, v.version, d.digest, d.kind, d.type,"
             f" d.size, v.total, v.since, {sure(NAME, 'n.name')}, "
-            " :at, v.purged FROM names n"
+            " :at, v.purged, n.track FROM names n"
             " JOIN versions v ON v.track = n.track JOIN documents d ON d.id = v.document"
             " WHERE n.since <= :at AND n.until > :at AND v.since <= :at AND v.until > :at"
             f"{where} ORDER BY n.name",
             {"at": at, **values},
         )
-        return [_version(row) for row in rows]
+        return [_version(row[:-1], row[-1]) for row in rows]
 
     def like_names(self, text: str, at: int, limit: int = 5) -> list[str]:
         """Return some names that hold *text*, for suggestions."""
@@ -424,11 +424,18 @@ class Identity:
 
     def _versions(self, where: str, at: int, **values: Any) -> list[VersionRow]:
         rows = self._database.query(f"{_VERSION} {where}", {"at": at, **values})
-        return [_version(row) for row in rows]
+        return [_version(row, values.get("track")) for row in rows]
 
 
-def _version(row: tuple[Any, ...]) -> VersionRow:
+def _version(row: tuple[Any, ...], track: int | None = None) -> VersionRow:
+    """Return a row that was asked for by a track: a damaged index leads to those of others."""
     found = VersionRow._make(row)
+    if track is not None and found.track != track:
+        raise Damaged(
+            f"the catalogue is damaged: the version {found.urn} stands where those of another"
+            " product are",
+            hint="`skypool reindex` rebuilds it from the packs and the log; nothing is lost",
+        )
     if found.name is None or found.name.isascii():
         return found
     return found._replace(name=from_database(found.name))

@@ -300,7 +300,8 @@ class SqliteCatalogue(Identity):
     def keys(self) -> list[str]:
         """Return the names of all metadata keys."""
         rows = self._database.query("SELECT name FROM keys ORDER BY name")
-        return [from_database(name) for (name,) in rows if not name.startswith(PREFIX)]
+        names = [from_database(name) for (name,) in rows]
+        return [name for name in names if not name.startswith(PREFIX)]
 
     def datasets(self) -> dict[str, set[str]]:
         """Return the names of all datasets, with those of their columns."""

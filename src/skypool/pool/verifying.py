@@ -151,7 +151,7 @@ class Verifier:
         if number is None:
             return  # nothing in it was ever committed
         entries = scan_pack(path, self._folder.files, check=False)
-        marks.hold(number, ((digest, at.offset, at.member) for digest, at in entries))
+        marks.hold(number, entries)
         for start, end, _ in self._bad_ranges.get(pack_name(path), ()):
             marks.spoil(number, start, end)
 

@@ -87,7 +87,8 @@ class MissingChunks:
             for digest, at in scan_pack(path, start=row.place.offset, use_index=False):
                 if at.offset != row.place.offset:
                     break
-                if chunk_key(digest) == row.key and at.member == row.place.member:
+                place = row.place.stored, row.place.member, row.place.length
+                if chunk_key(digest) == row.key and (at.stored, at.member, at.length) == place:
                     return True
         except FileNotFoundError:
             # gc may have taken it meanwhile, and the row with it.
