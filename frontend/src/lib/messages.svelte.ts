@@ -47,12 +47,21 @@ export class Messages {
 /** The lines that the actions of the page are, the newest last: clicking teaches the API. */
 export class Echo {
   lines: Code[] = $state.raw([]);
+  private search: Code | null = null;
 
   add(code: Code | null | undefined): void {
-    if (!code) return;
-    // A search that runs again after an action is no news: the line of the action stays in sight.
-    const known = this.lines.slice(-2);
-    if (known.some((one) => one.python === code.python && one.command === code.command)) return;
+    if (!code || same(code, this.lines.at(-1))) return;
     this.lines = [...this.lines.slice(-199), code];
   }
+
+  /** A search that runs again after an action is no news: the line of the action stays in sight. */
+  searched(code: Code | null | undefined): void {
+    if (!code || same(code, this.search)) return;
+    this.search = code;
+    this.add(code);
+  }
+}
+
+function same(one: Code, other: Code | null | undefined): boolean {
+  return one.python === other?.python && one.command === other.command && one.url === other.url;
 }

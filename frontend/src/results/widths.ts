@@ -7,6 +7,8 @@ export type CellKey = string;
 
 const SIZES = new Set(['size', 'total_size', 'added_bytes']);
 const SHORT = new Set(['hash', 'commit']);
+const LETTER = 8;
+const NARROW = 7.3;
 
 export interface Shown {
   text: string;
@@ -15,8 +17,12 @@ export interface Shown {
   number: boolean;
 }
 
-/** A value as text: sizes with units, times without their T, hashes short, 0 as 0. */
-export function shown(value: Cell | undefined, column: ColumnInfo): Shown {
+/**
+ * A value as text: sizes with units, times without their T, hashes short, 0 as 0.
+ *
+ * A name is cut so that it fits into a column of that width in pixels.
+ */
+export function shown(value: Cell | undefined, column: ColumnInfo, width?: number): Shown {
   const full = cell(value);
   if (typeof value === 'number') {
     const text = SIZES.has(column.key) ? bytes(value) : full;
@@ -26,7 +32,9 @@ export function shown(value: Cell | undefined, column: ColumnInfo): Shown {
   if (isTime(column) && typeof value === 'string') {
     return { text: time(value), title: full, number: false };
   }
-  const text = SHORT.has(column.key) ? full.slice(0, 12) : middle(full, 90);
+  // Of a name the end tells most: what is left out is in its middle.
+  const most = width && column.key === 'name' ? Math.floor((width - 16) / NARROW) : 90;
+  const text = SHORT.has(column.key) ? full.slice(0, 12) : middle(full, Math.max(12, most));
   return { text, title: full, number: false };
 }
 
@@ -38,7 +46,6 @@ export function isNumber(column: ColumnInfo): boolean {
   return ['int', 'float', 'integer', 'number', 'size'].includes(column.type);
 }
 
-const LETTER = 8;
 const LEAST = 64;
 const MOST = 270;
 
