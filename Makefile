@@ -37,6 +37,7 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	@sh scripts/debian.sh $(PROGRAMS)
+	@sh scripts/node.sh
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -m "not campaign" $(PYTEST_ARGS)
 
 lint: $(STAMP)
@@ -51,6 +52,7 @@ format: $(STAMP)
 
 campaign: $(STAMP)
 	@sh scripts/debian.sh $(PROGRAMS)
+	@sh scripts/node.sh
 	@HYPOTHESIS_PROFILE=campaign $(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
 kill: $(STAMP)

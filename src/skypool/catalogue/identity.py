@@ -74,14 +74,14 @@ class Identity:
     def latest(self, track: int, at: int) -> VersionRow | None:
         """Return the newest version of a track."""
         rows = self._versions(
-            "WHERE v.track = :track AND v.since <= :at AND v.until > :at", at, track=track
+            "WHERE v.track = :track AND v.since <= :at AND v.until > :at", at, track, track=track
         )
         return rows[0] if rows else None
 
     def track_versions(self, track: int, at: int) -> list[VersionRow]:
         """Return all versions of a track, oldest first."""
         return self._versions(
-            "WHERE v.track = :track AND v.since <= :at ORDER BY v.version", at, track=track
+            "WHERE v.track = :track AND v.since <= :at ORDER BY v.version", at, track, track=track
         )
 
     def numbered(self, track: int, version: int, at: int) -> VersionRow | None:
@@ -89,6 +89,7 @@ class Identity:
         rows = self._versions(
             "WHERE v.track = :track AND v.version = :version AND v.since <= :at",
             at,
+            track,
             track=track,
             version=version,
         )
@@ -422,9 +423,11 @@ class Identity:
         )
         return products, versions, size
 
-    def _versions(self, where: str, at: int, **values: Any) -> list[VersionRow]:
+    def _versions(
+        self, where: str, at: int, own: int | None = None, **values: Any
+    ) -> list[VersionRow]:
         rows = self._database.query(f"{_VERSION} {where}", {"at": at, **values})
-        return [_version(row, values.get("track")) for row in rows]
+        return [_version(row, own) for row in rows]
 
 
 def _version(row: tuple[Any, ...], track: int | None = None) -> VersionRow:
