@@ -433,6 +433,8 @@ class Stop(Exception):
     """What the handler of a signal raises."""
 
 
+# What is raised inside a callback of the garbage collector is only told.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_handler_that_raises_leaves_the_pool_whole(tmp_path: Path) -> None:
     def stop(*_: object) -> None:
         raise Stop

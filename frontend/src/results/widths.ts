@@ -34,7 +34,7 @@ export function shown(value: Cell | undefined, column: ColumnInfo, width?: numbe
   }
   // Of a name the end tells most: what is left out is in its middle.
   const most = width && column.key === 'name' ? Math.floor((width - 16) / NARROW) : 90;
-  const text = SHORT.has(column.key) ? full.slice(0, 12) : middle(full, Math.max(12, most));
+  const text = SHORT.has(column.key) ? full.slice(0, 12) : middle(full, Math.max(30, most));
   return { text, title: full, number: false };
 }
 

@@ -384,10 +384,12 @@ def locked(
     finally:
         if handle.fd >= 0:
             # Unlocked by hand: a forked child may still have the file open. Where that fails,
-            # closing ends the lock.
-            with contextlib.suppress(StorageError):
-                files.unlock(handle)
-            files.close(handle)
+            # or the handler of a signal raises just now, closing ends the lock.
+            try:
+                with contextlib.suppress(StorageError):
+                    files.unlock(handle)
+            finally:
+                files.close(handle)
 
 
 def publish(files: FileLayer, path: str, data: Buffer) -> bool:
