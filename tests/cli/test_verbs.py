@@ -692,7 +692,8 @@ def test_export_all_and_manifest(sky: Sky, pool: Path) -> None:
     assert {len(line["digest"]) for line in lines} == {32}
     assert "--under" in sky("manifest", "--check", "list", "--under", "no", code=1).err
     for words in (
-        ["export", "obs"], ["export", "obs", "x", "--bag"], ["export", "obs", "x", "--all"],
+        ["export"], ["export", "--all"], ["export", "obs"], ["export", "obs", "x", "--bag"],
+        ["export", "obs", "x", "--all"],
         ["export", "--all", "x", "--format", "hcss"], ["manifest", "obs", "--check", "list"],
         ["manifest", "--under", "obs"], ["manifest", "-a", "crc7"],
     ):  # fmt: skip

@@ -16,6 +16,8 @@ from typing import Any
 
 import click
 
+from skypool.model.amounts import count_text, size_text
+
 __all__ = [
     "Table",
     "count_text",
@@ -129,46 +131,6 @@ def _cut(text: str, width: int) -> str:
         if taken > width:
             return text[:index]
     return text
-
-
-def size_text(count: float) -> str:
-    """Write a number of bytes for people.
-
-    Parameters
-    ----------
-    count
-        Bytes.
-
-    Returns
-    -------
-    str
-        Such as ``126 MB``; three digits, powers of 1000.
-    """
-    value = float(count)
-    for unit in ("B", "kB", "MB", "GB", "TB", "PB"):
-        if abs(value) < 999.5 or unit == "PB":
-            break
-        value /= 1000
-    if unit == "B":
-        return f"{int(value)} B"
-    return f"{value:.{max(0, 2 - int(math.log10(max(abs(value), 1))))}f} {unit}"
-
-
-def count_text(count: int, one: str, many: str = "") -> str:
-    """Write a number of things.
-
-    Parameters
-    ----------
-    count
-        How many.
-    one, many
-        Word for one and for several (without `many`: one + s).
-
-    Returns
-    -------
-    str
-    """
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def time_text(time: datetime) -> str:

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from rich.cells import cell_len, set_cell_size
 
+from skypool.model.amounts import count_text, size_text
+
 __all__ = ["cell", "clean", "count_text", "fitted", "percent", "size_text"]
 
 _DIGITS: Final = 12
@@ -66,23 +68,6 @@ def fitted(text: str, width: int, right: bool = False, middle: bool = False) -> 
         return set_cell_size(text, width - 1) + "…"
     tail = width // 3
     return text[: width - 1 - tail] + "…" + text[-tail:]
-
-
-def size_text(count: float) -> str:
-    """Return a number of bytes with three digits, in powers of 1000."""
-    value = float(count)
-    for unit in ("B", "kB", "MB", "GB", "TB", "PB"):
-        if abs(value) < 999.5 or unit == "PB":
-            break
-        value /= 1000
-    if unit == "B":
-        return f"{int(value)} B"
-    return f"{value:.{max(0, 2 - int(math.log10(max(abs(value), 1))))}f} {unit}"
-
-
-def count_text(count: int, one: str, many: str = "") -> str:
-    """Return a number of things: the word for one, and for several (by default one + s)."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def percent(share: float) -> str:

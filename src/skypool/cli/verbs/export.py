@@ -33,7 +33,7 @@ __all__ = ["export_verb", "manifest_verb", "path_verb"]
         ("export --all bag/ --bag", "with check sums that prove it complete (BagIt)"),
     ],
 )
-@click.argument("ref", metavar="[REF]", type=REF)
+@click.argument("ref", metavar="[REF]", required=False, type=REF)
 @click.argument("folder", metavar="DIR", required=False)
 @click.option("--all", "whole", is_flag=True, help="Every file of every name; no REF then.")
 @click.option("--bag", is_flag=True, help="With --all: make DIR a bag (RFC 8493).")
@@ -47,7 +47,7 @@ __all__ = ["export_verb", "manifest_verb", "path_verb"]
 @at_option
 def export_verb(
     state: State,
-    ref: str,
+    ref: str | None,
     folder: str | None,
     whole: bool,
     bag: bool,
@@ -69,6 +69,11 @@ def export_verb(
     its name is. What is there already as it should be is kept, so an
     interrupted export goes on.
     """
+    if ref is None:
+        raise UsageError(
+            f"say where to: export {'--all' if whole else 'REF'} DIR",
+            hint="skypool export --help has examples",
+        )
     if whole:
         return _export_all(state, ref, folder, bag, overwrite, form, at)
     if folder is None:
