@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from skypool.hipe import managers
+
+
+@pytest.fixture(autouse=True)
+def close_pools() -> Iterator[None]:
+    """Close the pools that a test opened by their names: HIPE's manager keeps them for good."""
+    yield
+    for opened in (managers._OPEN, managers._PUT):
+        for pool in opened.values():
+            pool.pool.close()
+        opened.clear()
 
 
 @pytest.fixture
