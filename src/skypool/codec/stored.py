@@ -12,6 +12,7 @@ import numpy as np
 from skypool.codec.parameters import read_meta
 from skypool.codec.reading import RecipeReader, read_array, read_segment
 from skypool.codec.scaling import physical
+from skypool.codec.scaling import stored as stored_values
 from skypool.codec.segments import ArraySegment, Segment, TableSegment, segment_from_json
 from skypool.codec.sinks import Fetch
 from skypool.codec.statistics import Statistics
@@ -89,6 +90,22 @@ class StoredArray:
             and (self.dtype, self._zero, self._scale, self._blank)
             == (other.dtype, other._zero, other._scale, other._blank)
         )  # fmt: skip
+
+    def big_endian(self) -> ArraySegment | None:
+        """Return the segment, if its bytes are the values as `codec.scaling.stored` gives them."""
+        kind = self.dtype.kind
+        if kind in "fc":
+            same = (self._zero, self._scale) == (0, 1)
+        else:
+            zero = stored_values(np.empty(0, self.dtype))[1]
+            same = (self._zero, self._scale, self._blank) == (zero, 1, None) and kind in "iu"
+        wanted = stored_values(np.empty(0, self.dtype))[0].dtype
+        same = same and np.dtype(self._segment.dtype) == wanted
+        return self._segment if same and self._segment.shape == self.shape else None
+
+    def read_bytes(self, segment: ArraySegment, offset: int, length: int) -> bytes:
+        """Return a range of the bytes of what `big_endian` gave."""
+        return read_segment(segment, self._fetch, offset, length)
 
     def tile_names(self) -> Iterator[bytes]:
         """Return the digests of the tiles, in their order."""

@@ -87,6 +87,30 @@ class StoredTable:
             spec.element,
         )
 
+    def same_rows(self, specs: Sequence[ColumnSpec]) -> bool:
+        """Return whether the stored rows are those of a table of these columns, byte for byte."""
+        if len(specs) != len(self._segment.columns) or len(specs) != len(self._columns):
+            return False
+        place = 0
+        for (_, mine), spec, (offset, width, _) in zip(
+            self._columns.values(), specs, self._segment.columns, strict=True
+        ):
+            alike = (mine.code, mine.scale, mine.zero) == (spec.code, 1, spec.zero)
+            # Logical columns of files may hold more than true and false.
+            if not alike or spec.code in "LX" or (offset, width) != (place, spec.width):
+                return False
+            place += width
+        return place == self._segment.width
+
+    def read_bytes(self, offset: int, length: int) -> bytes:
+        """Return a range of the stored rows."""
+        return read_segment(self._segment, self._fetch, offset, length)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the rows and of their heap."""
+        return self._segment.size + self._starts[-1]
+
     def read(self, name: str, start: int, stop: int) -> np.ndarray[Any, Any]:
         """Return rows *start* to *stop* of a column."""
         number, spec = self._columns[name]

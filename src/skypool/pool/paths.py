@@ -8,6 +8,7 @@ import stat
 import uuid
 from typing import TYPE_CHECKING
 
+from skypool.codec.digest import digest
 from skypool.errors import ReadOnly, StorageError
 from skypool.pool.exporting import file_name, is_folder, write_file
 from skypool.storage.inplace import FileSource, FileState
@@ -80,7 +81,11 @@ def made_path(ref: Ref, name: str, make: Callable[[str], None]) -> str:
 
 def _folder(ref: Ref) -> str:
     cache = os.fspath(ref.view.session.settings.cache)
-    return os.path.join(cache, "files", ref.hash[:2], ref.hash)
+    key = ref.hash
+    if ref.refs and ("file" not in ref.document or is_folder(ref)):
+        # What it refers to is in the file, or is the folder, but is not in the document.
+        key = digest(f"{key} {ref.view.session.folder.key.hex()} {ref.urn}".encode()).hex()
+    return os.path.join(cache, "files", key[:2], key)
 
 
 def _is_there(path: str, ref: Ref) -> bool:

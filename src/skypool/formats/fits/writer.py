@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BITPIX",
+    "ProductWriter",
     "array_pieces",
     "extension_cards",
     "mandatory_cards",
@@ -79,10 +80,20 @@ def write_product(product: Product, out: BinaryIO | Callable[[bytes], Any]) -> i
     UsageError
         If a table has more columns than FITS allows.
     """
-    return _Writer(product, out if callable(out) else out.write).write()
+    return ProductWriter(product, out if callable(out) else out.write).write()
 
 
-class _Writer:
+class ProductWriter:
+    """Puts the header and data units of a product one behind the other.
+
+    Parameters
+    ----------
+    product
+        The product.
+    write
+        Takes the bytes, in order.
+    """
+
     def __init__(self, product: Product, write: Callable[[bytes], Any]) -> None:
         self._product = product
         self._write = write
@@ -92,6 +103,7 @@ class _Writer:
         self._names: dict[str, int] = {}
 
     def write(self) -> int:
+        """Write the file and return its size."""
         product = self._product
         # All tables are checked before the first byte is written.
         self._check(product.datasets)
@@ -207,15 +219,18 @@ class _Writer:
             header.add_raw(cards[start : start + 80])
         bitpix = BITPIX[f"{sample.dtype.kind}{sample.dtype.itemsize}"]
         self._finish(header, item, dataset.meta, extension_cards("IMAGE", bitpix, shape))
+        self._fill(self._put_array(dataset))
+
+    def _put_array(self, dataset: Array) -> int:
         size = 0
         for piece in array_pieces(dataset):
             self._put(piece)
             size += len(piece)
-        self._fill(size)
+        return size
 
     def _table_dataset(self, item: int, parent: int, path: tuple[str, ...], dataset: Table) -> None:
         header = self._dataset_header(item, parent, path, dataset, "table")
-        encoded = encode_table(dataset)
+        encoded = self._encoded(dataset)
         units = {}
         for spec, name in zip(encoded.specs, encoded.names, strict=True):
             facts: dict[str, Any] = {}
@@ -226,6 +241,12 @@ class _Writer:
             self._rows.add(item, self._hdu, "column", name, facts, spec.unit, spec.description)
             units[spec.name] = ascii_unit(spec.unit)
         self._table(encoded, header, units, {"item": item, "meta": dataset.meta})
+
+    def _encoded(self, table: Table) -> EncodedTable:
+        return encode_table(table)
+
+    def _put_rows(self, encoded: EncodedTable) -> None:
+        self._put(np.ascontiguousarray(encoded.rows).tobytes())
 
     def _table(
         self,
@@ -241,7 +262,7 @@ class _Writer:
             self._finish(header, parameters["item"], parameters["meta"], first)
         else:
             self._put(header_bytes(header.finished(first)))
-        self._put(np.ascontiguousarray(encoded.rows).tobytes())
+        self._put_rows(encoded)
         self._put(encoded.heap)
         self._fill(encoded.rows.size + len(encoded.heap))
 
