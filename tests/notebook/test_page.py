@@ -16,9 +16,6 @@ import skypool as sp
 from skypool.web import widget
 from skypool.web.widget import ProductBrowser
 
-# Minutes in a browser on two cores: more than the normal tests have left.
-pytestmark = pytest.mark.campaign
-
 PATIENCE = 60
 
 # As anywidget calls a module, with a model whose other end is Python.

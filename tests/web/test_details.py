@@ -17,9 +17,6 @@ from tests.web.test_page import AXE, audit, shot, without_node
 
 import skypool as sp
 
-# Minutes in a browser on two cores: more than the normal tests have left.
-pytestmark = pytest.mark.campaign
-
 MAP = "maps/0001"
 PSW = "1342182452/level2/PSW/hspirepsw1342182452_20pxmp_1469548187623.fits.gz"
 TABS = ("Preview", "Metadata", "Header", "Contents", "Versions", "Provenance", "Storage")

@@ -17,9 +17,6 @@ import skypool as sp
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
-# Minutes in a browser on two cores: more than the normal tests have left.
-pytestmark = pytest.mark.campaign
-
 PLACES = [(150.0 + 4 * n, -20.0 + 3 * n) for n in range(12)]
 
 
