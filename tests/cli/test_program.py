@@ -35,7 +35,7 @@ def test_the_verbs_are_those_of_the_contract() -> None:
         "init add ls find show tree history diff tag untag mv rm restore export path cutout"
         " verify gc info reindex pools"
     )
-    later = "clone pull push hipe herschel undo trash du purge forget manifest"
+    later = "clone pull push hipe herschel undo trash status du purge forget manifest"
     later += " send receive tui ui"
     assert {*contract.split(), *later.split(), "completion", "help"} == set(NAMES)
 

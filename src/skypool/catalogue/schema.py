@@ -15,7 +15,7 @@ from skypool.model.attributes.names import CORE
 __all__ = ["DOCUMENT", "OWN", "PLACE_SHIFT", "SCHEMA", "SCHEMA_VERSION", "TEXT_LIMIT"]
 
 # Raised with every change: a catalogue of another number is rebuilt from the log.
-SCHEMA_VERSION = 13
+SCHEMA_VERSION = 14
 
 # Longer text is searchable by its start; the whole stands in the document.
 TEXT_LIMIT = 200
@@ -205,6 +205,7 @@ CREATE TABLE sources(
     inode INTEGER NOT NULL,
     PRIMARY KEY(document, path)
 ) WITHOUT ROWID;
+CREATE INDEX sources_path ON sources(path);
 
 -- Look-aside cache: a file with these figures had this content; never "unchanged".
 CREATE TABLE seen(

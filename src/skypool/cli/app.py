@@ -82,6 +82,7 @@ VERBS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("info", "upkeep", "Show what a pool holds."),
             ("verify", "upkeep", "Check every stored byte."),
             ("gc", "upkeep", "Give back space that nothing uses."),
+            ("status", "in_place", "Tell which files kept in place have changed or are gone."),
             ("du", "space", "Show what the parts of a pool take on disk."),
             ("purge", "space", "Give up old versions of products."),
             ("forget", "space", "Give up what was replaced or removed by some time."),
@@ -133,7 +134,6 @@ _OTHER_WORDS = {
     "rename": "mv",
     "save": "add",
     "search": "find",
-    "status": "info",
     "sync": "pull",
     "undelete": "restore",
 }

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from skypool.pool.sync.instep import InStep
+from skypool.pool.outside import Outside
 
 if TYPE_CHECKING:
     from skypool.pool.manifests import CheckReport, ListedFile
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Archiving"]
 
 
-class Archiving(InStep):
+class Archiving(Outside):
     """The part of a pool that takes everything out; see `Pool`."""
 
     def export_all(

@@ -195,7 +195,22 @@ class InPlaceChunks:
             self._opened[inside] = open_gzip(source).content if wrapped else source
             return self._opened[inside]
         assert problem is not None
+        if isinstance(problem, SourceChanged) and self._is_replaced():
+            raise SourceChanged(
+                f"{self._sources[-1].path} holds a newer version: what this one had is gone",
+                hint="its metadata and statistics stay; `absorb` copies content into the pool"
+                " before it is overwritten",
+            ) from None
         raise problem
+
+    def _is_replaced(self) -> bool:
+        """Tell whether the file was written anew, and was added again since."""
+        from skypool.catalogue.kept_files import KeptFiles
+        from skypool.pool.sources import check_source
+
+        last = self._sources[-1]
+        others = KeptFiles(self._session.catalogue.database).others_at(last.path, last.document)
+        return any(check_source(other)[0] == "fine" for other in others)
 
 
 def _read_chunk(source: ByteSource, segment: Segment, start: int, number: int) -> bytes:

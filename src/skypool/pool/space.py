@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from skypool.pool.archiving import Archiving
-from skypool.pool.ref import Ref
 
 if TYPE_CHECKING:
     from skypool.pool.giving_up import PurgeReport
@@ -87,17 +85,7 @@ class Space(Archiving):
         from skypool.pool.giving_up import purge
 
         view = self.view if dry_run else self._changing()
-        several = isinstance(refs, Iterable) and not isinstance(refs, str | Ref)
-        asked = [ref for item in (refs if several else [refs]) for ref in self._below(item)]
-        return purge(view, asked, keep, message, dry_run=dry_run)
-
-    def _below(self, ref: Any) -> list[Ref]:
-        """Return a product, or all that is named below the first parts of names."""
-        if isinstance(ref, str) and ref not in self:
-            found = self.ls(ref.rstrip("/"))
-            if found:
-                return found
-        return [self._ref(ref)]
+        return purge(view, self._several(refs), keep, message, dry_run=dry_run)
 
     def forget(
         self, before: int | str | date, message: str = "", *, dry_run: bool = False

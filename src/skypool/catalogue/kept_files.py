@@ -1,0 +1,129 @@
+"""What the catalogue knows of files outside the pool that hold content of products."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from skypool.catalogue.database import Database
+from skypool.catalogue.interface import FOREVER, SourceRow
+from skypool.catalogue.text import from_database, to_database
+
+__all__ = ["KeptFile", "KeptFiles"]
+
+_PAGE = 1000
+_LIVE = "EXISTS (SELECT 1 FROM versions v WHERE v.document = s.document AND v.purged = 0)"
+
+
+class KeptFile(NamedTuple):
+    """A file outside the pool, and the document whose content it holds.
+
+    Attributes
+    ----------
+    number : int
+        Of the document, in the catalogue.
+    row : SourceRow
+    """
+
+    number: int
+    row: SourceRow
+
+
+class KeptFiles:
+    """The files outside the pool, asked for in pages: there may be millions.
+
+    Parameters
+    ----------
+    database
+        The catalogue's.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def all(self, below: str = "") -> Iterator[KeptFile]:
+        """Return those of versions that were not given up, in the order of paths.
+
+        Parameters
+        ----------
+        below
+            Only this path, and what is below it.
+        """
+        last, number = to_database(below), -1
+        while True:
+            rows = self._database.query(
+                "SELECT s.document, d.digest, s.path, s.size, s.mtime_ns, s.inode FROM sources s"
+                " JOIN documents d ON d.id = s.document"
+                f" WHERE (s.path, s.document) > (?, ?) AND {_LIVE}"
+                " ORDER BY s.path, s.document LIMIT ?",
+                (last, number, _PAGE),
+            )
+            found = [_kept(row) for row in rows]
+            for each in found:
+                if not _is_below(each.row.path, below):
+                    if each.row.path.startswith(below):
+                        continue  # a name that only begins like it
+                    return
+                yield each
+            if len(rows) < _PAGE:
+                return
+            last, number = rows[-1][2], rows[-1][0]
+
+    def of(self, documents: Iterable[int]) -> Iterator[KeptFile]:
+        """Return those of some documents, given by number."""
+        for number in documents:
+            rows = self._database.query(
+                "SELECT s.document, d.digest, s.path, s.size, s.mtime_ns, s.inode FROM sources s"
+                " JOIN documents d ON d.id = s.document WHERE s.document = ? ORDER BY s.path",
+                (number,),
+            )
+            yield from map(_kept, rows)
+
+    def count(self) -> int:
+        """Return how many files of all versions there are."""
+        return int(self._database.query("SELECT count(*) FROM sources")[0][0])
+
+    def numbers(self, urn: int) -> list[int]:
+        """Return the documents in place of a version and of all below it, by number."""
+        rows = self._database.query(
+            "WITH RECURSIVE below(urn) AS (SELECT ? UNION SELECT r.child FROM refs r"
+            " JOIN below b ON r.parent = b.urn WHERE r.child IS NOT NULL)"
+            " SELECT DISTINCT v.document FROM below b JOIN versions v ON v.urn = b.urn"
+            " WHERE v.purged = 0 AND EXISTS (SELECT 1 FROM sources s"
+            " WHERE s.document = v.document) ORDER BY v.document",
+            (urn,),
+        )
+        return [number for (number,) in rows]
+
+    def others_at(self, path: str, document: bytes) -> list[SourceRow]:
+        """Return what else a path held, or holds, than the content of a document."""
+        rows = self._database.query(
+            "SELECT s.document, d.digest, s.path, s.size, s.mtime_ns, s.inode FROM sources s"
+            " JOIN documents d ON d.id = s.document"
+            f" WHERE s.path = ? AND d.digest != ? AND {_LIVE}",
+            (to_database(path), document),
+        )
+        return [_kept(row).row for row in rows]
+
+    def holders(self, number: int) -> list[tuple[str, int, bool]]:
+        """Return name, version, and whether it is the newest in view, of a document's versions."""
+        rows = self._database.query(
+            "SELECT (SELECT n.name FROM names n WHERE n.track = v.track ORDER BY n.since DESC"
+            " LIMIT 1), v.version, v.track, v.until = :forever AND EXISTS (SELECT 1 FROM names n"
+            " WHERE n.track = v.track AND n.until = :forever) FROM versions v"
+            " WHERE v.document = :number AND v.purged = 0 ORDER BY v.urn",
+            {"number": number, "forever": FOREVER},
+        )
+        return [
+            (from_database(name) if name else f"track {track}", version, bool(newest))
+            for name, version, track, newest in rows
+        ]
+
+
+def _kept(row: tuple[int, bytes, str, int, int, int]) -> KeptFile:
+    number, digest, path, *rest = row
+    return KeptFile(number, SourceRow(digest, from_database(path), *rest))
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return not folder or path == folder or path.startswith(folder.rstrip("/") + "/")

@@ -1,0 +1,156 @@
+"""`status`: which files kept in place are fine, changed, moved, gone, replaced."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from skypool.cli.app import app
+from skypool.errors import SourceChanged
+from skypool.pool.pool import Pool
+from skypool.pool.sources import good_sources
+
+from .conftest import image, settle
+
+
+def states(pool: Pool, **options: bool) -> dict[str, str]:
+    found = pool.status(every=True, **options)
+    assert sum(found.counts.values()) == len(found.sources)
+    return {Path(source.path).name: source.state for source in found.sources}
+
+
+def test_all_is_fine(pool: Pool, survey: Path) -> None:
+    pool.add(survey, in_place=True)
+    quick = pool.status()
+    assert (quick.ok, quick.counts, quick.sources, quick.bytes) == (True, {"fine": 5}, [], 0)
+    full = pool.status(full=True)
+    assert (full.ok, full.counts) == (True, {"fine": 5})
+    assert full.bytes == sum(path.stat().st_size for path in survey.rglob("*") if path.is_file())
+    assert full.unproven == 0
+
+
+def test_a_pool_without_such_files(pool: Pool, survey: Path) -> None:
+    assert pool.status().counts == {}  # there is none yet
+    pool.add(survey)
+    assert pool.status().ok
+    assert pool.status().counts == {}
+
+
+def test_what_is_wrong_is_said(pool: Pool, survey: Path) -> None:
+    pool.add(survey, in_place=True)
+    image(survey / "maps" / "m0.fits", 7)
+    (survey / "maps" / "m1.fits").rename(survey / "maps" / "renamed.fits")
+    (survey / "notes.txt").unlink()
+    report = pool.status()
+    assert not report.ok
+    found = {Path(source.path).name: source for source in report.sources}
+    assert {name: source.state for name, source in found.items()} == {
+        "m0.fits": "changed",
+        "m1.fits": "moved",
+        "notes.txt": "missing",
+    }
+    assert found["m1.fits"].found == str(survey / "maps" / "renamed.fits")
+    assert found["m0.fits"].products == ("survey/maps/m0.fits@0",)
+    assert all(source.lost and source.newest for source in report.sources)
+    assert pool.status("survey/maps/m2.fits").ok
+    assert not pool.status(pool["survey"]).ok
+    assert [s.state for s in pool.status(["survey/maps/m0.fits", "survey/events"]).sources] == [
+        "changed"
+    ]
+
+
+def test_a_change_that_hides_needs_a_full_look(pool: Pool, survey: Path) -> None:
+    pool.add(survey, in_place=True)
+    path = survey / "maps" / "m0.fits"
+    before = path.stat()
+    data = bytearray(path.read_bytes())
+    data[-3000] ^= 1
+    path.write_bytes(data)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert pool.status().ok
+    report = pool.status(full=True)
+    assert [(Path(s.path).name, s.state) for s in report.sources] == [("m0.fits", "changed")]
+    assert not report.ok
+
+
+def test_a_folder_that_was_moved(pool: Pool, survey: Path, tmp_path: Path) -> None:
+    pool.add(survey, in_place=True)
+    (tmp_path / "disk1").rename(tmp_path / "disk2")
+    assert set(states(pool).values()) == {"moved"}
+    # Added again from there: the same content, in two places, one of them gone.
+    report = pool.add_report(tmp_path / "disk2" / "survey", in_place=True)
+    assert not report.saved
+    again = pool.status()
+    assert again.ok
+    assert again.counts["fine"] == 5
+    assert all("has the same content" in s.reason and not s.lost for s in again.sources)
+
+
+def test_two_files_alike_are_no_guess(pool: Pool, survey: Path) -> None:
+    pool.add(survey, in_place=True)
+    notes = survey / "notes.txt"
+    shutil.copy2(notes, survey / "one.txt")
+    shutil.copy2(notes, survey / "two.txt")
+    notes.unlink()
+    assert states(pool)["notes.txt"] == "missing"
+
+
+def test_a_changed_tree_added_again(pool: Pool, survey: Path) -> None:
+    pool.add(survey, in_place=True)
+    image(survey / "maps" / "m0.fits", 7)
+    report = pool.add_report(survey, in_place=True)
+    assert {ref.name for ref in report.saved} >= {"survey/maps/m0.fits"}
+    assert pool["survey/maps/m0.fits@1"].product["image"].max() > 0
+    found = pool.status()
+    assert found.ok
+    (old,) = found.sources
+    assert (old.state, old.products, old.newest) == ("replaced", ("survey/maps/m0.fits@0",), False)
+    with Pool(pool.path, "r") as again:  # nothing of it is in memory
+        with pytest.raises(SourceChanged, match="holds a newer version"):
+            again["survey/maps/m0.fits@0"].product["image"][:]
+        assert again["survey/maps/m0.fits@0"].meta["SEED"].value == 0
+
+
+def test_replaced_under_another_name_hurts(pool: Pool, survey: Path) -> None:
+    pool.add(survey / "notes.txt", name="mine", in_place=True)
+    (survey / "notes.txt").write_text("other words")
+    pool.add(settle(survey / "notes.txt"), name="yours", in_place=True)
+    report = pool.status()
+    assert not report.ok
+    assert [(s.state, s.products) for s in report.sources] == [("replaced", ("mine@0",))]
+
+
+def test_which_files_have_the_content_now(pool: Pool, survey: Path) -> None:
+    path = survey / "maps" / "m0.fits"
+    ref = pool.add(path, in_place=True)
+    session, document = ref.view.session, bytes.fromhex(ref.hash)
+    assert [row.path for row in good_sources(session, document)] == [str(path)]
+    before = path.stat()
+    path.write_bytes(b"x" * before.st_size)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert good_sources(session, document) == []
+    assert len(good_sources(session, document, full=False)) == 1
+    assert good_sources(session, bytes.fromhex(pool.add(survey / "notes.txt").hash)) == []
+
+
+def test_the_command(pool: Pool, survey: Path) -> None:
+    pool.add(survey, in_place=True)
+    run = CliRunner().invoke(app, ["-p", pool.path, "status"])
+    assert (run.exit_code, run.stdout) == (0, "5 files in place: 5 fine\n")
+    (survey / "notes.txt").unlink()
+    run = CliRunner().invoke(app, ["-p", pool.path, "status"])
+    assert run.exit_code == 3
+    assert run.stdout.splitlines() == [
+        f"missing    {survey}/notes.txt: gone (survey/notes.txt@0)",
+        "5 files in place: 4 fine, 1 missing",
+    ]
+    run = CliRunner().invoke(app, ["-p", pool.path, "status", "--full", "--json", "survey"])
+    found = json.loads(run.stdout)
+    assert (run.exit_code, found["ok"]) == (3, False)
+    assert found["counts"] == {"fine": 4, "missing": 1}
+    assert found["sources"][0]["path"] == str(survey / "notes.txt")
