@@ -87,7 +87,7 @@ class Session:
         self._publishing = threading.RLock()
         # Whether the catalogue had a `-wal` file with pages when it was opened.
         self.found_wal = False
-        self.catalogue = open_catalogue(self)
+        self.catalogue: SqliteCatalogue = open_catalogue(self)
         self.store.candidates = self._unfinished_packs
         try:
             self._file = file_identity(folder.catalogue)

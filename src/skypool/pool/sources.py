@@ -216,7 +216,7 @@ class _Looking:
         self._full = full
         self._on_progress = on_progress
         self._report = StatusReport()
-        self._moves = _Moves(self._kept)
+        self._moves = _Moves()
 
     def run(self, refs: Iterable[Ref] | None, every: bool) -> StatusReport:
         """Look at all that is asked for."""
@@ -286,8 +286,7 @@ class _Moves:
     Each folder is listed once.
     """
 
-    def __init__(self, kept: KeptFiles) -> None:
-        self._kept = kept
+    def __init__(self) -> None:
         self._listed: dict[str, Mapping[tuple[int, int], list[str]]] = {}
         self._folders: dict[str, list[str]] = {}
 
@@ -296,7 +295,9 @@ class _Moves:
         folder = os.path.dirname(row.path)
         found: list[str] = []
         if os.path.isdir(folder):
-            found = list(self._files(folder).get((row.size, row.mtime_ns), ()))
+            same = self._files(folder).get((row.size, row.mtime_ns), ())
+            # Files made at one time may be alike; a rename keeps the inode.
+            found = [path for path in same if os.stat(path).st_ino == row.inode]
         else:
             above = os.path.dirname(folder)
             while not os.path.isdir(above):
@@ -306,10 +307,6 @@ class _Moves:
                 path = os.path.join(above, other, rest)
                 if _fits(row, path):
                     found.append(path)
-        # Files made at one time may be alike: those that hold something else are not it.
-        found = [path for path in found if not self._kept.others_at(path, row.document)]
-        if len(found) > 1:
-            found = [path for path in found if os.stat(path).st_ino == row.inode]
         return found[0] if len(found) == 1 else None
 
     def _files(self, folder: str) -> Mapping[tuple[int, int], list[str]]:
