@@ -17,7 +17,7 @@ from skypool.catalogue.interface import (
 from skypool.catalogue.text import from_database, to_database
 from skypool.errors import Damaged
 
-__all__ = ["Identity"]
+__all__ = ["Identity", "version_of"]
 
 _BATCH = 500
 
@@ -190,7 +190,7 @@ class Identity:
             f"{where} ORDER BY n.name",
             {"at": at, **values},
         )
-        return [_version(row[:-1], row[-1]) for row in rows]
+        return [version_of(row[:-1], row[-1]) for row in rows]
 
     def like_names(self, text: str, at: int, limit: int = 5) -> list[str]:
         """Return some names that hold *text*, for suggestions."""
@@ -427,10 +427,10 @@ class Identity:
         self, where: str, at: int, own: int | None = None, **values: Any
     ) -> list[VersionRow]:
         rows = self._database.query(f"{_VERSION} {where}", {"at": at, **values})
-        return [_version(row, own) for row in rows]
+        return [version_of(row, own) for row in rows]
 
 
-def _version(row: tuple[Any, ...], track: int | None = None) -> VersionRow:
+def version_of(row: tuple[Any, ...], track: int | None = None) -> VersionRow:
     """Return a row that was asked for by a track: a damaged index leads to those of others."""
     found = VersionRow._make(row)
     if track is not None and found.track != track:

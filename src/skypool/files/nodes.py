@@ -1,0 +1,484 @@
+"""Folders and files of the view of a pool; `skypool.files.tree` finds them by paths."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Final
+
+from skypool.catalogue.levels import (
+    Found,
+    Step,
+    foreign_refs,
+    found_rows,
+    level,
+    steps_named,
+)
+from skypool.model.kinds import is_context
+from skypool.pool.exporting import safe_name
+from skypool.pool.file_bytes import file_bytes, file_size
+from skypool.pool.ref import Ref
+
+if TYPE_CHECKING:
+    from skypool.pool.file_bytes import RandomAccess
+    from skypool.pool.pool import Pool
+    from skypool.pool.view import View
+
+__all__ = [
+    "ContextNode",
+    "Entry",
+    "FileNode",
+    "FolderNode",
+    "Known",
+    "MadeFolder",
+    "NamesNode",
+    "Scene",
+    "node_of",
+    "numbered",
+    "put_in",
+]
+
+_FITS_ENDS: Final = (".fits", ".fit", ".fts")
+_FOLDER_MODE: Final = stat.S_IFDIR | 0o555
+_FILE_MODE: Final = stat.S_IFREG | 0o444
+
+
+class Known:
+    """What versions are shown as, and how many bytes they have as files, by their numbers."""
+
+    def __init__(self) -> None:
+        self.shapes: dict[int, str] = {}
+        self.sizes: dict[int, int] = {}
+
+
+class Scene:
+    """A pool as of one moment, and what was found out about its versions.
+
+    Parameters
+    ----------
+    pool
+        The pool.
+    known
+        Shapes and sizes by the numbers of versions, which never change.
+    """
+
+    def __init__(self, pool: Pool, known: Known | None = None) -> None:
+        self.pool = pool
+        self.known = Known() if known is None else known
+        self.view: View | None = None
+        self.at = 0
+        if pool.exists:
+            view = pool.view
+            self.at = view.at
+            # What refs say must be of the same moment as what is listed.
+            self.view = type(view)(view.session, self.at)
+        self.count = 0
+        # Makes the folder of all versions of what is in a folder, which is found everywhere.
+        self.versions_of: Callable[[FolderNode], Entry] | None = None
+        self._earlier: dict[int, Scene] = {}
+
+    def earlier(self, commit: int) -> Scene:
+        """Return the pool as of a commit."""
+        if commit not in self._earlier:
+            self._earlier[commit] = Scene(self.pool.at(commit), self.known)
+        return self._earlier[commit]
+
+    def shape(self, found: Found) -> str:
+        """Return what a product is shown as: `file`, `folder`, `tree` or `made`."""
+        row = found.row
+        if is_context(row.kind) and found.children:
+            return "folder"
+        if found.has_file:
+            return "file"
+        if row.urn not in self.known.shapes:
+            assert self.view is not None
+            document = self.view.document(row)
+            shape = "made"
+            if "tree" in document:
+                shape = "tree"
+            elif is_context(row.kind) and "file" not in document:
+                shape = "folder"
+            elif "file" in document:
+                shape = "file"
+            self.known.shapes[row.urn] = shape
+        return self.known.shapes[row.urn]
+
+
+class Entry:
+    """A file or a folder.
+
+    Attributes
+    ----------
+    name : str
+        The last part of its path.
+    kind : str
+        `file` or `folder`.
+    mtime_ns : int
+        When the file that was added had been changed last, else when it was saved.
+    ref : Ref or None
+        The version that it shows; of a folder that only names make, None.
+    mode : int
+        Type and permissions, as `stat` gives them.
+    special : bool
+        Whether it is one of the folders `@...`.
+    """
+
+    __slots__ = ("_size", "mtime_ns", "name", "ref", "scene", "special")
+
+    kind = "file"
+    mode = _FILE_MODE
+
+    def __init__(self, scene: Scene, name: str, ref: Ref | None, mtime_ns: int) -> None:
+        self.scene = scene
+        self.name = name
+        self.ref = ref
+        self.mtime_ns = mtime_ns
+        self.special = False
+        self._size: int | None = None
+        scene.count += 1
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file; 0 of a folder."""
+        return 0
+
+    @property
+    def mtime(self) -> float:
+        """The same as `mtime_ns`, in seconds."""
+        return self.mtime_ns / 1e9
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a folder."""
+        return self.kind == "folder"
+
+    def open(self) -> RandomAccess:
+        """Return random access to the bytes of a file."""
+        raise IsADirectoryError(self.name)
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} {self.name}>"
+
+
+class FileNode(Entry):
+    """A product that is a file, stored or made."""
+
+    __slots__ = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        if self._size is None:
+            assert self.ref is not None
+            sizes = self.scene.known.sizes
+            if self.ref.number not in sizes:
+                sizes[self.ref.number] = self._ask()
+            self._size = sizes[self.ref.number]
+        return self._size
+
+    def _ask(self) -> int:
+        assert self.ref is not None
+        found = file_size(self.ref)
+        if found is not None:
+            return found
+        with self.open() as opened:
+            return opened.size
+
+    def open(self) -> RandomAccess:
+        """Return random access to its bytes."""
+        assert self.ref is not None
+        return file_bytes(self.ref)
+
+
+class MemberNode(Entry):
+    """A file of a product that is a folder of files."""
+
+    __slots__ = ("_member",)
+
+    def __init__(self, scene: Scene, name: str, ref: Ref, mtime_ns: int, member: str) -> None:
+        super().__init__(scene, name, ref, mtime_ns)
+        self._member = member
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        if self._size is None:
+            assert self.ref is not None
+            found = file_size(self.ref, self._member)
+            if found is None:
+                with self.open() as opened:
+                    found = opened.size
+            self._size = found
+        return self._size
+
+    def open(self) -> RandomAccess:
+        """Return random access to its bytes."""
+        assert self.ref is not None
+        return file_bytes(self.ref, self._member)
+
+
+class FolderNode(Entry):
+    """A folder."""
+
+    __slots__ = ("_children", "_seen")
+
+    kind = "folder"
+    mode = _FOLDER_MODE
+
+    def __init__(self, scene: Scene, name: str, ref: Ref | None = None, mtime_ns: int = 0) -> None:
+        super().__init__(scene, name, ref, mtime_ns)
+        self._children: dict[str, Entry] | None = None
+        self._seen: dict[str, Entry | None] = {}
+
+    def content(self) -> dict[str, Entry]:
+        """Return what is in it, by name, but not what is found without being listed."""
+        if self._children is None:
+            self._children = self._read()
+            self._seen.clear()
+        return self._children
+
+    def listed(self) -> Iterable[Entry]:
+        """Return what is in it."""
+        return self.content().values()
+
+    def child(self, name: str) -> Entry | None:
+        """Return what is in it under a name; None where there is nothing."""
+        if self._children is not None and name in self._children:
+            return self._children[name]
+        if name not in self._seen:
+            self._seen[name] = self._look(name)
+        return self._seen[name]
+
+    def _read(self) -> dict[str, Entry]:
+        return {}
+
+    def _look(self, name: str) -> Entry | None:
+        return self.content().get(name)
+
+
+class MadeFolder(FolderNode):
+    """A folder of what is put into it, above what it has of its own."""
+
+    __slots__ = ("_base", "_items")
+
+    def __init__(self, scene: Scene, name: str, base: FolderNode | None = None) -> None:
+        super().__init__(scene, name)
+        if base is not None:
+            self.ref, self.mtime_ns = base.ref, base.mtime_ns
+        self._items: dict[str, Entry] = {}
+        self._base = base
+
+    def put(self, entry: Entry) -> None:
+        """Put an entry into it."""
+        self._items[entry.name] = entry
+        self.mtime_ns = max(self.mtime_ns, entry.mtime_ns)
+
+    def _read(self) -> dict[str, Entry]:
+        base = self._base.content() if self._base is not None else {}
+        return {**base, **dict(sorted(self._items.items()))}
+
+
+def put_in(folder: MadeFolder, parts: list[str], entry: Entry) -> None:
+    """Put an entry into a folder that is some levels further down; it takes the last part."""
+    for part in parts[:-1]:
+        below = folder._items.get(part)
+        if not isinstance(below, MadeFolder):
+            base = below if isinstance(below, FolderNode) else None
+            below = MadeFolder(folder.scene, part, base)
+            folder.put(below)
+        folder.mtime_ns = max(folder.mtime_ns, entry.mtime_ns)
+        folder = below
+    there = folder._items.get(parts[-1])
+    if isinstance(there, MadeFolder) and isinstance(entry, FolderNode):
+        there._base = entry
+        there.ref = entry.ref
+        return
+    folder.put(entry)
+
+
+class TreeNode(MadeFolder):
+    """A product that is a folder of files: a Zarr store, a measurement set."""
+
+    __slots__ = ()
+
+    def __init__(self, scene: Scene, name: str, ref: Ref, mtime_ns: int) -> None:
+        super().__init__(scene, name)
+        self.ref, self.mtime_ns = ref, mtime_ns
+
+    def _read(self) -> dict[str, Entry]:
+        assert self.ref is not None
+        for relative, file in self.ref.document["tree"]:
+            parts = [safe_name(part) for part in relative.split("/") if part]
+            if not parts:
+                continue
+            if file is None:
+                put_in(self, parts, MadeFolder(self.scene, parts[-1]))
+            else:
+                node = MemberNode(self.scene, parts[-1], self.ref, self.mtime_ns, relative)
+                put_in(self, parts, node)
+        return super()._read()
+
+
+class ContextNode(MadeFolder):
+    """A context as that version of it is: what it refers to, where an export puts it."""
+
+    __slots__ = ()
+
+    def __init__(self, scene: Scene, name: str, ref: Ref, mtime_ns: int) -> None:
+        super().__init__(scene, name)
+        self.ref, self.mtime_ns = ref, mtime_ns
+
+    def _read(self) -> dict[str, Entry]:
+        assert self.ref is not None
+        refs = [
+            (row.role, row.child)
+            for row in self.ref.view.identity.refs(self.ref.number)
+            if row.child is not None
+        ]
+        place_refs(self, self.ref, refs)
+        return super()._read()
+
+
+def place_refs(folder: MadeFolder, ref: Ref, refs: list[tuple[str, int]]) -> None:
+    """Put what a context refers to where an export puts it."""
+    scene = folder.scene
+    assert scene.view is not None
+    database = scene.view.session.catalogue.database
+    paths = dict(ref.document.get("paths", ()))
+    rows = found_rows(database, scene.at, [child for _, child in refs])
+    for role, child in refs:
+        found = rows.get(child)
+        if found is None or found.row.purged:
+            continue
+        path = paths.get(role)
+        parts = [safe_name(p) for p in (path or "").split("/") if p not in ("", ".")]
+        parts = parts or [safe_name(role)]
+        entry = node_of(scene, parts[-1], found)
+        put_in(folder, [*parts[:-1], entry.name], entry)
+
+
+def node_of(scene: Scene, base: str, found: Found, *, name: str | None = None) -> Entry:
+    """Return a version as a file or folder.
+
+    Parameters
+    ----------
+    scene
+        The pool.
+    base
+        What it is called; products made in memory get the extension of FITS files.
+    found
+        The version.
+    name
+        What it is called, with its extension.
+    """
+    assert scene.view is not None
+    ref = scene.view.ref(found.row)
+    mtime_ns = found.time_us * 1000 if found.mtime_ns is None else found.mtime_ns
+    shape = scene.shape(found)
+    name = name or (file_name(base) if shape == "made" else base)
+    if shape == "folder":
+        return ContextNode(scene, name, ref, mtime_ns)
+    if shape == "tree":
+        return TreeNode(scene, name, ref, mtime_ns)
+    node = FileNode(scene, name, ref, mtime_ns)
+    # Where only the content of a gzip file was kept, its file has another size.
+    if shape == "file" and not name.endswith(".gz"):
+        node._size = found.row.size
+    return node
+
+
+def file_name(base: str) -> str:
+    """Return a name with the extension of FITS files, as an export gives it."""
+    base = base.removesuffix(".gz")
+    return base if base.lower().endswith(_FITS_ENDS) else f"{base}.fits"
+
+
+def numbered(name: str, version: int) -> str:
+    """Return the name of the file of a version: PSW@1.fits.gz of PSW.fits.gz."""
+    stem, end = os.path.splitext(name)
+    if end == ".gz":
+        stem, more = os.path.splitext(stem)
+        end = more + end
+    return f"{stem}@{version}{end}"
+
+
+class NamesNode(FolderNode):
+    """What is named below a name, in its newest versions.
+
+    What a context refers to that never had a name in it stands there as well.
+    """
+
+    __slots__ = ("path",)
+
+    def __init__(
+        self, scene: Scene, path: str, found: Found | None = None, time_us: int = 0
+    ) -> None:
+        assert scene.view is not None or not path
+        ref = None if found is None or scene.view is None else scene.view.ref(found.row)
+        super().__init__(scene, path.rpartition("/")[2], ref, time_us * 1000)
+        self.path = path
+
+    def _read(self) -> dict[str, Entry]:
+        if self.scene.view is None:
+            return {}
+        steps = level(self.scene.view.session.catalogue.database, self.scene.at, self.path)
+        named = self._shown(steps)
+        more = self._foreign()
+        if not more:
+            return named
+        return dict(sorted({**more, **named}.items()))
+
+    def _foreign(self) -> dict[str, Entry]:
+        """Return what the folder refers to and is named elsewhere."""
+        if self.ref is None or self.scene.view is None:
+            return {}
+        database = self.scene.view.session.catalogue.database
+        refs = foreign_refs(database, self.scene.at, self.ref.number, self.path)
+        if not refs:
+            return {}
+        folder = MadeFolder(self.scene, self.name)
+        place_refs(folder, self.ref, refs)
+        return folder.content()
+
+    def _look(self, name: str) -> Entry | None:
+        if name == "@versions" and self.scene.versions_of is not None:
+            return self.scene.versions_of(self)
+        if self.scene.view is None or self._children is not None:
+            return None
+        # Whatever may be shown under that name; see _shown.
+        stem, end = os.path.splitext(name)
+        plain = stem.rpartition("@")[0] + end if "@" in stem else name
+        parts = {name, plain}
+        for each in (name, plain):
+            parts |= {each + ".gz", os.path.splitext(each)[0], os.path.splitext(each)[0] + ".gz"}
+        parts.discard("")
+        database = self.scene.view.session.catalogue.database
+        found = self._shown(steps_named(database, self.scene.at, self.path, sorted(parts)))
+        return found.get(name) or self._foreign().get(name)
+
+    def _shown(self, steps: list[Step]) -> dict[str, Entry]:
+        """Return files and folders, laid out as `skypool.pool.whole` does."""
+        scene = self.scene
+        names = {step.name for step in steps if step.found is not None}
+        folders = {step.name for step in steps if step.below}
+        above = f"{self.path}/" if self.path else ""
+        shown: dict[str, Entry] = {}
+        for step in steps:
+            found = step.found
+            node: Entry | None = None
+            if found is not None:
+                node = node_of(scene, step.name, found)
+                if isinstance(node, ContextNode):
+                    node = None
+                else:
+                    taken = node.name in folders or (node.name != step.name and node.name in names)
+                    if taken:
+                        stem, end = os.path.splitext(node.name)
+                        node.name = f"{stem}@{found.row.version}{end}"
+                    shown[node.name] = node
+                    found = None
+            if node is None or step.below:
+                time_us = found.time_us if found is not None else step.time_us
+                shown[step.name] = NamesNode(scene, above + step.name, found, time_us)
+        return shown
