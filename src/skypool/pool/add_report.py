@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from skypool.pool.ref import Ref
 
@@ -20,6 +21,8 @@ class AddOptions:
         What is added is a part of an observation: what else the pool has of it stays.
     origins : dict
         Of paths that were fetched for this: what the pool is to remember of where from.
+    names : dict
+        Names of the roots, by their paths, where they are not what the paths say.
     """
 
     name: str | None = None
@@ -30,11 +33,12 @@ class AddOptions:
     force_read: bool = False
     gzip: str = "exact"
     partial: bool = False
-    origins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    origins: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
 
-    def root(self, name: str) -> str:
+    def root(self, name: str, path: str = "") -> str:
         """Return the name of a root that would be called *name*."""
-        name = self.name if self.name is not None else name
+        name = self.name if self.name is not None else self.names.get(path, name)
         return f"{self.under.strip('/')}/{name}" if self.under else name
 
 

@@ -159,7 +159,7 @@ class Adder:
             if content is None:
                 raise StorageError(f"cannot add {path!r}: {self.report.skipped[-1][1]}")
             default = node.name if node.format is not None or origin else _given_name(path)
-            return self._place_file(content, check_name(self._options.root(default)))
+            return self._place_file(content, check_name(self._options.root(default, path)))
         self._take_skipped(node)
         unread = len(self._unread)
         for file in node.files():
@@ -168,7 +168,7 @@ class Adder:
                 self._contents[id(file)] = content
         found = arrange(node, self._parameters, lambda file: id(file) in self._contents)
         self.report.notes += found.notes
-        name = check_name(self._options.root(found.name or node.name))
+        name = check_name(self._options.root(found.name or node.name, path))
         first = len(self._draft.versions)
         kept = self._kept(found.place, name) if self._options.partial and found.name else {}
         target = self._place(found.place, name, origin, kept)
