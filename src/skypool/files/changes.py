@@ -250,14 +250,21 @@ class Changes:
         entry = self.tree.entry(old)
         if isinstance(entry, FolderNode):
             raise Conflict(f"{old!r} is a folder")
-        if not isinstance(entry, FileNode) or entry.ref is None:
-            with self.staging() as folder:
-                staged = staged_name(folder, new)
-                copy_out(entry, staged)
-                self.put({new: staged}, self._text("copy", old, new))
-            return
-        self._pool.save(entry.ref.product, self._name(new), message=self._text("copy", old, new))
-        self._forget(clean(new))
+        message = self._text("copy", old, new)
+        ref = entry.ref
+        if ref is not None and isinstance(entry, FileNode):
+            name = self._name(new)
+            product = ref.product
+            if name == ref.name and "file" not in ref.document:
+                product = product.replace()  # as it was, and yet to be saved
+            if name != ref.name or "file" not in ref.document:
+                self._pool.save(product, name, message=message)
+                self._forget(clean(new))
+                return
+        with self.staging() as folder:
+            staged = staged_name(folder, new)
+            copy_out(entry, staged)
+            self.put({new: staged}, message)
 
     # -- help
 
