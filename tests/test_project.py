@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from tests.docs.pages import page
 
 import skypool
 from skypool import errors
@@ -85,8 +86,8 @@ def test_every_error_is_exported_and_has_a_code_of_its_own() -> None:
 
 
 def test_every_error_is_documented() -> None:
-    page = (ROOT / "docs/errors.md").read_text()
-    rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \| (\d+) \|", page, re.M)
+    text = page("errors.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \| (\d+) \|", text, re.M)
     assert sorted(rows) == [
         (found.__name__, found.code, str(found.exit_code)) for found in error_classes()
     ]

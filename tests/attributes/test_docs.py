@@ -1,27 +1,16 @@
-"""The page on core attributes runs, and is complete."""
+"""The page on core attributes is complete."""
 
 from __future__ import annotations
 
-import doctest
 import re
-from pathlib import Path
 
 import pytest
+from tests.docs.pages import page
 
 from skypool.model.attributes.engine import load
 from skypool.model.attributes.names import CORE
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "attributes.md"
-
-
-def test_examples(monkeypatch, tmp_path, capsys):
-    monkeypatch.chdir(tmp_path)
-    text = "\n".join(re.findall(r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.M | re.S))
-    case = doctest.DocTestParser().get_doctest(text, {}, "attributes.md", str(PAGE), 0)
-    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
-    result = runner.run(case)
-    assert result.attempted > 7
-    assert not result.failed, capsys.readouterr().out
+PAGE = page("attributes.md")
 
 
 def test_the_rule_file_of_the_page_is_right(tmp_path):

@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 import pytest
+from tests.docs.pages import page
 
 import skypool
 from skypool.cli.app import VERBS, app
@@ -79,7 +80,7 @@ def test_examples_are_commands_that_parse(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_verb_and_option_is_documented(name: str) -> None:
-    text = (ROOT / "docs/command-line.md").read_text(encoding="utf-8")
+    text = page("command-line.md").read_text("utf-8")
     section = re.search(rf"^### {name}\n(.*?)(?=^##|\Z)", text, re.MULTILINE | re.DOTALL)
     assert section is not None
     assert f"skypool {name}" in section[1]

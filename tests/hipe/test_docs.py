@@ -1,27 +1,15 @@
-"""The page for those who come from HIPE runs, and names everything that there is."""
+"""The page for those who come from HIPE names everything that there is."""
 
 from __future__ import annotations
 
-import doctest
 import re
-from pathlib import Path
 
 import pytest
+from tests.docs.pages import page
 
 from skypool.hipe.names import HOMES
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "hipe.md"
-
-
-def test_examples(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    text = "\n".join(re.findall(r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.M | re.S))
-    case = doctest.DocTestParser().get_doctest(text, {}, PAGE.name, str(PAGE), 0)
-    result = doctest.DocTestRunner().run(case)
-    assert result.attempted > 40
-    assert not result.failed, capsys.readouterr().out
+PAGE = page("hipe.md")
 
 
 # Bases, parts and exceptions that nobody needs to look up.

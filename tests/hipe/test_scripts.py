@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from click.testing import CliRunner
+from tests.docs.pages import page
 
 import skypool as sp
 from skypool.cli.app import app
@@ -667,13 +668,11 @@ def test_errors_as_json(hipe):
 
 
 def test_the_lines_of_the_documentation(hipe):
-    page = (Path(__file__).parents[2] / "docs/hipe-scripts.md").read_text(encoding="utf-8")
-    script = page.split("## Numbers")[1].split("```")[1]
+    text = page("hipe-scripts.md").read_text("utf-8")
+    script = text.split("## Numbers")[1].split("```jython\n")[1].split("```")[0]
     assert "x.append(7.0)" in script
-    assert hipe("image = ArrayDataset(Double2d(2, 2, 3.0))\n" + script) == (
-        "[0.0,0.5,1.0,0.0,0.0,3.5] 6 [6]\n3.0 3.0 3.0 2.73252020426 True\n"
-    )
-    shown = page.split("## What skypool has not")[1].split("```")[1].strip()
+    assert hipe(script) == ("[0.0,0.5,1.0,0.0,0.0,3.5] 6 [6]\n3.0 3.0 3.0 2.73252020426 True\n")
+    shown = text.split("## What skypool has not")[1].split("```text\n")[1].split("```")[0].strip()
     shown = shown.replace("reduce.py", "script.py")
     hipe("\n" * 11 + "photProject(5)\n", code=1, err=shown)
 

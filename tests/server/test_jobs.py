@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from starlette.testclient import TestClient
+from tests.docs.pages import page
 from tests.server.conftest import TOKEN, client_of, made
 
 import skypool as sp
@@ -682,7 +683,7 @@ def test_through_the_guard(pool):
 
 
 def test_every_action_of_the_contract_is_there():
-    text = Path(__file__).parents[2].joinpath("docs/http-api.md").read_text()
+    text = page("http-api.md").read_text("utf-8")
     line = next(line for line in text.splitlines() if line.startswith("- actions:"))
     for action in {**actions_change.CHANGES, **actions_files.FILES}:
         assert f"`{action}`" in line

@@ -10,6 +10,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.checks import CHECKS
+from tests.docs.pages import page
 
 import skypool as sp
 from skypool.server.app import PARTS, PREFIX, endpoints, make_context
@@ -71,7 +72,7 @@ def test_the_description_is_valid_and_whole(client):
 
 
 def test_the_page_of_the_api_names_every_group(client):
-    text = (Path(__file__).parents[2] / "docs" / "http-api.md").read_text("utf-8")
+    text = page("http-api.md").read_text("utf-8")
     for path in described(client)["paths"]:
         word = path.split("/")[1]
         assert word in text, path

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from tests.docs.pages import page
 
 import skypool as sp
 from skypool.cli.app import app
@@ -123,8 +124,7 @@ def test_nothing_else_loads_textual() -> None:
 def test_the_guide_has_every_key() -> None:
     from skypool.tui.help import KEYS
 
-    page = Path(__file__).resolve().parents[2] / "docs" / "terminal-browser.md"
-    text = page.read_text("utf-8")
+    text = page("terminal-browser.md").read_text("utf-8")
     for _, keys in KEYS:
         for key, what in keys:
             assert f"| `{key}` | {what} |" in text, key

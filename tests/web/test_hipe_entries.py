@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.docs.pages import page
 
 ROOT = Path(__file__).resolve().parents[2]
 TITLE = "## Where HIPE's entries are"
@@ -27,7 +28,7 @@ WANTED = [name for line in HIPE.strip().splitlines() for name in line.split("|")
 
 
 def table() -> list[tuple[str, str, str]]:
-    text = (ROOT / "docs" / "browser.md").read_text(encoding="utf-8")
+    text = page("browser.md").read_text("utf-8")
     section = text.split(TITLE, 1)[1].split("\n## ", 1)[0]
     lines = [line for line in section.splitlines() if line.startswith("| ")]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[1:]]
