@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, overload
 
 import numpy as np
@@ -110,7 +110,7 @@ class Entries(Sequence["Entry | None"]):
         """Make room for so many more; return the code of the first."""
         first, size = self._size, self._size + count
         if size > len(self._numbers):
-            spare = size - len(self._numbers) + len(self._numbers) // 2
+            spare = size - len(self._numbers) + (len(self._numbers) // 2 if count == 1 else 0)
             self._numbers = np.append(self._numbers, np.full(spare, np.nan))
             self._sorts = np.append(self._sorts, np.zeros(spare, np.uint8))
             self._units = np.append(self._units, np.zeros(spare, np.uint16))
@@ -173,8 +173,8 @@ class Column:
         self.entries = Entries()
         self.special: NDArray[np.int64] = np.zeros(0, np.int64)
         self._places: dict[Entry, int] = {}
-        # Of each unit the numbers that are there, sorted, and their codes.
-        self._sorted: dict[int, tuple[NDArray[np.float64], NDArray[np.int32]]] = {}
+        # Of each unit the codes of the numbers that are there, in the order of the numbers.
+        self._sorted: dict[int, NDArray[np.int32]] = {}
         self.keys: tuple[int, ...] = ()
         self.read_to: tuple[int, int] = (0, 0)
 
@@ -201,7 +201,8 @@ class Column:
         """
         number = self.entries.unit_number(unit)
         different, first, back = np.unique(values, return_index=True, return_inverse=True)
-        there, codes = self._sorted.get(number, (np.zeros(0), np.zeros(0, np.int32)))
+        codes = self._sorted.get(number, np.zeros(0, np.int32))
+        there = self.entries.numbers[codes]
         places = np.searchsorted(there, different)
         known = places < len(there)
         known[known] = there[places[known]] == different[known]
@@ -210,21 +211,24 @@ class Column:
         new = ~known
         if new.any():
             found[new] = self.entries.add_numbers(different[new], whole[first[new]], number)
-            self._sorted[number] = (
-                np.insert(there, places[new], different[new]),
-                np.insert(codes, places[new], found[new]),
-            )
+            self._sorted[number] = np.insert(codes, places[new], found[new])
         return np.asarray(found[back.reshape(-1)], np.int32)
 
     def put(self, numbers: NDArray[np.int64], codes: Any) -> None:
         """Note the entries of some documents or versions."""
-        if not numbers.size:
+        self.put_all([(numbers, codes)])
+
+    def put_all(self, parts: Iterable[tuple[NDArray[np.int64], Any]]) -> None:
+        """Note the entries of several lots of documents or versions."""
+        parts = [part for part in parts if part[0].size]
+        if not parts:
             return
-        need = int(numbers.max()) + 1
+        need = max(int(numbers.max()) for numbers, _ in parts) + 1
         # A larger array is a new one: whoever still has the old one sees no change.
         grown = np.zeros(max(need, len(self.codes)), np.int32)
         grown[: len(self.codes)] = self.codes
-        grown[numbers] = codes
+        for numbers, codes in parts:
+            grown[numbers] = codes
         self.codes = grown
 
     def of(self, numbers: NDArray[Any]) -> NDArray[np.int32]:
@@ -246,5 +250,5 @@ class Column:
     @property
     def nbytes(self) -> int:
         """Memory that it takes, roughly."""
-        ordered = sum(values.nbytes + codes.nbytes for values, codes in self._sorted.values())
+        ordered = sum(codes.nbytes for codes in self._sorted.values())
         return self.codes.nbytes + self.special.nbytes + self.entries.nbytes + ordered

@@ -17,12 +17,15 @@ from skypool.catalogue.text import from_database
 __all__ = ["read_key"]
 
 _FETCHED: Final = 20_000
+# Documents whose numbers are taken in at once: of a million the arrays in between are 100 MB.
+_AT_ONCE: Final = 100_000
 # Fewer rows than this of each value, and they are read one by one.
 _GROUPED: Final = 4
+_LAST: Final = 2**62
 _NUMBER: Final = f"p.value BETWEEN -{EXACT} AND {EXACT}"
 _ROWS: Final = (
     " FROM slots s JOIN postings p ON p.slot = s.id"
-    f" WHERE s.key = ? AND s.run >= ? AND {OWN.format('p')} AND "
+    f" WHERE s.key = ? AND s.run BETWEEN ? AND ? AND {OWN.format('p')} AND "
 )
 
 
@@ -60,8 +63,7 @@ def read_key(connection: sqlite3.Connection, column: Column, run: int, exact: in
     if not parts:
         return
     if len(column.keys) == 1 and not any((part.places > 0).any() for part in parts):
-        documents = np.concatenate([part.documents for part in parts])
-        column.put(documents, np.concatenate([part.codes for part in parts]))
+        column.put_all((part.documents, part.codes) for part in parts)
         return
     rows = _Rows(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
     rows.places[rows.keys < 0] = -1
@@ -93,9 +95,10 @@ class _Reading:
         if self._has_few_values(key):
             yield from self._grouped(key)
             return
-        yield from self._numbers(key)
+        for first, last in self._spans():
+            yield from self._numbers(key, first, last)
         others = self._connection.execute(
-            f"SELECT p.entry, 0, p.value, s.unit{_ROWS} NOT ({_NUMBER})", (key, self._run)
+            f"SELECT p.entry, 0, p.value, s.unit{_ROWS} NOT ({_NUMBER})", (key, self._run, _LAST)
         )
         yield from self._one_by_one(others, key)
 
@@ -132,13 +135,25 @@ class _Reading:
             counts = np.fromiter((text.count(",") + 1 for text in texts), np.int64, len(texts))
             yield _rows(documents, np.repeat(self._codes(values), counts), key)
 
-    def _numbers(self, key: int) -> Iterator[_Rows]:
-        """Yield the rows whose values are numbers that floating point holds as they are."""
+    def _spans(self) -> Iterator[tuple[int, int]]:
+        """Yield the first and last of runs that are read together."""
+        first, documents = self._run, 0
+        for run, count in self._connection.execute(
+            "SELECT id, documents FROM runs WHERE id >= ? ORDER BY id", (self._run,)
+        ).fetchall():
+            documents += count
+            if documents >= _AT_ONCE:
+                yield first, run
+                first, documents = run + 1, 0
+        yield first, _LAST
+
+    def _numbers(self, key: int, first: int, last: int) -> Iterator[_Rows]:
+        """Yield the rows of some runs with numbers that floating point holds as they are."""
         rows = numbers(
             self._connection,
             f"SELECT p.value, p.entry, 2 * s.unit + (typeof(p.value) = 'integer'){_ROWS}{_NUMBER}",
             3,
-            (key, self._run),
+            (key, first, last),
         )
         if not len(rows):
             return

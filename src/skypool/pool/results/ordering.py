@@ -112,14 +112,16 @@ def ordered(hits: Hits, keys: Sequence[OrderKey]) -> Hits:
         return hits
     import numpy as np
 
-    order = np.arange(len(hits))
+    order = np.arange(len(hits), dtype=np.int32)
     for key, descending in reversed(keys):
         ranks = by_key(hits, key).ranks()
+        missing = ranks == 0
         if descending:
-            ranks = np.where(ranks == 0, 0, ranks.max() + 1 - ranks)
-        ranks[ranks == 0] = len(hits) + 1
+            np.subtract(ranks.max() + 1, ranks, out=ranks)
+        ranks[missing] = len(hits) + 1
         order = order[np.argsort(ranks[order], kind="stable")]
-    numbers = array("q", np.array(hits.numbers, np.int64)[order].tobytes())
+    numbers = array("q")
+    numbers.frombytes(hits.as_array()[order].view(np.uint8).data)
     pools = None
     if hits.pools is not None:
         pools = array("H", np.array(hits.pools, np.uint16)[order].tobytes())

@@ -116,15 +116,15 @@ class Values:
         made = {code: self.value(code) for code in [0, *self.used().tolist()]}
         return [made[code] for code in self.codes.tolist()]
 
-    def ranks(self) -> NDArray[np.int64]:
+    def ranks(self) -> NDArray[np.int32]:
         """Return numbers that order the hits: numbers before texts, 0 for none.
 
         Units are converted to the one that most values have.
         """
         codes = self.used()
-        table = np.zeros(len(self.entries), np.int64)
+        table = np.zeros(len(self.entries), np.int32)
         table[codes] = _ranks(self.entries, codes)
-        return np.asarray(table[self.codes], np.int64)
+        return np.asarray(table[self.codes], np.int32)
 
     def used(self) -> NDArray[np.int64]:
         """Return the codes that some hit has, without that for none."""
