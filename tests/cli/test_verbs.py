@@ -88,7 +88,9 @@ def test_add_needs_no_configuration(sky: Sky, tree: Path) -> None:
 
 def test_add_reports_as_agreed(sky: Sky, tree: Path) -> None:
     found = sky("-p", "./pool", "add", "obs", "--tag", "using cal v1", "--json").json
-    assert list(found) == ["commit", "saved", "unchanged", "skipped", "bytes_in", "bytes_added"]
+    assert list(found) == [
+        "commit", "saved", "unchanged", "skipped", "bytes_in", "bytes_added", "files_read"
+    ]  # fmt: skip
     assert found["commit"] == 1
     assert {entry["name"] for entry in found["saved"]} == {
         "obs", "obs/level2", PSW, "obs/level2/events.fits", "obs/notes.txt",

@@ -107,9 +107,9 @@ def test_adding_again_saves_what_changed_and_nothing_else(pool, tree, tmp_path):
 
 
 def test_unchanged_files_are_not_read(pool, tree, monkeypatch):
-    from skypool.pool import adding
+    from skypool.pool import adding, seen_before
 
-    monkeypatch.setattr(adding, "_CLOCK_GRAIN_NS", 0)
+    monkeypatch.setattr(seen_before, "_CLOCK_GRAIN_NS", 0)
     pool.add(tree)
     opened = []
     original = adding.FileSource

@@ -151,7 +151,7 @@ def test_adding_the_same_again_makes_a_version_that_works(
     tmp_path: Path, reclaimed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither the cache of seen files nor the catalogue's documents may revive what is gone."""
-    monkeypatch.setattr("skypool.pool.adding._CLOCK_GRAIN_NS", -(10**18))
+    monkeypatch.setattr("skypool.pool.seen_before._CLOCK_GRAIN_NS", -(10**18))
     tree = write_tree(tmp_path / "tree")
     pool = sp.Pool(tmp_path / "pool")
     pool.add(tree, name="obs")
@@ -441,7 +441,7 @@ def test_given_up_between_reading_and_committing(
 def test_seen_files_given_up_between_looking_and_committing_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("skypool.pool.adding._CLOCK_GRAIN_NS", -(10**18))
+    monkeypatch.setattr("skypool.pool.seen_before._CLOCK_GRAIN_NS", -(10**18))
     file = tmp_path / "a.bin"
     file.write_bytes(noise(7, 100_000))
     pool = sp.Pool(tmp_path / "pool")

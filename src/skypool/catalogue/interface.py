@@ -221,7 +221,9 @@ class Draft:
 
     `plans` are called with the draft inside the transaction, before anything is resolved: what
     depends on the names that there are (renaming all below a folder) is filled in there, and
-    cannot be out of date. `expected` must hold in the same transaction.
+    cannot be out of date. `expected` must hold in the same transaction. `staged` are documents,
+    among those taken, that an earlier commit indexed and never published; all chunks that they
+    reach are in the writer's `reused`.
     """
 
     author: str
@@ -235,6 +237,7 @@ class Draft:
     sources: list[SourceRow] = field(default_factory=list)
     plans: list[Callable[[Draft], None]] = field(default_factory=list)
     expected: list[Expectation] = field(default_factory=list)
+    staged: set[bytes] = field(default_factory=set)
     purge: Purge | None = None
 
     @property

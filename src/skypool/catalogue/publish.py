@@ -31,6 +31,7 @@ from skypool.errors import NameConflict, Purged
 __all__ = ["Resolver"]
 
 _BATCH = 500
+_LIVE = "EXISTS (SELECT 1 FROM versions v WHERE v.document = d.id AND v.purged = 0)"
 _UNLESS_PURGED = "CASE WHEN v.purged THEN x'' ELSE d.digest END"
 
 
@@ -54,7 +55,6 @@ class Resolver:
         # Number, version and document of the last version; the latter empty if purged.
         self._last: dict[int, tuple[int, int, bytes]] = {}
         self._there: set[int] = set()
-        self._kept: set[bytes] = set()
         self.urns: list[int] = []
         self.new: list[bool] = []
         self._versions: list[dict[str, Any]] = []
@@ -75,6 +75,7 @@ class Resolver:
         ChunksGone
             If the content of a document that was taken over was given up.
         """
+        self._check_taken()
         for version in self._draft.versions:
             self._resolve(version)
         self._check_together()
@@ -202,17 +203,22 @@ class Resolver:
             self._there.add(target)
         return target
 
-    def _check_taken(self, document: bytes) -> None:
-        if document in self._kept:
-            return
-        row = self._connection.execute(
-            "SELECT 1 FROM documents d JOIN versions v ON v.document = d.id"
-            " WHERE d.digest = ? AND v.purged = 0 LIMIT 1",
-            (document,),
-        ).fetchone()
-        if row is None:
-            raise ChunksGone([document])
-        self._kept.add(document)
+    def _check_taken(self) -> None:
+        """Make sure that no content was given up that was not written again."""
+        taken = list({document for version in self._draft.versions for document in version.taken})
+        for start in range(0, len(taken), _BATCH):
+            part = taken[start : start + _BATCH]
+            there = {
+                document
+                for document, live in self._connection.execute(
+                    f"SELECT digest, {_LIVE} FROM documents d WHERE NOT bare"
+                    f" AND digest IN ({','.join('?' * len(part))})",
+                    part,
+                )
+                if live or document in self._draft.staged
+            }
+            if len(there) < len(part):
+                raise ChunksGone(set(part) - there)
 
     def _resolve(self, draft: DraftVersion) -> None:
         refs = [
@@ -220,8 +226,6 @@ class Resolver:
              self._target(target)]
             for role, target in draft.refs
         ]  # fmt: skip
-        for document in draft.taken:
-            self._check_taken(document)
         name = self._filled(draft.name)
         track = draft.track if draft.track is not None else self._track_of_name(name)
         if track is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -23,7 +22,8 @@ from skypool.catalogue.interface import (
     Published,
 )
 from skypool.catalogue.publish import Resolver
-from skypool.catalogue.text import from_database, to_database
+from skypool.catalogue.seen import SeenFiles
+from skypool.catalogue.text import from_database
 from skypool.codec.documents import dumps
 
 __all__ = ["SqliteCatalogue"]
@@ -62,6 +62,7 @@ class SqliteCatalogue(Identity):
             self._database.close()
             raise
         self.chunks = ChunkIndex(self._database, confirm)
+        self.seen = SeenFiles(self._database)
         self.places = self.chunks.places
         self.known = self.chunks.known
 
@@ -232,45 +233,6 @@ class SqliteCatalogue(Identity):
             (file_hash,),
         )
         return [digest for (digest,) in rows]
-
-    def document_of_seen(self, path: str, stat: os.stat_result) -> bytes | None:
-        """Return the document that a file with these figures became, if it was seen."""
-        rows = self._database.query(
-            "SELECT s.document FROM seen s JOIN documents d ON d.digest = s.document"
-            " WHERE path = ? AND s.size = ? AND mtime_ns = ?"
-            " AND ctime_ns = ? AND inode = ? AND device = ? AND EXISTS"
-            " (SELECT 1 FROM versions v WHERE v.document = d.id AND v.purged = 0)",
-            (
-                to_database(path),
-                stat.st_size,
-                stat.st_mtime_ns,
-                stat.st_ctime_ns,
-                stat.st_ino,
-                stat.st_dev,
-            ),
-        )
-        return rows[0][0] if rows else None
-
-    def note_seen(self, found: Iterable[tuple[str, os.stat_result, bytes]]) -> None:
-        """Remember which document a file with these figures became."""
-        with self._database.transaction() as connection:
-            connection.executemany(
-                "INSERT OR REPLACE INTO seen"
-                "(path, size, mtime_ns, ctime_ns, inode, device, document)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (
-                        to_database(path),
-                        stat.st_size,
-                        stat.st_mtime_ns,
-                        stat.st_ctime_ns,
-                        stat.st_ino,
-                        stat.st_dev,
-                        document,
-                    )
-                    for path, stat, document in found
-                ],
-            )
 
     def keeps(self, document: bytes) -> bool:
         """Return whether a document is that of a version that was not given up."""

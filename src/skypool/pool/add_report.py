@@ -71,6 +71,8 @@ class AddReport:
         Growth of the packs, overhead included.
     bytes_fetched : int
         Bytes of files that came from the network.
+    files_read : int
+        Files whose bytes were read; of the others the pool had the content, by their figures.
     """
 
     commit: int | None = None
@@ -84,3 +86,4 @@ class AddReport:
     bytes_in: int = 0
     bytes_added: int = 0
     bytes_fetched: int = 0
+    files_read: int = 0

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -24,6 +24,7 @@ from skypool.catalogue.interface import (
 from skypool.catalogue.terms import indexed
 from skypool.codec.documents import dumps
 from skypool.errors import (
+    SkypoolError,
     SourceChanged,
     SourceMissing,
     StorageError,
@@ -40,6 +41,7 @@ from skypool.pool.observations import Entries
 from skypool.pool.progress import OnProgress, Progress
 from skypool.pool.resolve import check_name
 from skypool.pool.saving import Totals
+from skypool.pool.seen_before import SeenBefore
 from skypool.pool.trees import FileNode, FolderNode, Node, is_tar, scan, unpack
 from skypool.storage.inplace import FileSource, SourceUnreadable
 
@@ -50,9 +52,6 @@ if TYPE_CHECKING:
 
 __all__ = ["AddOptions", "AddReport", "Adder"]
 
-# A file changed so shortly before it was read may change again within the grain of the
-# clock without showing it (git calls such an entry racily clean): it is read next time.
-_CLOCK_GRAIN_NS = 2 * 10**9
 _STAGE_DOCUMENTS = 1000
 _STAGE_BYTES = 512 * 1024**2
 
@@ -114,7 +113,7 @@ class Adder:
         self._contents: dict[int, _Content] = {}
         # Metadata of the versions that are files or observations.
         self._metas: dict[int, Callable[[], Mapping[str, Any]]] = {}
-        self._seen: list[tuple[str, os.stat_result, bytes]] = []
+        self._seen = SeenBefore(session, writer, ())
         self._staged_at = 0
         self._unread: list[str] = []
         self._done = (0, 0)
@@ -130,6 +129,7 @@ class Adder:
             nodes = [(path, self._node(path, stack)) for path in paths]
             files = [file for _, node in nodes for file in _files(node)]
             self._todo = (len(files), sum(file.status.st_size for file in files))
+            self._seen = SeenBefore(self._session, self._writer, files)
             return [self._root(path, node) for path, node in nodes]
 
     def finish(self) -> Published:
@@ -138,10 +138,15 @@ class Adder:
             self._draft.expected = [Expectation(v.name) for v in self._draft.versions if v.name]
         if not self._options.as_version:
             check_contradictions(self._session, self._draft.versions, self._metas)
+        self._draft.staged = self._seen.staged
         published = self._session.publish(self._draft, self._writer, self._documents)
-        if self._seen:
-            self._session.catalogue.note_seen(self._seen)
+        self._seen.keep()
         return published
+
+    def keep_what_is_read(self) -> None:
+        """Index what was read although there will be no commit: the next one takes it over."""
+        with contextlib.suppress(SkypoolError):  # it only saves reading it again
+            self._stage()
 
     # -- roots
 
@@ -231,6 +236,7 @@ class Adder:
         version = DraftVersion(b"", "", "", 0, 0, refs, name, keep_same=True)
         version.origin = origin or None
         content = self._describe(document)
+        self._stage_when_large()
         version.document, version.kind = content.document, content.kind
         version.type, version.size = content.type, content.size
         if place.observation:
@@ -274,7 +280,6 @@ class Adder:
             entry = indexed(digest, document, size)
             self._documents.append(entry)
             self._indexed[digest] = (entry.kind, entry.type, size)
-            self._stage_when_large()
         return _Content(digest, *self._indexed[digest], meta=document["meta"])
 
     def _append(self, version: DraftVersion) -> int:
@@ -294,6 +299,7 @@ class Adder:
         except (SourceChanged, SourceMissing, SourceUnreadable) as error:
             self._skip(node.path, error.message, name)
             return None
+        self._stage_when_large()
         self._done = (self._done[0] + 1, self._done[1] + node.status.st_size)
         content.origin = origin_of(node, origin)
         return content
@@ -303,15 +309,11 @@ class Adder:
         options = self._options
         if options.force_read or options.in_place or node.format is not None or node.member:
             return None
-        catalogue = self._session.catalogue
-        digest = catalogue.document_of_seen(os.path.abspath(node.path), node.status)
-        if digest is None or not self._session.is_whole(digest):
-            return None
-        found = self._indexed.get(digest) or catalogue.document_size(digest)
-        if found is None:
+        seen = self._seen.find(node)
+        if seen is None:
             return None
         self.report.bytes_in += node.status.st_size
-        return _Content(digest, *found, taken=(digest,))
+        return _Content(seen.document, seen.kind, seen.type, seen.size, taken=(seen.document,))
 
     def _read(self, node: FileNode, name: str) -> _Content:
         if node.format is not None:
@@ -334,8 +336,9 @@ class Adder:
                 SourceRow(content.document, path, state.size, state.mtime_ns, state.inode)
             )
         elif not node.member:
-            self._note_seen(node, content.document)
+            self._seen.note(node, content.document)
         self.report.bytes_in += size
+        self.report.files_read += 1
         return content
 
     def _read_folder(self, node: FileNode, name: str) -> _Content:
@@ -355,19 +358,18 @@ class Adder:
         self.report.bytes_in += size
         return self._describe(found.document, size)
 
-    def _note_seen(self, node: FileNode, document: bytes) -> None:
-        changed = max(node.status.st_mtime_ns, node.status.st_ctime_ns)
-        if time.time_ns() - changed > _CLOCK_GRAIN_NS:
-            self._seen.append((os.path.abspath(node.path), node.status, document))
-
     def _stage_when_large(self) -> None:
         """Index what is read so far, so that neither memory nor the last transaction grow."""
         written = self._writer.bytes_written
         if len(self._documents) < _STAGE_DOCUMENTS and written - self._staged_at < _STAGE_BYTES:
             return
+        self._stage()
+
+    def _stage(self) -> None:
         self._session.stage(self._writer, self._documents, self._draft.sources)
         self._documents = []
-        self._staged_at = written
+        self._staged_at = self._writer.bytes_written
+        self._seen.keep()
 
     def _tell(self, node: FileNode) -> None:
         if self._on_progress is not None:

@@ -99,13 +99,15 @@ def _once(
     from skypool.pool.adding import Adder
 
     writer = view.session.writer()
+    adder = Adder(view.session, draft, writer, options, progress)
     try:
-        adder = Adder(view.session, draft, writer, options, progress)
         added = iter(adder.add([path for path in fetched.paths if isinstance(path, str)]))
         roots = [path if isinstance(path, int) else next(added) for path in fetched.paths]
         draft.tags = [(tag, root, True) for root in roots for tag in tags]
         published = adder.finish()
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            adder.keep_what_is_read()
         writer.abandon()
         raise
     writer.close()

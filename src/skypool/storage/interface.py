@@ -58,6 +58,10 @@ class Writer(ChunkSink, Protocol):
         """Return whether a chunk came before or the catalogue has it: it need not come."""
         ...
 
+    def reuse_all(self, names: Sequence[bytes]) -> bool:
+        """Return whether all of some chunks are there: then they count as reused."""
+        ...
+
     def append(
         self, header: bytes, payload: View, names: Sequence[tuple[bytes, int | None, int]]
     ) -> None:

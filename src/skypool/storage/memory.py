@@ -126,6 +126,17 @@ class MemoryWriter:
             self._seen.add(name)
             return True
 
+    def reuse_all(self, names: Sequence[bytes]) -> bool:
+        """Return whether the catalogue has all of some chunks; then they count as reused."""
+        with self._lock:
+            self._check_open()
+            asked = set(names) - self._seen
+            if self._known is None or not asked <= set(self._known(list(asked))):
+                return not asked
+            self.reused |= asked
+            self._seen |= asked
+            return True
+
     def append(
         self, header: bytes, payload: View, names: Sequence[tuple[bytes, int | None, int]]
     ) -> None:

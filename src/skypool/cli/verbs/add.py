@@ -118,7 +118,10 @@ def _what_was_done(pool: Pool, before: int, step: Reporter) -> str:
     if step.last is not None:
         total = f" of {step.last.total_items:,}" if step.last.total_items else ""
         done = f" after {step.last.items:,}{total} items"
-    return f"interrupted{done}; nothing was added: the pool is as it was, at commit {before}"
+    return (
+        f"interrupted{done}; nothing was added: the pool is as it was, at commit {before};"
+        " the same command goes on, and does not read again what was read"
+    )
 
 
 def _warn_of_disk(state: State, place: Place, paths: Sequence[str]) -> None:
@@ -166,6 +169,7 @@ def report_json(report: AddReport) -> dict[str, Any]:
         "skipped": [{"path": str(path), "reason": reason} for path, reason in report.skipped],
         "bytes_in": report.bytes_in,
         "bytes_added": report.bytes_added,
+        "files_read": report.files_read,
     }
     more = {
         "opaque": [{"name": name, "reason": reason} for name, reason in report.opaque if reason],

@@ -1,0 +1,194 @@
+"""Add 100,000 small FITS files, beside a plain copy, git-annex and borg.
+
+    python benchmarks/bulk_add.py FOLDER [--files 100000] [--peers cp,borg,git-annex]
+
+Makes the files (headers of 60 cards and images of 32 x 32 pixels, 12 kB each, the same every
+time) in FOLDER/files, and prints for each program: processor time of it and its children, wall
+clock, growth of the disk, peak memory; then the same for adding them again unchanged, and for
+skypool after kill -9 in the middle. Processor time is the figure to compare where the machine is
+busy. The wall clock of all includes `sync`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+PER_FOLDER = 500
+BLOCK = 2880
+
+
+def card(key: str, value: object, comment: str = "") -> bytes:
+    text = f"'{value:<8}'".ljust(20) if isinstance(value, str) else f"{value!r:>20}"
+    return f"{key:<8}= {text} / {comment}"[:80].ljust(80).encode()
+
+
+def header(number: int) -> bytes:
+    rng = np.random.default_rng(number)
+    ra, dec = number * 137.50776405 % 360, (number * 0.61803398 % 1) * 160 - 80
+    cards = [
+        b"SIMPLE  =                    T".ljust(80),
+        card("BITPIX", -32), card("NAXIS", 2), card("NAXIS1", 32), card("NAXIS2", 32),
+        card("BUNIT", "Jy/beam"), card("CTYPE1", "RA---TAN"), card("CTYPE2", "DEC--TAN"),
+        card("CRPIX1", 16.5), card("CRPIX2", 16.5), card("CRVAL1", ra), card("CRVAL2", dec),
+        card("CDELT1", -0.001), card("CDELT2", 0.001), card("CUNIT1", "deg"), card("CUNIT2", "deg"),
+        card("EQUINOX", 2000.0), card("RADESYS", "ICRS"),
+        card("TELESCOP", "Herschel"), card("INSTRUME", ("PACS", "SPIRE", "HIFI")[number % 3]),
+        card("OBJECT", f"field {number % 997}"),
+        card("DATE-OBS", f"2010-{number % 12 + 1:02d}-17T00:00:00"),
+        card("EXPTIME", round(float(rng.uniform(1, 5000)), 3), "s"),
+    ]  # fmt: skip
+    for key, value in enumerate(rng.normal(0, 1, 36)):
+        cards.append(card(f"PAR{key:02d}", float(value), "a setting of the pipeline"))
+    cards.append(b"END".ljust(80))
+    data = b"".join(cards)
+    return data.ljust(-(-len(data) // BLOCK) * BLOCK)
+
+
+def make(folder: Path, count: int) -> None:
+    """Write the files that are not there yet; all look an hour old."""
+    old = time.time() - 3600
+    for start in range(0, count, PER_FOLDER):
+        below = folder / f"{start // PER_FOLDER:04d}"
+        if below.is_dir() and len(list(below.iterdir())) == min(PER_FOLDER, count - start):
+            continue
+        below.mkdir(parents=True, exist_ok=True)
+        for number in range(start, min(start + PER_FOLDER, count)):
+            pixels = np.random.default_rng(number).normal(0, 1, (32, 32)).astype(">f4").tobytes()
+            path = below / f"map{number:06d}.fits"
+            padded = pixels.ljust(-(-len(pixels) // BLOCK) * BLOCK, b"\0")
+            path.write_bytes(header(number) + padded)
+            os.utime(path, (old, old))
+
+
+# -- running
+
+
+def run(words: list[str], **options: object) -> dict[str, float]:
+    """Run a program and `sync`; give seconds of processor and clock, and its peak memory in MB."""
+    os.sync()
+    begin = time.perf_counter()
+    pid = os.posix_spawnp(
+        words[0],
+        words,
+        os.environ,
+        file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)],
+    )
+    _, status, usage = os.wait4(pid, 0)
+    os.sync()
+    if status and not options.get("may_fail"):
+        raise RuntimeError(f"{words[0]} ended with {os.waitstatus_to_exitcode(status)}")
+    return {
+        "cpu": usage.ru_utime + usage.ru_stime,
+        "wall": time.perf_counter() - begin,
+        "peak": usage.ru_maxrss / 1024,
+    }
+
+
+def show(what: str, found: dict[str, float], base: dict[str, float] | None, size: int = 0) -> None:
+    ratio = f"{found['cpu'] / base['cpu']:6.2f}" if base else "   1.0"
+    print(
+        f"{what:<38}{found['cpu']:9.1f}{found['wall']:9.1f}{found['peak']:9.0f}"
+        f"{size / 1e6:9.0f}{ratio:>8}",
+        flush=True,
+    )
+
+
+def disk(folder: Path) -> int:
+    words = ["du", "-s", "-B1", str(folder)]
+    return int(subprocess.run(words, capture_output=True, check=True, text=True).stdout.split()[0])
+
+
+def skypool(*words: str) -> list[str]:
+    return [sys.executable, "-m", "skypool", *words]
+
+
+def fresh(path: Path) -> Path:
+    shutil.rmtree(path, ignore_errors=True)
+    return path
+
+
+def ours(folder: Path, files: Path) -> dict[str, float]:
+    pool = fresh(folder / "pool")
+    add = skypool("-p", str(pool), "add", str(files), "--json")
+    first = run(add)
+    show("skypool add", first, None, disk(pool))
+    show("skypool add again, unchanged", run(add), first, disk(pool))
+    return first
+
+
+def killed(folder: Path, files: Path, first: dict[str, float]) -> None:
+    """Kill skypool when it has used half of its processor time, and add again."""
+    pool = fresh(folder / "killed")
+    add = skypool("-p", str(pool), "add", str(files), "--json")
+    half = int(first["cpu"] / 2)
+    process = subprocess.Popen(add, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None:
+        ticks = Path(f"/proc/{process.pid}/stat").read_text().rpartition(") ")[2].split()[11:13]
+        if sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK") >= half:
+            process.send_signal(signal.SIGKILL)
+            break
+        time.sleep(0.02)
+    process.wait()
+    show(f"skypool add, killed after {half} s, again", run(add), first, disk(pool))
+
+
+def peers(folder: Path, files: Path, wanted: list[str], first: dict[str, float]) -> None:
+    if "cp" in wanted:
+        copy = fresh(folder / "copy")
+        show("cp -r and sync", run(["cp", "-r", str(files), str(copy)]), first, disk(copy))
+        shutil.rmtree(copy)
+    if "borg" in wanted and shutil.which("borg"):
+        repo = fresh(folder / "borg")
+        os.environ["BORG_BASE_DIR"] = str(folder / "borg-home")
+        os.environ["BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK"] = "yes"
+        run(["borg", "init", "-e", "none", str(repo)])
+        create = ["borg", "create", "-C", "zstd,1"]
+        show("borg create", run([*create, f"{repo}::a", str(files)]), first, disk(repo))
+        show("borg create again", run([*create, f"{repo}::b", str(files)]), first, disk(repo))
+        shutil.rmtree(repo)
+    if "git-annex" in wanted and shutil.which("git-annex"):
+        repo = fresh(folder / "annex")
+        shutil.copytree(files, repo)
+        settings = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+        script = (
+            "git init -q && git config gc.auto 0 && git annex init -q && git annex add -q . &&"
+            f" git {' '.join(settings)} commit -q -m add"
+        )
+        os.environ |= {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@example.org"}
+        os.environ |= {"GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@example.org"}
+        found = run(["sh", "-c", f"cd '{repo}' && {script}"])
+        show("git annex add, commit (files moved)", found, first, disk(repo))
+        subprocess.run(["chmod", "-R", "u+w", str(repo)], check=True)
+        shutil.rmtree(repo)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--files", type=int, default=100_000)
+    parser.add_argument("--peers", default="cp,borg,git-annex")
+    options = parser.parse_args()
+    folder = options.folder.resolve()
+    files = folder / f"files-{options.files}"
+    make(files, options.files)
+    print(f"{options.files:,} files, {disk(files) / 1e6:.0f} MB on disk; one run")
+    print(f"{'':38}{'CPU s':>9}{'wall s':>9}{'peak MB':>9}{'disk MB':>9}{'/ ours':>8}")
+    first = ours(folder, files)
+    killed(folder, files, first)
+    peers(folder, files, [name for name in options.peers.split(",") if name], first)
+    unused = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"(this script itself: {unused:.0f} MB)")
+
+
+if __name__ == "__main__":
+    main()

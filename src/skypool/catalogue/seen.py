@@ -1,0 +1,83 @@
+"""Files as they were last seen, and the documents that they became (storage rule 17).
+
+What stands here only saves reading: it maps the figures of a file to a document, never to
+"unchanged". The document may be one that no commit has yet: a commit that was interrupted
+indexed it ahead.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from skypool.catalogue.checks import DOCUMENT, sure
+from skypool.catalogue.database import Database
+from skypool.catalogue.text import to_database
+
+__all__ = ["Seen", "SeenFiles"]
+
+_BATCH = 500
+_LIVE = "EXISTS (SELECT 1 FROM versions v WHERE v.document = d.id AND v.purged = 0)"
+
+
+class Seen(NamedTuple):
+    """The document of a file that was seen.
+
+    Attributes
+    ----------
+    committed : bool
+        Whether a version has it. If none has, its chunks may be on their way out.
+    """
+
+    document: bytes
+    kind: str
+    type: str
+    size: int
+    committed: bool
+
+
+class SeenFiles:
+    """The table of files that were seen.
+
+    Parameters
+    ----------
+    database
+        The catalogue's.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def find(self, files: Sequence[tuple[str, os.stat_result]]) -> dict[str, Seen]:
+        """Return, by path, the documents of those files whose figures are as last seen."""
+        found: dict[str, Seen] = {}
+        for start in range(0, len(files), _BATCH):
+            part = {to_database(path): (path, stat) for path, stat in files[start : start + _BATCH]}
+            rows = self._database.query(
+                "SELECT s.path, s.size, s.mtime_ns, s.ctime_ns, s.inode, s.device, s.document,"
+                f" {sure(DOCUMENT, 'd.kind')}, d.type, d.size, {_LIVE}"
+                " FROM seen s JOIN documents d ON d.digest = s.document"
+                f" WHERE s.path IN ({','.join('?' * len(part))}) AND NOT d.bare",
+                list(part),
+            )
+            for stored, *figures, document, kind, type_, size, live in rows:
+                path, stat = part[stored]
+                if tuple(figures) == _figures(stat):
+                    found[path] = Seen(document, kind, type_, size, bool(live))
+        return found
+
+    def note(self, files: Iterable[tuple[str, os.stat_result, bytes]]) -> None:
+        """Remember which document a file with these figures became."""
+        rows = [(to_database(path), *_figures(stat), document) for path, stat, document in files]
+        with self._database.transaction() as connection:
+            connection.executemany(
+                "INSERT OR REPLACE INTO seen"
+                "(path, size, mtime_ns, ctime_ns, inode, device, document)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                rows,
+            )
+
+
+def _figures(stat: os.stat_result) -> tuple[int, ...]:
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev

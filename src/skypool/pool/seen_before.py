@@ -1,0 +1,106 @@
+"""Files that need not be read: the pool has their content, in a commit or ahead of one."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from skypool.catalogue.seen import Seen
+from skypool.codec.documents import loads
+from skypool.errors import Damaged
+from skypool.pool.reaching import reached
+from skypool.pool.trees import FileNode
+
+if TYPE_CHECKING:
+    from skypool.pool.session import Session
+    from skypool.storage.interface import Writer
+
+__all__ = ["SeenBefore"]
+
+# A file changed so shortly before it was read may change again within the grain of the
+# clock without showing it (git calls such an entry racily clean): it is read next time.
+_CLOCK_GRAIN_NS = 2 * 10**9
+_BATCH = 500
+
+
+class SeenBefore:
+    """Looks files up as they were last seen, many at a time, and notes those that are read.
+
+    Parameters
+    ----------
+    session
+        The open pool.
+    writer
+        Of the commit.
+    files
+        All that will be asked for, in that order.
+
+    Attributes
+    ----------
+    staged : set of bytes
+        Documents given out that no commit has yet: the commit has to look again for them.
+    """
+
+    def __init__(self, session: Session, writer: Writer, files: Sequence[FileNode]) -> None:
+        self._session = session
+        self._writer = writer
+        self._files = files
+        self._next = 0
+        self._asked: set[int] = set()
+        self._found: dict[str, Seen] = {}
+        self._read: list[tuple[str, os.stat_result, bytes]] = []
+        self.staged: set[bytes] = set()
+
+    def find(self, node: FileNode) -> Seen | None:
+        """Return the document that a file of these figures had; its bytes are not read."""
+        while id(node) not in self._asked:
+            batch = self._files[self._next : self._next + _BATCH]
+            if not batch:
+                return None
+            self._next += _BATCH
+            self._ask(batch)
+        return self._found.get(os.path.abspath(node.path))
+
+    def _ask(self, batch: Sequence[FileNode]) -> None:
+        self._asked = {id(node) for node in batch}
+        found = self._session.catalogue.seen.find(
+            [(os.path.abspath(n.path), n.status) for n in batch if n.format is None]
+        )
+        is_whole = self._session.is_whole
+        ahead = {seen.document for seen in found.values() if not seen.committed}
+        there = self._still_there(ahead)
+        self.staged |= there
+        self._found = {
+            path: seen
+            for path, seen in found.items()
+            if (seen.document in there if seen.document in ahead else is_whole(seen.document))
+        }
+
+    def _still_there(self, documents: set[bytes]) -> set[bytes]:
+        """Return those of some documents of no commit that can be taken, with all they need."""
+        needs: dict[bytes, list[bytes]] = {}
+        for document in documents:
+            try:
+                content = loads(self._session.fetch(document))
+                parts = b"".join(reached(content, self._session.fetch))
+            except Damaged:  # gc was faster
+                continue
+            chunks = [parts[at : at + 32] for at in range(0, len(parts), 32)]
+            needs[document] = [document, *chunks]
+        if self._writer.reuse_all([name for names in needs.values() for name in names]):
+            return set(needs)
+        return {document for document in needs if self._writer.reuse_all(needs[document])}
+
+    def note(self, node: FileNode, document: bytes) -> None:
+        """Note what a file became that was read just now."""
+        changed = max(node.status.st_mtime_ns, node.status.st_ctime_ns)
+        if time.time_ns() - changed > _CLOCK_GRAIN_NS:
+            self._read.append((os.path.abspath(node.path), node.status, document))
+
+    def keep(self) -> None:
+        """Remember what was noted: its documents are indexed, durably."""
+        if self._read:
+            self._session.catalogue.seen.note(self._read)
+            self._read = []
