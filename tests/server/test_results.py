@@ -488,3 +488,14 @@ def test_mentions_agrees_between_the_tables_the_arrays_and_the_evaluator(tmp_pat
                     found = [ref.name for ref in pool.find(query, w=text, all_names=True)]
                     rest = [ref.name for ref in pool.ls() if ref.name not in wanted]
                     assert found == (wanted if there else rest), (text, arrays, query)
+
+
+def test_long_answers_are_compressed_for_who_takes_it(client):
+    plain = client.get("/api/v1/openapi.json", headers={"Accept-Encoding": "identity"})
+    packed = client.get("/api/v1/openapi.json", headers={"Accept-Encoding": "gzip, br"})
+    assert plain.json() == packed.json()
+    assert plain.headers["vary"] == packed.headers["vary"] == "Accept-Encoding"
+    assert packed.headers["content-encoding"] == "gzip"
+    assert int(packed.headers["content-length"]) < int(plain.headers["content-length"]) / 4
+    short = client.get("/api/v1/pools", headers={"Accept-Encoding": "gzip"})
+    assert "content-encoding" not in short.headers

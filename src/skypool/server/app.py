@@ -150,9 +150,11 @@ def _route(context: Context, endpoint: Endpoint) -> Route:
             made = error_answer(error)
             if made.status_code == 500:
                 _log.warning("%s %s: %s", request.method, request.url.path, error)
-        if isinstance(made, Response):
-            return made
-        return JsonResponse(made, status_code=endpoint.status)
+        if not isinstance(made, Response):
+            made = JsonResponse(made, status_code=endpoint.status)
+        if isinstance(made, JsonResponse):
+            made.shrink(request.headers.get("accept-encoding", ""))
+        return made
 
     return Route(f"{PREFIX}/{endpoint.path}", answer, methods=[endpoint.method])
 
