@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from skypool.codec.digest import digest
+from skypool.codec.documents import dumps
 from skypool.codec.parameters import read_meta
 from skypool.codec.reading import RecipeReader, read_array, read_segment
 from skypool.codec.scaling import physical
@@ -21,12 +23,15 @@ from skypool.errors import Damaged
 from skypool.model.arrays import Array
 from skypool.model.composite import Composite, Dataset, Datasets
 from skypool.model.metadata import MetaData
+from skypool.model.sources import Place, Placed
 
-__all__ = ["OpenReader", "StoredArray", "Token", "read_datasets"]
+__all__ = ["OpenReader", "PlaceOf", "StoredArray", "Token", "read_datasets"]
 
 # Opens a dataset whose values a format computes from the file: gives an ArraySource or
 # TableSource for (`data` object, dataset object).
 OpenReader = Callable[[Mapping[str, Any], Mapping[str, Any]], Any]
+# Gives the place of a dataset, by its names from the outermost composite in.
+PlaceOf = Callable[[tuple[str, ...]], Place]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,7 @@ class Token:
     document: bytes
 
 
-class StoredArray:
+class StoredArray(Placed):
     """An `ArraySource` over the tiles of an array segment.
 
     Parameters
@@ -111,6 +116,11 @@ class StoredArray:
         """Return the digests of the tiles, in their order."""
         return self._segment.chunks.digests(self._fetch)
 
+    def token(self) -> object:
+        """Return what differs between arrays of different content: the names of their tiles."""
+        scaling = [self.dtype.str, self._zero, self._scale, self._blank]
+        return digest(dumps([self._segment.to_json(), scaling])).hex()
+
     @cached_property
     def statistics(self) -> Statistics | None:
         """Statistics of the tiles, None where the values have none."""
@@ -129,6 +139,7 @@ def read_datasets(
     open_reader: OpenReader,
     pool: bytes,
     name: bytes = b"",
+    place_of: PlaceOf | None = None,
 ) -> Datasets:
     """Return the datasets of a product document; no chunk is read.
 
@@ -144,9 +155,11 @@ def read_datasets(
         Identifier of the pool.
     name
         Digest of the document.
+    place_of
+        Gives the places from which other processes can load the datasets.
     """
-    reader = _Reader(document, fetch, open_reader, pool, name)
-    return Datasets({name: reader.dataset(obj) for name, obj in document["datasets"]})
+    reader = _Reader(document, fetch, open_reader, pool, name, place_of)
+    return Datasets({name: reader.dataset(obj, (name,)) for name, obj in document["datasets"]})
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +168,18 @@ class _Header:
 
     cards: Callable[[], str]
     open_file: Callable[[], Any]
+    place: Place | None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Without a place there is no other process that could read the file.
+        return (str, (self.cards(),)) if self.place is None else (_header_at, (self.place,))
 
     def __call__(self) -> str:
         return self.cards()
+
+
+def _header_at(place: Place) -> object:
+    return place.dataset().wcs_source
 
 
 class _Reader:
@@ -168,6 +190,7 @@ class _Reader:
         open_reader: OpenReader,
         pool: bytes,
         name: bytes,
+        place_of: PlaceOf | None,
     ) -> None:
         self._document = document
         self._file: Mapping[str, Any] = document.get("file") or {}
@@ -175,25 +198,30 @@ class _Reader:
         self._open_reader = open_reader
         self._pool = pool
         self._name = name
+        self._place_of = place_of
 
     @cached_property
     def _product_meta(self) -> MetaData:
         return read_meta(self._document["meta"])
 
-    def dataset(self, obj: Mapping[str, Any]) -> Dataset:
+    def dataset(self, obj: Mapping[str, Any], path: tuple[str, ...]) -> Dataset:
         listed = obj.get("meta", ())
         meta = self._product_meta if listed == "product" else read_meta(listed)
         description = obj.get("description", "")
+        place = self._place_of(path) if self._place_of else None
         match obj["is"]:
             case "composite":
-                inner = {name: self.dataset(part) for name, part in obj["datasets"]}
+                inner = {name: self.dataset(part, (*path, name)) for name, part in obj["datasets"]}
                 return Composite(inner, meta, description)
             case "array":
+                source = _placed(self._array(obj), place)
                 return Array(
-                    self._array(obj), obj.get("unit") or None, self._wcs(obj), meta, description
+                    source, obj.get("unit") or None, self._wcs(obj, place), meta, description
                 )
             case "table":
-                return self._table(obj, meta, description)
+                from skypool.model.tables import Table
+
+                return Table(_placed(self._table(obj), place), meta, description)
         raise Damaged(f"a document has a dataset of the unknown sort {obj['is']!r}")
 
     def _written_out(self, obj: Any) -> Any:
@@ -213,13 +241,12 @@ class _Reader:
         token = Token(self._pool, {**obj, "data": written}, self._name)
         return StoredArray(obj, segment, self._fetch, token)
 
-    def _table(self, obj: Mapping[str, Any], meta: MetaData, description: str) -> Dataset:
+    def _table(self, obj: Mapping[str, Any]) -> Any:
         from skypool.codec.stored_tables import StoredTable
-        from skypool.model.tables import Table
 
         data = obj["data"]
         if "reader" in data:
-            return Table(self._open_reader(data, obj), meta=meta, description=description)
+            return self._open_reader(data, obj)
         written = {**obj, "data": self._written_out(data)}
         heap: list[Segment] = []
         if "heap" in obj:
@@ -228,19 +255,17 @@ class _Reader:
         segment = segment_from_json(written["data"])
         if not isinstance(segment, TableSegment):
             raise Damaged("the rows of a table are not a table segment")
-        source = StoredTable(
-            obj, segment, heap, self._fetch, Token(self._pool, written, self._name)
-        )
-        return Table(source, meta=meta, description=description)
+        token = Token(self._pool, written, self._name)
+        return StoredTable(obj, segment, heap, self._fetch, token)
 
-    def _wcs(self, obj: Mapping[str, Any]) -> str | Callable[[], str] | None:
+    def _wcs(self, obj: Mapping[str, Any], place: Place | None) -> str | Callable[[], str] | None:
         found = obj.get("wcs")
         if not found:
             return None
         if "header" in found:
             return str(found["header"])
         segment = self._file["hdus"][found["hdu"]]["header"]
-        return _Header(lambda: self._cards(segment), self._open_file)
+        return _Header(lambda: self._cards(segment), self._open_file, place)
 
     def _open_file(self) -> Any:
         """Return the whole file, for coordinates that need more of it than one header."""
@@ -253,3 +278,9 @@ class _Reader:
         text = raw.decode("latin-1")
         ends = (at for at in range(0, len(text), 80) if text[at : at + 80].rstrip() == "END")
         return text[: next(ends, len(text))]
+
+
+def _placed(source: Any, place: Place | None) -> Any:
+    if place is not None and isinstance(source, Placed):
+        source.place = place
+    return source

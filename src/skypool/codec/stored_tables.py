@@ -12,20 +12,22 @@ import numpy as np
 from skypool.codec.chunking import Physical, write_bytes, write_table
 from skypool.codec.columns import ColumnSpec, decode_column
 from skypool.codec.columns_encode import encode_column
+from skypool.codec.digest import digest
+from skypool.codec.documents import dumps
 from skypool.codec.reading import read_column, read_segment
 from skypool.codec.recipes import RecipeCheck
 from skypool.codec.segments import Segment, TableSegment
 from skypool.codec.sinks import ChunkSink, Fetch, MemorySource
 from skypool.codec.statistics import Statistics
 from skypool.errors import UsageError
-from skypool.model.sources import ColumnInfo, TableSource
+from skypool.model.sources import ColumnInfo, Placed, TableSource
 
 __all__ = ["StoredTable", "encode_table"]
 
 _DESCRIPTORS: dict[str, np.dtype[Any]] = {"P": np.dtype(">i4"), "Q": np.dtype(">i8")}
 
 
-class StoredTable:
+class StoredTable(Placed):
     """A `TableSource` over the columns of a table segment.
 
     Parameters
@@ -116,6 +118,12 @@ class StoredTable:
         number, spec = self._columns[name]
         raw = read_column(self._segment, self._fetch, number, start, stop)
         return decode_column(spec, raw, self._heap_bytes)
+
+    def token(self) -> object:
+        """Return what differs between tables of different content: names of chunks and columns."""
+        columns = [[spec.to_json(), number] for number, spec in self._columns.values()]
+        heap = [segment.to_json() for segment in self._heap]
+        return digest(dumps([self._segment.to_json(), heap, columns, self.nrows])).hex()
 
     def _heap_bytes(self, offset: int, length: int) -> bytes:
         pieces = []

@@ -11,7 +11,7 @@ import numpy as np
 from skypool.codec.statistics import Statistics
 from skypool.errors import Damaged, NotFound
 from skypool.formats.typed import BLOCK_ROWS
-from skypool.model.sources import ColumnInfo
+from skypool.model.sources import ColumnInfo, Placed
 
 __all__ = ["ColumnsTable", "FunctionArray", "FunctionTable", "empty_column", "joined"]
 
@@ -40,7 +40,7 @@ def joined(blocks: Sequence[Values]) -> Values:
     return np.concatenate(blocks)
 
 
-class FunctionArray:
+class FunctionArray(Placed):
     """An `ArraySource` whose values a function reads.
 
     Parameters
@@ -79,7 +79,7 @@ class FunctionArray:
         return values.astype(self.dtype, copy=False)
 
 
-class FunctionTable:
+class FunctionTable(Placed):
     """A `TableSource` whose columns a function reads.
 
     Parameters

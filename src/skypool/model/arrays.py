@@ -7,23 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skypool.errors import UsageError
 from skypool.model import convert
+from skypool.model.conversions import Conversions
+from skypool.model.duck import Duck
+from skypool.model.fancy import take
 from skypool.model.immutable import Immutable
 from skypool.model.indexing import select
 from skypool.model.metadata import MetaData
-from skypool.model.optional import part
 from skypool.model.reductions import Reducible, tile_shape, tiles
-from skypool.model.sources import ArraySource, Ndarray, TileStatistics
+from skypool.model.sources import ArraySource, Ndarray, TileStatistics, content_token
 from skypool.model.units import parse_unit
 from skypool.model.validate import Problems
 from skypool.model.wcs import build_wcs, needs_tables, wcs_cards, wcs_text
 
 if TYPE_CHECKING:
-    from astropy.nddata import CCDData, NDData
-    from astropy.units import Quantity
     from astropy.wcs import WCS
-    from matplotlib.axes import Axes
 
 __all__ = ["Array", "MemoryArray"]
 
@@ -55,6 +53,10 @@ class MemoryArray:
         """Of the values."""
         return self._data.dtype
 
+    def token(self) -> object:
+        """Return the values themselves, which dask hashes."""
+        return self._data
+
     def read(self, index: tuple[slice, ...]) -> Ndarray:
         """Return a part of the values, without copying."""
         # The ellipsis keeps an array of no axes an array.
@@ -63,11 +65,12 @@ class MemoryArray:
         return part
 
 
-class Array(Immutable, Reducible):
+class Array(Duck, Conversions, Reducible, Immutable):
     """Immutable n-dimensional values with unit, world coordinates and metadata.
 
     Slicing and `numpy.asarray` give read-only numpy arrays; what is not asked for is
-    not read. `numpy.array` gives a copy that may be changed.
+    not read. `numpy.array` gives a copy that may be changed. Operators and functions of
+    numpy take the values and give numpy arrays, without unit (docs/arrays.md).
 
     Parameters
     ----------
@@ -187,6 +190,11 @@ class Array(Immutable, Reducible):
         return header or ""
 
     @property
+    def wcs_source(self) -> str | Callable[[], str] | None:
+        """Where the world coordinates come from: a text, or a function that reads it."""
+        return self._header
+
+    @property
     def may_have_wcs(self) -> bool:
         """Whether there is a header for world coordinates; it is not read."""
         return self._header is not None
@@ -202,6 +210,12 @@ class Array(Immutable, Reducible):
             text = self.wcs_header
             self._set(_wcs=build_wcs(text, self.shape, getattr(self._header, "open_file", None)))
         return self._wcs
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_wcs": None}  # made again from the header
+
+    def __dask_tokenize__(self) -> object:
+        return "skypool.Array", content_token(self._source)
 
     def __len__(self) -> int:
         if not self.ndim:
@@ -219,9 +233,19 @@ class Array(Immutable, Reducible):
     def __getitem__(self, index: Any) -> Any:
         selection = select(index, self.shape)
         if selection is None:
-            return _frozen(self._read_all()[index])
+            found = take(index, self.shape, self.dtype, self.tile, self._source.read)
+            return _frozen(self._read_all()[index] if found is None else found)
         values = self._source.read(selection.slices)
         return _frozen(values if selection.trivial else values[selection.then])
+
+    def _numpy(self) -> Ndarray:
+        values: Ndarray = _frozen(self._read_all())
+        return values
+
+    def _along(self, name: str, axis: int | tuple[int, ...]) -> Ndarray:
+        from skypool.model.along import along
+
+        return along(name, axis, self.shape, self.dtype, self.tile, self._source.read)
 
     def _read_all(self) -> Ndarray:
         return self._source.read(tuple(slice(0, length, 1) for length in self.shape))
@@ -287,63 +311,6 @@ class Array(Immutable, Reducible):
             made._set(_header=wcs_text(wcs, problems), _wcs=wcs)
             problems.raise_all()
         return made
-
-    def plot(self, ax: Axes | None = None, **options: Any) -> Axes:
-        """Draw an image, a plane of a cube, or a spectrum; needs `skypool[plot]`.
-
-        Of a large image no more is read than the figure can show: block means, of samples
-        where even they would need more than 64 MiB. `cutout` gives a part in full.
-
-        Parameters
-        ----------
-        ax
-            Axes to draw in; by default those of a new figure, with celestial coordinates
-            (`WCSAxes`) where the image has them. Give such axes yourself by
-            `projection=image.wcs`.
-        **options
-            Of images: `stretch` (`asinh`, `linear`, `log`, `sqrt`), `percentiles` (of what is
-            shown, by default 0.5 and 99.5) or `low` and `high`, `cmap`, `colorbar`
-            (False for none), `full=True` to read and draw every pixel, and those of
-            matplotlib's `Axes.imshow`. Of cubes: `plane`, the middle one by default, or
-            `pixel=(x, y)` for the spectrum there, counted from 0. Of spectra: those of
-            matplotlib's `Axes.plot`.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
-            It is not shown: that is left to the notebook, or to `matplotlib.pyplot.show()`.
-        """
-        return part("plot", extra="plot")(self, ax, **options)  # type: ignore[no-any-return]
-
-    def to_quantity(self) -> Quantity:
-        """Return the values with their unit, as `astropy.units.Quantity` (a copy)."""
-        from astropy.units import Quantity
-
-        if isinstance(self.unit, str):
-            raise UsageError(f"astropy does not know the unit {self.unit!r}")
-        return Quantity(np.array(self), self.unit)
-
-    def to_nddata(self) -> NDData:
-        """Return an `astropy.nddata.NDData` with copied data, unit, WCS and metadata.
-
-        Mask and uncertainty are datasets of their own: `product.to_nddata(name)`
-        gives all of them together.
-        """
-        from skypool.model.nddata import build
-
-        return build(self)
-
-    def to_ccddata(self) -> CCDData:
-        """Return an `astropy.nddata.CCDData` with copied data, unit, WCS and metadata.
-
-        Raises
-        ------
-        UsageError
-            If there is no unit, without which there is no `CCDData`.
-        """
-        from skypool.model.nddata import build_ccd
-
-        return build_ccd(self)
 
     def __repr__(self) -> str:
         unit = f", unit={self.unit_text!r}" if self.unit_text else ""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from operator import index as as_integer
 from typing import Any, TypeAlias
 
-__all__ = ["Selection", "select"]
+__all__ = ["Selection", "one_axis", "select"]
 
 Slices: TypeAlias = tuple[slice, ...]
 
@@ -33,7 +33,8 @@ class Selection:
         return all(item == slice(None) for item in self.then)
 
 
-def _one(item: Any, length: int, axis: int) -> tuple[slice, Any]:
+def one_axis(item: Any, length: int, axis: int) -> tuple[slice, Any]:
+    """Return what to read of an axis, and how to index what was read."""
     if isinstance(item, slice):
         wanted = range(*item.indices(length))
         if not wanted:
@@ -61,8 +62,8 @@ def select(index: Any, shape: tuple[int, ...]) -> Selection | None:
     Returns
     -------
     Selection or None
-        None where the index is of another sort (lists, arrays), which needs the
-        whole array.
+        None where the index is of another sort (lists, arrays); see
+        `skypool.model.fancy`.
 
     Raises
     ------
@@ -86,7 +87,7 @@ def select(index: Any, shape: tuple[int, ...]) -> Selection | None:
             then.append(None)
             continue
         axis = len(slices)
-        read, keep = _one(item, shape[axis], axis)
+        read, keep = one_axis(item, shape[axis], axis)
         slices.append(read)
         then.append(keep)
     return Selection(tuple(slices), tuple(then))

@@ -15,7 +15,7 @@ from skypool.errors import MissingDependency
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-__all__ = ["GROUP", "part"]
+__all__ = ["GROUP", "package", "part"]
 
 #: Entry points of this group name the parts.
 GROUP = "skypool.parts"
@@ -61,3 +61,34 @@ def _points() -> dict[str, EntryPoint]:
     from importlib.metadata import entry_points  # with much of the standard library
 
     return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def package(name: str, *, extra: str) -> Any:
+    """Import a package that a plain installation does not have.
+
+    Parameters
+    ----------
+    name
+        Of the package or of a module in it.
+    extra
+        The extra of skypool that brings it.
+
+    Raises
+    ------
+    MissingDependency
+        If it is not there; the text names the extra.
+    """
+    import warnings
+    from importlib import import_module
+
+    try:
+        with warnings.catch_warnings():
+            # What a package uses that another one is about to give up is between the two.
+            for category in (DeprecationWarning, PendingDeprecationWarning):
+                warnings.simplefilter("ignore", category)
+            return import_module(name)
+    except ImportError as error:
+        raise MissingDependency(
+            f"this needs the package {name.partition('.')[0]} ({error})",
+            hint=f"pip install 'skypool[{extra}]'",
+        ) from error

@@ -12,7 +12,6 @@ from skypool.errors import InvalidProduct
 from skypool.model.immutable import Immutable
 from skypool.model.kinds import is_context, is_kind
 from skypool.model.metadata import MetaData
-from skypool.model.optional import part
 from skypool.model.parts import (
     DATES,
     FIXED_ATTRIBUTES,
@@ -24,20 +23,18 @@ from skypool.model.parts import (
     checked_meta,
     checked_refs,
 )
+from skypool.model.product_conversions import ProductConversions
 from skypool.model.references import Refs
 from skypool.model.validate import Problems
 
 if TYPE_CHECKING:
-    from astropy.nddata import CCDData, NDData
-    from matplotlib.axes import Axes
-
     from skypool.model.composite import Datasets
     from skypool.model.provenance import Provenance
 
 __all__ = ["FIXED_ATTRIBUTES", "UNKNOWN", "Product"]
 
 
-class Product(Immutable):
+class Product(ProductConversions, Immutable):
     """Metadata, named datasets, references to other products, and a history.
 
     A product never changes in place: `replace` gives a changed copy.
@@ -310,51 +307,6 @@ class Product(Immutable):
     def formatVersion(self) -> str:
         """Version of the product's layout."""
         return str(self._attribute("formatVersion"))
-
-    def plot(self, dataset: str = "", ax: Axes | None = None, **options: Any) -> Axes:
-        """Draw a dataset; needs `skypool[plot]`.
-
-        Parameters
-        ----------
-        dataset
-            Which; by default the image, cube, spectrum or table that matters most.
-        ax
-            Axes to draw in; by default those of a new figure.
-        **options
-            Those of `Array.plot` and `Table.plot`.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
-            It is not shown: that is left to the notebook, or to `matplotlib.pyplot.show()`.
-        """
-        draw = part("plot", extra="plot")
-        return draw(self, ax, dataset=dataset, **options)  # type: ignore[no-any-return]
-
-    def to_nddata(self, name: str) -> NDData:
-        """Return an array with its mask and uncertainty as `astropy.nddata.NDData`.
-
-        Parameters
-        ----------
-        name
-            Of the array. Mask and uncertainty are the datasets that `Product` makes of
-            an `NDData`.
-        """
-        from skypool.model.nddata import build, companions
-
-        return build(self[name], **companions(self.datasets, name))
-
-    def to_ccddata(self, name: str = "image") -> CCDData:
-        """Return an array with its mask and uncertainty as `astropy.nddata.CCDData`.
-
-        Raises
-        ------
-        UsageError
-            If it has no unit, without which there is no `CCDData`.
-        """
-        from skypool.model.nddata import build_ccd, companions
-
-        return build_ccd(self[name], **companions(self.datasets, name))
 
     def __repr__(self) -> str:
         parts = [self.kind, self.type] if self.type != UNKNOWN else [self.kind]

@@ -18,6 +18,8 @@ from skypool.model.sources import Ndarray, TileStatistics
 
 __all__ = ["Reducible", "blocks", "tile_shape", "tiles"]
 
+# None for all axes.
+Axis: TypeAlias = int | tuple[int, ...] | None
 Blocks: TypeAlias = Callable[[], Iterator[Ndarray]]
 
 # As docs/format says for arrays in pools: sums do not depend on where values are kept.
@@ -80,7 +82,11 @@ def _values(parts: Iterable[Ndarray]) -> Iterator[Ndarray]:
 
 
 class Reducible:
-    """Statistics for everything that has tiles: arrays and columns of tables."""
+    """Statistics for everything that has tiles: arrays and columns of tables.
+
+    Without an axis they give a number of Python. Along axes they give a numpy array, and never
+    hold more of the values than some tiles.
+    """
 
     __slots__ = ()
 
@@ -92,6 +98,9 @@ class Reducible:
         return None
 
     def _reduced_dtype(self) -> np.dtype[Any]:
+        raise TypeError  # pragma: no cover (given by the classes)
+
+    def _along(self, name: str, axis: int | tuple[int, ...]) -> Ndarray:
         raise TypeError  # pragma: no cover (given by the classes)
 
     def _numbers(self, what: str, ordered: bool = False) -> None:
@@ -115,7 +124,7 @@ class Reducible:
         value = found.min() if low else found.max()
         return bool(value) if self._reduced_dtype().kind == "b" else value.item()
 
-    def max(self) -> Any:
+    def max(self, axis: Axis = None) -> Any:
         """Return the largest value, NaN ignored; NaN if there is none.
 
         Raises
@@ -123,9 +132,11 @@ class Reducible:
         TypeError
             If the values have no order (text, complex numbers).
         """
+        if axis is not None:
+            return self._along("max", axis)
         return self._extremes(low=False)
 
-    def min(self) -> Any:
+    def min(self, axis: Axis = None) -> Any:
         """Return the smallest value, NaN ignored; NaN if there is none.
 
         Raises
@@ -133,25 +144,33 @@ class Reducible:
         TypeError
             If the values have no order (text, complex numbers).
         """
+        if axis is not None:
+            return self._along("min", axis)
         return self._extremes(low=True)
 
-    def count(self) -> int:
+    def count(self, axis: Axis = None) -> Any:
         """Return how many values are not NaN; infinities count."""
+        if axis is not None:
+            return self._along("count", axis)
         known = self._statistics()
         if known is not None:
             return int(np.asarray(known.counts)[:, [0, 2, 3]].sum())
         return sum(part.size for part in _values(self._tiles()))
 
-    def any(self) -> bool:
+    def any(self, axis: Axis = None) -> Any:
         """Return whether a value differs from 0, NaN ignored."""
+        if axis is not None:
+            return self._along("any", axis)
         self._numbers("any")
         if self._statistics() is not None:
             low, high = self.min(), self.max()
             return not (math.isnan(low) or (low == 0 and high == 0))
         return any(bool(part.any()) for part in _values(self._tiles()))
 
-    def all(self) -> bool:
+    def all(self, axis: Axis = None) -> Any:
         """Return whether all values differ from 0, NaN ignored."""
+        if axis is not None:
+            return self._along("all", axis)
         self._numbers("all")
         if self._statistics() is not None:
             low, high = self.min(), self.max()
@@ -161,8 +180,10 @@ class Reducible:
                 return False
         return all(bool(part.all()) for part in _values(self._tiles()))
 
-    def sum(self) -> Any:
+    def sum(self, axis: Axis = None) -> Any:
         """Return the sum in float64 (complex128 for complex values), NaN ignored."""
+        if axis is not None:
+            return self._along("sum", axis)
         self._numbers("sum")
         wide = self._wide()
         total = wide(0)
@@ -171,8 +192,10 @@ class Reducible:
                 total = total + part.sum(dtype=wide)
         return total.item()
 
-    def mean(self) -> Any:
+    def mean(self, axis: Axis = None) -> Any:
         """Return the mean in float64, NaN ignored; NaN if there are no values."""
+        if axis is not None:
+            return self._along("mean", axis)
         self._numbers("mean")
         wide = self._wide()
         total, count = wide(0), 0
@@ -182,12 +205,14 @@ class Reducible:
                 count += part.size
             return (total / count).item() if count else math.nan
 
-    def std(self) -> float:
+    def std(self, axis: Axis = None) -> Any:
         """Return the standard deviation of the population, NaN ignored.
 
         NaN if there are no values. Tiles are merged by the formula of Chan, Golub and
         LeVeque (1979), which reads the values once.
         """
+        if axis is not None:
+            return self._along("std", axis)
         self._numbers("std", ordered=True)
         count, mean, squares = 0, np.float64(0), np.float64(0)
         with np.errstate(invalid="ignore", over="ignore"):
@@ -207,8 +232,10 @@ class Reducible:
                 count += part.size
             return float(np.sqrt(squares / count)) if count else math.nan
 
-    def median(self) -> float:
+    def median(self, axis: Axis = None) -> Any:
         """Return the median in float64, NaN ignored; reads all values into memory."""
+        if axis is not None:
+            return self._along("median", axis)
         self._numbers("median", ordered=True)
         parts = [part.astype(np.float64) for part in _values(self._tiles())]
         line = np.concatenate(parts) if parts else np.empty(0)

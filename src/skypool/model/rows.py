@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from skypool.model.sources import ColumnInfo, Ndarray, TableSource, TileStatistics
+from skypool.model.sources import ColumnInfo, Ndarray, TableSource, TileStatistics, content_token
 
 __all__ = ["TakenRows"]
 
@@ -59,6 +59,10 @@ class TakenRows:
         if isinstance(base, TakenRows):
             return cls(base._base, np.asarray(base._rows)[rows])
         return cls(base, rows)
+
+    def token(self) -> object:
+        """Return what tells the table and the rows."""
+        return content_token(self._base), self._rows
 
     @property
     def colnames(self) -> list[str]:

@@ -6,8 +6,10 @@ asked for.
 
 from __future__ import annotations
 
+import pickle
+import uuid
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, Self, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +18,67 @@ __all__ = [
     "ArraySource",
     "ColumnInfo",
     "Ndarray",
+    "Place",
+    "Placed",
     "TableSource",
     "TileStatistics",
+    "content_token",
     "is_array_source",
 ]
 
 Ndarray: TypeAlias = npt.NDArray[Any]
+
+
+class Place(Protocol):
+    """Where a dataset was loaded from; small, and good for pickling."""
+
+    def dataset(self) -> Any:
+        """Load the dataset again, in this or another process."""
+        ...
+
+    def token(self) -> object:
+        """Return what differs between datasets of different content, and only between them."""
+        ...
+
+
+class Placed:
+    """A source that is pickled as the place that it comes from, not as its values."""
+
+    place: Place | None = None
+
+    def token(self) -> object:
+        """Return what differs between sources of different content; None where it is unknown."""
+        return None if self.place is None else self.place.token()
+
+    # What never changes is its own copy.
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.place is None:
+            raise pickle.PicklingError(
+                "the values of this dataset are in no pool: save its product, and pickle the "
+                "datasets of pool[...].product"
+            )
+        return _source_at, (self.place,)
+
+
+def _source_at(place: Place) -> Any:
+    return place.dataset().source
+
+
+def content_token(source: Any) -> object:
+    """Return what differs between sources of different content, for dask's names of results.
+
+    It is made of digests where the values are in a pool, and of the values where they are in
+    memory; a source that offers neither is never the same twice.
+    """
+    offered = getattr(source, "token", None)
+    found = None if offered is None else offered()
+    return uuid.uuid4().hex if found is None else found
 
 
 class TileStatistics(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from skypool.errors import UsageError
 from skypool.model.conditions import Range, RowCondition, compile_condition
 from skypool.model.convert import checked_meta
+from skypool.model.duck import Duck
 from skypool.model.immutable import Immutable
 from skypool.model.indexing import select
 from skypool.model.memory_table import table_parts
@@ -18,18 +20,19 @@ from skypool.model.names import find_name, missing_name
 from skypool.model.optional import part
 from skypool.model.reductions import Reducible, blocks
 from skypool.model.rows import TakenRows
-from skypool.model.sources import ColumnInfo, Ndarray, TableSource, TileStatistics
+from skypool.model.sources import ColumnInfo, Ndarray, TableSource, TileStatistics, content_token
+from skypool.model.table_conversions import TableConversions
 from skypool.model.units import parse_unit
 from skypool.model.validate import Problems
 
 if TYPE_CHECKING:
-    from astropy.table import Table as AstropyTable
+    from dask.array import Array as DaskArray
     from matplotlib.axes import Axes
 
 __all__ = ["Column", "Table"]
 
 
-class Column(Immutable, Reducible):
+class Column(Duck, Reducible, Immutable):
     """One column of a table; its values are read when they are asked for.
 
     Slicing and `numpy.asarray` give read-only numpy arrays of shape (rows, *cell). Where
@@ -45,6 +48,9 @@ class Column(Immutable, Reducible):
 
     def __init__(self, source: TableSource, name: str) -> None:
         self._set(_source=source, info=source.info(name))
+
+    def __dask_tokenize__(self) -> object:
+        return "skypool.Column", content_token(self._source), self.name
 
     @property
     def name(self) -> str:
@@ -93,6 +99,11 @@ class Column(Immutable, Reducible):
         """Number of axes, the rows included."""
         return 1 + len(self.info.shape)
 
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return math.prod(self.shape)
+
     def __len__(self) -> int:
         return self._source.nrows
 
@@ -102,10 +113,8 @@ class Column(Immutable, Reducible):
     def __getitem__(self, index: Any) -> Any:
         selection = select(index, self.shape)
         if selection is None:
-            return _frozen(masked(self._rows(0, len(self)), self.info)[index])
-        rows, *inner = selection.slices
-        values = self._rows(rows.start, rows.stop)[(slice(None, None, rows.step), *inner)]
-        values = masked(values, self.info)
+            return _frozen(self._taken(index))
+        values = masked(self._part(selection.slices), self.info)
         return _frozen(values if selection.trivial else values[selection.then])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Ndarray:
@@ -118,6 +127,52 @@ class Column(Immutable, Reducible):
             values = values.astype(dtype)
         frozen: Ndarray = _frozen(values)
         return frozen
+
+    def to_dask(self, chunks: Any = None) -> DaskArray:
+        """Return a `dask.array.Array` over blocks of rows; needs `skypool[dask]`.
+
+        Its blocks are masked arrays where values are missing.
+        """
+        from skypool.model.bridges.dask_arrays import LazyColumn, build_dask
+
+        tile = (self._source.block_rows, *self.info.shape)
+        made: DaskArray = build_dask(LazyColumn(self._source, self.name), tile, chunks)
+        return made
+
+    to_dask_array = to_dask
+
+    def _taken(self, index: Any) -> Any:
+        """Return what an index with arrays in it takes; of rows, from the blocks they are in."""
+        rows = np.asarray(index) if isinstance(index, list | np.ndarray) else np.empty(())
+        mask = rows.dtype == np.bool_
+        if rows.ndim == 1 and (rows.size == len(self) if mask else rows.dtype.kind in "iu"):
+            source = TakenRows.of(self._source, np.flatnonzero(rows) if mask else rows)
+            return masked(source.read(self.name, 0, source.nrows), self.info)
+        return masked(self._rows(0, len(self)), self.info)[index]
+
+    def _part(self, index: tuple[slice, ...]) -> Ndarray:
+        rows, *inner = index
+        return self._rows(rows.start, rows.stop)[(slice(None, None, rows.step), *inner)]
+
+    def _numpy(self) -> Ndarray:
+        values: Ndarray = self[:]
+        return values
+
+    def _along(self, name: str, axis: int | tuple[int, ...]) -> Ndarray:
+        from skypool.model.along import along
+
+        def read(place: tuple[slice, ...]) -> Ndarray:
+            values = masked(self._part(place), self.info)
+            if isinstance(values, np.ma.MaskedArray) or self.info.element is not None:
+                raise UsageError(
+                    f"column {self.name!r} has missing values or cells of different lengths: "
+                    f"there is no {name} along an axis",
+                    hint="use the functions of numpy.ma on column[:]",
+                )
+            return values
+
+        tile = (self._source.block_rows, *self.info.shape)
+        return along(name, axis, self.shape, self._reduced_dtype(), tile, read)
 
     def _rows(self, start: int, stop: int) -> Ndarray:
         return self._source.read(self.name, start, stop)
@@ -157,7 +212,7 @@ def _frozen(values: Any) -> Any:
     return values
 
 
-class Table(Immutable):
+class Table(TableConversions, Immutable):
     """Immutable table of named columns with units, and metadata.
 
     `table["flux"]` is a column, `table[["flux", "error"]]` a table of these columns,
@@ -201,6 +256,9 @@ class Table(Immutable):
             description=str(description or ""),
         )
         problems.raise_all()
+
+    def __dask_tokenize__(self) -> object:
+        return "skypool.Table", content_token(self._source), self._names
 
     def _like(self, source: TableSource, names: Sequence[str]) -> Table:
         made = Table.__new__(Table)
@@ -322,50 +380,6 @@ class Table(Immutable):
             filled = int(counts[0]) + int(counts[2]) + int(counts[3])
             found[name] = (known.minima[place], known.maxima[place]) if filled else None
         return found
-
-    def plot(
-        self,
-        x: str | None = None,
-        y: str | Sequence[str] | None = None,
-        ax: Axes | None = None,
-        *,
-        row: int | None = None,
-        **style: Any,
-    ) -> Axes:
-        """Draw columns against another one, with their units; needs `skypool[plot]`.
-
-        A line where *x* only grows or only falls, else points. Of columns that are too large
-        for a figure, every n-th block is read, and the figure says so.
-
-        Parameters
-        ----------
-        x, y
-            Names of columns; *y* may be several. By default those that a spectrum or a
-            light curve has, else the first two with numbers; `x=""` is the number of the row.
-        ax
-            Axes to draw in; by default those of a new figure.
-        row
-            Draw the arrays in the cells of this row.
-        **style
-            Of matplotlib's `Axes.plot`.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
-            It is not shown: that is left to the notebook, or to `matplotlib.pyplot.show()`.
-        """
-        draw = part("plot", extra="plot")
-        return draw(self, ax, x=x, y=y, row=row, **style)  # type: ignore[no-any-return]
-
-    def to_astropy(self) -> AstropyTable:
-        """Return a copy as `astropy.table.Table`, with units, descriptions and metadata.
-
-        Columns with missing values are masked ones. Columns of times were turned into
-        text of UTC when they were given; `astropy.time.Time(list(table["t"]))` reads it.
-        """
-        from skypool.model.astropy_tables import build_table
-
-        return build_table(self)
 
     def __repr__(self) -> str:
         shown = ", ".join(self._names[:8])

@@ -283,6 +283,14 @@ class Ref:
     def _key(self) -> tuple[bytes, int]:
         return self._view.session.folder.key, self._row.urn
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        from skypool.pool.reopening import SavedRef, saved
+
+        return SavedRef.open, (saved(self),)
+
+    def __dask_tokenize__(self) -> object:
+        return "skypool.Ref", self._row.document.hex(), self._row.urn
+
     def __repr__(self) -> str:
         parts = [self.name or self.urn, f"version {self.version}", self.kind]
         if self.type and self.type != "Unknown":

@@ -1,0 +1,1 @@
+"""What datasets become in packages that compute: dask, xarray, pandas, Arrow, specutils, ..."""

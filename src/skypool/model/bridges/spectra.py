@@ -1,0 +1,254 @@
+"""Spectra of specutils and cubes of spectral-cube."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from skypool.errors import UsageError
+from skypool.model.arrays import Array
+from skypool.model.composite import Composite
+from skypool.model.nddata import companions, plain_meta
+from skypool.model.optional import package
+from skypool.model.tables import Column, Table
+
+if TYPE_CHECKING:
+    from skypool.model.product import Product
+
+__all__ = ["build_cube", "cube_of", "spectra_of", "spectrum_of", "spectrum_of_array"]
+
+# Names of columns, the surest first; then what their UCDs start with.
+_AXES: Final = (
+    *("wave", "wavelength", "lambda", "freq", "frequency", "wavenumber", "energy", "velocity"),
+    *("spectral_axis", "wl", "wn", "lam"),
+)
+_FLUXES: Final = (
+    *("flux", "flux_density", "fluxdensity", "intensity", "signal", "spectrum", "brightness"),
+    *("counts", "rate", "power"),
+)
+_AXIS_UCDS: Final = ("em.wl", "em.freq", "em.wavenumber", "em.energy", "spect.dopplerveloc")
+_FLUX_UCDS: Final = ("phot.flux", "phot.count", "phot.radiance", "spect.intensity")
+_COMPANIONS: Final = ("mask", "error", "variance", "ivar", "uncertainty")
+_ERRORS: Final = {
+    "StdDevUncertainty": ("error", "err", "stddev", "sigma", "{}_error", "{}_err", "e_{}"),
+    "VarianceUncertainty": ("variance", "var", "{}_variance"),
+    "InverseVariance": ("ivar", "{}_ivar"),
+}
+
+
+def spectrum_of(product: Product, name: str = "") -> Any:
+    """Return a dataset of a product as `specutils.Spectrum`, with its mask and uncertainty."""
+    if name:
+        return _one(product, name, product[name])
+    found = list(_candidates(product.datasets))
+    if not found:
+        raise UsageError(
+            "the product has no spectrum: no array of one axis in wavelength, frequency, "
+            "energy or velocity, and no table with such a column and a flux",
+            hint="name the dataset of a cube: product.to_spectrum('image')",
+        )
+    return _one(product, *found[0])
+
+
+def spectra_of(product: Product) -> Any:
+    """Return all spectra of a product as `specutils.SpectrumList`; of tables also row by row."""
+    lists = package("specutils", extra="spectra")
+    made = []
+    for path, dataset in _candidates(product.datasets):
+        if isinstance(dataset, Table) and dataset[_columns(dataset)["axis"]].ndim > 1:
+            made += [spectrum_of_table(dataset, row) for row in range(len(dataset))]
+        else:
+            made.append(_one(product, path, dataset))
+    return lists.SpectrumList(made)
+
+
+def _one(product: Product, path: str, dataset: Any) -> Any:
+    if isinstance(dataset, Table):
+        return spectrum_of_table(dataset)
+    if not isinstance(dataset, Array):
+        raise UsageError(f"{path!r} is no array and no table")
+    place, _, last = path.rpartition("/")
+    beside = product[place] if place else product.datasets
+    return spectrum_of_array(dataset, **companions(beside, last))
+
+
+def _candidates(datasets: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield path and dataset of what is a spectrum and nothing else."""
+    for name, part in datasets.items():
+        if isinstance(part, Composite):
+            yield from _candidates(part, f"{before}{name}/")
+        elif isinstance(part, Table):
+            if len(_columns(part)) >= 2:
+                yield f"{before}{name}", part
+        elif (
+            part.ndim == 1
+            and not name.lower().endswith(_COMPANIONS)
+            and _spectral_axis(part.wcs) is not None
+        ):
+            yield f"{before}{name}", part
+
+
+def _spectral_axis(wcs: Any) -> int | None:
+    if wcs is None:
+        return None
+    kinds = [axis["coordinate_type"] for axis in wcs.get_axis_types()]
+    return kinds.index("spectral") if kinds.count("spectral") == 1 else None
+
+
+def spectrum_of_array(array: Array, mask: Any = None, uncertainty: Any = None) -> Any:
+    """Return a spectrum or a cube as `specutils.Spectrum`.
+
+    Raises
+    ------
+    UsageError
+        If its world coordinates have no spectral axis, or astropy does not know its unit.
+    """
+    spectra = package("specutils", extra="spectra")
+    wcs = array.wcs
+    if wcs is None or wcs.naxis != array.ndim or _spectral_axis(wcs) is None:
+        raise UsageError(
+            "the array has no axis in wavelength, frequency, energy or velocity",
+            hint="give it world coordinates: skypool.Array(data, unit, wcs)",
+        )
+    return spectra.Spectrum(
+        flux=_quantity(np.array(array), array),
+        wcs=wcs,
+        mask=mask,
+        uncertainty=uncertainty,
+        meta=plain_meta(array.meta),
+    )
+
+
+def spectrum_of_table(table: Table, row: int | None = None) -> Any:
+    """Return the columns of a table as `specutils.Spectrum`; those of a row's cells, if given."""
+    from astropy import nddata
+
+    spectra = package("specutils", extra="spectra")
+    names = _columns(table)
+    if len(names) < 2:
+        raise UsageError(
+            f"of the columns {', '.join(table.colnames)} none is the spectral axis, or no flux",
+            hint="columns are found by name (wavelength, frequency, ...; flux, ...) or UCD",
+        )
+    if table[names["axis"]].ndim > 1 and row is None:
+        raise UsageError("every row of the table holds a spectrum", hint="use product.to_spectra()")
+    axis, flux = (_cells(table[names[key]], row) for key in ("axis", "flux"))
+    if getattr(axis, "unit", None) is None:
+        raise UsageError(f"the column {names['axis']!r} has no unit")
+    uncertainty = None
+    for kind, patterns in _ERRORS.items():
+        error = _named(table, [pattern.format(names["flux"].lower()) for pattern in patterns])
+        if error is not None and uncertainty is None:
+            values = _cells(table[error], row)
+            uncertainty = getattr(nddata, kind)(np.ma.getdata(values))
+    missing = np.ma.getmaskarray(table[names["flux"]][slice(None) if row is None else row])
+    mask = missing if missing.any() else None
+    flagged = _named(table, ["mask"])
+    if flagged is not None and table[flagged].dtype == bool:
+        mask = missing | np.asarray(table[flagged][slice(None) if row is None else row])
+    return spectra.Spectrum(
+        flux=flux,
+        spectral_axis=axis,
+        mask=mask,
+        uncertainty=uncertainty,
+        meta=plain_meta(table.meta),
+    )
+
+
+def _cells(column: Column, row: int | None) -> Any:
+    values = np.array(np.ma.getdata(column[:] if row is None else column[row]))
+    return _quantity(values, column) if column.unit is not None else values
+
+
+def _quantity(values: Any, dataset: Array | Column) -> Any:
+    from astropy.units import Quantity
+
+    if isinstance(dataset.unit, str):
+        raise UsageError(f"astropy does not know the unit {dataset.unit!r}")
+    return Quantity(values, dataset.unit)
+
+
+def _columns(table: Table) -> dict[str, str]:
+    """Return the columns of the spectral axis and of the flux, as far as there are any."""
+    found = {
+        "axis": _named(table, _AXES) or _with_ucd(table, _AXIS_UCDS),
+        "flux": _named(table, _FLUXES) or _with_ucd(table, _FLUX_UCDS),
+    }
+    return {role: name for role, name in found.items() if name is not None}
+
+
+def _named(table: Table, names: Any) -> str | None:
+    known = {name.lower(): name for name in table.colnames}
+    return next((known[name] for name in names if name in known), None)
+
+
+def _with_ucd(table: Table, starts: tuple[str, ...]) -> str | None:
+    for name in table.colnames:
+        if table.source.info(name).ucd.lower().startswith(starts):
+            return name
+    return None
+
+
+def cube_of(product: Product, name: str = "") -> Any:
+    """Return a dataset of a product as `spectral_cube.SpectralCube`, what is masked left out."""
+    if not name:
+        name = next(
+            (
+                key
+                for key, part in product.datasets.items()
+                if isinstance(part, Array)
+                and part.ndim in (3, 4)
+                and _spectral_axis(part.wcs) is not None
+            ),
+            "",
+        )
+    if not name:
+        raise UsageError("the product has no cube with a spectral and two celestial axes")
+    found = companions(product.datasets, name)
+    return build_cube(product[name], found.get("mask"))
+
+
+def build_cube(array: Array, mask: Any = None) -> Any:
+    """Return a cube as `spectral_cube.DaskSpectralCube`, which reads what is computed.
+
+    Parameters
+    ----------
+    array
+        With one spectral and two celestial axes, in any order, and at most one of length 1
+        besides (Stokes).
+    mask
+        True where values are to be left out; those that are not finite always are.
+    """
+    cubes = package("spectral_cube", extra="spectra")
+    data: Any = array.to_dask()
+    wcs: Any = array.wcs
+    hidden = None if mask is None else np.asarray(mask)
+    kinds = [] if wcs is None else [axis["coordinate_type"] for axis in wcs.get_axis_types()]
+    if array.ndim == len(kinds) == 4 and array.shape[3 - _other(kinds)] == 1:
+        place = 3 - _other(kinds)
+        data = data.squeeze(place)
+        hidden = None if hidden is None else hidden.squeeze(place)
+        wcs = wcs.dropaxis(_other(kinds))
+        kinds.pop(_other(kinds))
+    if sorted(map(str, kinds)) != ["celestial", "celestial", "spectral"] or data.ndim != 3:
+        raise UsageError(
+            f"a cube has two celestial axes and a spectral one; this array of shape {array.shape} "
+            f"has {', '.join(map(str, kinds)) or 'no world coordinates'}"
+        )
+    order = [kinds.index("spectral"), wcs.wcs.lat, wcs.wcs.lng]
+    turned = [2 - axis for axis in order]
+    data = data.transpose(turned)
+    wcs = wcs.sub([axis + 1 for axis in reversed(order)])
+    seen = cubes.LazyMask(np.isfinite, data=data, wcs=wcs)
+    if hidden is not None:
+        seen = seen & cubes.BooleanArrayMask(~hidden.transpose(turned), wcs)
+    meta = plain_meta(array.meta)
+    if array.unit_text:
+        meta["BUNIT"] = array.unit_text
+    return cubes.DaskSpectralCube(data, wcs=wcs, mask=seen, meta=meta)
+
+
+def _other(kinds: list[Any]) -> int:
+    return next((n for n, kind in enumerate(kinds) if kind not in ("celestial", "spectral")), 0)
