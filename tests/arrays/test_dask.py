@@ -43,7 +43,7 @@ def test_chunks_are_whole_tiles(pool):
             assert all(length % 256 == 0 for length in lengths[:-1])
     assert da.asarray(array).chunks == array.to_dask().chunks
     column = pool["events"].product["events"]["energy"]
-    assert column.to_dask("200 KiB").chunks == ((32768, 32768, ROWS - 65536),)
+    assert all(length % 32768 == 0 for length in column.to_dask("200 KiB").chunks[0][:-1])
 
 
 @given(st.lists(st.integers(1, 10**5), min_size=1, max_size=4), st.sampled_from((1, 2, 4, 8, 16)))
