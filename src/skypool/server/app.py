@@ -150,11 +150,14 @@ def _route(context: Context, endpoint: Endpoint) -> Route:
             made = error_answer(error)
             if made.status_code == 500:
                 _log.warning("%s %s: %s", request.method, request.url.path, error)
-        if not isinstance(made, Response):
-            made = JsonResponse(made, status_code=endpoint.status)
-        if isinstance(made, JsonResponse):
-            made.shrink(request.headers.get("accept-encoding", ""))
-        return made
+        told: Response
+        if isinstance(made, Response):
+            told = made
+        else:
+            told = JsonResponse(made, status_code=endpoint.status)
+        if isinstance(told, JsonResponse):
+            told.shrink(request.headers.get("accept-encoding", ""))
+        return told
 
     return Route(f"{PREFIX}/{endpoint.path}", answer, methods=[endpoint.method])
 
