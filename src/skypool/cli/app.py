@@ -59,6 +59,8 @@ VERBS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("export", "export", "Write files, byte for byte as they came."),
             ("manifest", "export", "Print check sums of all files, or compare with a list."),
             ("path", "export", "Print the path of a real file, for any program."),
+            ("mount", "mount", "See a pool as a folder, for any program."),
+            ("unmount", "mount", "End that."),
             ("cutout", "cutout", "Cut a part out of an image, as a FITS file."),
             ("send", "send", "Send products to DS9, Aladin, TOPCAT, a pool, a file."),
             ("receive", "send", "Take what other programs send into a pool."),
@@ -135,6 +137,7 @@ _OTHER_WORDS = {
     "save": "add",
     "search": "find",
     "sync": "pull",
+    "umount": "unmount",
     "undelete": "restore",
 }
 

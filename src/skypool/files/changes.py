@@ -76,6 +76,23 @@ class Changes:
         with self._lock:
             return any(f == path or f.startswith(f"{path}/") for f in self._folders)
 
+    def made(self) -> list[str]:
+        """Return the paths of all empty folders that were made here."""
+        with self._lock:
+            return sorted(self._folders)
+
+    def check(self, path: str) -> None:
+        """Make sure that something may be written to a path, or removed there.
+
+        Raises
+        ------
+        InvalidName
+            If no product can be called so.
+        ReadOnly
+            If it is in a folder that nobody writes to.
+        """
+        check_name(self._writable(path))
+
     def make_folder(self, path: str) -> None:
         """Make an empty folder.
 
@@ -210,11 +227,19 @@ class Changes:
             raise ReadOnly(f"{old!r} is shown here because something refers to it")
         there = self._entry(new)
         with self._pool.commit(self._text("rename", old, new)) as transaction:
-            if there is None:
+            if there is None and not self._goes_on(name, found[0]):
                 transaction.rename(found[0], name)
             else:
                 transaction.save(entry.ref.product, name)
                 transaction.remove(found[0], alone=True)
+
+    def _goes_on(self, name: str, ref: Ref) -> bool:
+        """Say whether a new product takes the name of one that was just removed.
+
+        So programs save: they write a file, remove the old one, and rename the new one.
+        """
+        view = self._pool.view
+        return ref.version == 0 and view.identity.removed(name, view.at) is not None
 
     def _rename_folder(self, old: str, entry: Entry | None, new: str) -> None:
         if self._entry(new) is not None:

@@ -7,16 +7,8 @@ from typing import Final
 
 from skypool.catalogue.levels import days, found_rows
 from skypool.errors import NotFound, QueryError, UsageError
-from skypool.files.nodes import (
-    Entry,
-    FolderNode,
-    MadeFolder,
-    NamesNode,
-    Scene,
-    node_of,
-    numbered,
-    put_in,
-)
+from skypool.files.nodes import Entry, FolderNode, MadeFolder, Scene, put_in
+from skypool.files.shown import NamesNode, node_of, numbered
 from skypool.pool.exporting import safe_name
 from skypool.pool.history import commit_number
 

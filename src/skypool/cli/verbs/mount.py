@@ -1,0 +1,145 @@
+"""`mount` and `unmount`: a pool as a folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from typing import TYPE_CHECKING
+
+import click
+
+from skypool.cli.state import State
+from skypool.cli.text import to_json
+from skypool.cli.verb import at_option, verb
+from skypool.errors import StorageError, UsageError
+
+if TYPE_CHECKING:
+    from skypool.pool.pool import Pool
+
+__all__ = ["mount_verb", "unmount_verb"]
+
+
+@verb(
+    "mount",
+    examples=[
+        ("mount temp1 ~/sky", "see the pool temp1 as the folder ~/sky"),
+        ("mount temp1 ~/sky --write", "save what programs write there"),
+        ("unmount ~/sky", "end it"),
+    ],
+)
+@click.argument("places", metavar="[POOL] DIR", nargs=-1, required=True)
+@click.option("-w", "--write", is_flag=True, help="Save what is written, renamed and removed.")
+@click.option("-f", "--foreground", is_flag=True, help="Stay until it is unmounted, or Ctrl-C.")
+@click.option("--plain", is_flag=True, help="Only the names: no @versions, @tags, @at, @search.")
+@click.option(
+    "-o",
+    "--option",
+    "options",
+    multiple=True,
+    metavar="allow_other",
+    type=click.Choice(["allow_other"]),
+    help="As `mount` has it: allow_other lets other users see it.",
+)
+@at_option
+def mount_verb(
+    state: State,
+    places: tuple[str, ...],
+    write: bool,
+    foreground: bool,
+    plain: bool,
+    options: tuple[str, ...],
+    at: str | None,
+) -> None:
+    """Mount a pool at an empty folder, which is made where there is none.
+
+    Names are folders and files; @versions/PATH, @tags/TAG, @at/DATE and @search/QUERY are
+    beside them. Needs FUSE 3 and skypool[mount].
+    """
+    if len(places) > 2:
+        raise UsageError("there are too many words", hint="skypool mount POOL DIR")
+    *named, folder = places
+    if named:
+        state.pools = (*state.pools, *named)
+    if write and at is not None:
+        raise UsageError(
+            "the pool as it was cannot be written to", hint="leave out --at or --write"
+        )
+    from skypool.files.fuse import load_library
+
+    load_library()
+    if not foreground:
+        _in_background(state, folder, write, plain, options, at)
+        return
+    pool = state.open(write=write, at=at)
+    from skypool.files.mount import mount
+
+    mount(
+        pool,
+        folder,
+        write=write,
+        special=not plain,
+        allow_other="allow_other" in options,
+        ready=lambda: _tell(state, pool, folder, write),
+        tell=state.note,
+    )
+
+
+def _tell(state: State, pool: Pool, folder: str, write: bool) -> None:
+    if state.json:
+        found = {"folder": os.path.realpath(folder), "pool": pool.path, "write": write}
+        click.echo(to_json(found | {"pid": os.getpid()}))
+    else:
+        click.echo(f"{pool.name} is at {folder}{', to be written to' if write else ''}")
+    sys.stdout.flush()
+
+
+def _in_background(
+    state: State, folder: str, write: bool, plain: bool, options: tuple[str, ...], at: str | None
+) -> None:
+    """Start the same command in a process of its own, and wait until it has mounted."""
+    # Whatever names the pool is looked up here, where its errors are told.
+    pool = state.open(write=write, at=at)
+    path = pool.path
+    pool.close()
+    words = [sys.executable, "-m", "skypool", "-p", path, "mount", "--foreground"]
+    words += [word for word, wanted in (("--write", write), ("--plain", plain)) if wanted]
+    words += [word for option in options for word in ("-o", option)]
+    words += ["--at", at] if at is not None else []
+    words += ["--json"] if state.json else []
+    with (
+        tempfile.TemporaryFile() as log,
+        subprocess.Popen(  # noqa: S603 (this very program)
+            [*words, "--", folder],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,
+        ) as child,
+    ):
+        assert child.stdout is not None
+        line = child.stdout.readline()
+        if not line:
+            child.wait()
+            log.seek(0)
+            text = log.read().decode(errors="replace").strip()
+            raise StorageError(text.removeprefix("skypool: ") or "it cannot be mounted")
+        click.echo(line.decode().rstrip("\n"))
+        if not state.json:
+            state.note(f"`skypool unmount {folder}` ends it")
+        sys.stdout.flush()
+        # The child goes on; nobody waits for it here.
+        child.returncode = 0
+
+
+@verb("unmount", examples=[("unmount ~/sky", "end what `skypool mount` began")])
+@click.argument("folder", metavar="DIR")
+@click.option("--force", is_flag=True, help="Even if programs use it.")
+def unmount_verb(state: State, folder: str, force: bool) -> None:
+    """Unmount a pool, and wait until all that was written is saved."""
+    from skypool.files.mount import unmount
+
+    unmount(folder, state.settings, force=force)
+    if state.json:
+        click.echo(to_json({"folder": os.path.abspath(folder)}))

@@ -1,0 +1,141 @@
+"""What a mount shows above the pool: files that are not saved, and names that are not kept."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import stat
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final
+
+from skypool.errors import NotFound
+from skypool.files.changes import Changes, parent_of
+from skypool.files.nodes import Entry, FolderNode
+from skypool.files.operations import Attributes, Operations, as_errno, clean
+from skypool.files.special import SPECIAL
+from skypool.files.staged import StagedFile, is_temporary
+
+if TYPE_CHECKING:
+    from skypool.pool.pool import Pool
+
+__all__ = ["Overlay"]
+
+_FOLDER: Final = stat.S_IFDIR | 0o755
+
+
+class Overlay(Operations):
+    """A pool as a file system, with what is not saved yet; see `WriteOperations`."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        staging: str,
+        *,
+        where: str = "",
+        special: bool = True,
+        tell: Callable[[str], object] = lambda _: None,
+    ) -> None:
+        super().__init__(pool, special=special, tell=tell)
+        self.changes = Changes(self.tree, by="mount")
+        self._staging = staging
+        self._where = where
+        self._staged: dict[str, StagedFile] = {}
+        # Files of the pool under names that are not saved: what they are called there.
+        self._aside: dict[str, tuple[str, Entry]] = {}
+        # Names of the pool that are not shown: the files are aside.
+        self._hidden: set[str] = set()
+        self._times: dict[str, tuple[int, int]] = {}
+        self._places = itertools.count()
+        self._began = time.time_ns()
+
+    # -- looking
+
+    def _find(self, path: str) -> StagedFile | Entry | None:
+        """Return what is at a path; None for a folder that is not in the pool."""
+        staged = self._staged.get(path)
+        if staged is not None:
+            return staged
+        if path in self._aside:
+            return self._aside[path][1]
+        if path in self._hidden:
+            raise NotFound(f"there is no {path!r}")
+        try:
+            return self.tree.entry(path)
+        except NotFound:
+            if self.changes.is_made(path):
+                return None
+            raise
+
+    def _is_there(self, path: str) -> bool:
+        try:
+            self._find(path)
+        except NotFound:
+            return False
+        return True
+
+    def _is_temporary(self, path: str) -> bool:
+        """Say whether what is written to a path is not saved: if it is not in the pool already."""
+        if not is_temporary(path):
+            return False
+        try:
+            return isinstance(self.tree.entry(path), FolderNode)
+        except NotFound:
+            return True
+
+    def entry(self, path: str) -> Entry:
+        """Return what the pool has at a path."""
+        found = self._find(path)
+        if isinstance(found, Entry):
+            return found
+        raise OSError(errno.ENODATA, "it is not saved yet")
+
+    @as_errno
+    def attributes(self, path: str) -> Attributes:
+        """Return what `stat` tells of a path."""
+        path = clean(path)
+        return self._told(path, self._find(path))
+
+    def _told(self, path: str, found: StagedFile | Entry | None) -> Attributes:
+        if isinstance(found, StagedFile):
+            return found.attributes
+        if found is None:
+            return _FOLDER, 0, self._times.get(path, (0, self._began))[1]
+        mode, size, mtime_ns = self._of(found)
+        if not path.startswith("@") or path.partition("/")[0] not in SPECIAL:
+            mode |= 0o200
+        number, time_ns = self._times.get(path, (-1, 0))
+        if number == (0 if found.ref is None else found.ref.number):
+            mtime_ns = time_ns
+        return mode, size, mtime_ns
+
+    @as_errno
+    def listing(self, path: str) -> Iterator[tuple[str, Attributes]]:
+        """Return what is in a folder."""
+        path = clean(path)
+        above = f"{path}/" if path else ""
+        found: dict[str, Attributes] = {}
+        try:
+            entries = self.tree.children(path)
+        except NotFound:
+            if not self.changes.is_made(path):
+                raise
+            entries = ()
+        for entry in entries:
+            if above + entry.name not in self._hidden:
+                found[entry.name] = self._told(above + entry.name, entry)
+        for name in self.changes.folders(path):
+            found.setdefault(name, self._told(above + name, None))
+        for place, (_, entry) in list(self._aside.items()):
+            if parent_of(place) == path:
+                found[place.rpartition("/")[2]] = self._told(place, entry)
+        for place, staged in list(self._staged.items()):
+            if parent_of(place) == path:
+                found[place.rpartition("/")[2]] = staged.attributes
+        return iter(found.items())
+
+    @as_errno
+    def extended(self, path: str) -> dict[str, str]:
+        """Return the extended attributes of a path."""
+        found = self._find(clean(path))
+        return super().extended(path) if isinstance(found, Entry) else {}
