@@ -60,6 +60,9 @@ def test_changed_row_gives_no_other_product(pool: Path, what: str) -> None:
         ("UPDATE refs SET child = 8 WHERE role = 'a'", lambda p: p["observation"].refs),
         ("DELETE FROM refs WHERE role = 'a'", lambda p: p["observation"].refs),
         ("UPDATE commits SET author = 'nobody' WHERE number = 3", lambda p: p.history()),
+        ("UPDATE attributes SET start = x'00'", lambda p: p["maps/a"].attributes),
+        ("UPDATE attributes SET exposure = 3.5", lambda p: p["maps/a"].attributes),
+        ("UPDATE texts SET text = text || '?'", lambda p: p["maps/a"].attributes),
         ("UPDATE documents SET kind = 'File' WHERE id > 7", lambda p: p.find("kind == 'File'")),
     ],
 )
@@ -67,6 +70,15 @@ def test_changed_row_is_not_shown(pool: Path, sql: str, ask: object) -> None:
     change(pool, sql)
     with sp.Pool(pool, "r") as reading, pytest.raises(Damaged):
         list(ask(reading))  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("value", ["x'00'", "'soon'", "1e300", "9223372036854775807", "7"])
+@pytest.mark.parametrize("attribute", ["start", "exposure", "obsid", "calib_level"])
+def test_verify_finds_changed_attributes(pool: Path, attribute: str, value: str) -> None:
+    change(pool, f"UPDATE attributes SET {attribute} = {value}")
+    with sp.Pool(pool, "r") as reading:
+        assert not reading.verify().ok
+        assert not reading.verify(quick=True).ok
 
 
 def test_many_hits_are_checked_when_they_are_looked_at(tmp_path: Path) -> None:

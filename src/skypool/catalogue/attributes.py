@@ -161,13 +161,26 @@ def _code(connection: sqlite3.Connection, text: str) -> int:
 
 
 def read_attributes(database: Database, digest: bytes) -> MetaData:
-    """Return the attributes of a document as parameters, empty where there are none."""
+    """Return the attributes of a document as parameters, empty where there are none.
+
+    Raises
+    ------
+    Damaged
+        If the row is not what was written.
+    """
     rows = database.query(
-        f"SELECT {_VALUES} FROM attributes a"
+        f"SELECT a.crc, a.document, {_VALUES} FROM attributes a"
         " WHERE a.document = (SELECT id FROM documents WHERE digest = ?)",
         (digest,),
     )
-    return MetaData({name: value for row in rows for name, value in _parameters(row)})
+    found: dict[str, Parameter] = {}
+    for crc, document, *row in rows:
+        if crc != crc_of_row(document, *row):
+            from skypool.catalogue.integers import damaged  # numpy
+
+            raise damaged("attributes of a document are not what was written")
+        found.update(_parameters(row))
+    return MetaData(found)
 
 
 def _parameters(row: Sequence[Any]) -> Iterator[tuple[str, Parameter]]:

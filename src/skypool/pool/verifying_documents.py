@@ -82,7 +82,9 @@ class DocumentCheck:
     def _terms(self, digest: bytes, document: Mapping[str, Any]) -> Iterator[Term]:
         yield from terms_of(document)
         database = self._session.catalogue.database
-        yield from terms_of_attributes(database, digest, document)
+        # Where the attributes are damaged, the check of the tables tells it.
+        with contextlib.suppress(Damaged):
+            yield from terms_of_attributes(database, digest, document)
 
     def _document(self, number: int, digest: bytes) -> Mapping[str, Any] | None:
         try:
