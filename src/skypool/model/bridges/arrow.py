@@ -84,7 +84,10 @@ def _scalar(dtype: np.dtype[Any], arrow: Any) -> Any:
 
 def _array(values: Ndarray, info: ColumnInfo, type_: Any, arrow: Any) -> Any:
     if info.element is not None:
-        return arrow.array([np.asarray(cell) for cell in values], type_)
+        cells: list[Any] = [np.ascontiguousarray(cell) for cell in values]
+        if info.element.kind == "c":
+            cells = [cell.view(cell.real.dtype).reshape(-1, 2).tolist() for cell in cells]
+        return arrow.array(cells, type_)
     missing = None
     if isinstance(values, np.ma.MaskedArray):
         missing = np.ma.getmaskarray(values)

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from skypool.model.sources import Ndarray
+from skypool.model.validate import Problems
+from skypool.model.wcs import build_wcs, wcs_text
 
 __all__ = ["Axes", "World", "axes_of"]
 
@@ -50,7 +52,7 @@ class World:
     shape
         (ny, nx).
     which
-        0 for the longitude, 1 for the latitude.
+        Number of the axis of the WCS.
     """
 
     wcs: Any
@@ -62,6 +64,12 @@ class World:
         """Return what tells these coordinates from others."""
         return "world", self.wcs.to_header_string(), self.shape, self.which
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # WCS is pickled as a header of 15 digits.
+        problems: list[Any] = []
+        text = wcs_text(self.wcs, Problems(found=problems))
+        return _world, (self.wcs if problems else text, self.shape, self.which)
+
     def read(self, index: tuple[slice, ...]) -> Ndarray:
         """Return the coordinates of a part, in the unit of the WCS."""
         rows, columns = (np.arange(part.start, part.stop, part.step) for part in index)
@@ -71,6 +79,10 @@ class World:
             world = self.wcs.all_pix2world(x.reshape(-1), y.reshape(-1), 0)
         found: Ndarray = np.asarray(world[self.which]).reshape(x.shape)
         return found
+
+
+def _world(wcs: Any, *rest: Any) -> World:
+    return World(build_wcs(wcs, (1, 1)) if isinstance(wcs, str) else wcs, *rest)
 
 
 @dataclass(frozen=True)
@@ -167,13 +179,11 @@ def _add_sky(found: Axes, shape: tuple[int, ...], wcs: Any) -> None:
     if wcs.axis_correlation_matrix[np.ix_(both, others)].any():
         return
     flat = wcs.celestial
-    kind = flat.wcs.ctype[0].upper()[:4]
+    kind = flat.wcs.ctype[flat.wcs.lng].upper()[:4]
     names = _CELESTIAL.get(kind, ("lon", "lat"))
     first, second = (wcs.naxis - 1 - n for n in both)
     plane = (shape[second], shape[first])
     axes = (found.names[second], found.names[first])
-    for which, name in enumerate(names):
-        # `celestial` puts the longitude first; the axes of the array may be the other way round.
-        world = World(flat, plane, which) if wcs.wcs.lng < wcs.wcs.lat else None
-        if world is not None:
-            found.sky[name] = (axes, world, str(flat.wcs.cunit[which]))
+    for which, name in zip((flat.wcs.lng, flat.wcs.lat), names, strict=True):
+        world = World(flat, plane, which)
+        found.sky[name] = (axes, world, str(flat.wcs.cunit[which]))

@@ -10,7 +10,6 @@ import numpy as np
 from skypool.errors import UsageError
 from skypool.model.arrays import Array
 from skypool.model.bridges.axes import Axes, axes_of
-from skypool.model.bridges.chunks import grouped
 from skypool.model.composite import Composite
 from skypool.model.metadata import MetaData
 from skypool.model.nddata import plain_meta
@@ -31,9 +30,9 @@ def build_array(array: Array, name: str | None = None, *, coordinates: bool = Tr
     if not coordinates:
         axes = Axes(axes_of(array.shape, array.wcs).names)
     variable = _variable(array, axes.names)
-    variable.attrs = _attrs(array)
-    coords = _coords(axes)
-    return xarray.DataArray(variable, coords=coords, name=name)
+    made = xarray.DataArray(variable, coords=_coords(axes), name=name, attrs=_attrs(array))
+    made.encoding = variable.encoding
+    return made
 
 
 def build_dataset(datasets: Any, meta: MetaData, group: str = "", coordinates: bool = True) -> Any:
@@ -144,8 +143,7 @@ def _variable(array: Array, dims: tuple[str, ...]) -> Any:
     xarray = package("xarray", extra="xarray")
     source = array.source
     lazy = _lazy(array.shape, array.dtype, array.tile, source.read, content_token(source))
-    parts = grouped(array.shape, array.tile, array.dtype.itemsize)
-    encoding = {"preferred_chunks": dict(zip(dims, parts, strict=True))}
+    encoding = {"preferred_chunks": dict(zip(dims, array.tile, strict=True))}
     return xarray.Variable(dims, lazy, encoding=encoding)
 
 

@@ -1,0 +1,121 @@
+"""Spectra of specutils, cubes of spectral-cube, images of astropy.nddata for photutils."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from astropy import units as u
+from astropy.nddata import InverseVariance, StdDevUncertainty
+from tests.arrays.conftest import CUBE, IMAGE, celestial, spectral, spectrum
+
+import skypool as sp
+from skypool.errors import UsageError
+
+specutils = pytest.importorskip("specutils")
+
+
+def test_a_table_is_a_spectrum(pool):
+    made = pool["spectrum"].product.to_spectrum()
+    table = spectrum()
+    assert isinstance(made, specutils.Spectrum)
+    assert np.array_equal(made.flux, table["FLUX"][:] * u.Jy)
+    assert np.array_equal(made.spectral_axis.to_value(u.um), table["WAVE"][:])
+    assert isinstance(made.uncertainty, StdDevUncertainty)
+    assert np.array_equal(made.uncertainty.array, table["ERROR"][:])
+    assert np.array_equal(made.mask, table["mask"][:])
+
+
+def test_columns_are_found_by_name_and_by_ucd():
+    axis, flux = [1.0, 2.0, 3.0] * u.GHz, [5.0, 6.0, 7.0] * u.K
+    made = sp.Table({"Frequency": axis, "intensity": flux, "ivar": [1.0, 2.0, 3.0]}).to_spectrum()
+    assert isinstance(made.uncertainty, InverseVariance)
+    assert made.spectral_axis.unit == u.GHz
+    with pytest.raises(UsageError, match="none is the spectral axis"):
+        sp.Table({"a": [1.0], "flux": [2.0]}).to_spectrum()
+    with pytest.raises(UsageError, match="no unit"):
+        sp.Table({"wave": [1.0], "flux": [2.0]}).to_spectrum()
+    with pytest.raises(UsageError, match="no spectrum"):
+        sp.Product(datasets={"image": np.zeros((2, 2))}).to_spectrum()
+
+
+def test_an_array_is_a_spectrum(pool):
+    product = pool["cube"].product
+    made = product.to_spectrum("spectrum")
+    assert np.array_equal(made.flux.value, CUBE[:, 5, 5])
+    assert made.flux.unit == u.K
+    assert made.spectral_axis[3].to_value(u.Hz) == pytest.approx(1e11 + 3e6)
+    assert product.to_spectrum().shape == (70,)
+    cube = product.to_spectrum("image")
+    assert cube.shape == CUBE.shape
+    assert np.array_equal(cube.mask, CUBE > 2)
+    with pytest.raises(UsageError, match="no axis"):
+        sp.Array(np.zeros(3)).to_spectrum()
+
+
+def test_lists_of_spectra(pool):
+    assert len(pool["cube"].product.to_spectra()) == 1
+    wave = np.tile(np.linspace(1, 2, 5), (3, 1)) * u.um
+    flux = np.arange(15.0).reshape(3, 5) * u.Jy
+    product = sp.Product(datasets={"orders": sp.Table({"wave": wave, "flux": flux})})
+    found = product.to_spectra()
+    assert isinstance(found, specutils.SpectrumList)
+    assert [list(one.flux.value) for one in found] == flux.value.tolist()
+    with pytest.raises(UsageError, match="to_spectra"):
+        product.to_spectrum()
+
+
+def test_a_cube(pool):
+    cubes = pytest.importorskip("skypool.model.optional").package("spectral_cube", extra="spectra")
+    made = pool["cube"].product.to_spectral_cube()
+    assert isinstance(made, cubes.DaskSpectralCube)
+    assert made.shape == CUBE.shape
+    assert made.unit == u.K
+    shown = np.where(CUBE > 2, np.nan, CUBE)
+    assert np.allclose(made.filled_data[:].value, shown, equal_nan=True)
+    assert made.spectral_axis[5].to_value(u.Hz) == pytest.approx(1e11 + 5e6)
+    assert np.allclose(made[:, 7, 9].value, CUBE[:, 7, 9])
+    plain = pool["cube"].product["image"].to_spectral_cube()
+    assert np.allclose(plain.sum(axis=0)[9, 7].value, CUBE[:, 9, 7].sum(), rtol=1e-4)
+    sky = plain.world[0, 9, 7]
+    ra, dec = spectral().celestial.pixel_to_world_values(7, 9)
+    assert (sky[2].value, sky[1].value) == pytest.approx((float(ra), float(dec)))
+
+
+@pytest.mark.parametrize("order", [(1, 2, 0), (2, 0, 1), (0, 2, 1)])
+def test_cubes_with_axes_in_any_order(order):
+    pytest.importorskip("spectral_cube")
+    wcs = spectral().sub([3 - axis for axis in reversed(order)])
+    made = sp.Array(CUBE.transpose(order), "K", wcs).to_spectral_cube()
+    assert made.shape == CUBE.shape
+    assert np.allclose(made[:, 7, 9].value, CUBE[:, 7, 9])
+    ra, dec = spectral().celestial.pixel_to_world_values(9, 7)
+    found = made.world[0, 7, 9]
+    assert (found[2].value, found[1].value) == pytest.approx((float(ra), float(dec)))
+
+
+def test_cubes_with_one_stokes_parameter():
+    pytest.importorskip("spectral_cube")
+    wcs = spectral().sub([1, 2, 3, 0])
+    wcs.wcs.ctype = [*spectral().wcs.ctype, "STOKES"]
+    wcs.wcs.crval, wcs.wcs.cdelt, wcs.wcs.crpix = (
+        [*spectral().wcs.crval, 1], [*spectral().wcs.cdelt, 1], [*spectral().wcs.crpix, 1],
+    )  # fmt: skip
+    made = sp.Array(CUBE[None], "K", wcs).to_spectral_cube()
+    assert made.shape == CUBE.shape
+    with pytest.raises(UsageError, match="two celestial axes"):
+        sp.Array(np.zeros((2, *CUBE.shape)), "K", wcs).to_spectral_cube()
+    with pytest.raises(UsageError, match="two celestial axes"):
+        sp.Array(IMAGE, "K", celestial()).to_spectral_cube()
+    with pytest.raises(UsageError, match="no cube"):
+        sp.Product(datasets={"image": IMAGE}).to_spectral_cube()
+
+
+def test_photutils_takes_what_it_is_given(pool):
+    aperture = pytest.importorskip("photutils.aperture")
+    made = pool["image"].product.to_ccddata()
+    circle = aperture.CircularAperture((500, 400), r=3)
+    found = aperture.aperture_photometry(made, circle)
+    assert found["aperture_sum"].unit == u.Jy / u.beam
+    assert found["aperture_sum_err"][0].value == pytest.approx(0.5 * np.sqrt(np.pi * 9))
+    direct = aperture.aperture_photometry(pool["image"].product["image"], circle)
+    assert direct["aperture_sum"][0] == pytest.approx(found["aperture_sum"][0].value)
