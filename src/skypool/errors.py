@@ -27,6 +27,7 @@
     └── StorageError                     the system below refused               exit 1
         ├── ReadOnly                     the pool was opened for reading
         ├── DiskFull                     no room
+        │   └── QuotaExceeded            the pool may not take more
         ├── FormatTooNew                 written by a newer skypool
         ├── SourceChanged                a file kept in place has changed
         ├── SourceMissing                a file kept in place is gone
@@ -62,6 +63,7 @@ __all__ = [
     "PoolNotFound",
     "Purged",
     "QueryError",
+    "QuotaExceeded",
     "ReadOnly",
     "RecipeMismatch",
     "ReferencedError",
@@ -377,6 +379,12 @@ class DiskFull(StorageError):
     """There is no room for what should be written."""
 
     code = "disk_full"
+
+
+class QuotaExceeded(DiskFull):
+    """The pool may not take that much (`max_size`); nothing was stored."""
+
+    code = "quota_exceeded"
 
 
 class FormatTooNew(StorageError):

@@ -21,7 +21,7 @@ import skypool as sp
 from skypool.errors import DiskFull, Locked, ReadOnly, SkypoolError, StorageError
 from skypool.pool.pool import Pool
 
-from .operations import noise, product, state
+from .operations import product, state
 
 
 def check_whole(pool: Pool) -> None:
@@ -120,33 +120,61 @@ def test_full_disk(small_disk: Path) -> None:
         check_goes_on(pool, path)
 
 
-def test_gc_gives_back_on_a_full_disk(small_disk: Path) -> None:
+@pytest.mark.parametrize("sealed", [False, True])
+def test_space_is_given_back_on_a_disk_that_is_full_to_the_last_byte(
+    small_disk: Path, sealed: bool
+) -> None:
+    """Even where a pack must be rewritten, and nobody has the pool open."""
+    path = small_disk / "pool"
+    with sp.Pool(path, "x") as pool:
+        pool.view.session.store._roll_bytes = 2_000_000 if sealed else 1 << 30
+        for seed in range(5):
+            pool.save(large(seed), name="maps/a")
+        pool.tag("maps/a@1", "kept")
+    use_up(small_disk / "rest")
+    assert os.statvfs(small_disk).f_bavail == 0
+    with sp.Pool(path) as pool:
+        assert pool["maps/a"].version == 4
+        with pytest.raises(DiskFull, match="no room left"):
+            pool.save(large(9), name="maps/b")
+    with sp.Pool(path) as pool:
+        assert pool.purge("maps/a").versions == 3
+    with sp.Pool(path) as pool:
+        assert pool.gc(grace=0).reclaimed > 1_500_000
+        check_whole(pool)
+        assert pool["kept"].product["image"][:].shape == (300, 300)
+        pool.save(large(9), name="maps/b")
+        check_goes_on(pool, path)
+
+
+def test_gc_goes_on_where_its_copies_find_no_room(small_disk: Path) -> None:
+    """It stops with what it has given back, and nothing is lost by that."""
     path = small_disk / "pool"
     with sp.Pool(path) as pool:
-        pool.save(product(1), name="maps/first")
-    with sp.Pool(path) as pool:
-        session = pool.view.session
-        session.store.candidates = lambda: ()
-        writer = session.writer()
-        for seed in range(10):
-            writer.put(noise(seed, 200_000))
-        session.stage(writer, [])
-        writer.abandon()
-    with sp.Pool(path) as pool:
+        for seed in range(5):
+            pool.save(large(seed), name="maps/a")
+        pool.purge("maps/a")
+        folder = pool.view.session.folder
+        (small_disk / "pool" / "reserve").unlink()
         use_up(small_disk / "rest")
-        (small_disk / "rest").open("ab").close()
-        with pytest.raises(DiskFull):
-            pool.save(large(2), name="maps/second")
-        try:
-            report = pool.gc(grace=0)
-        except DiskFull as error:
-            # The log of SQLite has no room for a single page: that is said, nothing is lost.
-            check_clear(error, path)
-            os.truncate(small_disk / "rest", (small_disk / "rest").stat().st_size - (128 << 10))
-            report = pool.gc(grace=0)
-        assert report.reclaimed > 2_000_000
-        assert pool.save(large(2), name="maps/second").version == 0
-        check_goes_on(pool, path)
+        real, left = folder.files.write, [3]
+
+        def write(handle: Any, offset: int, buffers: Any) -> None:
+            if handle.path.endswith(".pack"):
+                left[0] -= 1
+                if left[0] == 0:
+                    raise DiskFull(f"cannot write to {handle.path}", hint="-")
+            real(handle, offset, buffers)
+
+        os.truncate(small_disk / "rest", (small_disk / "rest").stat().st_size - (2 << 20))
+        folder.files.write = write  # type: ignore[method-assign]
+        with contextlib.suppress(DiskFull):
+            pool.gc(grace=0)
+        check_whole(pool)
+        left[0] = 10**9
+        pool.gc(grace=0)
+        check_whole(pool)
+        assert pool["maps/a"].product["image"][:].size
 
 
 # -- limits of the process

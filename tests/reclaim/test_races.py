@@ -87,7 +87,7 @@ def writing_the_same_chunks(folder: Path, scratch: Path) -> Callable[[], None]:
     other = sp.Pool(folder)
 
     def action() -> None:
-        other.view.session.writer = lambda: unknowing_of(other)  # type: ignore[method-assign]
+        other.view.session.writer = lambda **_: unknowing_of(other)  # type: ignore[method-assign]
         other.save(product(1, 200).replace(meta={"again": True}), name="late")
         other.close()
 

@@ -7,24 +7,23 @@ import functools
 import os
 import random
 import re
-import shutil
 import sqlite3
 import struct
-import tempfile
 import threading
 import time
-import urllib.parse
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from skypool.catalogue.checks import noticed_error, register, rotten_table
+from skypool.catalogue.keeping import PLAIN, Keeping, OnlyReading, Opened
 from skypool.catalogue.schema import SCHEMA, SCHEMA_VERSION
 from skypool.errors import Damaged, DiskFull, Locked, ReadOnly, SkypoolError, StorageError
 
 __all__ = ["CatalogueVersion", "Database", "explained", "make_tables", "schema_rows"]
 
 _WAIT_SECONDS = 60.0
+_GROUP_FILE = 0o664
 CACHE_KB = 65536
 # A constraint fails, or a value is too big, only where the file is not what was written.
 _CORRUPT = frozenset(
@@ -157,6 +156,8 @@ class Database:
         Whether it may be created and written to.
     scratch
         Nobody else has the file, and nothing is lost with it: it need not be durable.
+    how
+        How the file is kept.
 
     Attributes
     ----------
@@ -164,13 +165,21 @@ class Database:
         What connections that are opened from now on keep of the file in memory, each.
     """
 
-    def __init__(self, path: str, *, writable: bool, scratch: bool = False) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        writable: bool,
+        scratch: bool = False,
+        how: Keeping = PLAIN,
+    ) -> None:
         self.path = path
         self.writable = writable
         self._scratch = scratch
+        self._how = how
+        self._only_reading = OnlyReading(path, how, _connect)
         self.cache_kb = CACHE_KB
         self._local = threading.local()
-        self._copy: tempfile.TemporaryDirectory[str] | None = None
         self._all: list[sqlite3.Connection] = []
         self._tidy: weakref.finalize[..., Database] | None = None
         self._lock = threading.Lock()
@@ -188,59 +197,55 @@ class Database:
             self._lock, self.writing = threading.Lock(), threading.RLock()
             self._pid = os.getpid()
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is not None and self._is_outdated(connection):
+            # Questions that are still being answered keep it until they are.
+            with self._lock:
+                self._all.remove(connection)
+            connection = None
         if connection is None:
             with explained(self.path):
-                connection = self._open()
+                connection, self._local.state = self._open()
             self._local.connection = connection
             with self._lock:
                 self._all.append(connection)
         return connection
 
+    def _is_outdated(self, connection: sqlite3.Connection) -> bool:
+        """Return whether what this thread reads is a copy of what was."""
+        state = self._local.state
+        return (
+            state is not None
+            and not connection.in_transaction
+            and state != self._only_reading.state()
+        )
+
     def separate(self) -> sqlite3.Connection:
         """Return a connection of its own, for temporary tables; the caller closes it."""
-        return self._open()
+        return self._open().connection
 
-    def _open(self) -> sqlite3.Connection:
+    def _open(self) -> Opened:
+        state = None
         if self._scratch:
             connection = _connect(self.path)
             connection.execute("PRAGMA journal_mode=MEMORY")
             connection.execute("PRAGMA synchronous=OFF")
         elif self.writable:
             connection = _connect(self.path)
-            _use_wal(connection)
-            connection.execute("PRAGMA synchronous=FULL")
+            if self._how.group:
+                _let_group_write(connection, self.path)
+            _use_journal(connection, self._how.journal)
         else:
-            connection = self._open_for_reading()
+            connection, state = self._open_for_reading()
         connection.execute(f"PRAGMA cache_size=-{self.cache_kb}")
         connection.execute("PRAGMA temp_store=MEMORY")
-        return connection
+        return Opened(connection, state)
 
-    def _open_for_reading(self) -> sqlite3.Connection:
-        """Open without leave to write.
-
-        A database in WAL mode wants to make its `-shm` file. In a folder that cannot be
-        written to it is opened as unchanging where no `-wal` file has content, else as a
-        copy.
-        """
-        uri = f"file:{urllib.parse.quote(os.fsencode(self.path))}?mode=ro"
+    def _open_for_reading(self) -> Opened:
         fresh = not os.path.exists(self.path + "-wal")
-        try:
-            connection = _connect(uri, uri=True)
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            if fresh and self._tidy is None:
-                self._tidy = weakref.finalize(
-                    self, _leave_nothing, self._all, self.path, os.getpid()
-                )
-        except sqlite3.OperationalError:
-            wal = self.path + "-wal"
-            if os.path.exists(wal) and os.path.getsize(wal):
-                if self._copy is None:
-                    self._copy = tempfile.TemporaryDirectory(prefix="skypool-")
-                    for end in ("", "-wal"):
-                        shutil.copy(self.path + end, os.path.join(self._copy.name, "copy" + end))
-                return _connect(os.path.join(self._copy.name, "copy"))
-            return _connect(uri + "&immutable=1", uri=True)
-        return connection
+        opened = self._only_reading.open()
+        if opened.state is None and fresh and self._tidy is None:
+            self._tidy = weakref.finalize(self, _leave_nothing, self._all, self.path, os.getpid())
+        return opened
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -324,9 +329,7 @@ class Database:
             self._local = threading.local()
             if self._tidy is not None:
                 self._tidy()
-        if self._copy is not None:
-            self._copy.cleanup()
-            self._copy = None
+        self._only_reading.close()
 
 
 def _leave_nothing(connections: list[sqlite3.Connection], path: str, pid: int) -> None:
@@ -345,7 +348,16 @@ def _leave_nothing(connections: list[sqlite3.Connection], path: str, pid: int) -
                 connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
 
-def _use_wal(connection: sqlite3.Connection) -> None:
+def _let_group_write(connection: sqlite3.Connection, path: str) -> None:
+    """Let the group write to the file; those that SQLite makes beside it are like it."""
+    connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # makes the file
+    with contextlib.suppress(FileNotFoundError):
+        found = os.stat(path)
+        if found.st_uid == os.geteuid() and found.st_mode & _GROUP_FILE != _GROUP_FILE:
+            os.chmod(path, _GROUP_FILE)
+
+
+def _use_journal(connection: sqlite3.Connection, journal: str) -> None:
     """Set the journal mode, and wait for others who do.
 
     SQLite does not wait by itself here: two connections that switch a new file to WAL at
@@ -354,14 +366,16 @@ def _use_wal(connection: sqlite3.Connection) -> None:
     end = time.monotonic() + _WAIT_SECONDS
     while True:
         try:
-            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute(f"PRAGMA journal_mode={journal}")
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
                 connection.close()
                 raise
             time.sleep(random.uniform(0.001, 0.02))
         else:
-            return
+            break
+    # Where a commit is the removal of the journal, that has to be durable too.
+    connection.execute(f"PRAGMA synchronous={'FULL' if journal == 'wal' else 'EXTRA'}")
 
 
 def _connect(path: str, *, uri: bool = False) -> sqlite3.Connection:

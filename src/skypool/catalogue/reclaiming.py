@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from skypool.catalogue.applying import set_state, state
@@ -66,6 +66,8 @@ class Reclaim(Marks):
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
+        # Tells how many rows one transaction may take, where that is not as many as usual.
+        self.at_once: Callable[[int], int] | None = None
         with explained(database.path):
             for statement in _TABLES.split(";"):
                 self._connection.execute(statement)
@@ -84,6 +86,9 @@ class Reclaim(Marks):
             If one is not.
         """
         check_rows(self._connection, self._database.path, all_tables=all_tables)
+
+    def _most(self, usual: int) -> int:
+        return usual if self.at_once is None else self.at_once(usual)
 
     # -- giving back
 
@@ -104,20 +109,29 @@ class Reclaim(Marks):
                 " ORDER BY pack, offset, member, key"
             )
 
-    def ranges(self, pack: int) -> Iterator[Range]:
-        """Cut a pack into parts that are dealt with one at a time, each of whole records."""
+    def ranges(self, pack: int, at_most: int | None = None) -> Iterator[Range]:
+        """Cut a pack into parts that are dealt with one at a time, each of whole records.
+
+        Parameters
+        ----------
+        pack
+            Its number.
+        at_most
+            Bytes of a part of more than one record.
+        """
         start = -1
+        most_bytes = _RANGE_BYTES if at_most is None else at_most
         while True:
             rows = self._all(
                 "SELECT offset, stored FROM mine WHERE pack = ? AND offset > ?"
                 " ORDER BY offset, member LIMIT ?",
-                (pack, start, _RANGE_ROWS),
+                (pack, start, self._most(_RANGE_ROWS)),
             )
             if not rows:
                 return
             first = last = rows[0][0]
             for offset, stored in rows:
-                if offset + stored - first > _RANGE_BYTES and offset != first:
+                if offset + stored - first > most_bytes and offset != first:
                     break
                 last = offset
             yield Range(pack, first, last + 1)
@@ -214,6 +228,11 @@ class Reclaim(Marks):
             self._forget_documents(connection, dead)
         return None
 
+    def shorten(self, pack: int, end: int) -> None:
+        """Note that a pack ends earlier now: what was behind is in other packs, or gone."""
+        with self._writing() as connection:
+            connection.execute("UPDATE packs SET end = ? WHERE id = ?", (end, pack))
+
     def forget_pack(self, pack: int) -> None:
         """Forget a pack all of whose rows are gone."""
         with self._writing() as connection:
@@ -276,7 +295,7 @@ class Reclaim(Marks):
             rows = self._all(
                 "SELECT key, document FROM dead WHERE (key, document) > (?, ?)"
                 " ORDER BY key, document LIMIT ?",
-                (*last, _RANGE_ROWS),
+                (*last, self._most(_RANGE_ROWS)),
             )
             if not rows:
                 return
@@ -333,10 +352,11 @@ class Reclaim(Marks):
     def _sweep_key(self, key: int) -> None:
         stale, still = (_STALE.format(f"({DOCUMENT.format(name)})") for name in ("p", "postings"))
         while True:
+            most = self._most(_SWEPT_AT_ONCE)
             rows = self._all(
                 "SELECT p.slot, p.value, p.entry FROM slots s"
                 f" JOIN postings p ON p.slot = s.id WHERE s.key = ? AND {stale} LIMIT ?",
-                (key, _SWEPT_AT_ONCE),
+                (key, most),
             )
             if rows:
                 with self._writing() as connection:
@@ -345,7 +365,7 @@ class Reclaim(Marks):
                         f" AND {still}",
                         rows,
                     )
-            if len(rows) < _SWEPT_AT_ONCE:
+            if len(rows) < most:
                 return
 
     @contextlib.contextmanager
@@ -360,3 +380,6 @@ class Reclaim(Marks):
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
+            if self._most(_RANGE_ROWS) < _RANGE_ROWS:
+                # What was written ahead is used again by the next transaction.
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")

@@ -21,6 +21,7 @@ from skypool.catalogue.interface import (
     IndexedDocument,
     Published,
 )
+from skypool.catalogue.keeping import PLAIN, Keeping
 from skypool.catalogue.publish import Resolver
 from skypool.catalogue.seen import SeenFiles
 from skypool.catalogue.text import from_database
@@ -45,6 +46,8 @@ class SqliteCatalogue(Identity):
         Says whether the record at a place really holds a digest.
     scratch
         Nobody else has the file, and nothing is lost with it: it need not be durable.
+    how
+        How the file is kept.
     """
 
     def __init__(
@@ -54,8 +57,9 @@ class SqliteCatalogue(Identity):
         writable: bool,
         confirm: Callable[[ChunkPlace, bytes], bool] | None = None,
         scratch: bool = False,
+        how: Keeping = PLAIN,
     ) -> None:
-        super().__init__(Database(path, writable=writable, scratch=scratch))
+        super().__init__(Database(path, writable=writable, scratch=scratch, how=how))
         try:
             self._database.prepare()
         except BaseException:

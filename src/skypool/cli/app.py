@@ -89,6 +89,7 @@ VERBS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("purge", "space", "Give up old versions of products."),
             ("forget", "space", "Give up what was replaced or removed by some time."),
             ("reindex", "upkeep", "Rebuild the catalogue from the stored data."),
+            ("config", "config", "Show and set what a pool may take, and who may write."),
             ("pools", "init", "List the pools that have names."),
         ),
     ),

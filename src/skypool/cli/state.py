@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -190,7 +190,7 @@ class State:
             )
         return self.open_place(place, mode=mode)
 
-    def open_place(self, place: Place, *, mode: Mode = "r") -> Pool:
+    def open_place(self, place: Place, *, mode: Mode = "r", **options: Any) -> Pool:
         """Open the pool at a place.
 
         Parameters
@@ -199,6 +199,8 @@ class State:
             Where it is.
         mode
             As `Pool` takes it.
+        **options
+            What a new one is set to.
 
         Returns
         -------
@@ -206,7 +208,7 @@ class State:
         """
         from skypool.pool.pool import Pool
 
-        pool = Pool(place.text, mode=mode, settings=self.settings)
+        pool = Pool(place.text, mode=mode, settings=self.settings, **options)
         click.get_current_context().call_on_close(pool.close)
         return pool
 

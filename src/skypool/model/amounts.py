@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 
-__all__ = ["count_text", "size_text"]
+from skypool.errors import UsageError
+
+__all__ = ["count_text", "read_size", "size_text"]
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgtp]?)(i?)b?\Z", re.IGNORECASE)
 
 
 def size_text(count: float) -> str:
@@ -45,3 +50,26 @@ def count_text(count: int, one: str, many: str = "") -> str:
     str
     """
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def read_size(text: int | str) -> int:
+    """Read a number of bytes as people write it.
+
+    Parameters
+    ----------
+    text
+        Such as ``500GB``, ``1.5 TB``, ``64MiB``, ``20000``.
+
+    Raises
+    ------
+    UsageError
+        If it is none.
+    """
+    if isinstance(text, int):
+        return text
+    found = _SIZE.match(text.strip())
+    if found is None:
+        raise UsageError(f"{text!r} is no size", hint="such as 500GB, 1.5TB, 64MiB or 20000")
+    number, prefix, binary = found.groups()
+    base: int = 1024 if binary else 1000
+    return round(float(number) * float(base ** " kmgtp".index(prefix.lower() or " ")))

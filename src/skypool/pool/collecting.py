@@ -20,11 +20,12 @@ from skypool.catalogue.interface import ChunkPlace, Draft, Purge
 from skypool.catalogue.reclaiming import Range, Reclaim
 from skypool.catalogue.times import time_of
 from skypool.codec.documents import loads
-from skypool.errors import Damaged, Locked
+from skypool.errors import Damaged, DiskFull, Locked
 from skypool.pool.gc_report import GcOptions, GcReport
 from skypool.pool.progress import OnProgress, Progress
 from skypool.pool.reaching import reached
 from skypool.pool.repacking import Repacker
+from skypool.pool.room import at_once, free_bytes
 from skypool.storage.filelayer import FileLayer, Handle
 from skypool.storage.looking import list_folder, status_of
 from skypool.storage.pack_files import list_packs
@@ -42,6 +43,7 @@ _LEFTOVER_AGE = 86400.0
 _WASTE = 0.25
 _TRIES = 10
 _PURGED_AT_ONCE = 5000
+_SPARE = 64 << 20
 _clock = time.monotonic
 
 
@@ -104,6 +106,7 @@ class Collector:
         session = self._session
         session.store.let_go()
         with Reclaim(session.catalogue.database) as marks:
+            marks.at_once = self._at_once
             removed = marks.removed(self._limit)
             self._note_removed(removed)
             marks.check(all_tables=removed.due.versions > 0)
@@ -122,6 +125,9 @@ class Collector:
                 self._give_back(marks, victims)
         return self.report
 
+    def _at_once(self, usual: int) -> int:
+        return at_once(self._folder.path, usual)
+
     # -- what was removed long ago
 
     def _note_removed(self, removed: RemovedVersions) -> None:
@@ -137,7 +143,7 @@ class Collector:
         # What is protected by now is not counted.
         report.purged = report.purged_bytes = 0
         done = 0
-        for batch in removed.batches(_PURGED_AT_ONCE):
+        for batch in removed.batches(self._at_once(_PURGED_AT_ONCE)):
             self._tell("giving up removed versions", done, total)
             draft = Draft(session.settings.author, "gc: give up what was removed")
             draft.purge = Purge(batch, self._limit)
@@ -267,7 +273,13 @@ class Collector:
                     self.report.stopped = True
                     return
                 self._place = (count, len(victims), done, total)
-                self._take(marks, victim, repacker)
+                try:
+                    self._take(marks, victim, repacker)
+                except DiskFull:
+                    if not self.report.reclaimed:
+                        raise
+                    self.report.stopped = True  # what needs no copying came first
+                    return
                 done += victim.size
         with self._session.committing():
             self._check_epoch()  # a rebuild gives documents other numbers
@@ -286,7 +298,9 @@ class Collector:
                     self._files.sync(handle)
                     self.report.reclaimed += victim.size - victim.cut
                 else:
-                    self._replace(marks, victim, repacker)
+                    # Where the copies have no room beside the pack, it shrinks as they are made.
+                    tight = free_bytes(self._folder.path) < victim.use.needed + _SPARE
+                    self._replace(marks, victim, repacker, handle if tight else None)
         except (_Busy, FileNotFoundError):
             self.report.busy += 1
 
@@ -307,10 +321,13 @@ class Collector:
         finally:
             self._files.close(handle)
 
-    def _replace(self, marks: Reclaim, victim: _Victim, repacker: Repacker) -> None:
+    def _replace(
+        self, marks: Reclaim, victim: _Victim, repacker: Repacker, shrink: Handle | None
+    ) -> None:
         """Copy what is needed of a pack, give it its new place, and remove the pack.
 
-        What is done of it stays done if this is interrupted.
+        What is done of it stays done if this is interrupted. With *shrink*, the pack itself, it is
+        dealt with from its end, and cut there as soon as what was behind is elsewhere.
         """
         number = victim.use.number
         for part in marks.ranges(number):
@@ -321,7 +338,11 @@ class Collector:
             for part in marks.ranges(number):
                 marks.absolve(part)
         written = 0
-        for part in marks.ranges(number):
+        parts = marks.ranges(number)
+        if shrink is not None:
+            room = max(1, free_bytes(self._folder.path) // 4)
+            parts = reversed(list(marks.ranges(number, room)))
+        for part in parts:
             self._step(victim, (victim.size + part.start) // 2)
             grown = self._replace_part(marks, victim.path, part, repacker)
             if grown is None:
@@ -329,6 +350,10 @@ class Collector:
                 marks.forgive()
                 return
             written += grown
+            if shrink is not None:
+                marks.shorten(number, part.start)
+                self._files.truncate(shrink, part.start)
+                self._files.sync(shrink)
         if number:
             marks.forget_pack(number)
         self._files.unlink(victim.path)

@@ -8,10 +8,12 @@ import os
 import stat
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from typing import Any
 
+from skypool.catalogue.keeping import Keeping
 from skypool.errors import (
     Damaged,
     FormatTooNew,
@@ -19,14 +21,15 @@ from skypool.errors import (
     PoolNotFound,
     UsageError,
 )
+from skypool.pool.marker import FORMAT_VERSION, MARKER, Journal, PoolSettings, read_marker
+from skypool.pool.room import RESERVE, make_reserve
 from skypool.storage.commit_log import CommitLog
-from skypool.storage.filelayer import FileLayer, explained, locked
+from skypool.storage.filelayer import FileLayer, locked
 from skypool.storage.looking import is_file, list_folder, status_of
+from skypool.storage.mounts import is_network
 
-__all__ = ["FORMAT_VERSION", "PoolFolder", "is_pool"]
+__all__ = ["FORMAT_VERSION", "MARKER", "PoolFolder", "fitting_journal", "is_pool"]
 
-FORMAT_VERSION = 1
-MARKER = "skypool.json"
 _FEATURES: frozenset[str] = frozenset()
 
 _README = """\
@@ -40,6 +43,11 @@ commits.log and packs/ hold everything; catalogue.sqlite is an index and can be
 rebuilt (skypool reindex). Do not edit these files. The format is described in
 the folder docs/format of skypool, precisely enough to read it without skypool.
 """
+
+
+def fitting_journal(path: str) -> Journal:
+    """Return how a catalogue is kept on the file system of a path (storage rule 15)."""
+    return "delete" if is_network(path) else "wal"
 
 
 def is_pool(path: str) -> bool:
@@ -58,12 +66,15 @@ class PoolFolder:
     id : bytes
         The pool's own 16 random bytes.
     created : datetime
+    settings : PoolSettings
+        As they were when it was opened.
     """
 
     path: str
     id: bytes
     created: datetime
     files: FileLayer
+    settings: PoolSettings = field(default_factory=PoolSettings)
 
     @cached_property
     def key(self) -> bytes:
@@ -79,6 +90,11 @@ class PoolFolder:
     def catalogue(self) -> str:
         """File of the catalogue."""
         return os.path.join(self.path, "catalogue.sqlite")
+
+    @cached_property
+    def keeping(self) -> Keeping:
+        """How the file of the catalogue is kept."""
+        return Keeping(self.settings.journal, self.settings.shared, is_network(self.path))
 
     @property
     def log(self) -> CommitLog:
@@ -105,22 +121,22 @@ class PoolFolder:
         """
         marker = os.path.join(path, MARKER)
         try:
-            with explained("read", marker), open(marker, "rb") as file:
-                text = file.read()
+            obj = read_marker(path)
         except FileNotFoundError:
             raise PoolNotFound(f"there is no pool at {path}") from None
         try:
-            obj = json.loads(text)
             version, features = int(obj["version"]), frozenset(obj["features"])
+            settings = PoolSettings.of(obj)
             found = cls(
                 os.path.abspath(path),
                 bytes.fromhex(obj["id"]),
                 datetime.fromisoformat(obj["created"]),
-                files,
+                files.for_group() if settings.shared else files,
+                settings,
             )
             known = obj["format"] == "skypool" and len(found.id) == 16 and version > 0
             known = known and found.created.tzinfo is not None
-        except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
+        except (ValueError, KeyError, TypeError, OverflowError):
             known = False
         if not known:
             raise Damaged(
@@ -139,8 +155,26 @@ class PoolFolder:
         return found
 
     @classmethod
-    def create(cls, path: str, files: FileLayer, *, exclusive: bool) -> PoolFolder:
+    def create(
+        cls,
+        path: str,
+        files: FileLayer,
+        *,
+        exclusive: bool,
+        settings: PoolSettings | None = None,
+    ) -> PoolFolder:
         """Make a pool, or open the one that another process made meanwhile.
+
+        Parameters
+        ----------
+        path
+            Its folder.
+        files
+            The file layer.
+        exclusive
+            Whether it must be new.
+        settings
+            What it is set to; by default as fits the file system.
 
         Raises
         ------
@@ -155,16 +189,22 @@ class PoolFolder:
                 raise PoolExists(f"there is a pool at {path} already")
             return cls.open(path, files)
         _check_empty(path)
-        _make_folders(os.path.join(path, "packs"), files)
+        _make_folders(os.path.dirname(path), files)
+        if settings is None:
+            settings = PoolSettings(journal=fitting_journal(path))
+        if settings.shared:
+            files = files.for_group()
+        for part in (path, os.path.join(path, "packs")):
+            if settings.shared or not os.path.isdir(part):
+                files.make_folder(part)
         marker = os.path.join(path, MARKER)
-        obj = {
+        obj: dict[str, Any] = {
             "format": "skypool",
             "version": FORMAT_VERSION,
             "features": [],
             "id": uuid.uuid4().hex,
             "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-            "journal": "wal",
-        }
+        } | settings.entries()
         _write_new(os.path.join(path, "README.txt"), _README.encode(), files)
         _write_new(os.path.join(path, "lock"), b"", files)
         CommitLog(os.path.join(path, "commits.log"), files).create()
@@ -178,6 +218,7 @@ class PoolFolder:
                 raise PoolExists(f"there is a pool at {path} already") from None
         finally:
             files.unlink(temporary)
+        make_reserve(files, path)
         return cls.open(path, files)
 
     def complete(self) -> None:
@@ -213,7 +254,7 @@ def _check_empty(path: str) -> None:
         )
 
 
-_OWN = frozenset({"packs", "README.txt", "lock", "commits.log", MARKER})
+_OWN = frozenset({"packs", "README.txt", "lock", "commits.log", RESERVE, MARKER})
 
 
 def _make_folders(path: str, files: FileLayer) -> None:

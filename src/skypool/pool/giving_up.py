@@ -15,6 +15,7 @@ from skypool.catalogue.interface import Draft, Purge
 from skypool.catalogue.old_versions import OldVersions
 from skypool.errors import UsageError
 from skypool.pool.history import commit_number
+from skypool.pool.room import at_once
 
 if TYPE_CHECKING:
     from skypool.pool.ref import Ref
@@ -102,7 +103,7 @@ def _give_up(view: View, old: OldVersions, message: str, *, dry_run: bool) -> Pu
         report.versions, report.bytes = old.count()
         return report
     session = view.session
-    for batch in old.batches(_AT_ONCE):
+    for batch in old.batches(at_once(session.folder.path, _AT_ONCE)):
         draft = Draft(session.settings.author, message)
         draft.purge = Purge(batch)
         # What somebody protected meanwhile is left out by the commit itself.

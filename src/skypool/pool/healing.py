@@ -172,7 +172,7 @@ class _Repair:
         self._report.healed += len(lost) - len(wanted)
 
     def _copy(self, other: Session, wanted: list[bytes]) -> list[bytes]:
-        with contextlib.closing(self._session.writer()) as writer:
+        with contextlib.closing(self._session.writer(limited=False)) as writer:
             copied = copy_chunks(PoolChunks(other), writer, self._session.store.threads(), wanted)
             self._session.stage(writer, [])
         return copied.missing
@@ -183,7 +183,7 @@ class _Repair:
         from skypool.pool.adding import Adder
 
         writer: Writer
-        with contextlib.closing(self._session.writer()) as writer:
+        with contextlib.closing(self._session.writer(limited=False)) as writer:
             options = AddOptions(force_read=True)
             Adder(self._session, Draft("", ""), writer, options, self._on_progress).add([folder])
             self._session.stage(writer, [])

@@ -4,17 +4,38 @@ from __future__ import annotations
 
 import os
 import threading
+from dataclasses import replace
 from typing import Self
 
 from skypool.config import Settings, from_environment
-from skypool.errors import NotFound, PoolExists, PoolNotFound, ReadOnly, UsageError
-from skypool.pool.folder import PoolFolder, is_pool
+from skypool.errors import (
+    DiskFull,
+    NotFound,
+    PoolExists,
+    PoolNotFound,
+    ReadOnly,
+    StorageError,
+    UsageError,
+)
+from skypool.pool.folder import PoolFolder, fitting_journal, is_pool
+from skypool.pool.marker import checked_settings
 from skypool.pool.named import locate, missing_pool
+from skypool.pool.room import is_full, no_room, spend_reserve
 from skypool.pool.session import Session
 from skypool.pool.view import View
 from skypool.storage.filelayer import FileLayer, LocalFiles
+from skypool.storage.mounts import file_system
 
 __all__ = ["Opened"]
+
+
+def _over_network(path: str) -> ReadOnly:
+    return ReadOnly(
+        f"{path} is on a network file system ({file_system(path)}), over which the journal of its"
+        " catalogue does not work",
+        hint="on the machine that has the disk: `skypool config journal delete`; or clone the pool"
+        " to a disk of this machine",
+    )
 
 
 class Opened:
@@ -25,6 +46,9 @@ class Opened:
         where: str | os.PathLike[str],
         mode: str = "a",
         *,
+        max_size: int | str | None = None,
+        shared: bool | str = False,
+        journal: str | None = None,
         settings: Settings | None = None,
         files: FileLayer | None = None,
     ) -> None:
@@ -38,6 +62,10 @@ class Opened:
         self._owner = True
         self._session: Session | None = None
         self._lock = threading.RLock()
+        self._new = (checked_settings(max_size, shared, journal), journal is not None)
+        # Why nobody may write, where it is not for want of leave.
+        self._refused: StorageError | None = None
+        self._replaced: list[Session] = []
         if mode == "x":
             if is_pool(self.path):
                 raise PoolExists(f"there is a pool at {self.path} already")
@@ -52,10 +80,18 @@ class Opened:
     def _open(self) -> None:
         folder = PoolFolder.open(self.path, self._files)
         writable = self.mode != "r" and os.access(self.path, os.W_OK)
-        if writable:
-            folder.complete()
+        self._refused = None
+        if writable and folder.keeping.network and folder.settings.journal == "wal":
+            writable, self._refused = False, _over_network(self.path)
         try:
+            if writable:
+                folder.complete()
             self._session = Session(folder, self._settings, writable=writable)
+        except StorageError:
+            if not writable or not is_full(self.path):
+                raise
+            self._session = Session(folder, self._settings, writable=False)
+            self._refused = no_room(self.path)
         except PoolNotFound as error:
             if self.mode == "r":
                 raise
@@ -66,7 +102,13 @@ class Opened:
     def _create(self, *, exclusive: bool = False) -> Session:
         with self._lock:
             if self._session is None:
-                PoolFolder.create(self.path, self._files, exclusive=exclusive)
+                settings, chosen = self._new
+                fitting = fitting_journal(self.path)
+                if not chosen:
+                    settings = replace(settings, journal=fitting)
+                elif settings.journal == "wal" != fitting:
+                    raise UsageError(_over_network(self.path).message, hint="--journal delete")
+                PoolFolder.create(self.path, self._files, exclusive=exclusive, settings=settings)
                 self._open()
             assert self._session is not None
             return self._session
@@ -107,8 +149,26 @@ class Opened:
         self._check_changing()
         session = self._session or self._create()
         if not session.writable:
-            raise self._no_permission(f"you have no permission to write in {self.path}")
+            raise self._refused or self._no_permission(
+                f"you have no permission to write in {self.path}"
+            )
         return View(session)
+
+    def _giving_up(self) -> View:
+        """Return the pool for what gives space back: it may take the reserve for that."""
+        self._check_changing()
+        if self._session is not None and is_full(self.path):
+            spend_reserve(self._session.folder)
+            if isinstance(self._refused, DiskFull):
+                self._renew()
+        return self._changing()
+
+    def _renew(self) -> None:
+        """Open the pool once more; refs that there are go on reading by what was open."""
+        with self._lock:
+            if self._session is not None:
+                self._replaced.append(self._session)
+            self._open()
 
     def _no_permission(self, message: str) -> ReadOnly:
         return ReadOnly(
@@ -129,7 +189,8 @@ class Opened:
         """Give back files and locks; the pool object is not used again."""
         session, self._session = self._session, None
         if session is not None and self._commit is None and self._owner:
-            session.close()
+            for old in (*self._replaced, session):
+                old.close()
 
     def shared(self) -> Self:
         """Return another object for the same open pool: closing it leaves this one open."""

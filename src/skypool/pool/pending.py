@@ -115,13 +115,17 @@ class Storing:
         The commit.
     exclusive
         Whether nobody else may have changed meanwhile what is saved.
+    trial
+        Whether nothing is stored: only how much it would take is found out.
     """
 
-    def __init__(self, session: Session, draft: Draft, *, exclusive: bool) -> None:
+    def __init__(
+        self, session: Session, draft: Draft, *, exclusive: bool, trial: bool = False
+    ) -> None:
         from skypool.pool.saving import Saver
 
         self.draft = draft
-        self.writer = session.writer()
+        self.writer = session.writer(trial=trial)
         self._session = session
         self._saver = Saver(session, draft, self.writer, exclusive=exclusive)
         self._staged_at = 0

@@ -11,6 +11,7 @@ from skypool.catalogue.interface import ChunksGone, Draft
 from skypool.errors import NotFound, StorageError, UsageError
 from skypool.pool.add_report import AddOptions, AddReport
 from skypool.pool.addresses import is_url
+from skypool.pool.quota import bytes_below
 from skypool.pool.remote import Fetched, fetch_all
 from skypool.pool.retrying import attempts
 from skypool.pool.rows import listed
@@ -98,6 +99,9 @@ def _once(
 ) -> AddReport:
     from skypool.pool.adding import Adder
 
+    room = view.session.quota.room()
+    if room is not None and not options.in_place and bytes_below(fetched.paths) > room:
+        _try(view, fetched, options, progress)
     writer = view.session.writer()
     adder = Adder(view.session, draft, writer, options, progress)
     try:
@@ -108,7 +112,7 @@ def _once(
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             adder.keep_what_is_read()
-        writer.abandon()
+        view.session.give_up(writer, error)
         raise
     writer.close()
     report = adder.report
@@ -120,3 +124,23 @@ def _once(
     report.refs = [view.number(r if r > 0 else published.urns[-1 - r]) for r in roots]
     report.bytes_added = writer.bytes_written
     return report
+
+
+def _try(view: View, fetched: Fetched, options: AddOptions, progress: OnProgress | None) -> None:
+    """Find out how much room it takes, before anything is written.
+
+    Raises
+    ------
+    QuotaExceeded
+        If the pool may not take it.
+    """
+    from skypool.pool.adding import Adder
+
+    writer = view.session.writer(trial=True)
+    try:
+        adder = Adder(view.session, Draft("", ""), writer, options, progress)
+        adder.add([path for path in fetched.paths if isinstance(path, str)])
+        writer.flush()
+        view.session.quota.require(writer.bytes_written)
+    finally:
+        writer.abandon()

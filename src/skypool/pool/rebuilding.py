@@ -30,7 +30,7 @@ from skypool.pool.reaching import reached
 from skypool.pool.recovery import file_identity, noted_position
 from skypool.pool.sky_tables import coverage, kept_regions
 from skypool.storage.commit_log import START, LogPosition, has_record
-from skypool.storage.filelayer import publish
+from skypool.storage.filelayer import GROUP_FILE, publish
 from skypool.storage.looking import list_folder, status_of
 from skypool.storage.pack_files import list_packs
 from skypool.storage.store import ChunkStore, Location
@@ -124,6 +124,8 @@ def make_catalogue(
             catalogue.set_state({"epoch": max(old_epoch + 1, time.time_ns() // 1000)})
         finally:
             catalogue.close()
+        if folder.settings.shared:
+            os.chmod(path, GROUP_FILE)
     except BaseException:
         _remove(folder, path)
         raise
@@ -290,7 +292,7 @@ def put_in_place(folder: PoolFolder, path: str) -> None:
     it open goes on. Else the file is replaced, and they notice that it is another one.
     """
     if status_of(folder.catalogue) is not None:
-        database = Database(folder.catalogue, writable=True)
+        database = Database(folder.catalogue, writable=True, how=folder.keeping)
         try:
             database.take_over(path)
         except (Damaged, StorageError):

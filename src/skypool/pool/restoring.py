@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import uuid
 from datetime import UTC, datetime
+from typing import Any
 
 from skypool.codec.documents import format_time, loads, parse_time
 from skypool.errors import Damaged, PoolNotFound
-from skypool.pool.folder import FORMAT_VERSION, MARKER, PoolFolder
+from skypool.pool.folder import PoolFolder, fitting_journal
+from skypool.pool.marker import FORMAT_VERSION, MARKER, PoolSettings
 from skypool.storage.commit_log import CommitLog
 from skypool.storage.filelayer import FileLayer, publish, replace_file
 from skypool.storage.pack_files import list_packs
@@ -62,14 +65,16 @@ def restore_marker(path: str, files: FileLayer) -> bool:
     if os.path.exists(marker):
         with open(marker, "rb") as file:
             publish(files, f"{marker}.damaged-{uuid.uuid4().hex[:8]}", file.read())
-    obj = {
+    obj: dict[str, Any] = {
         "format": "skypool",
         "version": FORMAT_VERSION,
         "features": [],
         "id": owners.pop().hex(),
         "created": format_time(_created(path, files, headers)),
-        "journal": "wal",
     }
+    # How much it may take is not known any more.
+    shared = bool(os.stat(path).st_mode & stat.S_IWGRP and os.stat(path).st_mode & stat.S_ISGID)
+    obj |= PoolSettings(shared=shared, journal=fitting_journal(path)).entries()
     replace_file(files, marker, (json.dumps(obj, indent=1) + "\n").encode())
     return True
 

@@ -26,9 +26,10 @@ from skypool.catalogue.sqlite import SqliteCatalogue
 from skypool.codec.documents import loads
 from skypool.codec.sinks import Fetch
 from skypool.config import Settings
-from skypool.errors import Damaged, Locked, ReadOnly, StorageError
+from skypool.errors import Damaged, Locked, QuotaExceeded, ReadOnly, SkypoolError, StorageError
 from skypool.pool.damage_notes import note, take_notes
 from skypool.pool.folder import PoolFolder
+from skypool.pool.quota import Quota
 from skypool.pool.reaching import reached
 from skypool.pool.recovery import (
     bring_up_to_date,
@@ -38,6 +39,7 @@ from skypool.pool.recovery import (
     noted_position,
     open_catalogue,
 )
+from skypool.pool.room import make_reserve
 from skypool.pool.sky_tables import keep_regions, kept_regions, with_coverage
 from skypool.storage.commit_log import LogPosition
 from skypool.storage.interface import PackEnd, Writer
@@ -77,6 +79,8 @@ class Session:
             cache_bytes=settings.memory_bytes,
             relocate=self._place,
         )
+        self.quota = Quota(folder)
+        self._has_written = False
         self._bad: set[bytes] = set()
         # Damaged ranges of packs that nobody has marked in the catalogue yet.
         self.noted: set[tuple[bytes, int, int]] = set()
@@ -102,7 +106,12 @@ class Session:
 
     def make_catalogue(self) -> SqliteCatalogue:
         """Return a new connection to the catalogue."""
-        return SqliteCatalogue(self.folder.catalogue, writable=self.writable, confirm=self._confirm)
+        return SqliteCatalogue(
+            self.folder.catalogue,
+            writable=self.writable,
+            confirm=self._confirm,
+            how=self.folder.keeping,
+        )
 
     def catalogue_lacks(self, what: str) -> Damaged:
         """Return the error for something that has to be in the catalogue and is not."""
@@ -171,15 +180,25 @@ class Session:
         # A chunk once found bad counts as absent, so that adding it again heals (rule 17).
         return digest not in self._bad and self.store.holds(Location(*place), digest)
 
-    def writer(self) -> Writer:
-        """Start to take chunks for a commit."""
+    def writer(self, *, limited: bool = True, trial: bool = False) -> Writer:
+        """Start to take chunks for a commit.
+
+        Parameters
+        ----------
+        limited
+            Whether the pool's quota holds.
+        trial
+            Whether nothing is stored: only how much it would take is found out.
+        """
         if not self.writable:
             raise ReadOnly(
                 f"the pool {self.folder.path} is open for reading",
                 hint='open it with mode="a" to change it',
             )
         take_notes(self)
-        writer = self.store.writer(self.catalogue.known)
+        guard = self.quota.guard() if limited and not trial else None
+        writer = self.store.writer(self.catalogue.known, guard, trial=trial)
+        self._has_written = True
         self._begun[writer] = self.epoch
         return writer
 
@@ -222,6 +241,9 @@ class Session:
 
         *sources* are the files that hold the content of documents kept in place.
         """
+        if writer.trial:
+            writer.flush()
+            return
         with self.folder.lock(exclusive=False):
             self._check_epoch(writer)
             placed = writer.flush()
@@ -268,6 +290,18 @@ class Session:
             if published.commit is not None:
                 self._acknowledge(published.commit)
         return published
+
+    def give_up(self, writer: Writer, error: BaseException | None = None) -> None:
+        """End a commit without result; what was refused for want of room is cut off again."""
+        if not isinstance(error, QuotaExceeded):
+            writer.abandon()
+            return
+        try:
+            with self.folder.lock(exclusive=False):
+                self._check_epoch(writer)
+                writer.abandon(reclaim=True)
+        except (SkypoolError, ChunksGone):
+            writer.abandon()
 
     def _acknowledge(self, commit: int) -> None:
         """Complete the log, without which nobody is told that a commit is made."""
@@ -385,6 +419,9 @@ class Session:
 
     def close(self) -> None:
         """Give back everything."""
+        if self._has_written:
+            self._has_written = False
+            make_reserve(self.folder.files, self.folder.path, self.quota.used())
         self.catalogue.close()
         self.store.close()
 

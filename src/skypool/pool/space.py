@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from skypool.errors import DiskFull
 from skypool.pool.archiving import Archiving
+from skypool.pool.room import make_reserve, spend_reserve
 
 if TYPE_CHECKING:
     from skypool.pool.giving_up import PurgeReport
     from skypool.pool.maintenance import GcReport
+    from skypool.pool.marker import PoolSettings
     from skypool.pool.progress import OnProgress
     from skypool.pool.usage import By, PoolUsage
 
@@ -18,6 +21,56 @@ __all__ = ["Space"]
 
 class Space(Archiving):
     """The part of a pool that tells where its space goes, and gives it back; see `Pool`."""
+
+    @property
+    def options(self) -> PoolSettings:
+        """What the pool is set to, for all who use it: `max_size`, `shared`, `journal`."""
+        from skypool.pool.marker import PoolSettings, read_marker
+
+        return PoolSettings.of(read_marker(self.path)) if self.exists else PoolSettings()
+
+    def configure(
+        self,
+        *,
+        max_size: int | str | None = None,
+        shared: bool | str | None = None,
+        journal: str | None = None,
+    ) -> PoolSettings:
+        """Set what holds for all who use the pool; what is not given stays.
+
+        Parameters
+        ----------
+        max_size
+            Bytes that packs, log and catalogue together may take, such as `500GB`; 0 for no limit.
+            What would be more is refused before it is written.
+        shared
+            Whether the group of its folder may write, whatever the umask of whoever writes.
+        journal
+            How the catalogue is kept: `wal`, or `delete` for network file systems.
+
+        Raises
+        ------
+        UsageError
+            If one of them is none that there is.
+        Locked
+            If the journal is to be another, and others have the pool open.
+        """
+        from skypool.pool.configuring import configure
+        from skypool.pool.marker import checked_settings
+
+        old, session = self.options, self._giving_up().session
+        limit = old.max_size if max_size is None else max_size
+        settings = checked_settings(
+            limit if limit not in (0, "0", "none") else None,
+            old.shared if shared is None else shared,
+            journal or old.journal,
+        )
+        if settings != old:
+            try:
+                configure(session, settings)
+            finally:
+                self._renew()
+        return settings
 
     def gc(
         self,
@@ -56,7 +109,18 @@ class Space(Archiving):
         options = GcOptions(
             dry_run=dry_run, **{key: value for key, value in given.items() if value is not None}
         )
-        return collect(self.view if dry_run else self._changing(), options, progress)
+        if dry_run:
+            return collect(self.view, options, progress)
+        view = self._giving_up()
+        folder = view.session.folder
+        try:
+            report = collect(view, options, progress)
+        except DiskFull:  # a quota of the file system is not seen beforehand
+            if not spend_reserve(folder):
+                raise
+            report = collect(self._giving_up(), options, progress)
+        make_reserve(folder.files, folder.path, view.session.quota.used())
+        return report
 
     def purge(
         self, refs: Any, keep: int = 1, message: str = "", *, dry_run: bool = False
@@ -84,7 +148,7 @@ class Space(Archiving):
         """
         from skypool.pool.giving_up import purge
 
-        view = self.view if dry_run else self._changing()
+        view = self.view if dry_run else self._giving_up()
         return purge(view, self._several(refs), keep, message, dry_run=dry_run)
 
     def forget(
@@ -111,7 +175,7 @@ class Space(Archiving):
         """
         from skypool.pool.giving_up import forget
 
-        return forget(self.view if dry_run else self._changing(), before, message, dry_run=dry_run)
+        return forget(self.view if dry_run else self._giving_up(), before, message, dry_run=dry_run)
 
     def usage(
         self,

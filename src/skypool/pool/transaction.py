@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property, partial
@@ -17,6 +18,7 @@ from skypool.pool.resolve import check_name, check_tag
 from skypool.pool.retrying import attempts
 
 if TYPE_CHECKING:
+    from skypool.pool.session import Session
     from skypool.pool.view import View
 
 __all__ = ["Pending", "RemoveReport", "Transaction"]
@@ -272,6 +274,7 @@ class Transaction:
             self._draft.tags = [(tag, number_of(ref), on) for ref, tag, on in self._tags]
             self.published = session.publish(self._draft, None)
             return
+        self._check_room(session)
         for undisturbed in attempts(session):
             with undisturbed:
                 storing = self._store()
@@ -282,12 +285,25 @@ class Transaction:
                     # They were to be reused: everything is written once more.
                     storing.writer.abandon()
                     continue
-                except BaseException:
-                    storing.writer.abandon()
+                except BaseException as error:
+                    session.give_up(storing.writer, error)
                     raise
                 storing.writer.close()
                 return
         raise StorageError("chunks were reclaimed again and again while saving", hint="try again")
+
+    def _check_room(self, session: Session) -> None:
+        """Find out, where it might not fit, what the commit takes, before anything is written."""
+        room = session.quota.room()
+        if room is None or self._waiting_bytes < room:
+            return
+        trial = Storing(session, Draft("", ""), exclusive=False, trial=True)
+        try:
+            trial.take(self._saves)
+            trial.writer.flush()
+            session.quota.require(trial.writer.bytes_written)
+        finally:
+            trial.writer.abandon()
 
     def _store(self) -> Storing:
         draft = Draft(
@@ -337,7 +353,7 @@ class Transaction:
     def _undo(self) -> None:
         self._failed = True
         if self._storing is not None:
-            self._storing.writer.abandon()
+            self._view.session.give_up(self._storing.writer, sys.exception())
 
 
 def _bytes_in_memory(dataset: Any) -> int:

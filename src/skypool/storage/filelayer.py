@@ -13,6 +13,7 @@ a fault injector put in its place sees every step. The rules that hold here:
 from __future__ import annotations
 
 import contextlib
+import copy
 import errno
 import fcntl
 import os
@@ -25,7 +26,17 @@ from skypool.codec.buffers import Buffer
 from skypool.errors import DiskFull, Locked, ReadOnly, StorageError
 from skypool.storage.system import SystemCalls
 
-__all__ = ["FileLayer", "Handle", "LocalFiles", "explained", "locked", "publish", "replace_file"]
+__all__ = [
+    "GROUP_FILE",
+    "GROUP_FOLDER",
+    "FileLayer",
+    "Handle",
+    "LocalFiles",
+    "explained",
+    "locked",
+    "publish",
+    "replace_file",
+]
 
 # EFBIG is what a limit on file sizes gives, EDQUOT a quota: no room, both of them.
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -34,6 +45,9 @@ _TAKEN = frozenset({errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK})
 _MOST_BUFFERS = 512  # of one system call; the kernel's limit is 1024
 _WORTH_BEGINNING = 1 << 20
 _LONGEST_WAIT = 0.05  # seconds between two tries for a lock
+# What is made in a pool that a group shares: files in it get the group of its folder.
+GROUP_FILE = 0o664
+GROUP_FOLDER = 0o2775
 
 
 @dataclass(slots=True, eq=False)
@@ -134,6 +148,10 @@ class FileLayer(Protocol):
         """Give up the lock."""
         ...
 
+    def for_group(self) -> FileLayer:
+        """Return a layer like this that lets the group write to all that it makes."""
+        ...
+
 
 @contextlib.contextmanager
 def explained(doing: str, path: str) -> Iterator[None]:
@@ -182,6 +200,8 @@ class LocalFiles:
     """
 
     system = SystemCalls()
+    # Whether the group may write to what is made, whatever the umask.
+    _group = False
 
     def __init__(self, system: SystemCalls | None = None) -> None:
         if system is not None:
@@ -191,7 +211,10 @@ class LocalFiles:
         """Make a new file, open for reading and writing; fails if there is one."""
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         with explained("create", path):
-            return Handle(self.system.open(path, flags, 0o666), path)
+            handle = Handle(self.system.open(path, flags, 0o666), path)
+            if self._group:
+                self.system.fchmod(handle.fd, GROUP_FILE)
+            return handle
 
     def open_read(self, path: str) -> Handle:
         """Open a file for reading."""
@@ -281,10 +304,16 @@ class LocalFiles:
         with explained("make the folder", path):
             try:
                 self.system.mkdir(path)
+                made = True
             except FileExistsError:
-                if os.path.isdir(path):
-                    return False
-                raise
+                if not os.path.isdir(path):
+                    raise
+                made = False
+            if self._group:
+                with contextlib.suppress(PermissionError):  # another's folder is as it is
+                    self.system.chmod(path, GROUP_FOLDER)
+            if not made:
+                return False
         self.sync_folder(os.path.dirname(path))
         return True
 
@@ -336,6 +365,12 @@ class LocalFiles:
         """Give up the lock."""
         with explained("unlock", handle.path):
             self.system.flock(handle.fd, fcntl.LOCK_UN)
+
+    def for_group(self) -> LocalFiles:
+        """Return a layer like this that lets the group write to all that it makes."""
+        found = copy.copy(self)
+        found._group = True
+        return found
 
 
 @contextlib.contextmanager

@@ -9,10 +9,13 @@ from skypool.codec.buffers import Buffer
 from skypool.codec.sinks import ChunkSink, ChunkStream
 from skypool.storage.pack_layout import Location, View
 
-__all__ = ["Candidates", "Known", "Location", "PackEnd", "Relocate", "Store", "Writer"]
+__all__ = ["Allow", "Candidates", "Known", "Location", "PackEnd", "Relocate", "Store", "Writer"]
 
 Known: TypeAlias = Callable[[Sequence[bytes]], Iterable[bytes]]
 """Those of these digests of which the catalogue has a good chunk."""
+
+Allow: TypeAlias = Callable[[int, int], None]
+"""Raises if more may not be written: told the bytes written so far, and those to come."""
 
 Relocate: TypeAlias = Callable[[bytes], "Location | None"]
 """The place of a chunk by the newest catalogue (storage rule 4)."""
@@ -39,6 +42,11 @@ class Writer(ChunkSink, Protocol):
     @property
     def reused(self) -> Set[bytes]:
         """Digests of chunks that the catalogue had; the commit checks them again."""
+        ...
+
+    @property
+    def trial(self) -> bool:
+        """Whether nothing is stored: only how much it would take is found out."""
         ...
 
     @property

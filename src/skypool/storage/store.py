@@ -14,7 +14,7 @@ from skypool.codec.digest import digest as digest_of
 from skypool.errors import Damaged, ReadOnly
 from skypool.storage.cache import ByteCache
 from skypool.storage.filelayer import FileLayer, LocalFiles
-from skypool.storage.interface import Candidates, Known, Location, Relocate
+from skypool.storage.interface import Allow, Candidates, Known, Location, Relocate
 from skypool.storage.pack_files import PackFiles, unsealed_packs
 from skypool.storage.pack_layout import (
     BLOCK,
@@ -25,7 +25,7 @@ from skypool.storage.pack_layout import (
 )
 from skypool.storage.pack_writer import ROLL_BYTES, PackWriter, create_pack, take_over_pack
 from skypool.storage.threads import submitted
-from skypool.storage.writer import StoreWriter
+from skypool.storage.writer import StoreWriter, TrialWriter
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, ThreadPoolExecutor
@@ -105,13 +105,19 @@ class ChunkStore:
 
     # -- writing
 
-    def writer(self, known: Known | None = None) -> StoreWriter:
+    def writer(
+        self, known: Known | None = None, allow: Allow | None = None, *, trial: bool = False
+    ) -> StoreWriter:
         """Start to take chunks.
 
         Parameters
         ----------
         known
             Which digests the catalogue has good chunks of.
+        allow
+            Asked before records are appended.
+        trial
+            Whether nothing is stored: only how much it would take is found out.
 
         Raises
         ------
@@ -120,7 +126,7 @@ class ChunkStore:
         """
         if not self._writable:
             raise ReadOnly(f"{self.folder} was opened for reading")
-        return StoreWriter(self, known)
+        return TrialWriter(self, known) if trial else StoreWriter(self, known, allow)
 
     def take_pack(self) -> PackWriter:
         """Return a locked pack that takes records: an idle, a left, or a new one."""

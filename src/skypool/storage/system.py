@@ -37,3 +37,5 @@ class SystemCalls:
     replace = staticmethod(os.replace)
     unlink = staticmethod(os.unlink)
     flock = staticmethod(fcntl.flock)
+    fchmod = staticmethod(os.fchmod)
+    chmod = staticmethod(os.chmod)

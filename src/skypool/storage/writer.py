@@ -13,8 +13,15 @@ from skypool.codec.buffers import Buffer
 from skypool.codec.digest import digest
 from skypool.codec.sinks import ChunkStream
 from skypool.errors import StorageError, UsageError
-from skypool.storage.interface import Known
-from skypool.storage.pack_layout import CHUNK_LIMIT, HEADER_SIZE, SMALL, Location, View
+from skypool.storage.interface import Allow, Known
+from skypool.storage.pack_layout import (
+    CHUNK_LIMIT,
+    HEADER_SIZE,
+    SMALL,
+    Location,
+    View,
+    aligned,
+)
 from skypool.storage.pack_writer import PackWriter
 from skypool.storage.pieces import Encoded, Piece, StreamCodec, block_piece, encode_pieces, flat
 from skypool.storage.threads import submitted
@@ -24,7 +31,7 @@ if TYPE_CHECKING:
 
     from skypool.storage.pack_source import PackSource
 
-__all__ = ["StoreWriter"]
+__all__ = ["StoreWriter", "TrialWriter"]
 
 _BLOCK_BYTES = 64 << 10  # decoded; larger ones make reading one small chunk slow
 _MEMBER_OVERHEAD = 36
@@ -58,6 +65,8 @@ class StoreWriter:
         Gives packs.
     known
         Which digests the catalogue has good chunks of.
+    allow
+        Asked before records are appended; raises if they may not be.
 
     Attributes
     ----------
@@ -70,9 +79,14 @@ class StoreWriter:
         Bytes by which the packs have grown, overhead included.
     """
 
-    def __init__(self, source: PackSource, known: Known | None = None) -> None:
+    trial = False
+
+    def __init__(
+        self, source: PackSource, known: Known | None = None, allow: Allow | None = None
+    ) -> None:
         self._source = source
         self._known = known
+        self._allow = allow
         self._lock = threading.RLock()
         self._pid = os.getpid()
         self._seen: set[bytes] = set()
@@ -331,6 +345,8 @@ class StoreWriter:
             self._append(encoded)
 
     def _append(self, records: list[Encoded]) -> None:
+        if self._allow is not None and records:
+            self._allow(self.bytes_written, _stored_bytes(records))
         for record in records:
             pack = self._pack or self._take_pack()
             before = pack.end
@@ -402,3 +418,16 @@ def _cut_back(pack: PackWriter, told: int) -> None:
         pack.remove()
     elif not pack.sealed:
         pack.cut(max(told, HEADER_SIZE))
+
+
+class TrialWriter(StoreWriter):
+    """Finds out what a commit would take, in bytes of packs; nothing is stored."""
+
+    trial = True
+
+    def _append(self, records: list[Encoded]) -> None:
+        self.bytes_written += _stored_bytes(records)
+
+
+def _stored_bytes(records: Iterable[Encoded]) -> int:
+    return sum(aligned(HEADER_SIZE + len(record.payload)) for record in records)

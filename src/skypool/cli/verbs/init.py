@@ -11,6 +11,7 @@ from skypool.cli.pools import pool_id
 from skypool.cli.state import State
 from skypool.cli.text import Table, size_text, to_json
 from skypool.cli.verb import verb
+from skypool.cli.verbs.config import settings_object
 from skypool.errors import PoolExists
 
 __all__ = ["init_verb", "pools_verb"]
@@ -22,11 +23,36 @@ __all__ = ["init_verb", "pools_verb"]
         ("init temp1", "a pool with a name, among your own pools"),
         ("init ./survey", "a pool in this folder"),
         ("init", "the pool that is used when none is named"),
+        ("init /data/survey --shared=group --max-size 500GB", "for a group"),
     ],
 )
 @click.argument("pool", required=False)
 @click.option("--new", is_flag=True, help="Fail if the pool is there already.")
-def init_verb(state: State, pool: str | None, new: bool) -> None:
+@click.option(
+    "--max-size",
+    metavar="SIZE",
+    help="What the pool may take, such as 500GB: more is refused before it is written.",
+)
+@click.option(
+    "--shared",
+    type=click.Choice(["group", "user"]),
+    default="user",
+    show_default=True,
+    help="Who may write: you, or all of the folder's group.",
+)
+@click.option(
+    "--journal",
+    type=click.Choice(["wal", "delete"]),
+    help="How the catalogue is kept; by default delete on network file systems.",
+)
+def init_verb(
+    state: State,
+    pool: str | None,
+    new: bool,
+    max_size: str | None,
+    shared: str,
+    journal: str | None,
+) -> None:
     """Make a pool.
 
     A bare POOL is a name below $SKYPOOL_HOME; with a separator it is a path. A
@@ -36,13 +62,20 @@ def init_verb(state: State, pool: str | None, new: bool) -> None:
     place = state.named_place(named) if named else state.default_place()
     made = True
     try:
-        opened = state.open_place(place, mode="x")
+        opened = state.open_place(
+            place, mode="x", max_size=max_size, shared=shared, journal=journal
+        )
     except PoolExists:
         if new:
             raise
         made = False
         # Whoever made the folder may not be done with it: a writer completes it, a reader cannot.
         opened = state.open_place(place, mode="a")
+        if max_size or shared != "user" or journal:
+            raise PoolExists(
+                f"there is a pool at {opened.path} already; it is set to what it is set to",
+                hint="`skypool config` shows and changes that",
+            ) from None
     if state.json:
         click.echo(
             to_json(
@@ -51,6 +84,7 @@ def init_verb(state: State, pool: str | None, new: bool) -> None:
                     "path": opened.path,
                     "id": pool_id(opened),
                     "created": made,
+                    **settings_object(opened.options),
                 }
             )
         )

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from skypool.codec.documents import loads
+from skypool.errors import QuotaExceeded
+from skypool.pool.sync.needing import needed_bytes
 from skypool.pool.sync.transfer import Counter, Transfer
 from skypool.storage.pack_files import list_packs
 
@@ -48,6 +50,14 @@ def follow(
     counter.total_versions = _count(source, found)
     if not found.ours.number:
         counter.total_bytes = sum(entry.stat().st_size for entry in list_packs(source.folder.packs))
+    if target.quota.limit is not None:
+        coming = (
+            version
+            for commits in _batches(source, found.ours, found.theirs.number)
+            for commit, _ in commits
+            for version in commit.get("versions", ())
+        )
+        target.quota.require(needed_bytes(source, target, coming))
     for commits in _batches(source, found.ours, found.theirs.number):
         _add(source, target, commits, report, counter, skip_damaged=skip_damaged)
 
@@ -92,9 +102,10 @@ def _add(
         versions = [version for commit, _ in commits for version in commit.get("versions", ())]
         documents = transfer.bring(versions)
         target.adopt(commits[0][0]["commit"] - 1, commits, writer, documents)
-    except BaseException:
-        transfer.keep()
-        writer.abandon()
+    except BaseException as error:
+        if not isinstance(error, QuotaExceeded):
+            transfer.keep()
+        target.give_up(writer, error)
         raise
     writer.close()
     report.how = "forward"

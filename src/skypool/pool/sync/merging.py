@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from skypool.catalogue.interface import HeadMoved
 from skypool.catalogue.times import time_of
 from skypool.codec.documents import dumps, format_time
-from skypool.errors import Conflict
+from skypool.errors import Conflict, QuotaExceeded
 from skypool.pool.sync.changes import Changes
+from skypool.pool.sync.needing import needed_bytes
 from skypool.pool.sync.report import Resolved, TrackMerge
 from skypool.pool.sync.sides import Side
 from skypool.pool.sync.transfer import Counter, Transfer
@@ -69,6 +70,8 @@ def _bring(
     merged: _Merge, records: list[dict[str, Any]], report: SyncReport, options: SyncOptions
 ) -> None:
     source, target = merged.theirs.session, merged.ours.session
+    if target.quota.limit is not None:
+        target.quota.require(needed_bytes(source, target, merged.incoming.versions))
     writer = target.writer()
     counter = Counter(options.progress, "pulling")
     counter.total_versions = len(merged.incoming.versions)
@@ -80,9 +83,10 @@ def _bring(
             raise HeadMoved(f"versions of {source.folder.path} were purged meanwhile")
         commits = [(record, dumps(record)) for record in records]
         target.adopt(merged.ours.head, commits, writer, documents)
-    except BaseException:
-        transfer.keep()
-        writer.abandon()
+    except BaseException as error:
+        if not isinstance(error, QuotaExceeded):
+            transfer.keep()
+        target.give_up(writer, error)
         raise
     writer.close()
     report.how = "merged"
