@@ -163,3 +163,13 @@ def test_nothing_keeps_people_out(visitor: Any, sky: Any, scheme: str) -> None:
     page = opened(visitor, sky, color_scheme=scheme, bypass_csp=True)
     assert audit(page) == []
     shot(page, f"sky-{scheme}")
+
+
+def test_beside_the_table_on_a_phone_nothing_is_covered(visitor: Any, sky: Any) -> None:
+    page = visitor.open(sky, "#view=both", viewport={"width": 390, "height": 844})
+    told = page.get_by_text("of 13 products have a place on the sky")
+    expect(told).to_be_visible()
+    below = page.get_by_text("nothing selected").bounding_box()
+    mine, drawn = told.bounding_box(), canvas(page).bounding_box()
+    assert mine["y"] + mine["height"] <= below["y"]
+    assert drawn["y"] + drawn["height"] <= mine["y"] + 1
