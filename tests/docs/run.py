@@ -50,7 +50,7 @@ READ_ONLY = {
     "send": "needs other programs, but for files and pools: tests/vo",
     "mount": "needs FUSE: tests/files, and docs/mount.md where there is FUSE",
     "unmount": "the same",
-    "serve": "serves until Ctrl-C: tests of the server",
+    "serve": "serves until Ctrl-C: tests/files/test_webdav.py",
     "watch": "runs until Ctrl-C: tests of watch",
     "herschel": "needs the archive: tests/herschel",
 }

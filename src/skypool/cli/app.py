@@ -62,6 +62,7 @@ VERBS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("mount", "mount", "See a pool as a folder, for any program."),
             ("unmount", "mount", "End that."),
             ("cutout", "cutout", "Cut a part out of an image, as a FITS file."),
+            ("serve", "serve", "Show a pool as a folder over the network (WebDAV)."),
             ("send", "send", "Send products to DS9, Aladin, TOPCAT, a pool, a file."),
             ("receive", "send", "Take what other programs send into a pool."),
         ),

@@ -291,12 +291,46 @@ class Changes:
             copy_out(entry, staged)
             self.put({new: staged}, message)
 
+    def check_place(self, path: str) -> None:
+        """Refuse the uppermost folder, and what is in the folders `@...`.
+
+        Raises
+        ------
+        ReadOnly
+            If it is one of them.
+        """
+        self._writable(path)
+
+    def check(self, path: str) -> None:
+        """Raise what `put` would raise because of a path; nothing is changed.
+
+        Raises
+        ------
+        Conflict
+            If a folder is there, or a file where a folder is to be.
+        ReadOnly
+            If it is in a folder that nobody writes to.
+        """
+        path = self._writable(path)
+        entry = self._entry(path)
+        if isinstance(entry, FolderNode) or (entry is None and self.is_made(path)):
+            raise Conflict(f"{path!r} is a folder")
+        self._check_parent(path)
+        if entry is not None and not isinstance(entry, FileNode):
+            raise ReadOnly(
+                f"{path!r} is a part of {parent_of(path)!r}, which is one product",
+                hint="add the whole folder again",
+            )
+        check_name(path)
+
     # -- help
 
     def _text(self, what: str, *paths: str) -> str:
-        text = f"{what} {' to '.join(map(clean, paths)) if len(paths) < 3 else len(paths)}"
-        text = text if len(paths) < 3 or what != "write" else f"write {len(paths)} files"
-        return f"{text[:200]} ({self._by})" if self._by else text[:200]
+        """Return what the history says: one file, several of them, or from where to where."""
+        said = " to ".join(map(clean, paths))
+        if what == "write" and len(paths) > 1:
+            said = f"{len(paths)} files"
+        return f"{what} {said}"[:200] + (f" ({self._by})" if self._by else "")
 
     def _entry(self, path: str) -> Entry | None:
         try:
@@ -326,16 +360,9 @@ class Changes:
 
     def _name(self, path: str) -> str:
         """Return the name under which something is saved that is written to a path."""
-        path = self._writable(path)
+        self.check(path)
+        path = clean(path)
         entry = self._entry(path)
-        if isinstance(entry, FolderNode) or (entry is None and self.is_made(path)):
-            raise Conflict(f"{path!r} is a folder")
-        self._check_parent(path)
-        if entry is not None and not isinstance(entry, FileNode):
-            raise ReadOnly(
-                f"{path!r} is a part of {parent_of(path)!r}, which is one product",
-                hint="add the whole folder again",
-            )
         ref = None if entry is None else entry.ref
         if ref is not None and ref.name != path and self._named(path, entry):
             # What was made in memory has no extension of its own; a file needs it.

@@ -12,7 +12,7 @@ import errno
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -21,18 +21,11 @@ from fsspec.spec import AbstractFileSystem
 from fsspec.transaction import Transaction
 
 from skypool.config import from_environment
-from skypool.errors import (
-    Conflict,
-    DiskFull,
-    NotFound,
-    PoolNotFound,
-    ReadOnly,
-    SkypoolError,
-    UsageError,
-)
+from skypool.errors import NotFound
 from skypool.files.changes import Changes, clean, staged_name
 from skypool.files.nodes import Entry, FolderNode
 from skypool.files.opened import ReadingFile, WritingFile, remove_folder
+from skypool.files.translating import Translating, translated
 from skypool.files.tree import Tree
 from skypool.pool.folder import is_pool
 from skypool.pool.named import list_pools, locate
@@ -238,7 +231,7 @@ class SkypoolFileSystem(AbstractFileSystem):  # type: ignore[misc] # fsspec has 
         opened, inner = self._of(path)
         with translated(path):
             found = opened.tree.open(inner)
-        return _Translating(found, path)
+        return Translating(found, path)
 
     def cat_file(
         self, path: str, start: int | None = None, end: int | None = None, **_: Any
@@ -406,53 +399,9 @@ class SkypoolFileSystem(AbstractFileSystem):  # type: ignore[misc] # fsspec has 
             source.changes.rename(inner1, inner2)
 
 
-class _Translating:
-    """Random access whose errors are those of files."""
-
-    def __init__(self, source: ByteSource, path: str) -> None:
-        self._source = source
-        self._path = path
-        with translated(path):
-            self.size = source.size
-
-    def pread(self, offset: int, length: int) -> bytes:
-        with translated(self._path):
-            return self._source.pread(offset, length)
-
-    def close(self) -> None:
-        close: Callable[[], None] | None = getattr(self._source, "close", None)
-        if close is not None:
-            close()
-
-
 def _open_again(read_only: bool, path: str) -> Any:
     return SkypoolFileSystem(read_only=read_only).open(path, "rb")
 
 
 def _has_magic(path: str) -> bool:
     return any(char in path for char in "*?[")
-
-
-@contextmanager
-def translated(path: str) -> Iterator[None]:
-    """Turn errors of skypool into those that programs know of files; the cause is kept."""
-    try:
-        yield
-    except (PoolNotFound, NotFound) as error:
-        raise FileNotFoundError(errno.ENOENT, _said(error), path) from error
-    except Conflict as error:
-        number = errno.EISDIR if "is a folder" in error.message else errno.EEXIST
-        number = errno.ENOTDIR if "is a file" in error.message else number
-        raise OSError(number, _said(error), path) from error
-    except ReadOnly as error:
-        raise PermissionError(errno.EPERM, _said(error), path) from error
-    except UsageError:
-        raise  # a ValueError already
-    except DiskFull as error:
-        raise OSError(errno.ENOSPC, _said(error), path) from error
-    except SkypoolError as error:
-        raise OSError(errno.EIO, _said(error), path) from error
-
-
-def _said(error: SkypoolError) -> str:
-    return f"{error.message} ({error.hint})" if error.hint else error.message
