@@ -291,17 +291,7 @@ class Changes:
             copy_out(entry, staged)
             self.put({new: staged}, message)
 
-    def check_place(self, path: str) -> None:
-        """Refuse the uppermost folder, and what is in the folders `@...`.
-
-        Raises
-        ------
-        ReadOnly
-            If it is one of them.
-        """
-        self._writable(path)
-
-    def check(self, path: str) -> None:
+    def check_file(self, path: str) -> None:
         """Raise what `put` would raise because of a path; nothing is changed.
 
         Raises
@@ -360,7 +350,7 @@ class Changes:
 
     def _name(self, path: str) -> str:
         """Return the name under which something is saved that is written to a path."""
-        self.check(path)
+        self.check_file(path)
         path = clean(path)
         entry = self._entry(path)
         ref = None if entry is None else entry.ref

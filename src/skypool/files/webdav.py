@@ -166,7 +166,7 @@ class _Common:
     def _check_places(self, *paths: str) -> None:
         for path in paths:
             with answered():
-                self._changes.check_place(path)
+                self._changes.check(path)
 
     def handle_move(self, dest_path: str) -> bool:
         """Rename over a file that is there: it gets a version."""
@@ -331,7 +331,7 @@ class PoolFolder(_Common, DAVCollection):  # type: ignore[misc] # wsgidav has no
         """Take a name for what is written next."""
         path = util.join_uri(self.path, name)
         with answered():
-            self._changes.check(path)
+            self._changes.check_file(path)
         self.provider.reserve(path)
         return PoolFile(path, self.environ, self.provider, None)
 
