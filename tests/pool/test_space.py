@@ -234,6 +234,25 @@ def test_forget_takes_what_was_removed_and_came_back_as_a_new_version(pool: sp.P
     assert pool.forget(8, dry_run=True).versions == 4
 
 
+def test_a_file_is_added_again_where_the_old_content_was_given_up(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    with sp.Pool(tmp_path / "pool") as pool:
+        for number, text in enumerate(("one", "two")):
+            path.write_text(text)
+            ref = pool.add(path, name="notes")
+            assert (ref.version, Path(ref.path).read_text()) == (number, text)
+            pool.remove("notes")
+            pool.forget(pool.view.at)
+            for _ in range(2):  # the first condemns
+                pool.gc(grace=0)
+        assert pool.verify().ok
+    path.write_text("one")
+    with sp.Pool(tmp_path / "pool") as pool:
+        ref = pool.add(path, name="notes")
+        assert (ref.version, Path(ref.path).read_text()) == (2, "one")
+        assert pool.verify().ok
+
+
 def test_keep_is_positive_and_reading_is_not_enough(pool: sp.Pool) -> None:
     with pytest.raises(UsageError, match="at least one version stays"):
         pool.purge("maps/a", keep=0)
