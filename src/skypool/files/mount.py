@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from skypool.config import Settings
     from skypool.pool.pool import Pool
 
-__all__ = ["Session", "mount", "unmount"]
+__all__ = ["Session", "mount", "prepared", "unmount"]
 
 # libfuse's results: the loop ended by itself, or by a signal.
 _ENDED: Final = (0, 7, 8)
@@ -154,7 +154,7 @@ def mount(
             f"you have no permission to write in {pool.path}",
             hint="ask its owner, or mount it without --write",
         )
-    folder = _prepared(folder)
+    folder = prepared(folder)
     session = Session(pool.settings, folder)
     operations = _operations(pool, session, special, tell) if write else None
     if operations is None:
@@ -206,18 +206,20 @@ def _options(pool: Pool, library: Any, write: bool, allow_other: bool) -> dict[s
     return options
 
 
-def _prepared(folder: str) -> str:
-    """Return the real path of an empty folder, made where there is none."""
+def prepared(folder: str) -> str:
+    """Return the real path of an empty folder, made where there is none.
+
+    A mount whose process was killed is taken away from there.
+    """
     try:
+        if _is_dead(folder):
+            _fusermount(_real(folder), "-uz")
         os.makedirs(folder, exist_ok=True)
         folder = os.path.realpath(folder)
         found = os.listdir(folder)
+    except (FileExistsError, NotADirectoryError):
+        raise UsageError(f"{folder} is a file, not a folder") from None
     except OSError as error:
-        if error.errno == errno.ENOTCONN:  # its process was killed
-            _fusermount(folder, "-uz")
-            return _prepared(folder)
-        if error.errno in (errno.EEXIST, errno.ENOTDIR):
-            raise UsageError(f"{folder} is a file, not a folder") from None
         raise StorageError(f"{folder} cannot be used: {error.strerror}") from None
     if os.path.ismount(folder):
         raise Conflict(
@@ -289,7 +291,13 @@ def _real(folder: str) -> str:
 
 
 def _is_mounted(folder: str) -> bool:
+    return _is_dead(folder) or os.path.ismount(folder)
+
+
+def _is_dead(folder: str) -> bool:
+    """Say whether something is mounted there whose process was killed."""
     try:
-        return os.path.ismount(folder)
+        os.stat(folder)
     except OSError as error:
         return error.errno == errno.ENOTCONN
+    return False

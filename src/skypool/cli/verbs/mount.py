@@ -73,6 +73,8 @@ def mount_verb(
         _in_background(state, folder, write, plain, options, at)
         return
     pool = state.open(write=write, at=at)
+    # Nobody answers questions about the folder while it is being mounted.
+    place = os.path.realpath(folder)
     from skypool.files.mount import mount
 
     mount(
@@ -81,14 +83,14 @@ def mount_verb(
         write=write,
         special=not plain,
         allow_other="allow_other" in options,
-        ready=lambda: _tell(state, pool, folder, write),
+        ready=lambda: _tell(state, pool, folder, place, write),
         tell=state.note,
     )
 
 
-def _tell(state: State, pool: Pool, folder: str, write: bool) -> None:
+def _tell(state: State, pool: Pool, folder: str, place: str, write: bool) -> None:
     if state.json:
-        found = {"folder": os.path.realpath(folder), "pool": pool.path, "write": write}
+        found = {"folder": place, "pool": pool.path, "write": write}
         click.echo(to_json(found | {"pid": os.getpid()}))
     else:
         click.echo(f"{pool.name} is at {folder}{', to be written to' if write else ''}")
@@ -99,7 +101,10 @@ def _in_background(
     state: State, folder: str, write: bool, plain: bool, options: tuple[str, ...], at: str | None
 ) -> None:
     """Start the same command in a process of its own, and wait until it has mounted."""
-    # Whatever names the pool is looked up here, where its errors are told.
+    from skypool.files.mount import prepared
+
+    # Most of what can be wrong is found here, where its errors are told.
+    prepared(folder)
     pool = state.open(write=write, at=at)
     path = pool.path
     pool.close()
