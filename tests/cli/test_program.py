@@ -37,7 +37,7 @@ def test_the_verbs_are_those_of_the_contract() -> None:
         " verify gc info reindex pools"
     )
     later = "clone pull push hipe herschel undo trash status du purge forget manifest"
-    later += " send receive serve tui ui mount unmount config"
+    later += " send receive serve tui ui mount unmount config copy collect"
     assert {*contract.split(), *later.split(), "completion", "help"} == set(NAMES)
 
 

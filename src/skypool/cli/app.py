@@ -45,6 +45,7 @@ VERBS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         "Change",
         (
             ("tag", "tag", "Put tags on a version."),
+            ("collect", "pieces", "Keep what a query finds as a working set."),
             ("untag", "tag", "Take tags away."),
             ("mv", "tag", "Rename a product, or all below a folder."),
             ("rm", "tag", "Remove products from view."),
@@ -73,6 +74,7 @@ VERBS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("clone", "sync", "Make a copy of a pool that can be kept in step."),
             ("pull", "sync", "Bring in what another pool has and this one lacks."),
             ("push", "sync", "Bring to another pool what it lacks."),
+            ("copy", "pieces", "Copy products to another pool, with all below them."),
         ),
     ),
     (
@@ -116,7 +118,6 @@ _OTHER_WORDS = {
     "browse": "tui",
     "cat": "show",
     "check": "verify",
-    "copy": "export",
     "cp": "export",
     "create": "init",
     "delete": "rm",

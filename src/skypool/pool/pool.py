@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from skypool.errors import NotFound, UsageError
 from skypool.model.product import Product
+from skypool.pool.pieces import Pieces
 from skypool.pool.ref import Ref
 from skypool.pool.resolve import check_tag
-from skypool.pool.space import Space
 from skypool.pool.transaction import RemoveReport, Transaction
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Pool"]
 
 
-class Pool(Space):
+class Pool(Pieces):
     """A pool of astronomical data products.
 
     Parameters

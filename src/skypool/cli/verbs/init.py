@@ -23,7 +23,7 @@ __all__ = ["init_verb", "pools_verb"]
         ("init temp1", "a pool with a name, among your own pools"),
         ("init ./survey", "a pool in this folder"),
         ("init", "the pool that is used when none is named"),
-        ("init /data/survey --shared=group --max-size 500GB", "for a group"),
+        ("init ./survey --shared group", "shared"),
     ],
 )
 @click.argument("pool", required=False)

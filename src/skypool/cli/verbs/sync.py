@@ -18,7 +18,7 @@ from skypool.cli.verb import verb
 if TYPE_CHECKING:
     from skypool.pool.sync.report import SyncReport
 
-__all__ = ["clone_verb", "pull_verb", "push_verb"]
+__all__ = ["clone_verb", "pull_verb", "push_verb", "resumable", "tell"]
 
 _PARTIAL = 3
 _SHOWN = 20
@@ -34,7 +34,7 @@ _unrelated = click.option(
 
 
 @contextlib.contextmanager
-def _resumable() -> Iterator[Reporter]:
+def resumable() -> Iterator[Reporter]:
     """Show progress; tell whoever interrupts that nothing is lost by it."""
     with Reporter() as reporter:
         try:
@@ -59,11 +59,11 @@ def clone_verb(state: State, source: str, destination: str, skip_damaged: bool) 
     `pull` and `push` keep it in step later on; the other side is remembered.
     """
     pool = state.open_place(state.named_place(source))
-    with _resumable() as reporter:
+    with resumable() as reporter:
         report = pool.clone_report(
             state.named_place(destination).text, skip_damaged=skip_damaged, progress=reporter
         )
-    return _tell(state, report, reporter.seconds)
+    return tell(state, report, reporter.seconds)
 
 
 @verb(
@@ -83,9 +83,9 @@ def pull_verb(state: State, other: str | None, unrelated: bool, skip_damaged: bo
     """
     pool = state.open(write=True)
     place = None if other is None else state.named_place(other).text
-    with _resumable() as reporter:
+    with resumable() as reporter:
         report = pool.pull(place, unrelated=unrelated, skip_damaged=skip_damaged, progress=reporter)
-    return _tell(state, report, reporter.seconds)
+    return tell(state, report, reporter.seconds)
 
 
 @verb(
@@ -106,12 +106,13 @@ def push_verb(state: State, other: str | None, unrelated: bool, skip_damaged: bo
     # Opened like for `pull`, so that the other side can be remembered where that is allowed.
     pool = state.open(write=True)
     place = None if other is None else state.named_place(other).text
-    with _resumable() as reporter:
+    with resumable() as reporter:
         report = pool.push(place, unrelated=unrelated, skip_damaged=skip_damaged, progress=reporter)
-    return _tell(state, report, reporter.seconds)
+    return tell(state, report, reporter.seconds)
 
 
-def _tell(state: State, report: SyncReport, seconds: float) -> int:
+def tell(state: State, report: SyncReport, seconds: float) -> int:
+    """Say what was done; return the exit code."""
     code = _PARTIAL if report.damaged else 0
     if state.json:
         click.echo(to_json(_as_json(report)))

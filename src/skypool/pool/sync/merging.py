@@ -10,6 +10,7 @@ from skypool.catalogue.interface import HeadMoved
 from skypool.catalogue.times import time_of
 from skypool.codec.documents import dumps, format_time
 from skypool.errors import Conflict, QuotaExceeded
+from skypool.model.amounts import count_text
 from skypool.pool.sync.changes import Changes
 from skypool.pool.sync.needing import needed_bytes
 from skypool.pool.sync.report import Resolved, TrackMerge
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from skypool.pool.sync.relation import Relation
     from skypool.pool.sync.report import SyncReport
 
-__all__ = ["merge"]
+__all__ = ["Merge", "bring", "merge"]
 
 
 def merge(
@@ -48,12 +49,12 @@ def merge(
             " neither is a clone of the other",
             hint="to take in all that the other one has all the same: --unrelated",
         )
-    merged = _Merge(ours, theirs)
+    merged = Merge(ours, theirs)
     records = merged.records(target.settings.author)
     if not records:
         report.how = "same" if _has_all(theirs, ours) else "ahead"
         return
-    _bring(merged, records, report, options)
+    bring(merged, records, report, options)
     merged.tell(report)
 
 
@@ -66,14 +67,15 @@ def _has_all(side: Side, other: Side) -> bool:
     return all(side.urn(entry.key) is not None for entry in other.entries)
 
 
-def _bring(
-    merged: _Merge, records: list[dict[str, Any]], report: SyncReport, options: SyncOptions
+def bring(
+    merged: Merge, records: list[dict[str, Any]], report: SyncReport, options: SyncOptions
 ) -> None:
+    """Copy what the records of a merge need, and make them durable."""
     source, target = merged.theirs.session, merged.ours.session
     if target.quota.limit is not None:
         target.quota.require(needed_bytes(source, target, merged.incoming.versions))
     writer = target.writer()
-    counter = Counter(options.progress, "pulling")
+    counter = Counter(options.progress, options.doing)
     counter.total_versions = len(merged.incoming.versions)
     transfer = Transfer(source, target, writer, report, counter, skip_damaged=options.skip_damaged)
     try:
@@ -94,8 +96,17 @@ def _bring(
     report.bytes_added += writer.bytes_written
 
 
-class _Merge:
-    """One merge, planned for the pools as they were looked at."""
+class Merge:
+    """One merge, planned for the pools as they were looked at.
+
+    Parameters
+    ----------
+    ours, theirs
+        What both did.
+    """
+
+    # The key of the record that says what it is.
+    said = "merged"
 
     def __init__(self, ours: Side, theirs: Side) -> None:
         self.ours = ours
@@ -121,12 +132,18 @@ class _Merge:
         same = self.incoming.same
         if not same and not any(first.values()):
             return []
-        message = f"merge {self.theirs.session.folder.name}: {len(self.incoming.versions)} versions"
+        message = self.message()
         records = [self._record(self.ours.head, author, message, first, same)]
         if late:
             records.append(self._record(self.ours.head + 1, author, message, self._lists(late)))
         self._stamp(records)
         return records
+
+    def message(self) -> str:
+        """Return what the history says of it."""
+        count = len(self.incoming.versions)
+        what = "merge" if self.said == "merged" else "copy from"
+        return f"{what} {self.theirs.session.folder.name}: {count_text(count, 'version')}"
 
     def _lists(
         self,
@@ -169,7 +186,7 @@ class _Merge:
             "parent": parent,
             "author": author,
             "message": message,
-            "merged": merged,
+            self.said: merged,
             **plain,
         }
 

@@ -40,11 +40,14 @@ class SyncOptions:
         Whether products that are damaged in the source come without what is lost.
     progress
         Told how far the work is.
+    doing : str
+        What it is told as.
     """
 
     unrelated: bool = False
     skip_damaged: bool = False
     progress: OnProgress | None = None
+    doing: str = "pulling"
 
 
 def bring_in_step(source: Session, target: Session, options: SyncOptions) -> SyncReport:

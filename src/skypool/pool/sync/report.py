@@ -68,7 +68,7 @@ class SyncReport:
         Folders of the pools.
     how : str
         `same` (nothing to do), `ahead` (nothing to do: the target has all of the source),
-        `forward` (the source's commits were added as they are) or `merged`.
+        `forward` (the source's commits were added as they are), `merged`, or `copied` (a piece).
     commits : int
         Commits of the source that came.
     commit : int
@@ -115,4 +115,4 @@ class SyncReport:
     @property
     def changed(self) -> bool:
         """Whether the target has changed."""
-        return self.how in ("forward", "merged")
+        return self.how in ("forward", "merged", "copied")

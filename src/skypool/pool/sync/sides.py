@@ -204,6 +204,8 @@ class Side:
     def _take(self, commit: Mapping[str, Any], digest: str) -> None:
         clock = commit.get("clock") or microseconds(commit["time"])
         merged = commit.get("merged", {})
+        # A copy has the same lists, but is no merge: more of that pool may be to come.
+        taken = merged or commit.get("copied", {})
         self.commits += 1
         self.clock = max(self.clock, clock)
         self.digests.add(digest)
@@ -211,16 +213,16 @@ class Side:
             self.merged.add(merged["digest"])
         for raw in commit.get("versions", ()):
             self._version(commit, digest, clock, raw)
-        for there, number, urn, then in merged.get("same", ()):
+        for there, number, urn, then in taken.get("same", ()):
             key = self._canonical(there, number)
             self.urns.setdefault(key, urn)
             self._keys.setdefault(urn, [urn]).append(key)
             self._twins.setdefault(key, []).append(urn)
             self._stamps[key] = (then, f"{there}:{number:020}")
         for list_, values in (("names", self.names), ("hidden", self.hidden)):
-            for (track, value), then in _with_times(commit, merged, list_):
+            for (track, value), then in _with_times(commit, taken, list_):
                 values[track] = Value(value, (then or clock, repr(value)))
-        for (tag, urn, on), then in _with_times(commit, merged, "tags"):
+        for (tag, urn, on), then in _with_times(commit, taken, "tags"):
             self.tags[tag, urn] = Value(on, (then or clock, repr(on)))
         self.sources += commit.get("sources", ())
         self.purged.update(commit.get("purged", ()))

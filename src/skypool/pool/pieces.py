@@ -1,0 +1,169 @@
+"""The part of a pool that gives pieces of it to others, and keeps working sets."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from skypool.errors import NotFound, QueryError, UsageError
+from skypool.pool.ref import Ref
+from skypool.pool.space import Space
+
+if TYPE_CHECKING:
+    from skypool.pool.progress import OnProgress
+    from skypool.pool.sync.report import SyncReport
+
+__all__ = ["Pieces"]
+
+_RANGE = re.compile(r"(\d+)(?:\.\.(\d*))?\Z")
+
+
+class Pieces(Space):
+    """The part of a pool that gives pieces of it to others; see `Pool`."""
+
+    def copy(
+        self,
+        what: Any,
+        to: Any,
+        *,
+        versions: str | int | slice = "latest",
+        message: str = "",
+        skip_damaged: bool = False,
+        progress: OnProgress | None = None,
+    ) -> SyncReport:
+        """Copy products to another pool, with all that they refer to, names, tags and provenance.
+
+        Versions are known there as what they are here: copying again, or merging the pools
+        later, brings nothing twice. What was interrupted goes on where it was.
+
+        Parameters
+        ----------
+        what
+            Products, or the first parts of names, or a query; one or several, or hits.
+        to
+            The other pool, or its name or path; made where there is none.
+        versions
+            `latest` (or the version that is named), `all`, or a range such as `2..5`; of what
+            they refer to, the versions that are referred to come.
+        message
+            Of the commit there.
+        skip_damaged
+            Take along what is whole of products that are damaged here.
+        progress
+            Told how far the work is.
+
+        Raises
+        ------
+        NotFound
+            If nothing is found, or there is no such version.
+        QuotaExceeded
+            If the other pool may not take that much: nothing is copied.
+        Damaged
+            If data are lost here, and are not to be skipped.
+        """
+        from skypool.pool.pool import Pool
+        from skypool.pool.sync.piece import bring_piece
+        from skypool.pool.sync.pulling import SyncOptions
+
+        refs, _ = self._found(what)
+        wanted = [ref.number for ref in refs for ref in _versions(ref, versions)]
+        if not wanted:
+            raise NotFound(f"there are no versions {versions} of what was asked for")
+        options = SyncOptions(False, skip_damaged, progress, "copying")
+        source = self.view.session
+        if isinstance(to, Space):
+            return bring_piece(source, to._changing().session, wanted, options, message)
+        with Pool(to, settings=self._settings, files=self._files) as other:
+            return bring_piece(source, other._changing().session, wanted, options, message)
+
+    def collect(self, name: str, what: Any, *, message: str = "") -> Ref:
+        """Keep a working set under a name: a context that refers to what was found.
+
+        Nothing is copied. Collecting again makes a new version if something else is found, and
+        nothing if not.
+
+        Parameters
+        ----------
+        name
+            Its name.
+        what
+            A query, which is kept with it, or products, or hits.
+        message
+            What the history says of it.
+
+        Returns
+        -------
+        Ref
+            The context.
+        """
+        from skypool.model.metadata import Parameter
+        from skypool.model.product import Product
+
+        refs, query = self._found(what)
+        members: dict[str, Ref] = {}
+        for ref in refs:
+            if ref.name == name:
+                continue  # of itself, when it was collected before
+            role = ref.name if ref.name not in members else f"{ref.name}@{ref.version}"
+            members.setdefault(role, ref)
+        meta = {"query": Parameter(query, "", "what was searched for")} if query else {}
+        old: Ref | None = self.get(f"name:{name}")
+        if old is not None and old.kind == "MapContext":
+            same = {role: ref for role, ref in old.refs.items() if isinstance(ref, Ref)}
+            asked = old.meta["query"].value if "query" in old.meta else ""
+            if asked == query and list(same.items()) == list(members.items()):
+                return old
+        product = Product(kind="MapContext", type="Collection", meta=meta, refs=members)
+        return self.save(product, name, message=message or f"collect {name}")  # type: ignore[attr-defined,no-any-return]
+
+    def _found(self, what: Any) -> tuple[list[Ref], str]:
+        """Return products that are named or searched for, and the query if it is one."""
+        if isinstance(what, str):
+            try:
+                return self._below(what), ""
+            except NotFound as error:
+                try:
+                    hits = list(self.find(what))
+                except QueryError:
+                    if re.search(r"[=<>(]", what):
+                        raise
+                    raise error from None
+                if not hits:
+                    raise NotFound(
+                        f"nothing is called {what!r}, and nothing is found by it as a query"
+                    ) from None
+                return hits, what
+        if isinstance(what, os.PathLike) and not isinstance(what, Ref):
+            raise UsageError(f"{what!r} is a path, not a product")
+        if isinstance(what, Iterable) and not isinstance(what, Ref):
+            query = getattr(what, "query", "")
+            found = [ref for item in what for ref in self._found(item)[0]]
+            return found, query if isinstance(query, str) else ""
+        return [self._ref(what)], ""
+
+
+def _versions(ref: Ref, versions: str | int | slice) -> list[Ref]:
+    """Return the versions of a track that are asked for, those given up left out."""
+    if versions == "latest":
+        return [] if ref.purged else [ref]
+    if isinstance(versions, int):
+        versions = str(versions)
+    if versions == "all":
+        low, high = 0, None
+    elif isinstance(versions, slice):
+        low, high = versions.start or 0, None if versions.stop is None else versions.stop - 1
+    else:
+        match = _RANGE.match(versions)
+        if match is None:
+            raise UsageError(
+                f"{versions!r} are no versions", hint="all, latest, one such as 3, or 2..5, or 2.."
+            )
+        low = int(match[1])
+        high = low if match[2] is None else int(match[2]) if match[2] else None
+    return [
+        old
+        for old in ref.versions
+        if old.version >= low and (high is None or old.version <= high) and not old.purged
+    ]
