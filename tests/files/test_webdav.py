@@ -223,7 +223,39 @@ def test_a_file_that_ends_early_is_not_kept(client: Client, pool: sp.Pool) -> No
     connection.close()
     assert client.ask("GET", "obs/half.txt").status == 404
     assert len(pool.history()) == commits
-    assert not list(Path(os.environ["SKYPOOL_CACHE"], "writing").iterdir())
+    assert client.names("obs") == ["level2", "notes.txt"]
+    (staging,) = Path(os.environ["SKYPOOL_CACHE"], "writing").iterdir()
+    assert not [path for path in staging.rglob("*") if path.is_file()]
+
+
+def test_files_for_a_while_are_no_products(client: Client, pool: sp.Pool) -> None:
+    """What explorers and editors leave beside the files is shown, and kept out of the pool."""
+    commits = len(pool.history())
+    assert client.ask("PUT", "obs/.DS_Store", b"places of icons").status == 201
+    assert client.ask("PUT", "obs/._notes.txt", b"a fork").status == 201
+    assert client.ask("PUT", "obs/notes.txt.tmp", b"better").status == 201
+    assert client.ask("GET", "obs/.DS_Store").body == b"places of icons"
+    assert ".DS_Store" in client.names("obs")
+    assert len(pool.history()) == commits
+    to = {"Destination": f"{client.url}obs/notes.txt"}
+    assert client.ask("MOVE", "obs/notes.txt.tmp", **to).status == 204
+    assert len(pool.history()) == commits + 1
+    assert (pool["obs/notes.txt"].version, client.ask("GET", "obs/notes.txt").body) == (
+        1,
+        b"better",
+    )
+    # An editor that puts the old file aside and writes anew.
+    to = {"Destination": f"{client.url}obs/notes.txt~"}
+    assert client.ask("MOVE", "obs/notes.txt", **to).status == 201
+    assert client.ask("PUT", "obs/notes.txt", b"best").status == 201
+    assert client.ask("GET", "obs/notes.txt~").body == b"better"
+    assert client.ask("DELETE", "obs/notes.txt~").status == 204
+    assert pool["obs/notes.txt"].version == 2
+    to = {"Destination": f"{client.url}obs/copy.txt"}
+    assert client.ask("COPY", "obs/.DS_Store", **to).status == 201
+    assert client.ask("GET", "obs/copy.txt").body == b"places of icons"
+    assert client.ask("DELETE", "obs").status == 204
+    assert client.ask("GET", "obs/.DS_Store").status == 404
 
 
 def test_delete_move_copy_and_folders(client: Client, pool: sp.Pool) -> None:

@@ -35,9 +35,10 @@ class Overlay(Operations):
         where: str = "",
         special: bool = True,
         tell: Callable[[str], object] = lambda _: None,
+        by: str = "mount",
     ) -> None:
         super().__init__(pool, special=special, tell=tell)
-        self.changes = Changes(self.tree, by="mount")
+        self.changes = Changes(self.tree, by=by)
         self._staging = staging
         self._where = where
         self._staged: dict[str, StagedFile] = {}

@@ -1,17 +1,21 @@
 """The files and folders of a pool as resources of WebDAV (RFC 4918).
 
-The tree is that of `skypool.files.tree`; what is written goes through `skypool.files.changes`.
+What they are, and what writing to them means, is that of a mount (`skypool.files.operations`,
+`skypool.files.writing`): files whose names are those of a while never get into the pool.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import mimetypes
 import os
-import tempfile
+import stat
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from wsgidav import util
 from wsgidav.dav_error import (
@@ -25,14 +29,12 @@ from wsgidav.dav_error import (
 )
 from wsgidav.dav_provider import DAVCollection, DAVNonCollection, DAVProvider
 
-from skypool.errors import Conflict, DiskFull, InvalidName, NotFound, ReadOnly, SkypoolError
-from skypool.files.changes import Changes, clean, staged_name
-from skypool.files.nodes import Entry, FolderNode
-from skypool.files.opened import ReadingFile, remove_folder
-from skypool.files.tree import Tree
-
-if TYPE_CHECKING:
-    from skypool.pool.pool import Pool
+from skypool.errors import NotFound, SkypoolError
+from skypool.files.changes import clean, parent_of
+from skypool.files.opened import ReadingFile
+from skypool.files.operations import Attributes, Operations, errno_of
+from skypool.files.staged import is_temporary
+from skypool.files.writing import WriteOperations
 
 __all__ = ["PoolProvider"]
 
@@ -43,6 +45,23 @@ _TYPES: Final = {
     ".vot": "application/x-votable+xml",
     ".ecsv": "text/plain",
 }
+# What arrives has such a name until it is whole; nobody is shown it.
+_ARRIVING: Final = ".skypool-arriving-"
+_STATUS: Final = {
+    errno.ENOENT: HTTP_NOT_FOUND,
+    errno.ENODATA: HTTP_NOT_FOUND,
+    errno.EEXIST: HTTP_CONFLICT,
+    errno.EISDIR: HTTP_CONFLICT,
+    errno.ENOTDIR: HTTP_CONFLICT,
+    errno.ENOTEMPTY: HTTP_CONFLICT,
+    errno.EBUSY: HTTP_CONFLICT,
+    errno.EROFS: HTTP_FORBIDDEN,
+    errno.EPERM: HTTP_FORBIDDEN,
+    errno.EACCES: HTTP_FORBIDDEN,
+    errno.EINVAL: HTTP_FORBIDDEN,
+    errno.ENOSPC: HTTP_INSUFFICIENT_STORAGE,
+    errno.EDQUOT: HTTP_INSUFFICIENT_STORAGE,
+}
 
 
 class PoolProvider(DAVProvider):  # type: ignore[misc] # wsgidav has no types
@@ -50,41 +69,36 @@ class PoolProvider(DAVProvider):  # type: ignore[misc] # wsgidav has no types
 
     Parameters
     ----------
-    pool
-        The pool.
-    write
-        Whether it may be changed.
+    files
+        The pool as a file system, which may be one to write to.
     """
 
-    def __init__(self, pool: Pool, *, write: bool = False) -> None:
+    def __init__(self, files: Operations) -> None:
         super().__init__()
-        self.tree = Tree(pool)
-        self.changes = Changes(self.tree, "webdav")
-        self._write = write
+        self.files = files
         self._empty: set[str] = set()
         self._lock = threading.Lock()
 
     def is_readonly(self) -> bool:
         """Say whether nothing may be changed."""
-        return not self._write
+        return not isinstance(self.files, WriteOperations)
 
     def get_resource_inst(self, path: str | None, environ: dict[str, Any]) -> Any:
         """Return what is at a path, None where there is nothing."""
         if path is None:  # above the root
             return None
-        with answered():
-            place = clean(path)
-            try:
-                entry: Entry | None = self.tree.entry(place)
-            except NotFound:
-                entry = None
-            if isinstance(entry, FolderNode):
-                return PoolFolder(path, environ, self, entry)
-            if entry is not None:
-                return PoolFile(path, environ, self, entry)
-            if self.changes.is_made(place):
-                return PoolFolder(path, environ, self, None)
+        place = clean(path)
+        try:
+            return self.resource(path, environ, self.files.attributes(place))
+        except FileNotFoundError:
             return PoolFile(path, environ, self, None) if self.is_reserved(place) else None
+        except OSError as error:
+            raise _answer(error) from error
+
+    def resource(self, path: str, environ: dict[str, Any], found: Attributes) -> Any:
+        """Return a file or folder."""
+        kind = PoolFolder if stat.S_ISDIR(found[0]) else PoolFile
+        return kind(path, environ, self, found)
 
     # -- names that a lock keeps, or that are about to be written to
 
@@ -106,12 +120,8 @@ class PoolProvider(DAVProvider):  # type: ignore[misc] # wsgidav has no types
     def reserved(self, path: str) -> list[str]:
         """Return the names in a folder that are taken so."""
         with self._lock:
-            return [
-                name
-                for f in self._empty
-                for above, _, name in (f.rpartition("/"),)
-                if above == path
-            ]
+            parts = [each.rpartition("/") for each in self._empty]
+        return [name for above, _, name in parts if above == path]
 
 
 class _Common:
@@ -120,37 +130,37 @@ class _Common:
     path: str
     provider: Any
     environ: Any
-    entry: Entry | None
+    found: Attributes | None
 
     def get_creation_date(self) -> float | None:
         return self.get_last_modified()
 
     def get_last_modified(self) -> float | None:
-        return self.entry.mtime if self.entry is not None and self.entry.mtime_ns else None
+        return self.found[2] / 1e9 if self.found is not None and self.found[2] else None
 
     def get_display_name(self) -> str:
         return clean(self.path).rpartition("/")[2]
 
     @property
-    def _changes(self) -> Changes:
-        if self.provider.is_readonly():
+    def _writing(self) -> WriteOperations:
+        files = self.provider.files
+        if not isinstance(files, WriteOperations):
             raise DAVError(HTTP_FORBIDDEN, "this pool is shown read-only (serve --write)")
-        found: Changes = self.provider.changes
-        return found
+        return files
+
+    def _check(self, *paths: str) -> None:
+        """Refuse what cannot be changed, before all that is below it is looked at."""
+        with answered():
+            for path in paths:
+                self._writing.changes.check(clean(path))
 
     def _forget(self) -> None:
         self.remove_all_properties(recursive=True)  # type: ignore[attr-defined] # of the other base
         self.remove_all_locks(recursive=True)  # type: ignore[attr-defined]
 
-    def delete(self) -> list[Any]:
-        """Move it to the trash."""
-        if self.provider.is_reserved(self.path):
-            self.provider.release(self.path)
-        else:
-            with answered():
-                self._changes.remove(self.path)
-        self._forget()
-        return []
+    def handle_delete(self) -> bool:
+        self._check(self.path)
+        return False
 
     def support_recursive_delete(self) -> bool:
         return True
@@ -158,19 +168,9 @@ class _Common:
     def support_recursive_move(self, dest_path: str) -> bool:
         return True
 
-    def handle_delete(self) -> bool:
-        """Refuse what cannot be removed, before all that is below it is looked at."""
-        self._check_places(self.path)
-        return False
-
-    def _check_places(self, *paths: str) -> None:
-        for path in paths:
-            with answered():
-                self._changes.check(path)
-
     def handle_move(self, dest_path: str) -> bool:
         """Rename over a file that is there: it gets a version."""
-        self._check_places(self.path, dest_path)
+        self._check(self.path, dest_path)
         there = self.provider.get_resource_inst(dest_path, self.environ)
         if there is None or there.is_collection or self.is_collection:  # type: ignore[attr-defined]
             return False
@@ -180,7 +180,7 @@ class _Common:
     def move_recursive(self, dest_path: str) -> list[Any]:
         """Rename it, in one commit."""
         with answered():
-            self._changes.rename(self.path, dest_path)
+            self._writing.rename(clean(self.path), clean(dest_path))
         self._properties(dest_path, move=True)
         self.remove_all_locks(recursive=True)  # type: ignore[attr-defined]
         return []
@@ -203,18 +203,20 @@ class PoolFile(_Common, DAVNonCollection):  # type: ignore[misc] # wsgidav has n
     """A file, or the name of one that is to be written."""
 
     def __init__(
-        self, path: str, environ: dict[str, Any], provider: PoolProvider, entry: Entry | None
+        self,
+        path: str,
+        environ: dict[str, Any],
+        provider: PoolProvider,
+        found: Attributes | None,
     ) -> None:
         super().__init__(path, environ)
         self.provider = provider
-        self.entry = entry
-        self._folder = ""
-        self._staged = ""
+        self.found = found
+        self._arriving = ""
 
     def get_content_length(self) -> int:
         """Return the bytes of the file."""
-        with answered():
-            return 0 if self.entry is None else self.entry.size
+        return 0 if self.found is None else self.found[1]
 
     def get_content_type(self) -> str:
         """Return the type, by the name."""
@@ -226,8 +228,15 @@ class PoolFile(_Common, DAVNonCollection):  # type: ignore[misc] # wsgidav has n
 
     def get_etag(self) -> str:
         """Return what is another one for every version."""
-        ref = self.entry.ref if self.entry is not None else None
-        return "empty" if ref is None else f"{ref.number}-{ref.hash[:32]}"
+        if self.found is None:
+            return "empty"
+        try:
+            ref = self.provider.files.entry(clean(self.path)).ref
+        except (OSError, SkypoolError):  # not in the pool (yet)
+            ref = None
+        if ref is None:
+            return f"unsaved-{self.found[1]}-{self.found[2]}"
+        return f"{ref.number}-{ref.hash[:32]}"
 
     def support_etag(self) -> bool:
         """Say that there is one."""
@@ -240,34 +249,46 @@ class PoolFile(_Common, DAVNonCollection):  # type: ignore[misc] # wsgidav has n
     def get_content(self) -> BinaryIO:
         """Open it."""
         with answered():
-            if self.entry is None:
-                raise NotFound(f"nothing was written to {self.path!r} yet")
-            return ReadingFile(self.entry.open(), self.path)
+            if self.found is None:
+                raise FileNotFoundError(errno.ENOENT, "nothing was written to it yet")
+            return ReadingFile(_Handle(self.provider.files, clean(self.path)), self.path)
 
-    def begin_write(self, *, content_type: str | None = None) -> BinaryIO:
-        """Return a file to the side, which `end_write` gives to the pool."""
+    def begin_write(self, *, content_type: str | None = None) -> _Arriving:
+        """Return a file to the side, which `end_write` renames."""
+        place = clean(self.path)
+        above = parent_of(place)
+        self._arriving = f"{above}/" if above else ""
+        self._arriving += f"{_ARRIVING}{uuid.uuid4().hex}"
         with answered():
-            cache = os.fspath(self._changes.tree.pool.settings.cache)
-        cache = os.path.join(cache, "writing")
-        os.makedirs(cache, exist_ok=True)
-        self._folder = tempfile.mkdtemp(dir=cache)
-        self._staged = staged_name(self._folder, self.path)
-        return open(self._staged, "xb", 1 << 20)
+            return _Arriving(self._writing, self._arriving)
 
     def end_write(self, *, with_errors: bool) -> None:
         """Give what was written to the pool, as one commit."""
+        files, place = self._writing, clean(self.path)
         try:
+            arrived = files.attributes(self._arriving)[1]
+            announced = self.environ.get("CONTENT_LENGTH", "")
             if with_errors:
                 return
-            announced = self.environ.get("CONTENT_LENGTH", "")
-            if announced.isdigit() and int(announced) != os.path.getsize(self._staged):
+            if announced.isdigit() and int(announced) != arrived:
                 raise DAVError(HTTP_BAD_REQUEST, "the connection ended within the file")
             with answered():
-                self._changes.put({self.path: self._staged})
-                self.entry = self.provider.tree.entry(self.path)
+                files.rename(self._arriving, place)
+                self.found = files.attributes(place)
         finally:
+            self.provider.release(place)
+            with contextlib.suppress(OSError):  # renamed
+                files.unlink(self._arriving)
+
+    def delete(self) -> list[Any]:
+        """Move it to the trash."""
+        if self.provider.is_reserved(self.path):
             self.provider.release(self.path)
-            remove_folder(self._folder)
+        else:
+            with answered():
+                self._writing.unlink(clean(self.path))
+        self._forget()
+        return []
 
     def handle_copy(self, dest_path: str, *, depth_infinity: bool) -> bool:
         """Copy over a file that is there: it gets a version."""
@@ -280,23 +301,50 @@ class PoolFile(_Common, DAVNonCollection):  # type: ignore[misc] # wsgidav has n
     def copy_move_single(self, dest_path: str, *, is_move: bool) -> None:
         """Copy it, without writing its content again."""
         with answered():
-            self._changes.copy(self.path, dest_path)
+            self._writing.copy(clean(self.path), clean(dest_path))
         self._properties(dest_path, move=False)
 
 
+class _Handle:
+    """Random access to an open file."""
+
+    def __init__(self, files: Operations, path: str) -> None:
+        self._files = files
+        self.size = files.attributes(path)[1]
+        self._number = files.open(path)
+
+    def pread(self, offset: int, length: int) -> bytes:
+        return self._files.read(self._number, offset, length)
+
+    def close(self) -> None:
+        self._files.release(self._number)
+
+
+class _Arriving:
+    """A file that is being written, piece by piece."""
+
+    def __init__(self, files: WriteOperations, path: str) -> None:
+        self._files = files
+        self._number = files.create(path)
+        self._at = 0
+
+    def write(self, data: bytes) -> None:
+        self._at += self._files.write(self._number, data, self._at)
+
+    def close(self) -> None:
+        self._files.release(self._number)
+
+
 class PoolFolder(_Common, DAVCollection):  # type: ignore[misc] # wsgidav has no types
-    """A folder; an empty one that was made here has no entry."""
+    """A folder."""
 
     def __init__(
-        self,
-        path: str,
-        environ: dict[str, Any],
-        provider: PoolProvider,
-        entry: FolderNode | None,
+        self, path: str, environ: dict[str, Any], provider: PoolProvider, found: Attributes
     ) -> None:
         super().__init__(path, environ)
         self.provider = provider
-        self.entry = entry
+        self.found = found
+        self._members: dict[str, Attributes] | None = None
 
     def get_etag(self) -> None:
         """Return nothing: folders have none."""
@@ -306,68 +354,79 @@ class PoolFolder(_Common, DAVCollection):  # type: ignore[misc] # wsgidav has no
         """Say that there is none."""
         return False
 
+    def _listed(self) -> dict[str, Attributes]:
+        if self._members is None:
+            with answered():
+                found = dict(self.provider.files.listing(clean(self.path)))
+            self._members = {n: each for n, each in found.items() if not n.startswith(_ARRIVING)}
+        return self._members
+
     def get_member_names(self) -> list[str]:
         """Return the names of what is in it."""
-        with answered():
-            place = clean(self.path)
-            names = []
-            if isinstance(self.entry, FolderNode):
-                names = [entry.name for entry in self.entry.listed()]
-            more = {*self.provider.changes.folders(place), *self.provider.reserved(place)}
-            return names + sorted(more - set(names))
+        names = list(self._listed())
+        return names + sorted({*self.provider.reserved(clean(self.path))} - set(names))
 
     def get_member(self, name: str) -> Any:
         """Return what is in it under a name."""
         path = util.join_uri(self.path, name)
-        with answered():
-            entry = self.entry.child(name) if isinstance(self.entry, FolderNode) else None
-        if isinstance(entry, FolderNode):
-            return PoolFolder(path, self.environ, self.provider, entry)
-        if entry is not None:
-            return PoolFile(path, self.environ, self.provider, entry)
+        found = self._listed().get(name)
+        if found is not None:
+            return self.provider.resource(path, self.environ, found)
         return self.provider.get_resource_inst(path, self.environ)
 
     def create_empty_resource(self, name: str) -> PoolFile:
         """Take a name for what is written next."""
         path = util.join_uri(self.path, name)
         with answered():
-            self._changes.check_file(path)
+            self._writing.changes.check_file(path)
         self.provider.reserve(path)
         return PoolFile(path, self.environ, self.provider, None)
 
     def create_collection(self, name: str) -> None:
-        """Make a folder, which the pool remembers once something is in it."""
+        """Make a folder."""
         with answered():
-            self._changes.make_folder(util.join_uri(self.path, name))
+            self._writing.mkdir(clean(util.join_uri(self.path, name)))
+
+    def delete(self) -> list[Any]:
+        """Move it to the trash with all in it, in one commit."""
+        place = clean(self.path)
+        with answered():
+            self._unlink_unsaved(place)
+            with contextlib.suppress(NotFound):  # there was nothing else in it
+                self._writing.changes.remove(place)
+        self._forget()
+        return []
+
+    def _unlink_unsaved(self, place: str) -> None:
+        """Remove what has a name of a while, which the pool has not."""
+        for name, found in list(self._writing.listing(place)):
+            path = f"{place}/{name}"
+            if stat.S_ISDIR(found[0]):
+                self._unlink_unsaved(path)
+            elif is_temporary(path):
+                self._writing.unlink(path)
 
     def copy_move_single(self, dest_path: str, *, is_move: bool) -> None:
         """Make the folder that the copies of what is in it go to."""
-        there = self.provider.get_resource_inst(dest_path, self.environ)
-        if there is None:
+        if self.provider.get_resource_inst(dest_path, self.environ) is None:
             with answered():
-                self._changes.make_folder(dest_path)
+                self._writing.mkdir(clean(dest_path))
         self._properties(dest_path, move=False)
 
 
 @contextmanager
 def answered() -> Iterator[None]:
-    """Turn errors of skypool into answers of HTTP."""
+    """Turn errors into answers of HTTP."""
     try:
         yield
     except SkypoolError as error:
         text = f"{error.message} ({error.hint})" if error.hint else error.message
-        raise DAVError(_status(error), text, src_exception=error) from error
+        status = _STATUS.get(errno_of(error), HTTP_INTERNAL_ERROR)
+        raise DAVError(status, text, src_exception=error) from error
+    except OSError as error:
+        raise _answer(error) from error
 
 
-def _status(error: SkypoolError) -> int:
-    answers: tuple[tuple[type[SkypoolError], int], ...] = (
-        (NotFound, HTTP_NOT_FOUND),
-        (InvalidName, HTTP_FORBIDDEN),
-        (Conflict, HTTP_CONFLICT),
-        (ReadOnly, HTTP_FORBIDDEN),
-        (DiskFull, HTTP_INSUFFICIENT_STORAGE),
-    )
-    for kind, status in answers:
-        if isinstance(error, kind):
-            return status
-    return int(HTTP_INTERNAL_ERROR)
+def _answer(error: OSError) -> DAVError:
+    status = _STATUS.get(error.errno or 0, HTTP_INTERNAL_ERROR)
+    return DAVError(status, error.strerror or str(error), src_exception=error)

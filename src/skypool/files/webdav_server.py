@@ -10,7 +10,11 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import logging
+import os
+import shutil
 import socket
+import tempfile
+import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,7 +27,9 @@ from wsgidav.request_resolver import RequestResolver
 from wsgidav.wsgidav_app import WsgiDAVApp
 
 from skypool.errors import Conflict, UsageError
+from skypool.files.operations import Operations
 from skypool.files.webdav import PoolProvider
+from skypool.files.writing import WriteOperations
 
 if TYPE_CHECKING:
     from skypool.pool.pool import Pool
@@ -118,12 +124,12 @@ def _refuse(start: Start, why: str, kind: str = "text/plain; charset=utf-8") -> 
     return [body]
 
 
-def _application(pool: Pool, password: str, *, write: bool) -> WsgiDAVApp:
+def _application(files: Operations, password: str, *, write: bool) -> WsgiDAVApp:
     logging.getLogger("wsgidav").setLevel(logging.CRITICAL)
     users: Any = {"*": {USER: {"password": password}}} if password else {"*": True}
     return WsgiDAVApp(
         {
-            "provider_mapping": {"/": PoolProvider(pool, write=write)},
+            "provider_mapping": {"/": PoolProvider(files)},
             "middleware_stack": [
                 ErrorPrinter,
                 HTTPAuthenticator,
@@ -165,6 +171,8 @@ class WebdavServer:
         Whether the pool may be changed.
     names
         Names under which it may be asked for, beside those of loopback and *host*.
+    tell
+        Takes texts of what went wrong, in the end too.
 
     Raises
     ------
@@ -183,13 +191,22 @@ class WebdavServer:
         password: str = "",
         write: bool = False,
         names: Iterable[str] = (),
+        tell: Callable[[str], object] = lambda _: None,
     ) -> None:
         if not password and not _is_own(host):
             raise UsageError(
                 f"on {host} others could reach the pool without a password",
                 hint="leave out --no-password, or --host",
             )
-        application = _application(pool, password, write=write)
+        self._ending = threading.Lock()
+        self._staging = _staging(pool) if write else ""
+        files: Operations = (
+            WriteOperations(pool, self._staging, by="webdav", tell=tell)
+            if write
+            else Operations(pool, tell=tell)
+        )
+        self._files: Operations | None = files
+        application = _application(files, password, write=write)
         known = [*names, host]
         if not _is_own(host):
             known += [socket.gethostname(), socket.getfqdn()]
@@ -199,6 +216,7 @@ class WebdavServer:
             _try_port(host, port)
             self._server.prepare()
         except OSError as error:
+            self._end()
             raise Conflict(
                 f"the port {port} of {host} cannot be used: {error.strerror or error}",
                 hint="leave out --port, and a free one is taken",
@@ -218,10 +236,27 @@ class WebdavServer:
             self._server.serve()
         finally:
             self._server.stop()
+            self._end()
+
+    def _end(self) -> None:
+        with self._ending:
+            files, self._files = self._files, None
+            if files is not None:
+                files.close()
+            if self._staging:
+                shutil.rmtree(self._staging, ignore_errors=True)
 
     def close(self) -> None:
         """End it, from any thread."""
         self._server.stop()
+        self._end()
+
+
+def _staging(pool: Pool) -> str:
+    """Make a folder for what is being written."""
+    cache = os.path.join(os.fspath(pool.settings.cache), "writing")
+    os.makedirs(cache, exist_ok=True)
+    return tempfile.mkdtemp(dir=cache)
 
 
 def _try_port(host: str, port: int) -> None:

@@ -21,6 +21,8 @@ from skypool.files.staged import StagedFile
 
 __all__ = ["WriteOperations"]
 
+_PIECE = 4 * 1024**2
+
 
 class WriteOperations(OpenFiles):
     """A pool as a file system that can be written to.
@@ -35,6 +37,8 @@ class WriteOperations(OpenFiles):
         Where it is mounted; empty if it is not.
     special, tell
         See `Operations`.
+    by
+        What the history calls who asks.
     """
 
     @as_errno
@@ -134,6 +138,37 @@ class WriteOperations(OpenFiles):
                 self._rename_aside(old, new)
             else:
                 self._rename_entry(old, new)
+
+    @as_errno
+    def copy(self, old: str, new: str) -> None:
+        """Copy a file; of what the pool has, no content is written.
+
+        Parameters
+        ----------
+        old, new
+            Paths; a file of the new name gets a version.
+        """
+        old, new = clean(old), clean(new)
+        self.changes.check(new)
+        with self._lock:
+            found = self._find(old)
+            if found is None or isinstance(found, FolderNode):
+                raise OSError(errno.EISDIR, f"{old} is a folder")
+            saved = isinstance(found, FileNode) and old not in self._aside
+            if saved and not self._is_temporary(new):
+                self._clear(new)
+                self.changes.copy(old, new)
+                self._hidden.discard(new)
+                return
+            source = self.open(old)
+            try:
+                target = self.create(f"{new}.part")
+                for offset in range(0, self.attributes(old)[1], _PIECE):
+                    self.write(target, self.read(source, offset, _PIECE), offset)
+                self.release(target)
+            finally:
+                self.release(source)
+            self.rename(f"{new}.part", new)
 
     def _in_pool(self, path: str) -> bool:
         if path in self._hidden or path in self._aside:

@@ -75,7 +75,9 @@ def serve_verb(
     from skypool.files.webdav_server import USER, WebdavServer
 
     password = "" if no_password else _password(password_file)
-    server = WebdavServer(opened, host=host, port=port, password=password, write=write, names=names)
+    server = WebdavServer(
+        opened, host=host, port=port, password=password, write=write, names=names, tell=state.note
+    )
     ended = threading.Event()
     before = {each: signal.signal(each, lambda *_: ended.set()) for each in _SIGNALS}
     try:
