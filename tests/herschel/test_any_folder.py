@@ -109,6 +109,10 @@ HALVES = {"obsid": 1342263815, "instrument": "PACS", "mode": "Parallel", "seed":
     again={FILES[-1]: HALVES}, folders=[],
 )  # fmt: skip
 @example(tree={}, again={}, folders=[["anonymous12", "1342263815", "level2"]])
+@example(
+    tree={}, again={},
+    folders=[["1342263815", "1342263815"], ["1342263815", "auxiliary"], ["auxiliary"]],
+)  # fmt: skip
 @given(tree=trees, again=trees, folders=empty)
 def test_any_folder(content: Content, tree: dict[str, object], again: dict[str, object],
                     folders: list[list[str]]) -> None:  # fmt: skip

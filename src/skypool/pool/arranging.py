@@ -273,7 +273,7 @@ class _Made:
             place.children = list(self._children(folder, name, only))
             return place
         place.children = list(self._children(around, name, only, leave_out=folder))
-        taken = {child.role for child in place.children}
+        taken = {folder.name, *(child.role for child in place.children)}
         for child in self._children(folder, name, only):
             if child.role not in taken:
                 child.path = f"{folder.name}/{child.path}"
