@@ -71,13 +71,13 @@ def test_the_benchmarks_run(tmp_path: Path) -> None:
     results = tmp_path / "results.json"
     words = [
         sys.executable, ROOT / "benchmarks/run.py", "--small", "--runs", "1",
-        "--only", "observation", "--only", "import",
+        "--only", "observation",
         "--scratch", tmp_path / "scratch", "--json", results,
     ]  # fmt: skip
     done = subprocess.run(words, capture_output=True, text=True, check=False, env=os.environ)
     assert done.returncode == 0, done.stderr
     figures = json.loads(results.read_text())["figures"]
-    assert set(figures) == {"observation", "import"}
+    assert set(figures) == {"observation"}
     assert all(figure["ours"] > 0 for family in figures.values() for figure in family)
     assert len(figures["observation"]) >= 5
     assert not (tmp_path / "scratch/run").exists()
