@@ -36,7 +36,8 @@ def test_the_verbs_are_those_of_the_contract() -> None:
         "init add ls find show tree history diff tag untag mv rm restore export path cutout"
         " verify gc info reindex pools"
     )
-    later = "clone pull push hipe herschel undo trash status du purge forget manifest"
+    later = "clone pull push hipe herschel undo trash du purge forget manifest"
+    later += " status complete relocate absorb"
     later += " send receive serve tui ui mount unmount config copy collect"
     assert {*contract.split(), *later.split(), "completion", "help"} == set(NAMES)
 
@@ -166,7 +167,7 @@ def completions(words: str, position: int) -> list[str]:
 
 
 def test_verbs_and_options_are_completed() -> None:
-    assert completions("skypool re", 1) == ["restore", "receive", "reindex"]
+    assert completions("skypool re", 1) == ["restore", "receive", "relocate", "reindex"]
     assert "--in-place" in completions("skypool add --in", 2)
     assert completions("skypool show x", 2) == []  # no pool: nothing, and no error
 

@@ -156,6 +156,8 @@ class State:
         self.hidden: set[int] = set()  # tracks
         self.tags: dict[str, set[int]] = {}  # numbers of versions
         self.sources: dict[str, list[bytes]] = {}  # paths, by document
+        self.times: dict[tuple[str, bytes], int] = {}  # of sources, ns since 1970
+        self.completed: dict[str, str] = {}  # documents, by those whose place they took
 
     def apply(self, commit: JSON) -> None:
         for entry in commit.get("versions", []):
@@ -170,8 +172,29 @@ class State:
         for tag, number, is_set in commit.get("tags", []):
             tagged = self.tags.setdefault(tag, set())
             (tagged.add if is_set else tagged.discard)(number)
+        for move in commit.get("moved", []):
+            self._move(os.fsencode(move["from"]), move)
+        for document, path in commit.get("gone", []):
+            self.sources[document].remove(os.fsencode(path))
         for source in commit.get("sources", []):
-            self.sources.setdefault(source["document"], []).append(os.fsencode(source["path"]))
+            document, path = source["document"], os.fsencode(source["path"])
+            if path not in self.sources.setdefault(document, []):
+                self.sources[document].append(path)
+            self.times[document, path] = source["mtime_ns"]
+        for entry in commit.get("completed", []):
+            self.completed[entry["of"]] = entry["document"]
+
+    def _move(self, old: bytes, move: JSON) -> None:
+        but = [os.fsencode(path) for path in move.get("but", [])]
+        for document, paths in self.sources.items():
+            for path in list(paths):
+                below = path == old or path.startswith(old.rstrip(b"/") + b"/")
+                if below and path not in but:
+                    new = os.fsencode(move["to"]) + path[len(old) :]
+                    paths.remove(path)
+                    if new not in paths:
+                        paths.append(new)
+                        self.times[document, new] = self.times[document, path]
 
     def visible(self) -> dict[str, int]:
         """Track of every name in view."""
@@ -195,7 +218,8 @@ class Pool:
             with path.open("rb") as pack:
                 self._scan(path, pack)
         self.commits = list(self._commits())
-        self.sources = self.at().sources
+        state = self.at()
+        self.sources, self.times, self.completed = state.sources, state.times, state.completed
         self._last_block: tuple[bytes, bytes] = (b"", b"")
 
     def _scan(self, path: Path, pack: Any) -> None:
@@ -289,6 +313,8 @@ class Product:
 
     def __init__(self, pool: Pool, document: str) -> None:
         self.pool = pool
+        document = pool.completed.get(document, document)
+        self.name = document
         self.document: JSON = load_json(pool.chunk(document))
         self.sources = pool.sources.get(document, [])
 
@@ -296,6 +322,8 @@ class Product:
         """The names that a `LIST` holds."""
         if isinstance(chunks, str):
             names = bytes.fromhex(chunks)
+        elif "deferred" in chunks:
+            raise Damaged("content that was not read: it is in a source alone")
         else:
             names = self.pool.chunk(chunks["list"])
             if len(names) != 32 * chunks["count"]:
@@ -322,7 +350,12 @@ class Product:
         """The user's own file, where the product was added in place."""
         for path in self.sources:
             with contextlib.suppress(OSError, Damaged), open(path, "rb") as file:
-                return checked(file.read(), described)
+                if "hash" in described:
+                    return checked(file.read(), described)
+                status, data = os.fstat(file.fileno()), file.read()
+                figures = (described["size"], self.pool.times[self.name, path])
+                if (len(data), status.st_mtime_ns) == figures:
+                    return data
         raise Damaged("not in the packs, and no source is as it was")
 
     def content(self, recipe: JSON | None = None) -> bytes:

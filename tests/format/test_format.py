@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import os
 import random
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from astropy.io import fits
+from blake3 import blake3
 
 import skypool as sp
 from skypool.errors import SkypoolError
@@ -280,6 +282,55 @@ def test_in_place(pool: Made, tmp_path: Path) -> None:
                 product.file()
         else:
             assert product.file() == files[name]
+
+
+def test_headers_first(pool: Made, tmp_path: Path) -> None:
+    """What was not read, read later, moved, and taken into the pool."""
+    folder, files = tmp_path / "obs", dict(pool.files[1])
+    for name, data in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+        os.utime(tmp_path / name, (1.5e9, 1.5e9))
+    with sp.Pool(tmp_path / "pool") as opened:
+        opened.add(folder, in_place=True, headers_only=True)
+        found = reader.Pool(tmp_path / "pool")
+        assert dict(stored_files(found, found.at())) == files
+        product = last(found, "obs/map.fits")
+        assert "hash" not in product.document["file"]
+        dataset = first_array(product)
+        assert "stats" not in dataset
+        segment = product.document["file"]["segments"][dataset["data"]["segment"]]
+        time_ns = {"$int": "15" + 17 * "0"}
+        mark = [str(folder / "map.fits"), len(files["obs/map.fits"]), time_ns]
+        text = json.dumps(mark, separators=(",", ":")).encode()
+        assert segment["chunks"]["deferred"] == blake3(text).hexdigest()[:32] + 16 * "0"
+        (tmp_path / "obs").rename(tmp_path / "new")
+        (tmp_path / "new/four.fits").rename(tmp_path / "four.fits")
+        opened.relocate(folder, tmp_path / "new")
+        opened.relocate(folder / "four.fits", tmp_path / "four.fits")
+        opened.complete()
+        opened.absorb(["obs/map.fits", "obs/cube.fits.gz"])
+        opened.gc(grace=0)
+        opened.gc(grace=0)
+    for name in ("map.fits", "cube.fits.gz"):
+        (tmp_path / "new" / name).unlink()
+    found = reader.Pool(tmp_path / "pool")
+    common = {"commit", "parent", "time", "author", "message"}
+    keys = [set(commit) - common for commit in found.commits]
+    assert keys[1:] == [{"moved"}, {"moved"}, {"sources", "completed"}, {"gone"}]
+    assert dict(stored_files(found, found.at())) == files
+    assert "hash" in last(found, "obs/map.fits").document["file"]
+    product = last(found, "obs/map.fits")
+    assert product.statistics(first_array(product)["stats"])
+
+
+def first_array(product: reader.Product) -> Any:
+    return next(each for each in product.datasets().values() if each["is"] == "array")
+
+
+def last(pool: reader.Pool, name: str) -> reader.Product:
+    state = pool.at()
+    return pool.product(state.versions[state.tracks[state.visible()[name]][-1]])
 
 
 def numbers_of(path: Path, hdu: int) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -153,3 +154,13 @@ def test_the_command(pool: Pool, survey: Path) -> None:
     assert (run.exit_code, found["ok"]) == (3, False)
     assert found["counts"] == {"fine": 4, "missing": 1}
     assert found["sources"][0]["path"] == str(survey / "notes.txt")
+
+
+def test_content_of_an_archive_is_copied(pool: Pool, survey: Path, tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "survey.tar", "w") as archive:
+        archive.add(survey, "survey")
+    pool.add(tmp_path / "survey.tar", in_place=True)
+    assert pool.status().counts == {}
+    with Pool(pool.path, "r") as again:
+        assert again["survey/maps/m1.fits"].product["image"].shape == (280, 300)
+        assert again.verify().ok

@@ -25,10 +25,13 @@ from skypool.catalogue.indexing import document_numbers
 from skypool.catalogue.interface import (
     FOREVER,
 )
+from skypool.catalogue.outside import apply_outside
 from skypool.catalogue.text import to_database
 from skypool.catalogue.times import microseconds
 from skypool.codec.documents import dumps, loads
 from skypool.errors import Damaged
+
+_LISTS = ("versions", "names", "hidden", "tags", "purged", "sources")
 
 __all__ = ["apply", "changes_of", "set_state", "state"]
 
@@ -89,18 +92,7 @@ def apply(connection: sqlite3.Connection, record: Mapping[str, Any]) -> None:
         f"UPDATE versions SET purged = ?1, crc = {CRC_OF_PURGED} WHERE urn = ?2 AND purged = 0",
         [(number, urn) for urn in record.get("purged", ())],
     )
-    for source in record.get("sources", ()):
-        connection.execute(
-            "INSERT OR REPLACE INTO sources(document, path, size, mtime_ns, inode)"
-            " SELECT id, ?, ?, ?, ? FROM documents WHERE digest = ?",
-            (
-                to_database(source["path"]),
-                source["size"],
-                source["mtime_ns"],
-                source["inode"],
-                bytes.fromhex(source["document"]),
-            ),
-        )
+    apply_outside(connection, record)
     _note_commit(connection, record)
 
 
@@ -179,9 +171,7 @@ def _note_commit(connection: sqlite3.Connection, record: Mapping[str, Any]) -> N
     moment = record["time"]
     time_us = microseconds(moment)
     changes = {
-        key: len(record[key])
-        for key in ("versions", "names", "hidden", "tags", "purged", "sources")
-        if key in record
+        key: len(record[key]) for key in (*_LISTS, "moved", "gone", "completed") if key in record
     }
     connection.execute(
         "INSERT INTO commits(number, time_us, author, message, changes, crc)"
@@ -198,6 +188,9 @@ def _note_commit(connection: sqlite3.Connection, record: Mapping[str, Any]) -> N
     values = {"head": number, "head_time": time_us}
     if "clock" in record:
         values["head_clock"] = record["clock"]
+    if record.get("completed"):
+        # What is in memory of versions and their documents is read again.
+        values["amended"] = number
     if versions:
         values["next_urn"] = max(v["urn"] for v in versions) + 1
         top = max(v["track"] for v in versions) + 1

@@ -16,6 +16,7 @@ from typing import Any
 __all__ = [
     "COMMIT",
     "CRC_OF_BARE",
+    "CRC_OF_COMPLETED",
     "CRC_OF_FILLED",
     "CRC_OF_NAME",
     "CRC_OF_PURGED",
@@ -135,6 +136,11 @@ CRC_OF_VERSION = sure(
 CRC_OF_PURGED = sure(
     _VERSION,
     f"crc_of_row(urn, track, version, {_DIGEST}, total, since, until, origin, children, ?1)",
+)
+# With the document of the digest `?1`.
+CRC_OF_COMPLETED = sure(
+    _VERSION,
+    "crc_of_row(urn, track, version, ?1, total, since, until, origin, children, purged)",
 )
 _DOCUMENT = "checked('documents', crc, digest, kind, type, size, file_hash, bare)"
 CRC_OF_BARE = sure(_DOCUMENT, "crc_of_row(digest, kind, type, size, NULL, 1)")

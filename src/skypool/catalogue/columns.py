@@ -60,8 +60,8 @@ class Columns:
 
     Attributes
     ----------
-    epoch : int
-        The epoch of the catalogue that they belong to.
+    epoch : tuple of int
+        The epoch of the catalogue that they belong to, and its last commit that completed any.
     scanned : dict
         How many rows of a key searches have read without a column of it.
     extras : dict
@@ -83,7 +83,8 @@ class Columns:
     def reading(self) -> Iterator[Columns]:
         """Ask for several columns of one state of the catalogue."""
         with self._lock, self._database.reading() as connection:
-            epoch = state(connection, "epoch")
+            # A completed document is the one thing that changes what versions are.
+            epoch = state(connection, "epoch"), state(connection, "amended")
             if epoch != self.epoch:
                 self._columns.clear()
                 self._visible.clear()

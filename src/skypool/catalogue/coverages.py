@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from skypool.catalogue.batches import insert_many
+from skypool.codec.deferring import is_deferred
 from skypool.codec.documents import loads
 from skypool.codec.extremes import finite_values
 from skypool.codec.sinks import Fetch
@@ -98,10 +99,28 @@ def coverage_of_document(digest: bytes, fetch: Fetch, open_table: OpenTable) -> 
             return open_table(document, data, dataset)
         return _Unread(dataset, fetch)
 
+    if is_deferred(document):  # headers are all that is read of it now
+        headers = {**document, "datasets": [*_arrays_only(document["datasets"])]}
+        pixels = None
+    else:
+        headers, pixels = document, _all_pixels
     try:
-        return _coverage(document, fetch, reader, lambda _, array: array[:])
+        return _coverage(headers, fetch, reader, pixels)
     except (Damaged, NotFound, StorageError, UsageError):
         return b""
+
+
+def _all_pixels(_: str, array: Any) -> Any:
+    return array[:]
+
+
+def _arrays_only(datasets: Iterable[Any]) -> Iterator[list[Any]]:
+    """Leave out tables, whose rows say where they are."""
+    for name, dataset in datasets:
+        if dataset["is"] == "composite":
+            yield [name, {**dataset, "datasets": list(_arrays_only(dataset["datasets"]))}]
+        elif dataset["is"] == "array":
+            yield [name, dataset]
 
 
 def coverage_at_once(
@@ -184,7 +203,7 @@ def _coverage(
     document: Mapping[str, Any],
     fetch: Fetch,
     reader: Callable[[Any, Any], Any],
-    pixels: Callable[[str, Any], Any],
+    pixels: Callable[[str, Any], Any] | None,
 ) -> bytes:
     from skypool.codec.stored import read_datasets  # with numpy, where there are coverages only
     from skypool.sky.coverage import encode

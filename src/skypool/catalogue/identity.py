@@ -340,6 +340,11 @@ class Identity:
         )
         return [SourceRow(digest, from_database(path), *rest) for path, *rest in rows]
 
+    def stands_for(self, digest: bytes) -> bytes:
+        """Return the document that took the place of one, itself if none did."""
+        rows = self._database.query("SELECT document FROM completed WHERE digest = ?", (digest,))
+        return rows[0][0] if rows else digest
+
     def commits(self, at: int, track: int | None = None) -> list[CommitRow]:
         """Return the commits up to *at*, newest first; of one track where it is given."""
         where, values = "", []

@@ -15,6 +15,7 @@ __all__ = [
     "ChunkPlace",
     "ChunksGone",
     "CommitRow",
+    "Completion",
     "Draft",
     "DraftVersion",
     "Expectation",
@@ -22,6 +23,7 @@ __all__ = [
     "HeadMoved",
     "IndexedDocument",
     "Listed",
+    "Move",
     "Published",
     "Purge",
     "RefRow",
@@ -172,6 +174,45 @@ class SourceRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """Files outside the pool that have other paths now.
+
+    Attributes
+    ----------
+    old, new : str
+        Absolute paths of files or folders.
+    but : tuple of str
+        Paths at or below *old* that did not move.
+    """
+
+    old: str
+    new: str
+    but: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Completion:
+    """A document of a file that was read completely takes the place of one of its headers.
+
+    Attributes
+    ----------
+    of, document : bytes
+        Digests of both documents.
+    kind, type, size
+        Of the complete one.
+    sky : list
+        See `skypool.pool.sky_tables`.
+    """
+
+    of: bytes
+    document: bytes
+    kind: str
+    type: str
+    size: int
+    sky: list[list[Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
 class Expectation:
     """What a track was like when an exclusive commit was made.
 
@@ -217,7 +258,8 @@ class Draft:
     Each of `stems` gets a name `<stem>-<n>` that no track ever had; see `DraftVersion.name`.
     `tags` are (tag, target, set or not) with targets as in `DraftVersion.refs`; `renames` are
     (track, new name), and so are `moves`, of tracks that get a version in the same commit;
-    `hidden` are (track, removed or restored).
+    `hidden` are (track, removed or restored). `relocated` and `gone` (document, path) change
+    where files outside the pool are looked for.
 
     `plans` are called with the draft inside the transaction, before anything is resolved: what
     depends on the names that there are (renaming all below a folder) is filled in there, and
@@ -235,6 +277,9 @@ class Draft:
     moves: list[tuple[int, str]] = field(default_factory=list)
     hidden: list[tuple[int, bool]] = field(default_factory=list)
     sources: list[SourceRow] = field(default_factory=list)
+    relocated: list[Move] = field(default_factory=list)
+    gone: list[tuple[bytes, str]] = field(default_factory=list)
+    completed: list[Completion] = field(default_factory=list)
     plans: list[Callable[[Draft], None]] = field(default_factory=list)
     expected: list[Expectation] = field(default_factory=list)
     staged: set[bytes] = field(default_factory=set)

@@ -12,6 +12,11 @@ from skypool.catalogue.text import from_database, to_database
 __all__ = ["KeptFile", "KeptFiles"]
 
 _PAGE = 1000
+_ROW = (
+    "s.document, d.digest, s.path, s.size, s.mtime_ns, s.inode FROM sources s"
+    " JOIN documents d ON d.id = s.document"
+)
+_UNREAD = "d.file_hash IS NULL AND NOT d.bare"
 _LIVE = "EXISTS (SELECT 1 FROM versions v WHERE v.document = s.document AND v.purged = 0)"
 
 
@@ -52,9 +57,7 @@ class KeptFiles:
         last, number = to_database(below), -1
         while True:
             rows = self._database.query(
-                "SELECT s.document, d.digest, s.path, s.size, s.mtime_ns, s.inode FROM sources s"
-                " JOIN documents d ON d.id = s.document"
-                f" WHERE (s.path, s.document) > (?, ?) AND {_LIVE}"
+                f"SELECT {_ROW} WHERE (s.path, s.document) > (?, ?) AND {_LIVE}"
                 " ORDER BY s.path, s.document LIMIT ?",
                 (last, number, _PAGE),
             )
@@ -69,12 +72,42 @@ class KeptFiles:
                 return
             last, number = rows[-1][2], rows[-1][0]
 
+    def unread(self) -> Iterator[KeptFile]:
+        """Return those of which only the headers were read, in the order of paths."""
+        last, number = "", -1
+        while True:
+            rows = self._database.query(
+                f"SELECT {_ROW} WHERE (s.path, s.document) > (?, ?) AND {_UNREAD} AND {_LIVE}"
+                " ORDER BY s.path, s.document LIMIT ?",
+                (last, number, _PAGE),
+            )
+            yield from map(_kept, rows)
+            if len(rows) < _PAGE:
+                return
+            last, number = rows[-1][2], rows[-1][0]
+
+    def unread_size(self) -> tuple[int, int]:
+        """Return how many of these there are, and their size together."""
+        ((count, size),) = self._database.query(
+            "SELECT count(*), coalesce(sum(s.size), 0) FROM sources s"
+            f" JOIN documents d ON d.id = s.document WHERE {_UNREAD} AND {_LIVE}"
+        )
+        return int(count), int(size)
+
+    def unread_at(self, path: str, size: int, mtime_ns: int) -> list[bytes]:
+        """Return the documents of the headers of a file as it is."""
+        rows = self._database.query(
+            "SELECT d.digest FROM sources s JOIN documents d ON d.id = s.document"
+            f" WHERE s.path = ? AND s.size = ? AND s.mtime_ns = ? AND {_UNREAD} AND {_LIVE}",
+            (to_database(path), size, mtime_ns),
+        )
+        return [digest for (digest,) in rows]
+
     def of(self, documents: Iterable[int]) -> Iterator[KeptFile]:
         """Return those of some documents, given by number."""
         for number in documents:
             rows = self._database.query(
-                "SELECT s.document, d.digest, s.path, s.size, s.mtime_ns, s.inode FROM sources s"
-                " JOIN documents d ON d.id = s.document WHERE s.document = ? ORDER BY s.path",
+                f"SELECT {_ROW} WHERE s.document = ? ORDER BY s.path",
                 (number,),
             )
             yield from map(_kept, rows)
@@ -98,9 +131,7 @@ class KeptFiles:
     def others_at(self, path: str, document: bytes) -> list[SourceRow]:
         """Return what else a path held, or holds, than the content of a document."""
         rows = self._database.query(
-            "SELECT s.document, d.digest, s.path, s.size, s.mtime_ns, s.inode FROM sources s"
-            " JOIN documents d ON d.id = s.document"
-            f" WHERE s.path = ? AND d.digest != ? AND {_LIVE}",
+            f"SELECT {_ROW} WHERE s.path = ? AND d.digest != ? AND {_LIVE}",
             (to_database(path), document),
         )
         return [_kept(row).row for row in rows]

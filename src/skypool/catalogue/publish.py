@@ -22,6 +22,7 @@ from skypool.catalogue.interface import (
     DraftVersion,
     External,
 )
+from skypool.catalogue.outside import outside_lists, stands_for
 from skypool.catalogue.purging import still_to_purge
 from skypool.catalogue.text import from_database, to_database
 from skypool.catalogue.times import time_of
@@ -47,6 +48,8 @@ class Resolver:
     def __init__(self, connection: sqlite3.Connection, draft: Draft) -> None:
         self._connection = connection
         self._draft = draft
+        self._amended = state(connection, "amended")
+        self._completed = {each.of: each.document for each in draft.completed}
         self._next_urn = state(connection, "next_urn", 1)
         self._next_track = state(connection, "next_track", 1)
         self._stems = [f"{stem}-{_free_number(connection, stem)}" for stem in draft.stems]
@@ -89,7 +92,7 @@ class Resolver:
             "hidden": [list(change) for change in self._hidden],
             "tags": tags,
         }
-        lists["sources"] = self._sources()
+        lists |= outside_lists(self._connection, self._draft)
         if self._draft.purge is not None:
             lists["purged"] = still_to_purge(self._connection, self._draft.purge)
         lists = {key: value for key, value in lists.items() if value}
@@ -159,34 +162,6 @@ class Resolver:
                 )
             given[name] = track
 
-    def _sources(self) -> list[dict[str, Any]]:
-        """Return the files in place that are not known as they are."""
-        found = []
-        for source in self._draft.sources:
-            known = self._connection.execute(
-                "SELECT 1 FROM sources s JOIN documents d ON d.id = s.document"
-                " WHERE d.digest = ? AND s.path = ? AND s.size = ? AND s.mtime_ns = ?"
-                " AND s.inode = ?",
-                (
-                    source.document,
-                    to_database(source.path),
-                    source.size,
-                    source.mtime_ns,
-                    source.inode,
-                ),
-            ).fetchone()
-            if known is None:
-                found.append(
-                    {
-                        "document": source.document.hex(),
-                        "path": source.path,
-                        "size": source.size,
-                        "mtime_ns": source.mtime_ns,
-                        "inode": source.inode,
-                    }
-                )
-        return found
-
     def _target(self, target: int) -> int:
         if target <= 0:
             return self.urns[-1 - target]
@@ -221,6 +196,8 @@ class Resolver:
                 raise ChunksGone(set(part) - there)
 
     def _resolve(self, draft: DraftVersion) -> None:
+        if self._amended:
+            draft.document = stands_for(self._connection, draft.document)
         refs = [
             [role, {"external": target.text} if isinstance(target, External) else
              self._target(target)]
@@ -231,6 +208,7 @@ class Resolver:
         if track is not None:
             self._show(track)
             urn, number, document = self._last_version(track)
+            document = self._completed.get(document, document)
             if draft.keep_same and document == draft.document and self._refs_of(urn) == refs:
                 self.urns.append(urn)
                 self.new.append(False)

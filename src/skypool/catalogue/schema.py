@@ -15,7 +15,7 @@ from skypool.model.attributes.names import CORE
 __all__ = ["DOCUMENT", "OWN", "PLACE_SHIFT", "SCHEMA", "SCHEMA_VERSION", "TEXT_LIMIT"]
 
 # Raised with every change: a catalogue of another number is rebuilt from the log.
-SCHEMA_VERSION = 14
+SCHEMA_VERSION = 15
 
 # Longer text is searchable by its start; the whole stands in the document.
 TEXT_LIMIT = 200
@@ -206,6 +206,12 @@ CREATE TABLE sources(
     PRIMARY KEY(document, path)
 ) WITHOUT ROWID;
 CREATE INDEX sources_path ON sources(path);
+
+-- Documents of headers alone, and those that took their place once their files were read.
+CREATE TABLE completed(
+    digest BLOB PRIMARY KEY,
+    document BLOB NOT NULL
+) WITHOUT ROWID;
 
 -- Look-aside cache: a file with these figures had this content; never "unchanged".
 CREATE TABLE seen(

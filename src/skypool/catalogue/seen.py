@@ -28,6 +28,8 @@ class Seen(NamedTuple):
     ----------
     committed : bool
         Whether a version has it. If none has, its chunks may be on their way out.
+    whole : bool
+        Whether all of the file was read, and not its headers alone.
     """
 
     document: bytes
@@ -35,6 +37,7 @@ class Seen(NamedTuple):
     type: str
     size: int
     committed: bool
+    whole: bool
 
 
 class SeenFiles:
@@ -56,15 +59,15 @@ class SeenFiles:
             part = {to_database(path): (path, stat) for path, stat in files[start : start + _BATCH]}
             rows = self._database.query(
                 "SELECT s.path, s.size, s.mtime_ns, s.ctime_ns, s.inode, s.device, s.document,"
-                f" {sure(DOCUMENT, 'd.kind')}, d.type, d.size, {_LIVE}"
+                f" {sure(DOCUMENT, 'd.kind')}, d.type, d.size, {_LIVE}, d.file_hash IS NOT NULL"
                 " FROM seen s JOIN documents d ON d.digest = s.document"
                 f" WHERE s.path IN ({','.join('?' * len(part))}) AND NOT d.bare",
                 list(part),
             )
-            for stored, *figures, document, kind, type_, size, live in rows:
+            for stored, *figures, document, kind, type_, size, live, whole in rows:
                 path, stat = part[stored]
                 if tuple(figures) == _figures(stat):
-                    found[path] = Seen(document, kind, type_, size, bool(live))
+                    found[path] = Seen(document, kind, type_, size, bool(live), bool(whole))
         return found
 
     def note(self, files: Iterable[tuple[str, os.stat_result, bytes]]) -> None:

@@ -46,7 +46,7 @@ def indexed(
         kind=document["kind"],
         type=str(found),
         size=size,
-        file_hash=bytes.fromhex(file["hash"]) if file else None,
+        file_hash=bytes.fromhex(file["hash"]) if file and "hash" in file else None,
         metas=list(_metas(document)),
         on_sky=coverage is None and may_be_on_sky(document),
         coverage=coverage or b"",

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from skypool.codec.deferring import deferral_of
 from skypool.codec.reading import gather
 from skypool.codec.recipes import RecipeCheck
 from skypool.codec.segments import (
@@ -78,15 +79,34 @@ def _read(source: ByteSource, offset: int, length: int) -> bytes:
 
 
 def write_bytes(
-    source: ByteSource, offset: int, length: int, sink: ChunkSink, check: RecipeCheck
+    source: ByteSource,
+    offset: int,
+    length: int,
+    sink: ChunkSink,
+    check: RecipeCheck,
+    *,
+    now: bool = False,
 ) -> Inline | Fill | Bytes:
     """Store bytes without a structure.
+
+    Parameters
+    ----------
+    source, offset, length
+        Where they are.
+    sink, check
+        Where chunks and bytes go to.
+    now
+        Read them even if the sink defers content.
 
     Returns
     -------
     Segment
         `Inline` for up to 1 KiB, `Fill` for one repeated byte (padding), else `Bytes`.
     """
+    deferral = None if now else deferral_of(sink)
+    if deferral is not None and length:
+        check.skip(length)
+        return Bytes(length, BLOCK, deferral.chunks(-(-length // BLOCK)))
     if length <= FILL_LIMIT:
         data = _read(source, offset, length)
         if length and data.count(data[:1]) == length and length > 8:
@@ -142,6 +162,11 @@ def write_array(
     kind = np.dtype(dtype)
     tile = tile_shape(shape, kind.itemsize)
     segment = ArraySegment(dtype, shape, tile, ChunkList(b""))
+    deferral = deferral_of(sink)
+    if deferral is not None and check is not None:
+        check.skip(segment.size)
+        chunks = deferral.chunks(math.prod(segment.grid))
+        return ArraySegment(dtype, shape, tile, chunks), None
     writer = _TileWriter(segment, kind, sink, physical)
     if segment.size:
         leading = tile[0] if shape else 1
@@ -261,6 +286,8 @@ def write_table(
     sink: ChunkSink,
     check: RecipeCheck,
     physical: Sequence[Physical | None] | None = None,
+    *,
+    now: bool = False,
 ) -> tuple[TableSegment, list[dict[str, Any] | None]]:
     """Store the rows of a table column by column.
 
@@ -288,17 +315,25 @@ def write_table(
     parts = (*columns, *_gaps(columns, width))
     packed = rows * width <= SMALL_TABLE
     block = rows if packed else _block_rows(width, max((w for _, w, _ in parts), default=1))
+    deferral = None if now else deferral_of(sink)
+    if deferral is not None:
+        check.skip(rows * width)
+        blocks = -(-rows // block) if rows and width else 0
+        lists = 1 if packed else sum(1 for _, size, _ in parts if size)
+        chunks = deferral.chunks(blocks * lists)
+        segment = TableSegment(rows, width, parts, max(1, block), packed, chunks)
+        return segment, [None] * len(columns)
     writer = _ColumnWriter(parts, physical or [None] * len(columns), sink, packed=packed)
     for start in range(0, rows if width else 0, max(1, block)):
         data = _read(source, offset + start * width, min(block, rows - start) * width)
         rebuilt = writer.put(np.frombuffer(data, np.uint8).reshape(-1, width))
         check.feed(data, rebuilt.reshape(-1))
     chunks = ChunkList.write([name for column in writer.digests for name in column], sink)
-    stats = [
+    found = [
         encode_statistics(kind, entries, sink) if kind and entries else None
         for kind, entries in zip(writer.kinds, writer.entries, strict=True)
     ]
-    return TableSegment(rows, width, parts, max(1, block), packed, chunks), stats
+    return TableSegment(rows, width, parts, max(1, block), packed, chunks), found
 
 
 class _ColumnWriter:

@@ -23,12 +23,22 @@ class RecipeCheck:
 
     def __init__(self) -> None:
         self._hasher = Hasher()
+        self._not_read = 0
         self._wrong_at: int | None = None
 
     @property
     def position(self) -> int:
         """Bytes of the file seen so far."""
-        return self._hasher.length
+        return self._hasher.length + self._not_read
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the file was read so far."""
+        return not self._not_read
+
+    def skip(self, length: int) -> None:
+        """Pass over bytes that are not read: the file has no digest then."""
+        self._not_read += length
 
     def feed(self, original: Buffer, rebuilt: Buffer) -> None:
         """Take the next bytes of the file and their reconstruction."""

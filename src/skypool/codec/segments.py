@@ -39,14 +39,27 @@ class ChunkList:
     digests
         The digests one behind the other; or None, then *name* and *count* say which
         chunk holds them.
+
+    Attributes
+    ----------
+    deferred : bytes
+        What the names of chunks begin with that were not read, and have no digest; else empty.
     """
 
-    __slots__ = ("_data", "count", "name")
+    __slots__ = ("_data", "count", "deferred", "name")
 
     def __init__(self, digests: bytes | None, name: bytes | None = None, count: int = 0) -> None:
         self._data = digests
         self.name = name
         self.count = count if digests is None else len(digests) // DIGEST_SIZE
+        self.deferred = b""
+
+    @classmethod
+    def not_read(cls, deferred: bytes, count: int) -> ChunkList:
+        """Make the list of chunks that were not read; *deferred* has 24 bytes."""
+        chunks = cls(None, None, count)
+        chunks.deferred = deferred
+        return chunks
 
     @classmethod
     def write(cls, digests: Sequence[bytes], sink: ChunkSink) -> ChunkList:
@@ -63,24 +76,35 @@ class ChunkList:
         """Read the `LIST` of a document."""
         if isinstance(obj, str):
             return cls(bytes.fromhex(obj))
+        if "deferred" in obj:
+            return cls.not_read(bytes.fromhex(obj["deferred"]), obj["count"])
         return cls(None, bytes.fromhex(obj["list"]), obj["count"])
 
     def to_json(self) -> str | dict[str, Any]:
         """Return the `LIST` of a document."""
         if self.name is not None:
             return {"list": self.name.hex(), "count": self.count}
+        if self.deferred:
+            return {"deferred": self.deferred.hex(), "count": self.count}
         assert self._data is not None
         return self._data.hex()
 
     def digest(self, number: int, fetch: Fetch) -> bytes:
         """Return the digest of one chunk."""
+        if self.deferred:
+            return self._name(number)
         start = number * DIGEST_SIZE
         return self._all(fetch)[start : start + DIGEST_SIZE]
 
     def digests(self, fetch: Fetch) -> Iterator[bytes]:
         """Return the digests of all chunks in order."""
+        if self.deferred:
+            return (self._name(number) for number in range(self.count))
         data = self._all(fetch)
         return (data[i : i + DIGEST_SIZE] for i in range(0, len(data), DIGEST_SIZE))
+
+    def _name(self, number: int) -> bytes:
+        return self.deferred + number.to_bytes(DIGEST_SIZE - len(self.deferred), "big")
 
     def _all(self, fetch: Fetch) -> bytes:
         if self._data is None:

@@ -39,7 +39,7 @@ def write_verbatim(
     recipe: dict[str, Any] = {
         "format": format_name,
         "size": source.size,
-        "hash": check.digest().hex(),
+        **({"hash": check.digest().hex()} if check.is_whole else {}),
         "segments": segments,
     }
     if reason is not None:

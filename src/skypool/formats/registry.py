@@ -15,6 +15,7 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
 
+from skypool.codec.deferring import undeferred
 from skypool.errors import MissingDependency, SkypoolError
 from skypool.formats.base import FolderFormat, Format, Imported
 from skypool.formats.gzip import is_gzip, open_gzip
@@ -202,8 +203,8 @@ def read_file(
         of reading the file or of storing the chunks are raised.
     """
     head = source.pread(0, HEAD)
-    if is_gzip(head):
-        return _read_gzip(source, sink, filename, gzip_mode)
+    if is_gzip(head):  # a second header is found only by unpacking all that is before
+        return _read_gzip(source, undeferred(sink), filename, gzip_mode)
     return _read_plain(source, sink, filename, head)
 
 
@@ -224,6 +225,8 @@ def _read_plain(source: ByteSource, sink: ChunkSink, filename: str, head: bytes)
     found = sniff(head, filename, source.size)
     if found is None:
         return read_opaque(source, sink, _reason(head, filename))
+    if found.name != "fits":  # what is in it is found by reading most of it
+        sink = undeferred(sink)
     if type(found).__module__.startswith("skypool."):
         return found.read(source, sink, filename)
     read = _guarded(

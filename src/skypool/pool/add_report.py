@@ -28,6 +28,7 @@ class AddOptions:
     name: str | None = None
     under: str | None = None
     in_place: bool = False
+    headers_only: bool = False
     as_version: bool = False
     exclusive: bool = False
     force_read: bool = False

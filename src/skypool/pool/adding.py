@@ -19,18 +19,13 @@ from skypool.catalogue.interface import (
     IndexedDocument,
     Published,
     RefTarget,
-    SourceRow,
 )
 from skypool.catalogue.terms import indexed
 from skypool.codec.documents import dumps
-from skypool.errors import (
-    SkypoolError,
-    SourceChanged,
-    SourceMissing,
-    StorageError,
-)
+from skypool.errors import SkypoolError, StorageError
 from skypool.formats.registry import read_file
 from skypool.pool.add_report import AddOptions, AddReport
+from skypool.pool.adding_outside import AddingOutside
 from skypool.pool.arranging import Place, arrange
 from skypool.pool.continuing import Continuing
 from skypool.pool.contradictions import check_contradictions
@@ -43,7 +38,7 @@ from skypool.pool.resolve import check_name
 from skypool.pool.saving import Totals
 from skypool.pool.seen_before import SeenBefore
 from skypool.pool.trees import FileNode, FolderNode, Node, is_tar, scan, unpack
-from skypool.storage.inplace import FileSource, SourceUnreadable
+from skypool.storage.inplace import SOURCE_ERRORS, FileSource, FileState
 
 if TYPE_CHECKING:
     from skypool.codec.sinks import ByteSource
@@ -114,6 +109,7 @@ class Adder:
         # Metadata of the versions that are files or observations.
         self._metas: dict[int, Callable[[], Mapping[str, Any]]] = {}
         self._seen = SeenBefore(session, writer, ())
+        self._outside = AddingOutside(session, draft, options)
         self._staged_at = 0
         self._unread: list[str] = []
         self._done = (0, 0)
@@ -129,7 +125,9 @@ class Adder:
             nodes = [(path, self._node(path, stack)) for path in paths]
             files = [file for _, node in nodes for file in _files(node)]
             self._todo = (len(files), sum(file.status.st_size for file in files))
-            self._seen = SeenBefore(self._session, self._writer, files)
+            self._seen = SeenBefore(
+                self._session, self._writer, files, in_place=self._options.in_place
+            )
             return [self._root(path, node) for path, node in nodes]
 
     def finish(self) -> Published:
@@ -296,7 +294,7 @@ class Adder:
         self._tell(node)
         try:
             content = self._seen_before(node) or self._read(node, name)
-        except (SourceChanged, SourceMissing, SourceUnreadable) as error:
+        except SOURCE_ERRORS as error:
             self._skip(node.path, error.message, name)
             return None
         self._stage_when_large()
@@ -307,19 +305,23 @@ class Adder:
     def _seen_before(self, node: FileNode) -> _Content | None:
         """Take the document that a file of these figures had; its bytes are not read."""
         options = self._options
-        if options.force_read or options.in_place or node.format is not None or node.member:
+        if options.force_read or node.format is not None or node.member:
             return None
         seen = self._seen.find(node)
-        if seen is None:
+        if seen is None or not self._outside.serves(seen):
             return None
+        if options.in_place:
+            status = node.status
+            state = FileState(status.st_size, status.st_mtime_ns, status.st_ino)
+            self._outside.note(node.path, state, seen.document, seen[1:4])
         self.report.bytes_in += node.status.st_size
         return _Content(seen.document, seen.kind, seen.type, seen.size, taken=(seen.document,))
 
     def _read(self, node: FileNode, name: str) -> _Content:
         if node.format is not None:
             return self._read_folder(node, name)
-        sink = InPlaceSink(self._writer) if self._options.in_place else self._writer
         with FileSource(node.path) as source:
+            sink = self._outside.sink(source, self._writer, node.member)
             found = read_file(source, sink, node.name, self._options.gzip)
             source.check()
             size = source.size
@@ -330,12 +332,9 @@ class Adder:
         content = self._describe(found.document, _file_size(file))
         if found.reason:
             self.report.opaque.append((name or node.name, found.reason))
-        if self._options.in_place:
-            path = os.path.abspath(node.path)
-            self._draft.sources.append(
-                SourceRow(content.document, path, state.size, state.mtime_ns, state.inode)
-            )
-        elif not node.member:
+        if not node.member:
+            facts = (content.kind, content.type, content.size)
+            self._outside.note(node.path, state, content.document, facts)
             self._seen.note(node, content.document)
         self.report.bytes_in += size
         self.report.files_read += 1
@@ -366,7 +365,7 @@ class Adder:
         self._stage()
 
     def _stage(self) -> None:
-        self._session.stage(self._writer, self._documents, self._draft.sources)
+        self._session.stage(self._writer, self._documents, self._outside.not_staged())
         self._documents = []
         self._staged_at = self._writer.bytes_written
         self._seen.keep()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -111,6 +111,8 @@ def difference(session: Session, commit: Mapping[str, Any], number: int) -> str:
         (v.urn, v.track, v.version, v.document.hex(), v.kind, v.type, v.total)
         for v in session.catalogue.changes(number)
     ]
+    if logged != found and session.catalogue.state("amended"):
+        logged, found = _completed(session, logged), _completed(session, found)
     if logged != found:
         return "its versions"
     for version in commit.get("versions", ()):
@@ -121,6 +123,14 @@ def difference(session: Session, commit: Mapping[str, Any], number: int) -> str:
         if refs != version["refs"]:
             return f"the references of version {version['urn']}"
     return _difference_of_names(session, commit, number)
+
+
+def _completed(session: Session, versions: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Return versions with the documents that took the place of theirs, and no kind and type."""
+    stands_for = session.catalogue.stands_for
+    return [
+        (*version[:3], stands_for(bytes.fromhex(version[3])), version[6]) for version in versions
+    ]
 
 
 def _difference_of_names(session: Session, commit: Mapping[str, Any], number: int) -> str:

@@ -321,7 +321,8 @@ def _checked(file: Mapping[str, Any], fetch: Fetch) -> Iterator[bytes]:
     for piece in _pieces(reader):
         hasher.update(piece)
         yield piece
-    if hasher.digest().hex() != file["hash"]:
+    # Without a digest only headers were ever read; the source was checked by size and time.
+    if hasher.digest().hex() != file.get("hash", hasher.digest().hex()):
         raise Damaged(
             "the file could not be made again as it was",
             hint="`skypool verify` tells what is damaged",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from skypool.codec.digest import digest
 from skypool.codec.segments import (
     ArraySegment,
     Bytes,
+    Fill,
+    Inline,
     Segment,
     TableSegment,
     segment_from_json,
@@ -23,12 +26,15 @@ from skypool.formats.gzip import open_gzip
 from skypool.storage.inplace import FileSource, FileState
 
 if TYPE_CHECKING:
+    from skypool.codec.deferring import Deferral
     from skypool.pool.session import Session
 
 __all__ = ["InPlaceChunks", "InPlaceSink"]
 
 _HEADER_BYTES = 256 << 10
 _KEPT_BYTES = 8 << 20
+# Bytes by which the names of chunks that were not read say in which list they are.
+_LIST_MARK: Final = 24
 
 
 class InPlaceSink:
@@ -36,11 +42,24 @@ class InPlaceSink:
 
     Runs of content come through `stream`; what a pool adds to it (lists of chunks,
     statistics) through `put`, and goes into the pool.
+
+    Parameters
+    ----------
+    sink
+        Takes what goes into the pool.
+    deferral
+        Stands for the content of a file of which only the headers are read.
     """
 
-    def __init__(self, sink: ChunkSink) -> None:
+    def __init__(self, sink: ChunkSink, deferral: Deferral | None = None) -> None:
         self._sink = sink
         self._named = _Named()
+        self.deferral = deferral
+
+    def reading(self) -> InPlaceSink:
+        """Return a sink that reads all of the file."""
+        self.deferral = None
+        return self
 
     def stream(self, itemsize: int = 1) -> ChunkStream:
         """Start a run of content."""
@@ -59,7 +78,7 @@ class InPlaceSink:
             wanted |= tables | {hdu["header"] for hdu in file["hdus"]}
         for number in wanted:
             segment = segment_from_json(file["segments"][number])
-            if isinstance(segment, Bytes | ArraySegment):
+            if isinstance(segment, Bytes | ArraySegment) and not segment.chunks.deferred:
                 for name in segment.chunks.digests(self._named.kept.__getitem__):
                     if name in self._named.kept:
                         self._sink.put(self._named.kept[name])
@@ -141,20 +160,21 @@ class InPlaceChunks:
         SourceMissing, SourceChanged
             If the user's file is gone, or not as it was.
         """
-        if self._session.catalogue.places(name):
+        part = self._not_read(name)
+        if part is None and self._session.catalogue.places(name):
             try:
                 return self._session.fetch(name)
             except Damaged:
                 if name not in self._places():
                     raise
-        place = self._places().get(name)
+        place = self._places().get(name) if part is None else part
         if place is None:
             return self._session.fetch(name)  # raises, and says what is missing
         cached = self._session.store.cached(name)
         if cached is not None:
             return cached
         data = _read_chunk(self._open(place.inside), place.segment, place.start, place.number)
-        if digest(data) != name:
+        if part is None and digest(data) != name:
             path = self._sources[0].path
             raise SourceChanged(
                 f"{path} is not as it was when it was added, though its size and time are",
@@ -168,6 +188,25 @@ class InPlaceChunks:
             self._index = dict(self._find())
         return self._index
 
+    def _not_read(self, name: bytes) -> _Place | None:
+        """Return where a chunk is that has no digest: the file was opened as it was."""
+        found = self._lists.get(name[:_LIST_MARK])
+        return found and found._replace(number=int.from_bytes(name[_LIST_MARK:], "big"))
+
+    @cached_property
+    def _lists(self) -> dict[bytes, _Place]:
+        """The segments that were not read, by what the names of their chunks begin with."""
+        found: dict[bytes, _Place] = {}
+        file, start = self._document["file"], 0
+        if "hash" in file:
+            return found
+        for obj in file["segments"]:
+            segment = segment_from_json(obj)
+            if not isinstance(segment, Inline | Fill) and segment.chunks.deferred:
+                found[segment.chunks.deferred] = _Place(segment, start, 0, True)
+            start += segment.size
+        return found
+
     def _find(self) -> Iterator[tuple[bytes, _Place]]:
         file = self._document["file"]
         wrapper = file.get("wrapper") or {}
@@ -175,7 +214,7 @@ class InPlaceChunks:
             start = 0
             for obj in listed:
                 segment = segment_from_json(obj)
-                if isinstance(segment, ArraySegment | TableSegment | Bytes):
+                if not isinstance(segment, Inline | Fill) and not segment.chunks.deferred:
                     for number, name in enumerate(segment.chunks.digests(self._session.fetch)):
                         yield name, _Place(segment, start, number, inside)
                 start += segment.size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,10 @@ from skypool.pool.ref import Ref
 from skypool.pool.sync.instep import InStep
 
 if TYPE_CHECKING:
+    from skypool.pool.absorbing import AbsorbReport
+    from skypool.pool.completing import CompleteReport
     from skypool.pool.progress import OnProgress
+    from skypool.pool.relocating import RelocateReport
     from skypool.pool.sources import StatusReport
 
 __all__ = ["Outside"]
@@ -46,6 +50,99 @@ class Outside(InStep):
             return StatusReport()
         asked = None if refs is None else self._several(refs)
         return status(self.view, asked, full=full, every=every, on_progress=progress)
+
+    def complete(
+        self,
+        refs: Any = None,
+        *,
+        threads: int = 0,
+        progress: OnProgress | None = None,
+    ) -> CompleteReport:
+        """Read the files of which only the headers were read when they were added.
+
+        The versions stay what they are, and get digests, statistics and coverage. It may be
+        stopped at any moment: what was done stays done, and the next call goes on.
+
+        Parameters
+        ----------
+        refs
+            A product, or several, with all that is below them; None for all of the pool.
+        threads
+            How many files are read at a time; 0 to choose.
+        progress
+            Told how far the work is.
+        """
+        from skypool.pool.completing import CompleteReport, complete
+
+        if not self.exists:
+            return CompleteReport()
+        view = self._changing()
+        asked = None if refs is None else self._several(refs)
+        return complete(view, asked, threads=threads, on_progress=progress)
+
+    def relocate(
+        self,
+        old: str | os.PathLike[str],
+        new: str | os.PathLike[str],
+        *,
+        full: bool = False,
+        dry_run: bool = False,
+        message: str = "",
+        progress: OnProgress | None = None,
+    ) -> RelocateReport:
+        """Look for files kept in place at another path from now on: their disk was moved.
+
+        A file is followed if the one at the new path has its size and time, or else its digest.
+        Others are refused, and listed: they are still looked for at the old path.
+
+        Parameters
+        ----------
+        old, new
+            Paths of a folder or file, before and now.
+        full
+            Read every file and compare its digest, even if size and time are as they were.
+        dry_run
+            Only tell what would be done.
+        message
+            What the history says of it.
+        progress
+            Told how far the work is.
+
+        Raises
+        ------
+        NotFound
+            If no file at the old path holds content of the pool.
+        SourceMissing, SourceChanged
+            If none of the files is at the new path.
+        """
+        from skypool.pool.relocating import relocate
+
+        view = self.view if dry_run else self._changing()
+        options: dict[str, Any] = {"full": full, "dry_run": dry_run, "message": message}
+        return relocate(view, os.fspath(old), os.fspath(new), on_progress=progress, **options)
+
+    def absorb(self, refs: Any, *, progress: OnProgress | None = None) -> AbsorbReport:
+        """Copy the content of products kept in place into the pool; their files may go away then.
+
+        Each file is compared with its digest while it is read, and the copy is durable, before
+        the pool stops to count on the file. It may be stopped at any moment; the next call goes on.
+
+        Parameters
+        ----------
+        refs
+            A product, or several, with all that is below them.
+        progress
+            Told how far the work is.
+
+        Raises
+        ------
+        SourceMissing, SourceChanged
+            If none of the files is as it was.
+        """
+        from skypool.pool.absorbing import absorb
+
+        view = self._changing()
+        return absorb(view, self._several(refs), on_progress=progress)
 
     def _several(self, refs: Any) -> list[Ref]:
         many = isinstance(refs, Iterable) and not isinstance(refs, str | Ref)

@@ -63,6 +63,7 @@ class Pool(Pieces):
         tags: Iterable[str] | str = (),
         message: str = "",
         in_place: bool = False,
+        headers_only: bool = False,
         as_version: bool = False,
         exclusive: bool = False,
         force_read: bool = False,
@@ -91,6 +92,8 @@ class Pool(Pieces):
             What the history says of it.
         in_place
             Leave the files where they are: the pool keeps metadata, statistics and digests.
+        headers_only
+            Of files in place read the headers alone; `complete` makes up for it.
         as_version
             Take it as a new version, even if the name holds data of another observation.
         exclusive
@@ -128,6 +131,7 @@ class Pool(Pieces):
             tags=tags,
             message=message,
             in_place=in_place,
+            headers_only=headers_only,
             as_version=as_version,
             exclusive=exclusive,
             force_read=force_read,

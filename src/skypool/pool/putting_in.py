@@ -61,6 +61,11 @@ def put_in(
             raise NotFound(f"there is no file or folder {item!r}")
     if options.in_place and any(map(is_url, items)):
         raise UsageError("what is fetched cannot stay where it is", hint="leave --in-place out")
+    if options.headers_only and not options.in_place:
+        raise UsageError(
+            "only of files that stay where they are the pixels can wait",
+            hint="add them in place as well (--in-place --headers-only)",
+        )
     folder = os.path.join(os.fspath(settings.cache), "downloads")
     fetched = fetch_all(items, present, options, folder, progress)
     message = message or f"add {', '.join(items)[:200]}"

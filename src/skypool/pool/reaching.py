@@ -7,7 +7,7 @@ from typing import Any
 
 from skypool.codec.sinks import Fetch
 
-__all__ = ["content_of", "datasets_of", "reached"]
+__all__ = ["content_of", "datasets_of", "own_parts", "reached"]
 
 _WITH_CHUNKS = frozenset({"array", "bytes", "table"})
 # What is below these is not skypool's: values of parameters, and what readers noted.
@@ -49,7 +49,7 @@ def _own(obj: Mapping[str, Any], fetch: Fetch) -> Iterator[bytes]:
     chunks = obj.get("chunks") if obj.get("is") in _WITH_CHUNKS else None
     if isinstance(chunks, str):
         yield bytes.fromhex(chunks)
-    elif chunks is not None:
+    elif chunks is not None and "list" in chunks:  # else it is content that was not read
         name = bytes.fromhex(chunks["list"])
         yield name
         yield fetch(name)
@@ -60,7 +60,23 @@ def _own(obj: Mapping[str, Any], fetch: Fetch) -> Iterator[bytes]:
 def content_of(document: Mapping[str, Any]) -> list[Any]:
     """Return the segments of a document's file: the chunks that a file kept in place holds."""
     file = document.get("file")
-    return list(file["segments"]) if file else []
+    if not file:
+        return []
+    return [*file["segments"], *(file.get("wrapper") or {}).get("stream", ())]
+
+
+def own_parts(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a document with lists of chunks in the place of what a file kept in place holds.
+
+    What is reached from it is in the packs, wherever the content is, but for chunks of datasets
+    that the file holds as well.
+    """
+    lists = [
+        {"type": "", "list": chunks["list"]}
+        for chunks in (segment.get("chunks") for segment in content_of(document))
+        if isinstance(chunks, Mapping) and "list" in chunks
+    ]
+    return {**document, "file": {**document["file"], "segments": lists, "wrapper": None}}
 
 
 def datasets_of(document: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:

@@ -239,7 +239,7 @@ def _documents(
 ) -> Iterator[IndexedDocument]:
     done = set()
     kept = kept_regions([commit])
-    for version in commit.get("versions", ()):
+    for version in (*commit.get("versions", ()), *commit.get("completed", ())):
         digest = bytes.fromhex(version["document"])
         if digest not in done:
             done.add(digest)
@@ -371,12 +371,16 @@ def _end_of_whole(
     before = START
     cut: LogPosition | None = None
     purged: set[int] = set()
-    for record in folder.log.records():
-        purged.update(loads(record.payload).get("purged", ()))
+    completed: set[str] = set()
     for record in folder.log.records():
         commit = loads(record.payload)
-        # What was given up need not be there.
-        left = [v for v in commit.get("versions", ()) if v["urn"] not in purged]
+        purged.update(commit.get("purged", ()))
+        completed.update(each["of"] for each in commit.get("completed", ()))
+    for record in folder.log.records():
+        commit = loads(record.payload)
+        # What was given up need not be there, nor what another document took the place of.
+        made = [*commit.get("versions", ()), *commit.get("completed", ())]
+        left = [v for v in made if v.get("urn") not in purged and v["document"] not in completed]
         if left:
             if _is_whole(catalogue, store, {**commit, "versions": left}):
                 cut = None

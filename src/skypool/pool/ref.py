@@ -112,9 +112,21 @@ class Ref:
 
     @property
     def file_hash(self) -> str | None:
-        """BLAKE3-256 of the product's file inside its wrapper, None where it has no file."""
+        """BLAKE3-256 of the product's file inside its wrapper, None where it has no file.
+
+        None as well where only the headers of the file were read.
+        """
         file = self.document.get("file")
-        return file["hash"] if file else None
+        return file.get("hash") if file else None
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of it is known; else only headers were read, and pixels are unchecked.
+
+        What is read of such a product is checked against the size and time of its file alone.
+        """
+        file = self.document.get("file")
+        return file is None or "hash" in file
 
     @property
     def saved(self) -> datetime:
@@ -147,6 +159,11 @@ class Ref:
         try:
             return self._view.document(self._row)
         except Damaged as error:
+            # It may have been of headers alone, and another one took its place since.
+            newest = self._view.identity.version(self._row.urn, self._view.identity.head())
+            if newest is not None and newest.document != self._row.document:
+                self._row = self._row._replace(document=newest.document)
+                return self.document
             from skypool.pool.blaming import of_document
 
             raise of_document(self, error) from None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from skypool.catalogue.seen import Seen
 from skypool.codec.documents import loads
 from skypool.errors import Damaged
-from skypool.pool.reaching import reached
+from skypool.pool.reaching import content_of, own_parts, reached
 from skypool.pool.trees import FileNode
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ class SeenBefore:
         Of the commit.
     files
         All that will be asked for, in that order.
+    in_place
+        Content stays in the files: the pool need not have it.
 
     Attributes
     ----------
@@ -43,8 +45,16 @@ class SeenBefore:
         Documents given out that no commit has yet: the commit has to look again for them.
     """
 
-    def __init__(self, session: Session, writer: Writer, files: Sequence[FileNode]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        writer: Writer,
+        files: Sequence[FileNode],
+        *,
+        in_place: bool = False,
+    ) -> None:
         self._session = session
+        self._in_place = in_place
         self._writer = writer
         self._files = files
         self._next = 0
@@ -84,14 +94,22 @@ class SeenBefore:
         for document in documents:
             try:
                 content = loads(self._session.fetch(document))
-                parts = b"".join(reached(content, self._session.fetch))
+                needs[document] = [document, *self._needed(content)]
             except Damaged:  # gc was faster
                 continue
-            chunks = [parts[at : at + 32] for at in range(0, len(parts), 32)]
-            needs[document] = [document, *chunks]
         if self._writer.reuse_all([name for names in needs.values() for name in names]):
             return set(needs)
         return {document for document in needs if self._writer.reuse_all(needs[document])}
+
+    def _needed(self, document: Mapping[str, Any]) -> list[bytes]:
+        """Return the chunks that the packs must have for a document that no version has."""
+        fetch = self._session.fetch
+        if not self._in_place:
+            return _cut(b"".join(reached(document, fetch)))
+        names = set(_cut(b"".join(reached(own_parts(document), fetch))))
+        content = set(_cut(b"".join(reached(content_of(document), fetch))))
+        held = self._session.catalogue.chunks.places_of_many(list(content))
+        return list(names | set(held))
 
     def note(self, node: FileNode, document: bytes) -> None:
         """Note what a file became that was read just now."""
@@ -104,3 +122,7 @@ class SeenBefore:
         if self._read:
             self._session.catalogue.seen.note(self._read)
             self._read = []
+
+
+def _cut(digests: bytes) -> list[bytes]:
+    return [digests[at : at + 32] for at in range(0, len(digests), 32)]

@@ -275,7 +275,7 @@ class Session:
             flushed = writer.flush() if writer is not None else {}
             placed = _places(flushed)
             documents = self._with_coverage(documents, flushed, draft.sources)
-            if draft.sources:
+            if draft.sources or draft.completed:
                 keep_regions(self.catalogue.database, draft, documents)
             if len(documents) > _STAGE_DOCUMENTS or len(placed) > _STAGE_CHUNKS:
                 self.catalogue.stage(placed, documents)

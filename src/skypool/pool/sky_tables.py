@@ -84,6 +84,9 @@ def keep_regions(database: Database, draft: Draft, documents: Iterable[IndexedDo
         Those that are not staged.
     """
     fresh = {document.digest: document.coverage for document in documents}
+    for each in draft.completed:
+        name = each.document
+        each.sky = list(_written(fresh[name] if name in fresh else coverage_in(database, name)))
     regions: dict[bytes, list[list[Any]]] = {}
     for name in {source.document for source in draft.sources}:
         found = fresh[name] if name in fresh else coverage_in(database, name)
@@ -98,8 +101,9 @@ def keep_regions(database: Database, draft: Draft, documents: Iterable[IndexedDo
 def kept_regions(commits: Iterable[Mapping[str, Any]]) -> dict[bytes, bytes]:
     """Return the coverages, by document, that are kept in commits, given as the log has them."""
     found = {}
-    for version in (version for commit in commits for version in commit.get("versions", ())):
-        regions = (version.get("origin") or {}).get(_KEY)
+    keys = ("versions", "completed")
+    for version in (each for commit in commits for key in keys for each in commit.get(key, ())):
+        regions = (version.get("origin") or version).get(_KEY)
         if regions:
             from skypool.sky.coverage import encode
 

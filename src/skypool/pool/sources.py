@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from skypool.catalogue.kept_files import KeptFile, KeptFiles
+from skypool.codec.deferring import is_deferred
 from skypool.codec.digest import Hasher
 from skypool.errors import SourceChanged, SourceMissing, StorageError
 from skypool.pool.progress import Progress
+from skypool.pool.reaching import content_of, reached
 from skypool.storage.inplace import FileSource, FileState
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ __all__ = [
     "check_source",
     "file_digest",
     "good_sources",
+    "is_stored",
     "status",
 ]
 
@@ -181,6 +184,19 @@ def file_hash(session: Session, document: bytes) -> str | None:
     return found
 
 
+def is_stored(session: Session, document: bytes) -> bool:
+    """Tell whether the pool has all content of a document itself."""
+    found = session.document(document)
+    content = content_of(found)
+    if is_deferred(found):
+        return False
+    for digests in reached(content, session.fetch):
+        names = [digests[at : at + 32] for at in range(0, len(digests), 32)]
+        if set(names) - set(session.catalogue.chunks.places_of_many(names)):
+            return False
+    return True
+
+
 def status(
     view: View,
     refs: Iterable[Ref] | None = None,
@@ -261,7 +277,7 @@ class _Looking:
             reason,
             found,
             tuple(f"{name}@{version}" for name, version, _ in holders),
-            not good,
+            not good and not is_stored(self._session, row.document),
             any(newest for _, _, newest in holders),
         )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from skypool.catalogue.chunks import chunk_key
 from skypool.catalogue.comparing import TermSums
 from skypool.catalogue.terms import terms_of, terms_of_attributes
+from skypool.codec.deferring import deferred_lists, is_deferred
 from skypool.codec.digest import Hasher
 from skypool.codec.documents import loads
 from skypool.errors import Damaged, SkypoolError, SourceChanged
@@ -124,7 +125,8 @@ class DocumentCheck:
             except SkypoolError as error:
                 problems.append(self._findings.problem("source", error.message, row.path))
         content = content_of(document)
-        parts = {**document, "file": {**document["file"], "segments": []}}
+        # What a wrapper has beside its stream is in the document itself.
+        parts = {**document, "file": {**document["file"], "segments": [], "wrapper": None}}
         self._reach(marks, parts, self._in_file(document) if good else frozenset())
         if good or self._is_stored(marks, content):
             self._reach(marks, [_lists_only(part) for part in content])
@@ -153,6 +155,8 @@ class DocumentCheck:
 
     def _is_stored(self, marks: Marks, content: list[Any]) -> bool:
         """Return whether the pool has all chunks of a file itself."""
+        if any(True for _ in deferred_lists(content)):
+            return False
         try:
             keys = (
                 chunk_key(digests[at : at + 32])
@@ -170,8 +174,8 @@ class DocumentCheck:
         with FileSource(
             row.path, FileState(row.size, row.mtime_ns), self._session.folder.files
         ) as source:
-            if self._quick:
-                return
+            if self._quick or is_deferred(document):
+                return  # of what was never read nothing is known but size and time
             hasher = Hasher()
             for offset in range(0, source.size, _READ):
                 hasher.update(source.pread(offset, _READ))
@@ -187,6 +191,6 @@ def _names(digests: bytes) -> Iterator[bytes]:
 def _lists_only(segment: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a segment without the names of its chunks, but with that of their list."""
     chunks = segment.get("chunks")
-    if isinstance(chunks, Mapping):
+    if isinstance(chunks, Mapping) and "list" in chunks:
         return {"type": "", "list": chunks["list"]}
     return {}

@@ -135,7 +135,12 @@ def _stored(ref: Ref, path: str, file: dict[str, Any], moved: bool) -> PoolFile:
     fetch = ref.view.fetch_for(ref)
     outer = file.get("wrapper", file)
     return PoolFile(
-        path, ref, outer["size"], outer["hash"], lambda out: copy_file(file, fetch, out), moved
+        path,
+        ref,
+        outer["size"],
+        outer.get("hash", ""),
+        lambda out: copy_file(file, fetch, out),
+        moved,
     )
 
 

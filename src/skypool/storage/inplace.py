@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from skypool.errors import SourceChanged, SourceMissing, StorageError
 from skypool.storage.filelayer import FileLayer, Handle, LocalFiles
@@ -19,11 +19,15 @@ from skypool.storage.filelayer import FileLayer, Handle, LocalFiles
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["FileSource", "FileState", "SourceUnreadable", "state_of"]
+__all__ = ["SOURCE_ERRORS", "FileSource", "FileState", "SourceUnreadable", "state_of"]
 
 
 class SourceUnreadable(StorageError):
     """A file of the user's cannot be read; the pool has nothing to do with it."""
+
+
+# What is wrong with a file of the user's, and with nothing of the pool.
+SOURCE_ERRORS: Final = (SourceChanged, SourceMissing, SourceUnreadable)
 
 
 @dataclass(frozen=True, slots=True)

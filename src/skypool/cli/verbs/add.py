@@ -35,6 +35,7 @@ _FEW = 10  # lines of a kind that are shown without --verbose
         ("add *.fits --under maps", "files, as maps/NAME"),
         ("add map.fits --name m83/blue -t 'using cal v1'", "with another name and a tag"),
         ("add --in-place /data/survey", "the data stay where they are"),
+        ("add --in-place --headers-only /data/survey", "pixels later: `skypool complete`"),
         ("add https://example.org/m83.fits", "from the network; a cut download goes on"),
     ],
 )
@@ -44,6 +45,7 @@ _FEW = 10  # lines of a kind that are shown without --verbose
 @click.option("-t", "--tag", "tags", multiple=True, help="Tag for each PATH; may be repeated.")
 @click.option("-m", "--message", default="", help="Message of the commit.")
 @click.option("--in-place", is_flag=True, help="Leave the data in the files where they are.")
+@click.option("--headers-only", is_flag=True, help="With --in-place: read only headers now.")
 @click.option(
     "--as-version", is_flag=True, help="A new version even where it is another observation."
 )

@@ -88,7 +88,7 @@ class Recipe:
         recipe: dict[str, Any] = {
             "format": "fits",
             "size": self.source.size,
-            "hash": self.check.digest().hex(),
+            **({"hash": self.check.digest().hex()} if self.check.is_whole else {}),
             "segments": self.segments,
             "hdus": self.units,
         }
@@ -100,11 +100,11 @@ class Recipe:
         self.segments.append(segment.to_json())
         return len(self.segments) - 1
 
-    def _bytes(self, offset: int, length: int) -> int:
-        return self._add(write_bytes(self.source, offset, length, self.sink, self.check))
+    def _bytes(self, offset: int, length: int, *, now: bool = False) -> int:
+        return self._add(write_bytes(self.source, offset, length, self.sink, self.check, now=now))
 
     def _unit(self, hdu: Hdu) -> Part:
-        header = self._bytes(hdu.start, hdu.data - hdu.start)
+        header = self._bytes(hdu.start, hdu.data - hdu.start, now=True)
         first = len(self.segments)
         part = Part(hdu)
         if hdu.kind == "image":
@@ -175,6 +175,7 @@ class Recipe:
             self.sink,
             self.check,
             readers if hdu.kind != "compressed" else None,
+            now=hdu.kind == "ascii",  # what its columns are depends on their content
         )
         number = self._add(segment)
         rows = shape.rows * shape.width

@@ -86,6 +86,17 @@ def _batches(source: Session, after: LogPosition, last: int) -> Iterator[list[_C
         yield batch
 
 
+def _absorbed(source: Session, commits: list[_Commit]) -> Iterator[Mapping[str, Any]]:
+    """Yield the documents of which a file outside the pool is no source any more, as entries.
+
+    Their content is in the packs of the source since.
+    """
+    for name in {name for commit, _ in commits for name, _ in commit.get("gone", ())}:
+        found = source.catalogue.document_size(bytes.fromhex(name))
+        if found is not None:
+            yield {"document": name, **dict(zip(("kind", "type", "size"), found, strict=True))}
+
+
 def _add(
     source: Session,
     target: Session,
@@ -100,7 +111,8 @@ def _add(
     transfer = Transfer(source, target, writer, report, counter, skip_damaged=skip_damaged)
     try:
         versions = [version for commit, _ in commits for version in commit.get("versions", ())]
-        documents = transfer.bring(versions)
+        completed = [each for commit, _ in commits for each in commit.get("completed", ())]
+        documents = transfer.bring([*versions, *completed, *_absorbed(source, commits)])
         target.adopt(commits[0][0]["commit"] - 1, commits, writer, documents)
     except BaseException as error:
         if not isinstance(error, QuotaExceeded):

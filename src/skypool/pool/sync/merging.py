@@ -79,7 +79,7 @@ def bring(
     counter.total_versions = len(merged.incoming.versions)
     transfer = Transfer(source, target, writer, report, counter, skip_damaged=options.skip_damaged)
     try:
-        documents = transfer.bring(merged.incoming.versions)
+        documents = transfer.bring([*merged.incoming.versions, *merged.completed()])
         if not transfer.skipped <= merged.given_up():
             report.purged = 0
             raise HeadMoved(f"versions of {source.folder.path} were purged meanwhile")
@@ -128,6 +128,7 @@ class Merge:
         hidden = {t: change for t, change in self.changes.hidden.items() if t not in late}
         first = self._lists(hidden, self.changes.names, self.changes.tags)
         first |= {"versions": self.incoming.versions, "sources": self._sources()}
+        first["completed"] = self.completed()
         first["purged"] = self._purged()
         same = self.incoming.same
         if not same and not any(first.values()):
@@ -201,7 +202,7 @@ class Merge:
 
     def _sources(self) -> list[Mapping[str, Any]]:
         """Return the files in place of what comes, and new places of what both have."""
-        coming = {version["document"] for version in self.incoming.versions}
+        coming = {each["document"] for each in (*self.incoming.versions, *self.completed())}
         catalogue = self.ours.session.catalogue
         found = []
         for source in self.theirs.sources:
@@ -212,6 +213,16 @@ class Merge:
             if this not in known and (known or source["document"] in coming):
                 found.append(source)
         return found
+
+    def completed(self) -> list[Mapping[str, Any]]:
+        """Return what was completed there and is here as headers alone."""
+        catalogue = self.ours.session.catalogue
+        return [
+            each
+            for each in self.theirs.completed
+            if catalogue.keeps(bytes.fromhex(each["of"]))
+            and catalogue.stands_for(bytes.fromhex(each["of"])).hex() == each["of"]
+        ]
 
     def given_up(self) -> set[bytes]:
         """Return the documents of the versions that come without content."""

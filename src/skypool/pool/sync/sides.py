@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from skypool.catalogue.outside import moved_path
 from skypool.catalogue.times import microseconds, time_of
 from skypool.codec.documents import format_time, loads
 
@@ -113,6 +114,7 @@ class Side:
         self.hidden: dict[int, Value] = {}
         self.tags: dict[tuple[str, int], Value] = {}
         self.sources: list[Mapping[str, Any]] = []
+        self.completed: list[Mapping[str, Any]] = []
         self.purged: set[int] = set()
         self.digests: set[str] = set()
         self.merged: set[str] = set()
@@ -200,6 +202,12 @@ class Side:
             if record.end.number > self.end.number:
                 break
             self._take(loads(record.payload), record.end.previous.hex())
+        completed = {each["of"]: each for each in self.completed}
+        for entry in self.entries:
+            if entry.raw["document"] in completed:
+                found = completed[entry.raw["document"]]
+                raw = {key: found[key] for key in ("document", "kind", "type")}
+                self._completed(entry, raw)
 
     def _take(self, commit: Mapping[str, Any], digest: str) -> None:
         clock = commit.get("clock") or microseconds(commit["time"])
@@ -224,8 +232,19 @@ class Side:
                 values[track] = Value(value, (then or clock, repr(value)))
         for (tag, urn, on), then in _with_times(commit, taken, "tags"):
             self.tags[tag, urn] = Value(on, (then or clock, repr(on)))
+        for move in commit.get("moved", ()):
+            self.sources = [_moved(source, move) for source in self.sources]
+        gone = [tuple(each) for each in commit.get("gone", ())]
+        if gone:
+            self.sources = [s for s in self.sources if (s["document"], s["path"]) not in gone]
         self.sources += commit.get("sources", ())
+        self.completed += commit.get("completed", ())
         self.purged.update(commit.get("purged", ()))
+
+    @staticmethod
+    def _completed(entry: Entry, by: Mapping[str, Any]) -> None:
+        assert isinstance(entry.raw, dict)
+        entry.raw.update(by)
 
     def _version(
         self, commit: Mapping[str, Any], digest: str, clock: int, raw: Mapping[str, Any]
@@ -309,6 +328,14 @@ class Side:
             if "clock" in commit:
                 found[record.end.number] = commit["clock"]
         return found
+
+
+def _moved(source: Mapping[str, Any], move: Mapping[str, Any]) -> Mapping[str, Any]:
+    path, old = source["path"], move["from"]
+    below = path == old or path.startswith(old.rstrip("/") + "/")
+    if not below or path in move.get("but", ()):
+        return source
+    return {**source, "path": moved_path(path, old, move["to"]), "inode": 0}
 
 
 def _with_times(

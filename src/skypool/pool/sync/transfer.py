@@ -152,6 +152,9 @@ class Transfer:
                 self.skipped.add(name)
                 found.append(_bare(name, version))
                 continue
+            if self._source.catalogue.stands_for(name) != name:
+                found.append(_bare(name, version))  # the one that took its place comes as well
+                continue
             yield name
             try:
                 document = loads(self._read(name))

@@ -1,0 +1,142 @@
+"""Files outside the pool in commit records, and in the tables: places, and what was completed."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from skypool.catalogue.checks import CRC_OF_COMPLETED
+from skypool.catalogue.interface import Completion, Draft, Move
+from skypool.catalogue.text import to_database
+
+__all__ = ["apply_outside", "moved_path", "outside_lists", "stands_for"]
+
+
+def outside_lists(connection: sqlite3.Connection, draft: Draft) -> dict[str, list[Any]]:
+    """Return the lists of a commit record that are about files outside the pool."""
+    return {
+        "moved": [_move(move) for move in draft.relocated],
+        "gone": [[document.hex(), path] for document, path in draft.gone],
+        "sources": list(_sources(connection, draft)),
+        "completed": [
+            _completion(each)
+            for each in draft.completed
+            if stands_for(connection, each.of) == each.of
+        ],
+    }
+
+
+def _move(move: Move) -> dict[str, Any]:
+    made: dict[str, Any] = {"from": move.old, "to": move.new}
+    return made | ({"but": list(move.but)} if move.but else {})
+
+
+def _completion(each: Completion) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "of": each.of.hex(),
+        "document": each.document.hex(),
+        "kind": each.kind,
+        "type": each.type,
+        "size": each.size,
+    }
+    return made | ({"sky": each.sky} if each.sky else {})
+
+
+def _sources(connection: sqlite3.Connection, draft: Draft) -> Iterator[dict[str, Any]]:
+    """Yield the files in place that are not known as they are."""
+    for source in draft.sources:
+        known = connection.execute(
+            "SELECT 1 FROM sources s JOIN documents d ON d.id = s.document"
+            " WHERE d.digest = ? AND s.path = ? AND s.size = ? AND s.mtime_ns = ?"
+            " AND s.inode = ?",
+            (
+                source.document,
+                to_database(source.path),
+                source.size,
+                source.mtime_ns,
+                source.inode,
+            ),
+        ).fetchone()
+        if known is None:
+            yield {
+                "document": source.document.hex(),
+                "path": source.path,
+                "size": source.size,
+                "mtime_ns": source.mtime_ns,
+                "inode": source.inode,
+            }
+
+
+def apply_outside(connection: sqlite3.Connection, record: Mapping[str, Any]) -> None:
+    """Change the tables as a commit record says of files outside the pool."""
+    for move in record.get("moved", ()):
+        _relocate(connection, move)
+    connection.executemany(
+        "DELETE FROM sources WHERE path = ? AND document ="
+        " (SELECT id FROM documents WHERE digest = ?)",
+        [(to_database(path), bytes.fromhex(name)) for name, path in record.get("gone", ())],
+    )
+    for source in record.get("sources", ()):
+        connection.execute(
+            "INSERT OR REPLACE INTO sources(document, path, size, mtime_ns, inode)"
+            " SELECT id, ?, ?, ?, ? FROM documents WHERE digest = ?",
+            (
+                to_database(source["path"]),
+                source["size"],
+                source["mtime_ns"],
+                source["inode"],
+                bytes.fromhex(source["document"]),
+            ),
+        )
+    for each in record.get("completed", ()):
+        _complete(connection, bytes.fromhex(each["of"]), bytes.fromhex(each["document"]))
+
+
+def _relocate(connection: sqlite3.Connection, move: Mapping[str, Any]) -> None:
+    old = to_database(move["from"])
+    but = {to_database(path) for path in move.get("but", ())}
+    # In the order of bytes, all that is below a folder is between `/` and what follows it.
+    rows = connection.execute(
+        "SELECT document, path, size, mtime_ns FROM sources"
+        " WHERE path = ?1 OR (path > ?2 AND path < ?3)",
+        (old, old.rstrip("/") + "/", old.rstrip("/") + "0"),
+    ).fetchall()
+    rows = [row for row in rows if row[1] not in but]
+    connection.executemany(
+        "DELETE FROM sources WHERE document = ? AND path = ?", [row[:2] for row in rows]
+    )
+    new = to_database(move["to"])
+    connection.executemany(
+        "INSERT OR IGNORE INTO sources(document, path, size, mtime_ns, inode)"
+        " VALUES (?, ?, ?, ?, 0)",
+        [(document, moved_path(path, old, new), *figures) for document, path, *figures in rows],
+    )
+
+
+def _complete(connection: sqlite3.Connection, old: bytes, new: bytes) -> None:
+    connection.execute(
+        f"UPDATE versions SET document = (SELECT id FROM documents WHERE digest = ?1),"
+        f" crc = {CRC_OF_COMPLETED}"
+        " WHERE document = (SELECT id FROM documents WHERE digest = ?2)"
+        " AND EXISTS (SELECT 1 FROM documents WHERE digest = ?1)",
+        (new, old),
+    )
+    connection.execute("UPDATE seen SET document = ? WHERE document = ?", (new, old))
+    connection.execute(
+        "INSERT OR REPLACE INTO completed(digest, document) VALUES (?, ?)", (old, new)
+    )
+
+
+def stands_for(connection: sqlite3.Connection, document: bytes) -> bytes:
+    """Return the document that took the place of one, itself if none did."""
+    row = connection.execute(
+        "SELECT document FROM completed WHERE digest = ?", (document,)
+    ).fetchone()
+    return document if row is None else bytes(row[0])
+
+
+def moved_path(path: str, old: str, new: str) -> str:
+    """Return the path of a file at or below *old* once that is at *new*."""
+    old, new = old.rstrip("/"), new.rstrip("/")
+    return new + path[len(old) :] or "/"

@@ -1,0 +1,92 @@
+"""What adding notes of the user's own files: those that stay in place, and those read at last."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from skypool.catalogue.interface import Completion, Draft, SourceRow
+from skypool.catalogue.kept_files import KeptFiles
+from skypool.codec.deferring import Deferral
+from skypool.pool.inplace import InPlaceSink
+from skypool.pool.sources import is_stored
+from skypool.storage.inplace import FileSource, FileState
+
+if TYPE_CHECKING:
+    from skypool.catalogue.seen import Seen
+    from skypool.codec.sinks import ChunkSink
+    from skypool.pool.add_report import AddOptions
+    from skypool.pool.session import Session
+    from skypool.storage.interface import Writer
+
+__all__ = ["AddingOutside"]
+
+_CLOCK_GRAIN_NS: Final = 2 * 10**9
+
+
+class AddingOutside:
+    """Knows of each file that is added whether its content comes, stays, or waits.
+
+    Parameters
+    ----------
+    session
+        The open pool.
+    draft
+        Takes the sources, and what is completed.
+    options
+        How files are added.
+    """
+
+    def __init__(self, session: Session, draft: Draft, options: AddOptions) -> None:
+        self._session = session
+        self._draft = draft
+        self._options = options
+        self._kept = KeptFiles(session.catalogue.database)
+        self._staged = 0
+
+    def sink(self, source: FileSource, writer: Writer, member: str) -> ChunkSink:
+        """Return what takes the content of a file: the pool, or nobody, or nobody yet.
+
+        A *member* of an archive is in a folder that goes away, so the pool takes it.
+        """
+        if member or not self._options.in_place:
+            return writer
+        state, deferral = source.state, None
+        # A file that may change again without showing it is read: digests tell then.
+        if self._options.headers_only and time.time_ns() - state.mtime_ns > _CLOCK_GRAIN_NS:
+            deferral = Deferral(os.path.abspath(source.path), state.size, state.mtime_ns)
+        return InPlaceSink(writer, deferral)
+
+    def serves(self, seen: Seen) -> bool:
+        """Tell whether a file need not be read whose figures were seen with a document."""
+        if not (seen.whole or self._options.headers_only):
+            return False
+        if self._options.in_place or not self._session.catalogue.sources(seen.document):
+            return True
+        return is_stored(self._session, seen.document)
+
+    def note(
+        self, path: str, state: FileState, document: bytes, facts: tuple[str, str, int]
+    ) -> None:
+        """Note a file, its state, its document, and the kind, type and size of that."""
+        path = os.path.abspath(path)
+        if self._options.in_place:
+            self._draft.sources.append(
+                SourceRow(document, path, state.size, state.mtime_ns, state.inode)
+            )
+        if not self._options.headers_only and self._has_unread:
+            for old in self._kept.unread_at(path, state.size, state.mtime_ns):
+                self._draft.completed.append(Completion(old, document, *facts))
+
+    @cached_property
+    def _has_unread(self) -> bool:
+        return self._kept.unread_size()[0] > 0
+
+    def not_staged(self) -> Sequence[SourceRow]:
+        """Return the sources of the documents since the last call."""
+        found = self._draft.sources[self._staged :]
+        self._staged = len(self._draft.sources)
+        return found

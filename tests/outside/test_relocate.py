@@ -1,0 +1,174 @@
+"""`relocate`: the files of a user have another place, and only those that are the same count."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from skypool.cli.app import app
+from skypool.errors import NotFound, SourceChanged, SourceMissing, UsageError
+from skypool.pool.pool import Pool
+
+from .conftest import image
+
+
+@pytest.fixture
+def moved(pool: Pool, survey: Path, tmp_path: Path) -> Path:
+    """A pool with the files of a disk that has another place now."""
+    pool.add(survey, in_place=True)
+    (tmp_path / "disk1").rename(tmp_path / "disk2")
+    return tmp_path / "disk2"
+
+
+def test_a_moved_disk(pool: Pool, moved: Path, tmp_path: Path) -> None:
+    dry = pool.relocate(tmp_path / "disk1", moved, dry_run=True)
+    assert (dry.moved, dry.refused, dry.commit, dry.bytes_read) == (5, [], None, 0)
+    assert not pool.status().ok
+    report = pool.relocate(tmp_path / "disk1", moved)
+    assert (report.moved, report.refused) == (5, [])
+    assert report.commit == pool.history()[0].number
+    for _ in range(2):
+        full = pool.status(full=True)
+        assert (full.ok, full.counts) == (True, {"fine": 5})
+        assert pool["survey/maps/m1"].path == str(moved / "survey/maps/m1.fits")
+        pool.reindex()
+    with Pool(pool.path, "r") as again:
+        assert np.isfinite(np.asarray(again["survey/maps/m1"].product["image"])).any()
+    assert pool.verify().ok
+    # And back again, one file as well.
+    moved.rename(tmp_path / "disk1")
+    assert pool.relocate(str(moved) + "/", tmp_path / "disk1").moved == 5
+    assert pool.status().ok
+    notes = tmp_path / "disk1/survey/notes.txt"
+    notes.rename(tmp_path / "elsewhere.txt")
+    assert pool.relocate(notes, tmp_path / "elsewhere.txt").moved == 1
+    assert pool.status().ok
+
+
+def test_a_copy_with_other_times_is_compared(pool: Pool, survey: Path, tmp_path: Path) -> None:
+    pool.add(survey, in_place=True)
+    shutil.copytree(survey, tmp_path / "copy", copy_function=shutil.copyfile)
+    size = sum(path.stat().st_size for path in survey.rglob("*.*"))
+    shutil.rmtree(survey)
+    report = pool.relocate(survey, tmp_path / "copy")
+    assert (report.moved, report.bytes_read) == (5, size)
+    assert pool.status(full=True).ok
+    pool.reindex()
+    assert pool.status(full=True).counts == {"fine": 5}
+
+
+def test_what_is_not_the_same_is_refused(pool: Pool, moved: Path, tmp_path: Path) -> None:
+    image(moved / "survey/maps/m0.fits", 8)  # of the same size, with another time
+    (moved / "survey/notes.txt").write_text("short")
+    (moved / "survey/maps/m2.fits").unlink()
+    report = pool.relocate(tmp_path / "disk1", moved)
+    assert report.moved == 2
+    reasons = {Path(path).name: reason for path, reason in report.refused}
+    assert reasons.keys() == {"m0.fits", "notes.txt", "m2.fits"}
+    assert "other content" in reasons["m0.fits"]
+    assert "5 bytes instead of" in reasons["notes.txt"]
+    for _ in range(2):
+        states = {source.path: source.state for source in pool.status().sources}
+        assert states == {
+            str(tmp_path / "disk1/survey/maps/m0.fits"): "missing",
+            str(tmp_path / "disk1/survey/maps/m2.fits"): "missing",
+            str(tmp_path / "disk1/survey/notes.txt"): "missing",
+        }
+        assert pool["survey/maps/m1"].path == str(moved / "survey/maps/m1.fits")
+        pool.reindex()
+
+
+def test_a_change_that_hides(pool: Pool, moved: Path, tmp_path: Path) -> None:
+    path = moved / "survey/notes.txt"
+    before = path.stat()
+    path.write_bytes(path.read_bytes().replace(b"our", b"his"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert pool.relocate(tmp_path / "disk1", moved, dry_run=True).refused == []
+    report = pool.relocate(tmp_path / "disk1", moved, full=True)
+    assert [Path(path).name for path, _ in report.refused] == ["notes.txt"]
+    assert report.moved == 4
+
+
+def test_nothing_to_follow(pool: Pool, survey: Path, tmp_path: Path) -> None:
+    pool.add(survey, in_place=True)
+    commits = len(pool.history())
+    with pytest.raises(SourceMissing, match="none of the 5 files"):
+        pool.relocate(survey, tmp_path / "nowhere")
+    (tmp_path / "other").mkdir()
+    with pytest.raises(SourceChanged, match="none of the 5 files"):
+        pool.relocate(survey, tmp_path / "other")
+    with pytest.raises(NotFound, match="holds content"):
+        pool.relocate(str(survey)[:-1], tmp_path / "other")
+    with pytest.raises(UsageError):
+        pool.relocate(survey, survey)
+    assert len(pool.history()) == commits
+    assert pool.status().ok
+
+
+def test_only_what_is_below(pool: Pool, tmp_path: Path) -> None:
+    for name in ("disk", "disk.old", "disk0"):
+        image(tmp_path / name / "a.fits", len(name))
+        pool.add(tmp_path / name, in_place=True)
+    (tmp_path / "disk").rename(tmp_path / "new")
+    assert pool.relocate(tmp_path / "disk", tmp_path / "new").moved == 1
+    assert pool.status().ok
+    pool.reindex()
+    assert pool.status().counts == {"fine": 3}
+
+
+def test_into_a_folder_below(pool: Pool, survey: Path, tmp_path: Path) -> None:
+    pool.add(survey, in_place=True)
+    (tmp_path / "disk1").rename(tmp_path / "x")
+    (tmp_path / "disk1").mkdir()
+    (tmp_path / "x").rename(tmp_path / "disk1" / "sub")
+    assert pool.relocate(tmp_path / "disk1", tmp_path / "disk1" / "sub").moved == 5
+    assert pool.status().ok
+    pool.reindex()
+    assert pool.status().counts == {"fine": 5}
+
+
+def test_headers_only(pool: Pool, survey: Path, tmp_path: Path) -> None:
+    pool.add(survey, in_place=True, headers_only=True)
+    shutil.copytree(survey, tmp_path / "copy")
+    os.utime(tmp_path / "copy/notes.txt", (5, 5))
+    shutil.rmtree(survey)
+    report = pool.relocate(survey, tmp_path / "copy")
+    assert report.moved == 4
+    assert [(Path(path).name, "only headers" in why) for path, why in report.refused] == [
+        ("notes.txt", True)
+    ]
+    assert pool.complete("survey/maps").completed == 3
+    assert pool["survey/maps/m1"].complete
+
+
+def test_a_clone_follows(pool: Pool, moved: Path, tmp_path: Path) -> None:
+    with pool.clone(tmp_path / "early") as early, pool.clone(tmp_path / "apart") as apart:
+        apart.tag("survey", "mine")
+        pool.relocate(tmp_path / "disk1", moved)
+        early.pull(pool.path)
+        assert early.status().ok
+        pool.add(moved / "survey/notes.txt", name="again", in_place=True)
+        apart.pull(pool.path)
+        assert apart["again"].path == str(moved / "survey/notes.txt")
+
+
+def test_the_command(pool: Pool, moved: Path, tmp_path: Path) -> None:
+    old = str(tmp_path / "disk1")
+    words = ["-p", pool.path, "relocate", old, str(moved)]
+    run = CliRunner().invoke(app, [*words, "-n"])
+    assert (run.exit_code, run.stdout) == (0, "5 files would be followed\n")
+    (moved / "survey/notes.txt").unlink()
+    run = CliRunner().invoke(app, words)
+    assert run.exit_code == 3
+    lines = run.stdout.splitlines()
+    assert lines[0] == f"refused: {old}/survey/notes.txt: {moved}/survey/notes.txt is gone"
+    assert lines[1] == "4 files followed"
+    run = CliRunner().invoke(app, [*words, "--json"])
+    assert run.exit_code == 1
+    assert json.loads(run.stdout)["error"]["code"] == "source_changed"
