@@ -15,7 +15,7 @@ __all__ = ["BLOCK", "ReadingFile", "WritingFile"]
 
 #: Bytes that are read ahead at most.
 BLOCK: Final = 256 * 1024
-_FIRST: Final = 4 * 1024
+_FIRST: Final = 512
 
 
 class _Raw(io.RawIOBase):
