@@ -253,10 +253,25 @@ def programs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str
 
 
 #: Worlds by file name of the page; all others start with nothing.
+@contextmanager
+def mount(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """Files of a user, and FUSE; nothing stays mounted."""
+    from files.mounting import need_fuse
+
+    need_fuse()
+    maps(folder)
+    place = folder.parent / "sky"
+    try:
+        yield {}
+    finally:
+        subprocess.run(["fusermount3", "-uz", str(place)], capture_output=True, check=False)
+
+
 WORLDS: dict[str, World] = {
     "command-line.md": shell,
     "hcss-fits.md": convention,
     "herschel.md": archive,
+    "mount.md": mount,
     "hipe-scripts.md": scripts,
     "questions.md": questions,
     "send.md": programs,
@@ -264,4 +279,7 @@ WORLDS: dict[str, World] = {
     "008-many-at-once.md": two_people,
 }
 #: Verbs that need more than a page has otherwise, and have it in the world of that page.
-REALLY: dict[str, tuple[str, ...]] = {"herschel.md": ("herschel",)}
+REALLY: dict[str, tuple[str, ...]] = {
+    "herschel.md": ("herschel",),
+    "mount.md": ("mount", "unmount"),
+}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from skypool.catalogue.checks import COMMIT, NAME, VERSION, sure
@@ -15,6 +16,7 @@ from skypool.catalogue.text import from_database, to_database
 __all__ = ["Found", "Step", "days", "foreign_refs", "found_rows", "level", "steps_named"]
 
 _VISIBLE: Final = "n.since <= :at AND n.until > :at"
+_TAGGED: Final = '{"$int":"'
 _AFTER_ALL: Final = "\U0010ffff\U0010ffff"
 
 
@@ -67,7 +69,6 @@ def _columns(name: str) -> str:
     return (
         f"{sure(VERSION, 'v.urn')}, v.track, v.version, d.digest, d.kind, d.type, d.size, v.total,"
         f" v.since, {name}, :at, v.purged, d.file_hash IS NOT NULL, v.children,"
-        f" (SELECT {sure(COMMIT, 'c.time_us')} FROM commits c WHERE c.number = v.since),"
         " json_extract(v.origin, '$.mtime_ns')"
     )
 
@@ -118,8 +119,9 @@ def level(database: Database, at: int, folder: str = "") -> list[Step]:
             f" CROSS JOIN names n ON n.name = s.name AND {_VISIBLE} WHERE {here} > 0",
             bound,
         ).fetchall()
+        versions = list(_all_found(connection, products))
     start = len(from_database(low))
-    found = {each.row.name[start:]: each for each in map(_found, products) if each.row.name}
+    found = {each.row.name[start:]: each for each in versions if each.row.name}
     times = {from_database(name): time for name, time in folders}
     return [
         Step(name, found.get(name), name in times, times.get(name, 0))
@@ -143,8 +145,9 @@ def steps_named(database: Database, at: int, folder: str, parts: Iterable[str]) 
             f" FROM {here}",
             {"at": at, "names": names},
         ).fetchall()
+        versions = list(_all_found(connection, products))
     start = len(from_database(low))
-    found = {each.row.name[start:]: each for each in map(_found, products) if each.row.name}
+    found = {each.row.name[start:]: each for each in versions if each.row.name}
     times = {parts[place]: time for place, time in folders if time is not None}
     return [
         Step(part, found.get(part), part in times, times.get(part, 0))
@@ -176,13 +179,14 @@ def found_rows(database: Database, at: int, numbers: Sequence[int]) -> dict[int,
         f"(SELECT {sure(NAME, 'n.name')} FROM names n WHERE n.track = v.track AND {_VISIBLE}"
         " ORDER BY n.since DESC LIMIT 1)"
     )
-    rows = database.query(
-        f"SELECT {_columns(name)}, v.track FROM json_each(:numbers) s"
-        " CROSS JOIN versions v ON v.urn = s.value AND v.since <= :at"
-        " CROSS JOIN documents d ON d.id = v.document",
-        {"at": at, "numbers": json.dumps(list(numbers))},
-    )
-    return {each.row.urn: each for each in map(_found, rows)}
+    with database.reading() as connection:
+        rows = connection.execute(
+            f"SELECT {_columns(name)}, v.track FROM json_each(:numbers) s"
+            " CROSS JOIN versions v ON v.urn = s.value AND v.since <= :at"
+            " CROSS JOIN documents d ON d.id = v.document",
+            {"at": at, "numbers": json.dumps(list(numbers))},
+        ).fetchall()
+        return {each.row.urn: each for each in _all_found(connection, rows)}
 
 
 def days(database: Database, at: int) -> list[tuple[str, int]]:
@@ -201,8 +205,22 @@ def _range(folder: str) -> tuple[str, str]:
     return to_database(folder) + "/", to_database(folder) + "0"
 
 
-def _found(values: tuple[Any, ...]) -> Found:
-    *row, has_file, children, time_us, mtime_ns, track = values
+def _all_found(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> Iterator[Found]:
+    """Return rows with the times of their commits, each of which is read and checked once."""
+    numbers = json.dumps(list({row[8] for row in rows}))
+    times = dict(
+        connection.execute(
+            f"SELECT {sure(COMMIT, 'c.number')}, c.time_us FROM json_each(?) s"
+            " CROSS JOIN commits c ON c.number = s.value",
+            (numbers,),
+        )
+    )
+    return (_found(row, times) for row in rows)
+
+
+def _found(values: tuple[Any, ...], times: Mapping[int, int]) -> Found:
+    *row, has_file, children, mtime_ns, track = values
     if isinstance(mtime_ns, str):  # integers beyond 2^53 are tagged (docs/format/documents.md)
-        mtime_ns = int(json.loads(mtime_ns)["$int"])
-    return Found(version_of(tuple(row), track), bool(has_file), children, time_us, mtime_ns)
+        mtime_ns = int(mtime_ns.removeprefix(_TAGGED).removesuffix('"}'))
+    version = version_of(tuple(row), track)
+    return Found(version, bool(has_file), children, times.get(version.commit, 0), mtime_ns)
