@@ -36,7 +36,6 @@ class SkypoolEngine(BackendEntrypoint):  # type: ignore[misc]  # see pyproject.t
     description = "Open products in pools (skypool://POOL/NAME)"
     url = "https://pypi.org/project/skypool/"
     open_dataset_parameters = ("filename_or_obj", "drop_variables", "group", "at", "coordinates")
-    supports_groups = True
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
         """Say whether this is a product, a ref, or an address that begins with `skypool://`."""

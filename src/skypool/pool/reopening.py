@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from skypool.pool.pool import Pool
     from skypool.pool.ref import Ref
 
-__all__ = ["SavedDataset", "SavedRef", "close_pools", "saved"]
+__all__ = ["LoadedDataset", "SavedDataset", "SavedRef", "close_pools", "saved"]
 
 _POOLS_KEPT = 8
 _PRODUCTS_KEPT = 64
@@ -90,14 +90,47 @@ class SavedDataset:
 
     def dataset(self) -> Any:
         """Load the dataset; its values are read when they are asked for."""
-        found: Any = _product(self.ref).datasets
-        for name in self.path:
-            found = found[name]
-        return found
+        return _inside(_product(self.ref), self.path)
 
     def token(self) -> object:
         """Return the digest of the document, which tells the content, and the names."""
         return self.ref.document.hex(), self.path
+
+
+class LoadedDataset:
+    """A dataset of a product that was loaded here; pickled as `SavedDataset`.
+
+    Parameters
+    ----------
+    ref
+        The version.
+    path
+        Names from the outermost composite in.
+    """
+
+    __slots__ = ("_path", "_ref")
+
+    def __init__(self, ref: Ref, path: tuple[str, ...]) -> None:
+        self._ref = ref
+        self._path = path
+
+    def dataset(self) -> Any:
+        """Load the dataset again."""
+        return _inside(self._ref.product, self._path)
+
+    def token(self) -> object:
+        """Return the digest of the document, which tells the content, and the names."""
+        return self._ref.row.document.hex(), self._path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return SavedDataset, (saved(self._ref), self._path)
+
+
+def _inside(product: Any, path: tuple[str, ...]) -> Any:
+    found: Any = product.datasets
+    for name in path:
+        found = found[name]
+    return found
 
 
 def saved(ref: Ref) -> SavedRef:

@@ -154,21 +154,20 @@ class View:
         """Return the product of a ref; no data are read."""
         from skypool.codec.stored import read_datasets
         from skypool.model.product import Product
-        from skypool.pool.reopening import SavedDataset, saved
+        from skypool.pool.reopening import LoadedDataset
 
         document = ref.document
         fetch = self.fetch_for(ref)
         # Chunks in the user's own files are none that another product may count on.
         in_place = bool(self.identity.sources(ref.row.document))
         holder = b"" if in_place else self.session.folder.key
-        origin = saved(ref)
         datasets = read_datasets(
             document,
             fetch,
             self._reader(ref),
             holder,
             ref.row.document,
-            lambda path: SavedDataset(origin, path),
+            lambda path: LoadedDataset(ref, path),
         )
         return Product.assemble(
             document["kind"],
