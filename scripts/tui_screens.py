@@ -1,4 +1,4 @@
-"""Make the pictures of docs/terminal-browser.md again: `python scripts/tui_screens.py`.
+"""Make the pictures of docs/howto/terminal-browser.md again: `python scripts/tui_screens.py`.
 
 A made observation of Herschel is added twice, the second time reprocessed; the browser is driven
 by keys, and what is on its screen is written to docs/screens. Chromium turns it into pictures.

@@ -48,7 +48,7 @@ READ_ONLY = {
     "tui": "needs a terminal: tests/tui",
     "receive": "waits for other programs: tests/vo",
     "send": "needs other programs, but for files and pools: tests/vo",
-    "mount": "needs FUSE: tests/files, and docs/mount.md where there is FUSE",
+    "mount": "needs FUSE: tests/files, and docs/howto/mount.md where there is FUSE",
     "unmount": "the same",
     "serve": "serves until Ctrl-C: tests/files/test_webdav.py",
     "watch": "runs until Ctrl-C: tests of watch",
@@ -159,7 +159,7 @@ class Runner:
             os.chdir(os.path.expanduser(match[1]))
             return 0, ""
         if match := re.fullmatch(r"export (\w+)=(.*)", line):
-            (os.environ[match[1]],) = shlex.split(match[2]) or [""]
+            (os.environ[match[1]],) = shlex.split(os.path.expandvars(match[2])) or [""]
             return 0, ""
         if match := re.match(r"(?:python -m )?pip install (.*)$", line):
             return self._extra(match[1])

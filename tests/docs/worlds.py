@@ -268,7 +268,9 @@ def mount(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, A
 
 
 WORLDS: dict[str, World] = {
+    "add.md": files,
     "command-line.md": shell,
+    "export.md": files,
     "hcss-fits.md": convention,
     "herschel.md": archive,
     "mount.md": mount,
@@ -276,6 +278,8 @@ WORLDS: dict[str, World] = {
     "questions.md": questions,
     "send.md": programs,
     "sync.md": step,
+    "tag.md": files,
+    "verify.md": files,
     "008-many-at-once.md": two_people,
 }
 #: Verbs that need more than a page has otherwise, and have it in the world of that page.

@@ -1,4 +1,4 @@
-/** The objects of docs/http-api.md. */
+/** The objects of docs/reference/http-api.md. */
 
 export type Cell = string | number | boolean | null | Cell[];
 

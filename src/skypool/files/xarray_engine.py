@@ -4,7 +4,7 @@
     xarray.open_dataset("temp1/maps/m83@2", engine="skypool")
     xarray.open_dataset(ref, engine="skypool")
 
-See docs/arrays.md.
+See docs/howto/arrays.md.
 """
 
 from __future__ import annotations

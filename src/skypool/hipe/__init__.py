@@ -1,7 +1,7 @@
 """The names of HIPE, Herschel's software, over the same pools: old scripts and habits go on.
 
 `from skypool.hipe import *` gives what HIPE's console had: products that change in place,
-contexts, storages, queries and tasks. docs/hipe.md maps them to skypool's own.
+contexts, storages, queries and tasks. docs/reference/hipe.md maps them to skypool's own.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ class Array(Duck, Conversions, Reducible, Immutable):
 
     Slicing and `numpy.asarray` give read-only numpy arrays; what is not asked for is
     not read. `numpy.array` gives a copy that may be changed. Operators and functions of
-    numpy take the values and give numpy arrays, without unit (docs/arrays.md).
+    numpy take the values and give numpy arrays, without unit (docs/howto/arrays.md).
 
     Parameters
     ----------

@@ -141,6 +141,15 @@ class Composite(Datasets):
     ) -> Composite:
         """Return a copy with datasets, metadata or description changed.
 
+        Parameters
+        ----------
+        changes
+            New datasets by name; None removes one.
+        meta
+            Changed metadata by name; None removes one.
+        description
+            Another description.
+
         Raises
         ------
         MissingName

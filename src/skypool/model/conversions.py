@@ -118,7 +118,7 @@ class Conversions:
         name
             Of the `DataArray`.
         coordinates
-            False for the names of the axes alone, without coordinates (docs/arrays.md).
+            False for the names of the axes alone, without coordinates (docs/howto/arrays.md).
         """
         from skypool.model.bridges.xarrays import build_array
 

@@ -246,7 +246,13 @@ class MetaData(NameMap[Parameter]):
 
     @classmethod
     def of_parameters(cls, parameters: Mapping[str, Parameter | Value]) -> MetaData:
-        """Make metadata of what `parameters_of` gives; the dictionary is kept."""
+        """Make metadata of what `parameters_of` gives; the dictionary is kept.
+
+        Parameters
+        ----------
+        parameters
+            Parameters by name.
+        """
         made = cls.__new__(cls)
         made._set(_values=parameters, _mixed=True)
         return made

@@ -83,7 +83,15 @@ class NameMap(Immutable, Mapping[str, T]):
         return find_name(self._values, name) is not None
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Return the value of a name, or *default* where it is not there."""
+        """Return the value of a name, or *default* where it is not there.
+
+        Parameters
+        ----------
+        name
+            Name of a dataset; case, and what a mapping forgives else, as in `[]`.
+        default
+            What is returned where it is not there.
+        """
         found = find_name(self._values, name)
         return default if found is None else self[found]
 

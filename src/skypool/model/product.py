@@ -65,6 +65,16 @@ class Product(ProductConversions, Immutable):
     history
         Texts, oldest first.
 
+    Attributes
+    ----------
+    kind : str
+    meta : MetaData
+        All parameters, the fixed ones included.
+    datasets : mapping of str to Array, Table or Composite
+    refs : Refs
+    origin : object
+        What it was loaded from; None for a product that was made in memory.
+
     Raises
     ------
     InvalidProduct
@@ -249,7 +259,13 @@ class Product(ProductConversions, Immutable):
         return iter(self.datasets)
 
     def is_kind(self, wanted: str) -> bool:
-        """Say whether its kind is *wanted* or one of its sub-kinds."""
+        """Say whether its kind is *wanted* or one of its sub-kinds.
+
+        Parameters
+        ----------
+        wanted
+            A kind, such as `Context`.
+        """
         return is_kind(self.kind, wanted)
 
     @property

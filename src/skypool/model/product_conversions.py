@@ -75,7 +75,7 @@ class ProductConversions:
     def to_xarray(self, group: str = "", *, coordinates: bool = True) -> Dataset:
         """Return the arrays as `xarray.Dataset`, read where looked at; needs `skypool[xarray]`.
 
-        Arrays that lie on each other share their axes (docs/arrays.md).
+        Arrays that lie on each other share their axes (docs/howto/arrays.md).
 
         Parameters
         ----------

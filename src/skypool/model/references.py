@@ -132,6 +132,11 @@ class Refs(NameMap[Any]):
     def replace(self, changes: Mapping[str, Any]) -> Refs:
         """Return a copy with references changed, added, or, where None, removed.
 
+        Parameters
+        ----------
+        changes
+            References by role; None removes one.
+
         Raises
         ------
         MissingName

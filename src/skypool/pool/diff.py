@@ -82,7 +82,15 @@ class DatasetChange:
 
 @dataclass(frozen=True, slots=True)
 class RefChange:
-    """A reference that differs; `before` and `after` are refs or None."""
+    """A reference that differs.
+
+    Attributes
+    ----------
+    kind : str
+        `added`, `removed` or `changed`.
+    role : str
+    before, after : Ref or None
+    """
 
     kind: str
     role: str
@@ -102,6 +110,8 @@ class Diff:
         Whether the files are the same; None where there are none.
     meta, datasets, refs : list
         The changes from *a* to *b*.
+    kind : (str, str) or None
+        The kinds, where they differ.
     """
 
     a: Ref

@@ -83,7 +83,17 @@ class Pending:
         return None if self._made is None else self.ref.urn
 
     def become(self, view: View, number: int, commit: int | None) -> None:
-        """Note the version that it became; the catalogue is asked for it when it is needed."""
+        """Note the version that it became; the catalogue is asked for it when it is needed.
+
+        Parameters
+        ----------
+        view
+            The pool as of the commit.
+        number
+            Number of the version.
+        commit
+            Number of the commit; None where nothing was new.
+        """
         self._made = view, number, commit
 
     def forget(self) -> None:

@@ -265,17 +265,41 @@ class Pool(Pieces):
     # -- changing
 
     def tag(self, ref: Any, *tags: str) -> None:
-        """Label a version; a label may be on any number of versions."""
+        """Label a version; a label may be on any number of versions.
+
+        Parameters
+        ----------
+        ref
+            A version: a ref, or text that `pool[...]` takes.
+        *tags
+            The labels.
+        """
         with self.commit(f"tag {', '.join(tags)}") as transaction:
             transaction.tag(self._ref(ref), *tags)
 
     def untag(self, ref: Any, *tags: str) -> None:
-        """Take labels away from a version."""
+        """Take labels away from a version.
+
+        Parameters
+        ----------
+        ref
+            A version: a ref, or text that `pool[...]` takes.
+        *tags
+            The labels.
+        """
         with self.commit(f"untag {', '.join(tags)}") as transaction:
             transaction.untag(self._ref(ref), *tags)
 
     def rename(self, ref: Any, name: str) -> Ref:
-        """Give a product, and all that is named below it, another name."""
+        """Give a product, and all that is named below it, another name.
+
+        Parameters
+        ----------
+        ref
+            A version: a ref, or text that `pool[...]` takes.
+        name
+            The new name of its track.
+        """
         found = self._ref(ref)
         with self.commit(f"rename {found.name} to {name}") as transaction:
             transaction.rename(found, name)
@@ -285,6 +309,11 @@ class Pool(Pieces):
         """Remove a product from view, with what is named below it; `restore` brings it back.
 
         Children that other products refer to are spared, and listed in the report.
+
+        Parameters
+        ----------
+        ref
+            A version: a ref, or text that `pool[...]` takes.
         """
         found = self._ref(ref)
         with self.commit(f"remove {found.name}") as transaction:
@@ -315,6 +344,13 @@ class Pool(Pieces):
 
     def undo(self, commit: int, message: str = "") -> int:
         """Take a commit back by a new one, which can be undone as well; return its number.
+
+        Parameters
+        ----------
+        commit
+            Its number, as in `history`.
+        message
+            Message of the new commit; by default it says what is undone.
 
         Raises
         ------
@@ -359,7 +395,13 @@ class Pool(Pieces):
         return repair(self._changing(), sources, quick=quick, on_progress=progress)
 
     def reindex(self, *, progress: OnProgress | None = None) -> None:
-        """Rebuild the catalogue from the packs and the log."""
+        """Rebuild the catalogue from the packs and the log.
+
+        Parameters
+        ----------
+        progress
+            Told how far the work is.
+        """
         from skypool.pool.maintenance import rebuild
 
         # It stays open: other threads may be in the midst of reading.

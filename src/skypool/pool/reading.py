@@ -47,7 +47,15 @@ class Reading(Searching):
         return resolve(self.view, text)
 
     def get(self, text: str, default: Any = None) -> Any:
-        """Return what a text stands for, else *default*."""
+        """Return what a text stands for, else *default*.
+
+        Parameters
+        ----------
+        text
+            What `pool[...]` takes.
+        default
+            What is returned where it stands for nothing.
+        """
         try:
             return self[text]
         except NotFound:
@@ -71,7 +79,13 @@ class Reading(Searching):
         return iter(self.ls())
 
     def ls(self, below: str = "") -> list[Ref]:
-        """Return the newest version of all products, or of those named below a folder."""
+        """Return the newest version of all products, or of those named below a folder.
+
+        Parameters
+        ----------
+        below
+            A name, such as `1342182452/level2`; only that product and what is named below it.
+        """
         return list(self.view.listing(below.strip("/"))) if self.exists else []
 
     def searches(self) -> dict[str, SavedSearch]:
@@ -82,7 +96,13 @@ class Reading(Searching):
         return {search.name: search for search in found}
 
     def tagged(self, tag: str) -> list[Ref]:
-        """Return all versions that carry a tag."""
+        """Return all versions that carry a tag.
+
+        Parameters
+        ----------
+        tag
+            The label.
+        """
         if not self.exists:
             return []
         view = self.view
@@ -162,7 +182,13 @@ class Reading(Searching):
         return pool
 
     def history(self, ref: Any = None) -> History:
-        """Return the commits of the pool, or those that concern one product, newest first."""
+        """Return the commits of the pool, or those that concern one product, newest first.
+
+        Parameters
+        ----------
+        ref
+            A product: a ref, or text that `pool[...]` takes; None for all of the pool.
+        """
         if not self.exists:
             return History()
         track = None if ref is None else self._ref(ref).track
@@ -175,7 +201,13 @@ class Reading(Searching):
         return trash(self.view) if self.exists else []
 
     def diff(self, a: Any, b: Any) -> Diff:
-        """Return what differs between two versions."""
+        """Return what differs between two versions.
+
+        Parameters
+        ----------
+        a, b
+            Versions: refs, or texts that `pool[...]` takes.
+        """
         from skypool.pool.diff import compare
 
         return compare(self._ref(a), self._ref(b))
@@ -231,7 +263,7 @@ class Reading(Searching):
         return exporter.export(self._ref(ref), os.fspath(folder))
 
     def send(self, refs: Any, to: str, **options: Any) -> list[Any]:
-        """Send products to another program, a pool or a file (docs/send.md).
+        """Send products to another program, a pool or a file (docs/howto/send.md).
 
         Parameters
         ----------

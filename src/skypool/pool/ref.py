@@ -179,7 +179,7 @@ class Ref:
     def attributes(self) -> MetaData:
         """Core attributes: telescope, start, exposure, ... as the rules found them in the metadata.
 
-        They are those of docs/attributes.md that are known, in its units.
+        They are those of docs/reference/attributes.md that are known, in its units.
         """
         if self._attributes is None:
             self._attributes = read_attributes(
@@ -237,7 +237,7 @@ class Ref:
         return draw(self, ax, dataset=dataset, **options)  # type: ignore[no-any-return]
 
     def send(self, to: str, **options: Any) -> list[Any]:
-        """Send the product to another program, a pool or a file (docs/send.md).
+        """Send the product to another program, a pool or a file (docs/howto/send.md).
 
         Parameters
         ----------
@@ -271,7 +271,13 @@ class Ref:
         return is_context(self.kind)
 
     def is_kind(self, wanted: str) -> bool:
-        """Say whether its kind is *wanted* or one of its sub-kinds."""
+        """Say whether its kind is *wanted* or one of its sub-kinds.
+
+        Parameters
+        ----------
+        wanted
+            A kind, such as `Context`.
+        """
         return is_kind(self.kind, wanted)
 
     def __getitem__(self, key: str | int) -> Any:

@@ -43,7 +43,7 @@ class Searching(Opened):
         Parameters
         ----------
         query
-            Text in the query language (docs/query.md), or a function of a product (lazy).
+            Text in the query language (docs/reference/query.md), or a function of a product (lazy).
         kind, where
             Only products of this kind, sub-kinds included; text that the catalogue answers
             before a function is called.

@@ -108,18 +108,41 @@ class Transaction:
         return pending
 
     def tag(self, target: Any, *tags: str) -> None:
-        """Label a version."""
+        """Label a version.
+
+        Parameters
+        ----------
+        target
+            A ref, or what `save` of this commit returned.
+        *tags
+            The labels.
+        """
         self._expect(target)
         for tag in tags:
             self._tags.append((target, check_tag(tag), True))
 
     def move_tags(self, target: Any, *tags: str) -> None:
-        """Label a version, and take the labels away from all others that carry them."""
+        """Label a version, and take the labels away from all others that carry them.
+
+        Parameters
+        ----------
+        target
+            A ref, or what `save` of this commit returned.
+        *tags
+            The labels.
+        """
         self.tag(target, *tags)
         self._plan(partial(self._take_away, frozenset(tags)))
 
     def untag(self, target: Any, *tags: str) -> None:
         """Take labels away from a version.
+
+        Parameters
+        ----------
+        target
+            A ref, or what `save` of this commit returned.
+        *tags
+            The labels.
 
         Raises
         ------
@@ -136,7 +159,15 @@ class Transaction:
             self._tags.append((target, tag, False))
 
     def rename(self, ref: Ref, name: str) -> None:
-        """Give a product, and all that is named below it, another name."""
+        """Give a product, and all that is named below it, another name.
+
+        Parameters
+        ----------
+        ref
+            A version of the product.
+        name
+            The new name of its track.
+        """
         check_name(name)
         self._expect(ref)
         self._plan(partial(self._rename, ref, name))
@@ -163,6 +194,11 @@ class Transaction:
 
         Those that carry a tag, that are the newest of a product in view, or to which a version
         refers that stays, are spared.
+
+        Parameters
+        ----------
+        refs
+            The versions.
         """
         numbers = []
         for ref in refs:
@@ -172,7 +208,13 @@ class Transaction:
         self._draft.purge = Purge([*old, *numbers])
 
     def restore(self, track: int) -> None:
-        """Bring a removed product back, with what was removed together with it."""
+        """Bring a removed product back, with what was removed together with it.
+
+        Parameters
+        ----------
+        track
+            Number of the product; `Ref.track`.
+        """
         identity = self._view.identity
         at = identity.head()
         if self._exclusive:

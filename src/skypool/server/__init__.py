@@ -1,1 +1,1 @@
-"""The HTTP API over pools (docs/http-api.md), and the previews that faces share."""
+"""The HTTP API over pools (docs/reference/http-api.md), and the previews that faces share."""

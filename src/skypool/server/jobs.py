@@ -43,7 +43,7 @@ class Job:
     ----------
     id : str
     action : str
-        What is done, as in docs/http-api.md.
+        What is done, as in docs/reference/http-api.md.
     text : str
         The same for people, in a line.
     code : dict or None

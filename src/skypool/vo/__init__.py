@@ -1,4 +1,4 @@
-"""Sending products to other programs, and receiving from them, by SAMP (docs/send.md).
+"""Sending products to other programs, and receiving from them, by SAMP (docs/howto/send.md).
 
 `Sender` is what the Product Browser, the command line and `Ref.send` use; `Receiver` takes what
 other programs send into a pool. Making a `Sender` is cheap and connects to nothing; `targets` and

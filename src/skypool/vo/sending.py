@@ -216,7 +216,13 @@ def _why_not(ref: Ref, found: list[Part], peer: Peer, dataset: str | None) -> st
 
 
 def products_below(ref: Ref) -> list[Ref]:
-    """Return the products below a context that programs can show, nearest first."""
+    """Return the products below a context that programs can show, nearest first.
+
+    Parameters
+    ----------
+    ref
+        A context.
+    """
     found: list[Ref] = []
     seen: set[str] = set()
     level = [ref]

@@ -57,7 +57,13 @@ _HISTORY = ("HistoryTasks", "HistoryParameters", "HistoryScript")
 
 
 def hcss_bytes(product: Product) -> bytes:
-    """Return a product as the bytes of a FITS file in the convention of HCSS."""
+    """Return a product as the bytes of a FITS file in the convention of HCSS.
+
+    Parameters
+    ----------
+    product
+        What is written.
+    """
     out = BytesIO()
     write_hcss(product, out)
     return out.getvalue()

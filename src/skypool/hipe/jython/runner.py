@@ -172,8 +172,8 @@ def _hint(error: BaseException) -> str:
     if not _LIKE_HIPE.match(name):
         return ""
     return (
-        f"if {name} is of HIPE, skypool has it not; docs/hipe-scripts.md says what takes the place"
-        " of what"
+        f"if {name} is of HIPE, skypool has it not; docs/howto/hipe-scripts.md says what takes the"
+        " place of what"
     )
 
 

@@ -140,7 +140,9 @@ _PACKAGES: tuple[tuple[str, str], ...] = (
     ("com", "use what Python's own library has for it"),
 )
 
-_GENERAL = "docs/hipe-scripts.md lists what scripts can use, and what takes the place of the rest"
+_GENERAL = (
+    "docs/howto/hipe-scripts.md lists what scripts can use, and what takes the place of the rest"
+)
 
 
 def advice(name: str) -> str | None:

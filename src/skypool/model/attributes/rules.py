@@ -1,7 +1,7 @@
 """Rule files: where the observatories write the core attributes.
 
-One TOML file describes one family of products (docs/attributes.md). Those beside this module
-come with skypool; a user's stand in a folder of the configuration.
+One TOML file describes one family of products (docs/reference/attributes.md). Those beside this
+module come with skypool; a user's stand in a folder of the configuration.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ Conditions = tuple[Condition, ...]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One place that a core attribute can come from; see docs/attributes.md."""
+    """One place that a core attribute can come from; see docs/reference/attributes.md."""
 
     keys: tuple[str, ...] = ()
     dataset: str | None = None
@@ -141,7 +141,9 @@ class _Reader:
 
     def fail(self, where: str, what: str, hint: str = "") -> UsageError:
         place = f" at {where}" if where else ""
-        return UsageError(f"{self.path}{place}: {what}", hint=hint or "see docs/attributes.md")
+        return UsageError(
+            f"{self.path}{place}: {what}", hint=hint or "see docs/reference/attributes.md"
+        )
 
     def only(self, table: Mapping[str, Any], known: Iterable[str], where: str) -> None:
         names = sorted(known)

@@ -1,6 +1,6 @@
 """Names of the axes of arrays, and coordinates along them, as the WCS gives them.
 
-The names are those of docs/arrays.md.
+The names are those of docs/howto/arrays.md.
 """
 
 from __future__ import annotations

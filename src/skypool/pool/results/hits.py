@@ -102,7 +102,17 @@ class Hits(Sequence[Ref]):
         pools: Iterable[int] | None,
         near: Sequence[tuple[int, ...]] | None = None,
     ) -> Hits:
-        """Return other versions of the same pools, as of the same commits."""
+        """Return other versions of the same pools, as of the same commits.
+
+        Parameters
+        ----------
+        numbers
+            Numbers of versions.
+        pools
+            For each the place of its pool; None where there is one pool.
+        near
+            For each the places or rows that it was found by.
+        """
         return Hits(
             self.snapshots,
             numbers,
@@ -115,7 +125,13 @@ class Hits(Sequence[Ref]):
         )
 
     def taken(self, places: Iterable[int]) -> Hits:
-        """Return the hits at some places."""
+        """Return the hits at some places.
+
+        Parameters
+        ----------
+        places
+            Places in this result, from 0.
+        """
         from skypool.pool.results.deciding import taken
 
         places = list(places)

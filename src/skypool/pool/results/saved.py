@@ -48,7 +48,13 @@ class SavedSearch:
 
     @classmethod
     def of(cls, ref: Ref) -> SavedSearch:
-        """Read a version of the kind `Search`."""
+        """Read a version of the kind `Search`.
+
+        Parameters
+        ----------
+        ref
+            The version.
+        """
         options = json.loads(str(ref.meta["options"].value))
         query = str(ref.meta["query"].value)
         return cls(ref.name.removeprefix(FOLDER + "/"), query, options, ref)

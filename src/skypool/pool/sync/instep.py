@@ -74,7 +74,7 @@ class InStep(Reading):
         skip_damaged: bool = False,
         progress: OnProgress | None = None,
     ) -> SyncReport:
-        """Bring in what another pool has and this one lacks (docs/sync.md).
+        """Bring in what another pool has and this one lacks (docs/howto/sync.md).
 
         Parameters
         ----------
@@ -122,7 +122,20 @@ class InStep(Reading):
         skip_damaged: bool = False,
         progress: OnProgress | None = None,
     ) -> SyncReport:
-        """Bring to another pool what this one has and it lacks: its `pull` of this one."""
+        """Bring to another pool what this one has and it lacks: its `pull` of this one.
+
+        Parameters
+        ----------
+        other
+            A pool, its name or path; by default where this one was cloned from, or pushed to
+            first.
+        unrelated
+            Whether pools may be joined that have no commit in common.
+        skip_damaged
+            Whether what is whole of damaged products goes, instead of an error.
+        progress
+            Told how far the work is.
+        """
         from skypool.pool.pool import Pool
         from skypool.pool.sync.pulling import remember
         from skypool.pool.sync.remotes import other_side

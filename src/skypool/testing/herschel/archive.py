@@ -1,7 +1,7 @@
 """Downloads from the Herschel archive, as its documents and programs describe them.
 
-No public sample of a whole download exists; docs/herschel.md says which of the facts are seen in
-real files.
+No public sample of a whole download exists; docs/howto/herschel.md says which of the facts are
+seen in real files.
 """
 
 from __future__ import annotations
