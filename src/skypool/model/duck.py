@@ -50,7 +50,13 @@ class Duck(NDArrayOperatorsMixin):
         return self._numpy().T
 
     def astype(self, dtype: Any, **options: Any) -> Ndarray:
-        """Return all values in another type, as numpy array; options are those of numpy."""
+        """Return all values in another type, as numpy array; options are those of numpy.
+
+        Parameters
+        ----------
+        dtype
+            Type of the values.
+        """
         return self._numpy().astype(dtype, **options)
 
     def item(self, *place: int) -> Any:

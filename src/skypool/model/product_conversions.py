@@ -63,6 +63,11 @@ class ProductConversions:
     def to_ccddata(self, name: str = "image") -> CCDData:
         """Return an array with its mask and uncertainty as `astropy.nddata.CCDData`.
 
+        Parameters
+        ----------
+        name
+            Name of the dataset.
+
         Raises
         ------
         UsageError

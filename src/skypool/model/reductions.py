@@ -127,6 +127,11 @@ class Reducible:
     def max(self, axis: Axis = None) -> Any:
         """Return the largest value, NaN ignored; NaN if there is none.
 
+        Parameters
+        ----------
+        axis
+            Axis, or axes, to reduce, slowest first; None for all.
+
         Raises
         ------
         TypeError
@@ -139,6 +144,11 @@ class Reducible:
     def min(self, axis: Axis = None) -> Any:
         """Return the smallest value, NaN ignored; NaN if there is none.
 
+        Parameters
+        ----------
+        axis
+            Axis, or axes, to reduce, slowest first; None for all.
+
         Raises
         ------
         TypeError
@@ -149,7 +159,13 @@ class Reducible:
         return self._extremes(low=True)
 
     def count(self, axis: Axis = None) -> Any:
-        """Return how many values are not NaN; infinities count."""
+        """Return how many values are not NaN; infinities count.
+
+        Parameters
+        ----------
+        axis
+            Axis, or axes, to reduce, slowest first; None for all.
+        """
         if axis is not None:
             return self._along("count", axis)
         known = self._statistics()
@@ -158,7 +174,13 @@ class Reducible:
         return sum(part.size for part in _values(self._tiles()))
 
     def any(self, axis: Axis = None) -> Any:
-        """Return whether a value differs from 0, NaN ignored."""
+        """Return whether a value differs from 0, NaN ignored.
+
+        Parameters
+        ----------
+        axis
+            Axis, or axes, to reduce, slowest first; None for all.
+        """
         if axis is not None:
             return self._along("any", axis)
         self._numbers("any")
@@ -168,7 +190,13 @@ class Reducible:
         return any(bool(part.any()) for part in _values(self._tiles()))
 
     def all(self, axis: Axis = None) -> Any:
-        """Return whether all values differ from 0, NaN ignored."""
+        """Return whether all values differ from 0, NaN ignored.
+
+        Parameters
+        ----------
+        axis
+            Axis, or axes, to reduce, slowest first; None for all.
+        """
         if axis is not None:
             return self._along("all", axis)
         self._numbers("all")
@@ -181,7 +209,13 @@ class Reducible:
         return all(bool(part.all()) for part in _values(self._tiles()))
 
     def sum(self, axis: Axis = None) -> Any:
-        """Return the sum in float64 (complex128 for complex values), NaN ignored."""
+        """Return the sum in float64 (complex128 for complex values), NaN ignored.
+
+        Parameters
+        ----------
+        axis
+            Axis, or axes, to reduce, slowest first; None for all.
+        """
         if axis is not None:
             return self._along("sum", axis)
         self._numbers("sum")
@@ -193,7 +227,13 @@ class Reducible:
         return total.item()
 
     def mean(self, axis: Axis = None) -> Any:
-        """Return the mean in float64, NaN ignored; NaN if there are no values."""
+        """Return the mean in float64, NaN ignored; NaN if there are no values.
+
+        Parameters
+        ----------
+        axis
+            Axis, or axes, to reduce, slowest first; None for all.
+        """
         if axis is not None:
             return self._along("mean", axis)
         self._numbers("mean")
@@ -210,6 +250,11 @@ class Reducible:
 
         NaN if there are no values. Tiles are merged by the formula of Chan, Golub and
         LeVeque (1979), which reads the values once.
+
+        Parameters
+        ----------
+        axis
+            Axis, or axes, to reduce, slowest first; None for all.
         """
         if axis is not None:
             return self._along("std", axis)
@@ -233,7 +278,13 @@ class Reducible:
             return float(np.sqrt(squares / count)) if count else math.nan
 
     def median(self, axis: Axis = None) -> Any:
-        """Return the median in float64, NaN ignored; reads all values into memory."""
+        """Return the median in float64, NaN ignored; reads all values into memory.
+
+        Parameters
+        ----------
+        axis
+            Axis, or axes, to reduce, slowest first; None for all.
+        """
         if axis is not None:
             return self._along("median", axis)
         self._numbers("median", ordered=True)

@@ -57,7 +57,13 @@ class PoolSettings:
 
     @classmethod
     def of(cls, obj: Mapping[str, Any]) -> PoolSettings:
-        """Return what a marker says; what makes no sense counts as not set."""
+        """Return what a marker says; what makes no sense counts as not set.
+
+        Parameters
+        ----------
+        obj
+            What `skypool.json` holds.
+        """
         size, journal = obj.get("max_size"), obj.get("journal")
         known = isinstance(size, int) and not isinstance(size, bool) and size > 0
         return cls(
