@@ -277,6 +277,8 @@ WORLDS: dict[str, World] = {
     "hipe-scripts.md": scripts,
     "questions.md": questions,
     "send.md": programs,
+    "sharing.md": files,
+    "space.md": files,
     "sync.md": step,
     "tag.md": files,
     "verify.md": files,
