@@ -358,3 +358,13 @@ def test_numpy_sees_the_values(data):
     assert np.array_equal(np.array(array, copy=True), data, equal_nan=data.dtype.kind in "fc")
     assert not np.asarray(array).flags.writeable
     assert np.array(array).flags.writeable
+
+
+def test_datasets_are_equal_where_they_are_the_same():
+    first = sp.Product(datasets={"a": np.ones(3), "t": {"b": np.ones(3)}})
+    other = sp.Product(datasets={"a": np.ones(3), "t": {"b": np.ones(3)}})
+    assert first.datasets != other.datasets
+    assert first.datasets == first.replace(meta={"x": 1}).datasets
+    assert first["t"] != other["t"]
+    assert first["t"] == first["t"]
+    assert first.datasets != {"a": 1}

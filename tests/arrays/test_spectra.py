@@ -119,3 +119,23 @@ def test_photutils_takes_what_it_is_given(pool):
     assert found["aperture_sum_err"][0].value == pytest.approx(0.5 * np.sqrt(np.pi * 9))
     direct = aperture.aperture_photometry(pool["image"].product["image"], circle)
     assert direct["aperture_sum"][0] == pytest.approx(found["aperture_sum"][0].value)
+
+
+def test_slices_of_a_lazy_nddata_read_their_part(pool, monkeypatch):
+    product = pool["image"].product
+    source = type(product["image"].source)
+    read, inner = [], source.read
+    monkeypatch.setattr(source, "read", lambda s, index: read.append(index) or inner(s, index))
+    made = product.to_nddata("image", lazy=True)
+    assert not read
+    part = made[100:110, 290:310]
+    assert len(read) == 3
+    assert all(index == (slice(100, 110, 1), slice(290, 310, 1)) for index in read)
+    assert np.array_equal(part.data, IMAGE[100:110, 290:310], equal_nan=True)
+    assert np.array_equal(part.mask, np.isnan(IMAGE[100:110, 290:310]))
+    assert (part.uncertainty.array == 0.5).all()
+    assert part.add(part).unit == u.Jy / u.beam
+    assert part.meta["FILTER"] == "R"
+    assert part.wcs.pixel_to_world(0, 0).ra.deg == pytest.approx(
+        float(celestial().pixel_to_world_values(290, 100)[0])
+    )

@@ -63,6 +63,15 @@ class Datasets(NameMap["Dataset"]):
                 head, slash, _ = head.rpartition("/")
         raise missing_name(self._what, self._values, name)
 
+    # Arrays compare element by element: what is equal here is the same.
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Datasets):
+            return NotImplemented
+        mine, theirs = self._values, other._values
+        return mine.keys() == theirs.keys() and all(mine[name] is theirs[name] for name in mine)
+
+    __hash__ = None  # type: ignore[assignment]  # as mappings
+
     def replace(self, changes: Mapping[str, Any]) -> Datasets:
         """Return a copy with datasets changed, added, or, where None, removed.
 

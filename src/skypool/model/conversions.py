@@ -68,15 +68,20 @@ class Conversions:
             raise UsageError(f"astropy does not know the unit {unit!r}")
         return Quantity(np.array(self._array), unit)
 
-    def to_nddata(self) -> NDData:
+    def to_nddata(self, *, lazy: bool = False) -> NDData:
         """Return an `astropy.nddata.NDData` with copied data, unit, WCS and metadata.
 
         Mask and uncertainty are datasets of their own: `product.to_nddata(name)`
         gives all of them together.
+
+        Parameters
+        ----------
+        lazy
+            Give an `NDDataRef` over the dataset itself: its slices read their part.
         """
         from skypool.model.nddata import build
 
-        return build(self._array)
+        return build(self._array, lazy=lazy)
 
     def to_ccddata(self) -> CCDData:
         """Return an `astropy.nddata.CCDData` with copied data, unit, WCS and metadata.

@@ -29,12 +29,12 @@ def plain_meta(meta: MetaData) -> dict[str, Any]:
     }
 
 
-def build(array: Array, mask: Any = None, uncertainty: Any = None) -> Any:
-    """Return an `NDData`."""
-    from astropy.nddata import NDData
+def build(array: Array, mask: Any = None, uncertainty: Any = None, *, lazy: bool = False) -> Any:
+    """Return an `NDData`; a lazy one is an `NDDataRef`, whose slices read their part."""
+    from astropy.nddata import NDData, NDDataRef
 
-    return NDData(
-        np.array(array),
+    return (NDDataRef if lazy else NDData)(
+        array if lazy else np.array(array),
         unit=_known_unit(array),
         wcs=array.wcs,
         meta=plain_meta(array.meta),
@@ -75,17 +75,19 @@ def _known_unit(array: Array) -> Any:
     return array.unit
 
 
-def companions(datasets: Datasets, name: str) -> dict[str, Any]:
+def companions(datasets: Datasets, name: str, *, lazy: bool = False) -> dict[str, Any]:
     """Return mask and uncertainty that belong to an array of a product."""
     from astropy import nddata
 
     found: dict[str, Any] = {}
     mask = datasets.get(companion_name(name, "mask"))
     if isinstance(mask, Array) and mask.dtype == bool:
-        found["mask"] = np.array(mask)
+        found["mask"] = mask if lazy else np.array(mask)
     for kind, what in UNCERTAINTIES.items():
         part = datasets.get(companion_name(name, what))
         if isinstance(part, Array):
-            found["uncertainty"] = getattr(nddata, kind)(np.array(part), unit=_known_unit(part))
+            values = part if lazy else np.array(part)
+            unit = _known_unit(part)
+            found["uncertainty"] = getattr(nddata, kind)(values, unit=unit, copy=False)
             break
     return found

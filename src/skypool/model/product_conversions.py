@@ -47,7 +47,7 @@ class ProductConversions:
         draw = part("plot", extra="plot")
         return draw(self, ax, dataset=dataset, **options)  # type: ignore[no-any-return]
 
-    def to_nddata(self, name: str) -> NDData:
+    def to_nddata(self, name: str, *, lazy: bool = False) -> NDData:
         """Return an array with its mask and uncertainty as `astropy.nddata.NDData`.
 
         Parameters
@@ -55,10 +55,13 @@ class ProductConversions:
         name
             Of the array. Mask and uncertainty are the datasets that `Product` makes of
             an `NDData`.
+        lazy
+            Give an `NDDataRef` over the datasets themselves: its slices read their part.
         """
         from skypool.model.nddata import build, companions
 
-        return build(self._product[name], **companions(self._product.datasets, name))
+        beside = companions(self._product.datasets, name, lazy=lazy)
+        return build(self._product[name], **beside, lazy=lazy)
 
     def to_ccddata(self, name: str = "image") -> CCDData:
         """Return an array with its mask and uncertainty as `astropy.nddata.CCDData`.
