@@ -27,6 +27,31 @@ def need_fuse() -> None:
         pytest.skip("/dev/fuse is not there, or not for this user")
 
 
+def need(program: str) -> None:
+    """Skip a test whose program is not installed, unless it has to be."""
+    if shutil.which(program) is None:
+        if os.environ.get("SKYPOOL_REQUIRE_PROGRAMS"):
+            pytest.fail(f"{program} is not installed, and SKYPOOL_REQUIRE_PROGRAMS is set")
+        pytest.skip(f"{program} is not installed")
+
+
+@contextmanager
+def screen() -> Iterator[str]:
+    """Run a screen without a display, and give its name."""
+    need("Xvfb")
+    readable, writable = os.pipe()
+    words = ["Xvfb", "-displayfd", str(writable), "-screen", "0", "800x600x24"]
+    with subprocess.Popen(
+        [*words, "-nolisten", "tcp"], pass_fds=[writable], stderr=subprocess.DEVNULL
+    ) as process:
+        os.close(writable)
+        try:
+            with os.fdopen(readable) as told:
+                yield f":{told.readline().strip()}"  # it ends with the process at the latest
+        finally:
+            process.kill()
+
+
 @dataclass
 class Mounted:
     """A mounted pool, and the process that serves it."""

@@ -16,7 +16,7 @@ from astropy.io import fits
 import skypool as sp
 from skypool.errors import MissingDependency
 
-from .mounting import SECONDS, Mounted, mounted, need_fuse, run
+from .mounting import SECONDS, Mounted, mounted, need, need_fuse, run, screen
 from .test_tree import write_fits
 
 
@@ -162,6 +162,20 @@ def test_astropy_writes_and_updates(writing: Mounted, pool: sp.Pool) -> None:
         assert len(hdus) == 2
     assert [each.version for each in ref.versions][:3] == [0, 1, 2]
     assert os.listdir(writing.folder / "@search" / "has('KEY79')") == ["image.fits"]
+
+
+def test_ds9_opens_what_is_mounted(
+    pool: sp.Pool, files: Path, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need_fuse()
+    need("ds9")
+    pool.add(files)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with mounted(Path(pool.path), place), screen() as name:
+        monkeypatch.setenv("DISPLAY", name)
+        saved = tmp_path / "saved.fits"
+        run("ds9", place / "obs/large.fits", "-save", "fits", saved, "-exit")
+    assert np.array_equal(fits.getdata(saved), fits.getdata(files / "large.fits"))
 
 
 def test_what_is_killed_leaves_a_whole_pool(
