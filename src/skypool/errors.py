@@ -281,9 +281,23 @@ class EditConflict(Conflict):
 
 
 class NameConflict(Conflict):
-    """The name is taken, or holds data of another observation."""
+    """The name is taken, or holds data of another observation.
+
+    Parameters
+    ----------
+    message
+        What is wrong.
+    hint
+        What the user can do about it.
+    path
+        The file whose name it is to be; empty where there is none.
+    """
 
     code = "name_conflict"
+
+    def __init__(self, message: str, *, hint: str = "", path: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.path = path
 
 
 class PoolExists(Conflict):

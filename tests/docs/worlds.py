@@ -288,4 +288,5 @@ WORLDS: dict[str, World] = {
 REALLY: dict[str, tuple[str, ...]] = {
     "herschel.md": ("herschel",),
     "mount.md": ("mount", "unmount"),
+    "watch.md": ("watch",),
 }

@@ -25,6 +25,7 @@ VERBS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         (
             ("init", "init", "Make a pool."),
             ("add", "add", "Add files and folders; add them again to save what changed."),
+            ("watch", "watch", "Add what appears in folders, as it appears."),
             ("herschel", "herschel", "Get observations from the Herschel archive."),
         ),
     ),

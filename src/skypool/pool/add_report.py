@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from skypool.pool.following import Following
 from skypool.pool.ref import Ref
 
 __all__ = ["AddOptions", "AddReport"]
@@ -19,6 +20,8 @@ class AddOptions:
     ----------
     partial : bool
         What is added is a part of an observation: what else the pool has of it stays.
+    following : Following or None
+        The folders are followed: what is not there stays, and what was moved goes on.
     origins : dict
         Of paths that were fetched for this: what the pool is to remember of where from.
     names : dict
@@ -34,6 +37,7 @@ class AddOptions:
     force_read: bool = False
     gzip: str = "exact"
     partial: bool = False
+    following: Following | None = None
     origins: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
 

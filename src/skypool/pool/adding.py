@@ -30,6 +30,7 @@ from skypool.pool.arranging import Place, arrange
 from skypool.pool.continuing import Continuing
 from skypool.pool.contradictions import check_contradictions
 from skypool.pool.damage_notes import missing_packs
+from skypool.pool.following import children_that_stay
 from skypool.pool.inplace import InPlaceSink
 from skypool.pool.noting import context_document, origin_of, unread_names
 from skypool.pool.observations import Entries
@@ -111,6 +112,8 @@ class Adder:
         self._seen = SeenBefore(session, writer, ())
         self._outside = AddingOutside(session, draft, options)
         self._staged_at = 0
+        # Names of what stays though it is not in the folder.
+        self._staying: list[str] = []
         self._unread: list[str] = []
         self._done = (0, 0)
         self._todo = (0, 0)
@@ -153,7 +156,9 @@ class Adder:
             folder = tempfile.TemporaryDirectory(prefix="skypool-")
             stack.enter_context(folder)
             return unpack(path, folder)
-        return scan(path, self._session.folder.path)
+        following = self._options.following
+        leaves_out = following.leaves_out if following is not None else None
+        return scan(path, self._session.folder.path, leaves_out)
 
     def _root(self, path: str, node: Node) -> int:
         origin = self._options.origins.get(path, {})
@@ -174,9 +179,16 @@ class Adder:
         name = check_name(self._options.root(found.name or node.name, path))
         first = len(self._draft.versions)
         kept = self._kept(found.place, name) if self._options.partial and found.name else {}
-        target = self._place(found.place, name, origin, kept)
+        self._staying = [f"{name}/{role}" for role in kept]
+        target = self._place(found.place, name, node.path, origin, kept)
         self._contents.clear()
         versions = self._draft.versions[first:]
+        following = self._options.following
+        if following is not None:
+            plan = following.moves(self._session.catalogue, node.path, name, versions)
+            self._draft.plans.append(plan)
+            if not following.removes:
+                return target
         self._draft.plans.append(
             Continuing(
                 self._session.catalogue,
@@ -185,7 +197,7 @@ class Adder:
                 files=_below(versions, name, found.place.observations()),
                 unread=unread_names(name, self._unread[unread:]),
                 removed=self.report.removed,
-                kept=kept,
+                kept=self._staying,
             )
         )
         return target
@@ -218,19 +230,26 @@ class Adder:
         self,
         place: Place,
         root: str,
+        folder: str,
         origin: Mapping[str, Any] | None = None,
         kept: Mapping[str, tuple[int, str]] = MappingProxyType({}),
     ) -> int:
         """Make the versions of a context and of all below it."""
+        name = f"{root}/{place.name}" if place.name else root
+        following = self._options.following
+        if following is not None:
+            stay = children_that_stay(self._session, place, name, root, folder, following)
+            self._staying += [called for _, _, called in stay.values()]
+            kept = {**kept, **{role: (urn, path) for role, (urn, path, _) in stay.items()}}
         refs: list[tuple[str, RefTarget]] = [(role, urn) for role, (urn, _) in kept.items()]
         for child in place.children:
             if isinstance(child.what, Place):
-                refs.append((child.role, self._place(child.what, root)))
+                below = os.path.join(folder, child.path)
+                refs.append((child.role, self._place(child.what, root, below)))
             else:
                 content = self._contents[id(child.what)]
                 refs.append((child.role, self._place_file(content, f"{root}/{child.name}")))
         document = context_document(place, [[role, path] for role, (_, path) in kept.items()])
-        name = f"{root}/{place.name}" if place.name else root
         version = DraftVersion(b"", "", "", 0, 0, refs, name, keep_same=True)
         version.origin = origin or None
         content = self._describe(document)

@@ -35,7 +35,7 @@ class Continuing:
     removed
         Takes the names that are hidden.
     kept
-        Roles of the root that are not in the tree and stay all the same.
+        Names that are not in the tree and stay all the same.
     """
 
     def __init__(
@@ -55,17 +55,21 @@ class Continuing:
         self._files = files
         self._unread = frozenset(unread)
         self._removed = removed
-        self._kept = tuple(f"{root}/{role}" for role in kept)
+        self._kept = tuple(kept)
 
     def __call__(self, draft: Draft) -> None:
         """Fill the plan into a draft."""
         head = self._catalogue.head()
         here = {version.name for version in self._versions}
         before = dict(self._catalogue.names(head, self._root))
+        moving = {track for track, _ in draft.moves}
         missing = {
             name: track
             for name, track in before.items()
-            if name not in here and not self._is_unread(name) and not self._is_kept(name)
+            if name not in here
+            and track not in moving
+            and not self._is_unread(name)
+            and not self._is_kept(name)
         }
         if not missing:
             return

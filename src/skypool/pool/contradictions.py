@@ -50,6 +50,7 @@ def check_contradictions(
                 f"the file to be added: {problem}",
                 hint="nothing was added; give another name (--name, --under), or say that it "
                 "is a version of it (--as-version)",
+                path=str((version.origin or {}).get("path", "")),
             )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from skypool.errors import NotFound, UsageError
+from skypool.model.optional import part
 from skypool.model.product import Product
 from skypool.pool.pieces import Pieces
 from skypool.pool.ref import Ref
@@ -14,6 +15,7 @@ from skypool.pool.resolve import check_tag
 from skypool.pool.transaction import RemoveReport, Transaction
 
 if TYPE_CHECKING:
+    from skypool.files.watching import Watch
     from skypool.pool.add_report import AddReport
     from skypool.pool.healing import RepairReport
     from skypool.pool.progress import OnProgress
@@ -166,6 +168,48 @@ class Pool(Pieces):
         )
         tag_added(self, paths, report)
         return report
+
+    def watch(self, folders: Any, **options: Any) -> Watch:
+        """Add what appears and changes in folders, as long as it is iterated.
+
+        Each burst of changes is one commit, with the names that `add` would give; files that are
+        still being written wait until they are complete. What changed while nobody watched
+        is added first. Nothing is removed unless *remove* says so.
+
+        Parameters
+        ----------
+        folders
+            One path, or several.
+        **options
+            As `add` has them: name, under, tags, message, in_place, as_version, gzip. And: *quiet*,
+            seconds without a change that end a burst (1); *longest*, seconds after which one is
+            added all the same (30); *exclude*, patterns of names that are left out;
+            *dot_files*, whether names that begin with a dot are added; *remove*, whether what
+            is deleted is removed from view; *poll*, seconds between looks, instead of being told
+            by the system (by default only on network disks); *rescan*, seconds after which all
+            is looked at in any case (60; longer where that takes long); *once*, only add what is
+            there; *on_note*, called with a text that the user should know.
+
+        Returns
+        -------
+        Watch
+            Iterating gives a `WatchReport` for each commit or problem; its method `stop` ends it
+            after the running commit.
+
+        Raises
+        ------
+        NotFound
+            If there is no such folder.
+        MissingDependency
+            If watchdog is not installed, and *poll* is not given.
+
+        Examples
+        --------
+        >>> for report in pool.watch("reduced", exclude=["*.log"]):
+        ...     print(report.commit, [ref.name for ref in report.added.saved])
+        """
+        found: Watch = part("watch", extra="watch")(self, folders, **options)
+        return found
 
     def save(
         self,

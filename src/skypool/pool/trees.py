@@ -6,10 +6,10 @@ import os
 import stat
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeAlias
 
 from skypool.errors import NotFound, StorageError
 from skypool.formats.base import FolderFormat
@@ -84,6 +84,7 @@ class FolderNode:
 
 
 Node = FileNode | FolderNode
+LeavesOut: TypeAlias = Callable[[str, os.stat_result | None], bool]
 
 
 def is_tar(path: str) -> bool:
@@ -96,7 +97,7 @@ def is_tar(path: str) -> bool:
         return False
 
 
-def scan(path: str, leave_out: str | None = None) -> Node:
+def scan(path: str, leave_out: str | None = None, leaves_out: LeavesOut | None = None) -> Node:
     """Return the tree at a path; folders are listed, files are not read.
 
     Parameters
@@ -105,6 +106,8 @@ def scan(path: str, leave_out: str | None = None) -> Node:
         The file or folder.
     leave_out
         A folder that is not part of it: the pool itself.
+    leaves_out
+        Says of a path below, with what `stat` gives of it, whether it is not part of it.
 
     Raises
     ------
@@ -119,7 +122,7 @@ def scan(path: str, leave_out: str | None = None) -> Node:
         raise NotFound(f"there is no file or folder {path!r}")
     name = os.path.basename(os.path.abspath(clean))
     if stat.S_ISDIR(status.st_mode):
-        return _folder(clean, name, status, frozenset(_identity(leave_out)))
+        return _folder(clean, name, status, frozenset(_identity(leave_out)), leaves_out)
     if not stat.S_ISREG(status.st_mode):
         raise StorageError(f"{path!r} is neither a file nor a folder")
     return FileNode(name, clean, status)
@@ -133,7 +136,11 @@ def _identity(folder: str | None) -> Iterator[tuple[int, int]]:
 
 
 def _folder(
-    path: str, name: str, status: os.stat_result, above: frozenset[tuple[int, int]]
+    path: str,
+    name: str,
+    status: os.stat_result,
+    above: frozenset[tuple[int, int]],
+    leaves_out: LeavesOut | None,
 ) -> Node:
     found = folder_format(Path(path))
     if found is not None:
@@ -147,20 +154,27 @@ def _folder(
         node.skipped.append((path, f"the folder cannot be read: {error.strerror}"))
         return node
     for entry in entries:
-        child = _entry(entry, node, here)
+        child = _entry(entry, node, here, leaves_out)
         if child is not None:
             node.children.append(child)
     return node
 
 
 def _entry(
-    entry: os.DirEntry[str], parent: FolderNode, above: frozenset[tuple[int, int]]
+    entry: os.DirEntry[str],
+    parent: FolderNode,
+    above: frozenset[tuple[int, int]],
+    leaves_out: LeavesOut | None,
 ) -> Node | None:
     try:
         status = entry.stat()
     except OSError as error:
+        if leaves_out is not None and leaves_out(entry.path, None):
+            return None
         what = "a broken symbolic link" if entry.is_symlink() else f"unreadable: {error.strerror}"
         parent.skipped.append((entry.path, what))
+        return None
+    if leaves_out is not None and leaves_out(entry.path, status):
         return None
     if stat.S_ISREG(status.st_mode):
         return FileNode(entry.name, entry.path, status)
@@ -169,7 +183,7 @@ def _entry(
             if entry.is_symlink():
                 parent.skipped.append((entry.path, "a symbolic link to a folder above"))
             return None
-        return _folder(entry.path, entry.name, status, above)
+        return _folder(entry.path, entry.name, status, above, leaves_out)
     kinds = {
         stat.S_ISFIFO: "a named pipe",
         stat.S_ISSOCK: "a socket",
