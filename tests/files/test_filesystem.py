@@ -17,6 +17,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 import skypool as sp
+from skypool.errors import SourceChanged, SourceMissing
 from skypool.files.opened import ReadingFile
 
 if TYPE_CHECKING:
@@ -349,6 +350,20 @@ def test_read_only(fs: AbstractFileSystem) -> None:
     assert again.read_only
     reading.close()
     again.close()
+
+
+def test_errors_are_those_of_files(fs: AbstractFileSystem, tmp_path: Path) -> None:
+    kept = tmp_path / "kept.bin"
+    kept.write_bytes(os.urandom(3_000_000))
+    with sp.Pool("temp1") as pool:
+        pool.add(kept, name="kept.bin", in_place=True)
+    kept.unlink()
+    with fs.open("temp1/kept.bin") as file, pytest.raises(OSError, match=r"kept\.bin") as caught:
+        file.read()
+    assert isinstance(caught.value.__cause__, SourceMissing | SourceChanged)
+    with pytest.raises(FileNotFoundError) as missing:
+        fs.open("temp1/@search/max(/a")
+    assert missing.value.filename == "temp1/@search/max(/a"
 
 
 def test_it_sees_what_others_change(fs: AbstractFileSystem) -> None:

@@ -54,10 +54,22 @@ class TestCopy(SkypoolFixtures, AbstractCopyTests):
 
 
 class TestGet(SkypoolFixtures, AbstractGetTests):
+    test_get_glob_to_existing_directory = pytest.mark.campaign(
+        AbstractGetTests.test_get_glob_to_existing_directory
+    )
+    test_get_glob_to_new_directory = pytest.mark.campaign(
+        AbstractGetTests.test_get_glob_to_new_directory
+    )
     test_get_glob_edge_cases = pytest.mark.campaign(AbstractGetTests.test_get_glob_edge_cases)
 
 
 class TestPut(SkypoolFixtures, AbstractPutTests):
+    test_put_glob_to_existing_directory = pytest.mark.campaign(
+        AbstractPutTests.test_put_glob_to_existing_directory
+    )
+    test_put_glob_to_new_directory = pytest.mark.campaign(
+        AbstractPutTests.test_put_glob_to_new_directory
+    )
     test_put_glob_edge_cases = pytest.mark.campaign(AbstractPutTests.test_put_glob_edge_cases)
 
 

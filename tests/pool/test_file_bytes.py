@@ -23,6 +23,8 @@ from skypool.formats.fits import laid_out
 from skypool.pool.file_bytes import file_bytes, file_size
 from skypool.testing.strategies import products
 
+CAMPAIGN = os.environ.get("HYPOTHESIS_PROFILE") == "campaign"
+
 
 @pytest.fixture
 def pool(tmp_path):
@@ -61,7 +63,7 @@ def check(pool: sp.Pool, ref: sp.Ref, folder: Path) -> bytes:
     return data
 
 
-@settings(max_examples=40)
+@settings(max_examples=settings().max_examples if CAMPAIGN else 20)
 @given(product=products(), small=st.sampled_from((-1, 256 * 1024)))
 def test_products_made_in_memory(tmp_path_factory, product, small):
     folder = tmp_path_factory.mktemp("any")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import mimetypes
 import os
 import stat
@@ -179,11 +180,25 @@ class _Common:
 
     def move_recursive(self, dest_path: str) -> list[Any]:
         """Rename it, in one commit."""
-        with answered():
-            self._writing.rename(clean(self.path), clean(dest_path))
+        if self.provider.is_reserved(self.path):
+            self.provider.release(self.path)
+            self._take(dest_path)
+        else:
+            with answered():
+                self._writing.rename(clean(self.path), clean(dest_path))
         self._properties(dest_path, move=True)
         self.remove_all_locks(recursive=True)  # type: ignore[attr-defined]
         return []
+
+    def _take(self, dest_path: str) -> None:
+        """Take a name for what has no content yet; a file of that name becomes empty."""
+        if self.provider.get_resource_inst(dest_path, self.environ) is None:
+            self.provider.reserve(dest_path)
+            return
+        with answered():
+            files, place = self._writing, clean(dest_path)
+            number = files.open(place, os.O_WRONLY | os.O_TRUNC)
+            files.release(number)
 
     def _properties(self, dest_path: str, *, move: bool) -> None:
         manager = self.provider.prop_manager
@@ -250,7 +265,7 @@ class PoolFile(_Common, DAVNonCollection):  # type: ignore[misc] # wsgidav has n
         """Open it."""
         with answered():
             if self.found is None:
-                raise FileNotFoundError(errno.ENOENT, "nothing was written to it yet")
+                return io.BytesIO()
             return ReadingFile(_Handle(self.provider.files, clean(self.path)), self.path)
 
     def begin_write(self, *, content_type: str | None = None) -> _Arriving:
@@ -300,8 +315,11 @@ class PoolFile(_Common, DAVNonCollection):  # type: ignore[misc] # wsgidav has n
 
     def copy_move_single(self, dest_path: str, *, is_move: bool) -> None:
         """Copy it, without writing its content again."""
-        with answered():
-            self._writing.copy(clean(self.path), clean(dest_path))
+        if self.provider.is_reserved(self.path):
+            self._take(dest_path)
+        else:
+            with answered():
+                self._writing.copy(clean(self.path), clean(dest_path))
         self._properties(dest_path, move=False)
 
 

@@ -7,6 +7,7 @@ other sites (`Origin`).
 
 from __future__ import annotations
 
+import base64
 import hmac
 import ipaddress
 import logging
@@ -97,6 +98,9 @@ class _Guard:
             # A pool has its past in it, and every search: there is no end below the root.
             return _refuse(start, _FINITE, "application/xml; charset=utf-8")
 
+        if not _is_whole(environ.get("HTTP_AUTHORIZATION", "")):
+            del environ["HTTP_AUTHORIZATION"]
+
         def sealed(status: str, headers: list[tuple[str, str]], info: Any = None) -> Any:
             there = {name.casefold() for name, _ in headers}
             more = [pair for pair in _HEADERS if pair[0].casefold() not in there]
@@ -116,6 +120,17 @@ class _Guard:
             return ipaddress.ip_address(name).is_loopback
         except ValueError:
             return False
+
+
+def _is_whole(authorization: str) -> bool:
+    """Say whether what a client sends for a password can be read as one."""
+    kind, _, text = authorization.partition(" ")
+    if kind.casefold() != "basic":
+        return True
+    try:
+        return b":" in base64.b64decode(text.strip(), validate=True)
+    except ValueError:
+        return False
 
 
 def _refuse(start: Start, why: str, kind: str = "text/plain; charset=utf-8") -> Iterable[bytes]:
