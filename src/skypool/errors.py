@@ -12,6 +12,7 @@
     ├── NotFound (LookupError)           nothing of that name                   exit 4
     │   ├── MissingName (KeyError)       no such parameter, dataset, column or role
     │   ├── PoolNotFound                 no pool there                          exit 10
+    │   ├── Dropped                      its content is elsewhere
     │   └── Purged                       it was there, its content was given up
     ├── Conflict                         contradicts what is there              exit 5
     │   ├── Ambiguous                    several answers where one was asked
@@ -50,6 +51,7 @@ __all__ = [
     "ContextRuleException",
     "Damaged",
     "DiskFull",
+    "Dropped",
     "EditConflict",
     "FormatTooNew",
     "InvalidName",
@@ -227,6 +229,12 @@ class Purged(NotFound):
     """The version was there; its content was given up."""
 
     code = "purged"
+
+
+class Dropped(NotFound):
+    """The content of the version was dropped here; `candidates` say where it can be had."""
+
+    code = "dropped"
 
 
 class Conflict(SkypoolError):

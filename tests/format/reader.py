@@ -158,6 +158,7 @@ class State:
         self.sources: dict[str, list[bytes]] = {}  # paths, by document
         self.times: dict[tuple[str, bytes], int] = {}  # of sources, ns since 1970
         self.completed: dict[str, str] = {}  # documents, by those whose place they took
+        self.dropped: dict[int, list[JSON]] = {}  # drop entries that hold, by version
 
     def apply(self, commit: JSON) -> None:
         for entry in commit.get("versions", []):
@@ -176,6 +177,11 @@ class State:
             self._move(os.fsencode(move["from"]), move)
         for document, path in commit.get("gone", []):
             self.sources[document].remove(os.fsencode(path))
+        for entry in commit.get("dropped", []):
+            self.dropped.setdefault(entry["version"], []).append(entry)
+        for number, pool in commit.get("fetched", []):
+            left = [e for e in self.dropped.get(number, []) if e["pool"] != pool]
+            self.dropped[number] = left
         for source in commit.get("sources", []):
             document, path = source["document"], os.fsencode(source["path"])
             if path not in self.sources.setdefault(document, []):

@@ -12,6 +12,7 @@ from typing import Any
 
 from skypool.catalogue.batches import insert_many
 from skypool.catalogue.checks import (
+    CRC_OF_DROPPED,
     CRC_OF_NAME,
     CRC_OF_PURGED,
     CRC_OF_REMOVED,
@@ -92,6 +93,17 @@ def apply(connection: sqlite3.Connection, record: Mapping[str, Any]) -> None:
         f"UPDATE versions SET purged = ?1, crc = {CRC_OF_PURGED} WHERE urn = ?2 AND purged = 0",
         [(number, urn) for urn in record.get("purged", ())],
     )
+    for entry in record.get("dropped", ()):
+        row = (entry["version"], entry["pool"], number, FOREVER, dumps(entry["from"]).decode())
+        connection.execute(
+            "INSERT INTO dropped(urn, pool, since, until, places, crc) VALUES (?, ?, ?, ?, ?, ?)",
+            (*row, crc_of_row(*row)),
+        )
+    connection.executemany(
+        f"UPDATE dropped SET until = ?1, crc = {CRC_OF_DROPPED}"
+        " WHERE urn = ?2 AND pool = ?3 AND until = ?4",
+        [(number, urn, pool, FOREVER) for urn, pool in record.get("fetched", ())],
+    )
     apply_outside(connection, record)
     _note_commit(connection, record)
 
@@ -171,7 +183,9 @@ def _note_commit(connection: sqlite3.Connection, record: Mapping[str, Any]) -> N
     moment = record["time"]
     time_us = microseconds(moment)
     changes = {
-        key: len(record[key]) for key in (*_LISTS, "moved", "gone", "completed") if key in record
+        key: len(record[key])
+        for key in (*_LISTS, "dropped", "fetched", "moved", "gone", "completed")
+        if key in record
     }
     connection.execute(
         "INSERT INTO commits(number, time_us, author, message, changes, crc)"

@@ -17,6 +17,7 @@ __all__ = [
     "COMMIT",
     "CRC_OF_BARE",
     "CRC_OF_COMPLETED",
+    "CRC_OF_DROPPED",
     "CRC_OF_FILLED",
     "CRC_OF_NAME",
     "CRC_OF_PURGED",
@@ -24,6 +25,7 @@ __all__ = [
     "CRC_OF_TAG",
     "CRC_OF_VERSION",
     "DOCUMENT",
+    "DROPPED",
     "NAME",
     "REF",
     "TAG",
@@ -117,6 +119,7 @@ TAG = "checked('tags', t.crc, t.tag, t.urn, t.since, t.until)"
 REF = "checked('refs', r.crc, r.parent, r.position, r.role, r.child, r.external)"
 COMMIT = "checked('commits', c.crc, c.number, c.time_us, c.author, c.message, c.changes)"
 DOCUMENT = "checked('documents', d.crc, d.digest, d.kind, d.type, d.size, d.file_hash, d.bare)"
+DROPPED = "checked('dropped', x.crc, x.urn, x.pool, x.since, x.until, x.places)"
 # Which document a version has is part of its check sum.
 VERSION = (
     "checked('versions', v.crc, v.urn, v.track, v.version, d.digest, v.total, v.since, v.until,"
@@ -149,4 +152,8 @@ CRC_OF_FILLED = sure(_DOCUMENT, "crc_of_row(digest, kind, type, size, ?1, 0)")
 _NAME = "checked('names', crc, track, name, since, until, removed)"
 CRC_OF_NAME = sure(_NAME, "crc_of_row(track, name, since, ?1, removed)")
 CRC_OF_REMOVED = sure(_NAME, "crc_of_row(track, name, since, ?1, 1)")
+CRC_OF_DROPPED = sure(
+    "checked('dropped', crc, urn, pool, since, until, places)",
+    "crc_of_row(urn, pool, since, ?1, places)",
+)
 CRC_OF_TAG = sure("checked('tags', crc, tag, urn, since, until)", "crc_of_row(tag, urn, since, ?1)")

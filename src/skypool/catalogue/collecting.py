@@ -119,16 +119,18 @@ class Marks(TablesBeside):
     def documents(self, after: int, up_to: int) -> Iterator[tuple[int, bytes]]:
         """Return number and digest of the documents of versions of a range of commits.
 
-        Versions that were given up are left out.
+        Versions that were given up are left out; those whose content has come back are among
+        them.
         """
         last = 0
         while True:
             rows = self._all(
                 "SELECT d.id, d.digest FROM documents d WHERE d.id > ? AND EXISTS"
                 " (SELECT 1 FROM versions v WHERE v.document = d.id"
-                " AND v.since > ? AND v.since <= ? AND v.purged = 0"
+                " AND (v.since > ? OR EXISTS (SELECT 1 FROM dropped x WHERE x.urn = v.urn"
+                "  AND x.until > ? AND x.until <= ?)) AND v.since <= ? AND v.purged = 0"
                 " AND v.urn NOT IN (SELECT urn FROM doomed)) ORDER BY d.id LIMIT ?",
-                (last, after, up_to, _PAGE),
+                (last, after, after, up_to, up_to, _PAGE),
             )
             for number, digest in rows:
                 yield number, checked_digest(digest)

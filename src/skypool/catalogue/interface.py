@@ -284,12 +284,24 @@ class Draft:
     expected: list[Expectation] = field(default_factory=list)
     staged: set[bytes] = field(default_factory=set)
     purge: Purge | None = None
+    # Number of a version, and the places that have its content, as the log says them.
+    drops: list[tuple[int, list[dict[str, Any]]]] = field(default_factory=list)
+    fetches: list[int] = field(default_factory=list)
+    # The `id` of the pool that is committed to, for these two.
+    pool: str = ""
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to commit."""
         return not (
-            self.versions or self.tags or self.renames or self.hidden or self.plans or self.purge
+            self.versions
+            or self.tags
+            or self.renames
+            or self.hidden
+            or self.plans
+            or self.purge
+            or self.drops
+            or self.fetches
         )
 
 

@@ -32,7 +32,10 @@ from skypool.errors import NameConflict, Purged
 __all__ = ["Resolver"]
 
 _BATCH = 500
-_LIVE = "EXISTS (SELECT 1 FROM versions v WHERE v.document = d.id AND v.purged = 0)"
+_LIVE = (
+    "EXISTS (SELECT 1 FROM versions v WHERE v.document = d.id AND v.purged = 0 AND NOT EXISTS"
+    f" (SELECT 1 FROM dropped x WHERE x.urn = v.urn AND x.until = {FOREVER}))"
+)
 _UNLESS_PURGED = "CASE WHEN v.purged THEN x'' ELSE d.digest END"
 
 
@@ -58,6 +61,7 @@ class Resolver:
         # Number, version and document of the last version; the latter empty if purged.
         self._last: dict[int, tuple[int, int, bytes]] = {}
         self._there: set[int] = set()
+        self._again: list[int] = []
         self.urns: list[int] = []
         self.new: list[bool] = []
         self._versions: list[dict[str, Any]] = []
@@ -95,6 +99,7 @@ class Resolver:
         lists |= outside_lists(self._connection, self._draft)
         if self._draft.purge is not None:
             lists["purged"] = still_to_purge(self._connection, self._draft.purge)
+        lists["dropped"], lists["fetched"] = self._dropped(), self._fetched()
         lists = {key: value for key, value in lists.items() if value}
         if not lists:
             return None
@@ -113,6 +118,29 @@ class Resolver:
             "message": self._draft.message,
             **lists,
         }
+
+    def _dropped(self) -> list[dict[str, Any]]:
+        """Return what is dropped that is there: neither given up, nor dropped already."""
+        return [
+            {"version": urn, "pool": self._draft.pool, "from": places}
+            for urn, places in self._draft.drops
+            if self._connection.execute(
+                "SELECT 1 FROM versions WHERE urn = ? AND purged = 0", (urn,)
+            ).fetchone()
+            and not self._is_dropped(urn)
+        ]
+
+    def _fetched(self) -> list[list[Any]]:
+        urns = dict.fromkeys((*self._draft.fetches, *self._again))
+        return [[urn, self._draft.pool] for urn in urns if self._is_dropped(urn)]
+
+    def _is_dropped(self, urn: int) -> bool:
+        return bool(
+            self._connection.execute(
+                "SELECT 1 FROM dropped WHERE urn = ? AND pool = ? AND until = ?",
+                (urn, self._draft.pool, FOREVER),
+            ).fetchone()
+        )
 
     def _check_together(self) -> None:
         """Refuse changes of one name that mean nothing together, or two things.
@@ -212,6 +240,8 @@ class Resolver:
             if draft.keep_same and document == draft.document and self._refs_of(urn) == refs:
                 self.urns.append(urn)
                 self.new.append(False)
+                # Its file was read again, since a dropped document does not count as there.
+                self._again.append(urn)
                 return
             number += 1
         else:

@@ -164,6 +164,18 @@ CREATE UNIQUE INDEX versions_track ON versions(track, version);
 CREATE INDEX versions_document ON versions(document);
 CREATE INDEX versions_purged ON versions(purged) WHERE purged > 0;
 
+-- Content that a pool has dropped: it is at one of the places (JSON), and may be missing here.
+CREATE TABLE dropped(
+    urn INTEGER NOT NULL,
+    pool TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    places TEXT NOT NULL,
+    crc INTEGER,
+    PRIMARY KEY(urn, pool, since)
+) WITHOUT ROWID;
+CREATE INDEX dropped_until ON dropped(until);
+
 CREATE TABLE names(
     track INTEGER NOT NULL,
     name TEXT NOT NULL,

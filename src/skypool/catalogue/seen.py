@@ -13,12 +13,16 @@ from typing import NamedTuple
 
 from skypool.catalogue.checks import DOCUMENT, sure
 from skypool.catalogue.database import Database
+from skypool.catalogue.interface import FOREVER
 from skypool.catalogue.text import to_database
 
 __all__ = ["Seen", "SeenFiles"]
 
 _BATCH = 500
-_LIVE = "EXISTS (SELECT 1 FROM versions v WHERE v.document = d.id AND v.purged = 0)"
+_LIVE = (
+    "EXISTS (SELECT 1 FROM versions v WHERE v.document = d.id AND v.purged = 0 AND NOT EXISTS"
+    f" (SELECT 1 FROM dropped x WHERE x.urn = v.urn AND x.until = {FOREVER}))"
+)
 
 
 class Seen(NamedTuple):

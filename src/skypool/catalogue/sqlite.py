@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from skypool.catalogue.absent import Absent
 from skypool.catalogue.applying import apply, set_state, state
 from skypool.catalogue.checks import DOCUMENT, sure
 from skypool.catalogue.chunks import ChunkIndex
@@ -15,6 +16,7 @@ from skypool.catalogue.extremes import PREFIX, dataset_of
 from skypool.catalogue.identity import Identity
 from skypool.catalogue.indexing import RUN_DOCUMENTS, index_documents
 from skypool.catalogue.interface import (
+    FOREVER,
     ChunkPlace,
     Draft,
     HeadMoved,
@@ -33,7 +35,7 @@ __all__ = ["SqliteCatalogue"]
 _STAGED_CHUNKS = 20_000
 
 
-class SqliteCatalogue(Identity):
+class SqliteCatalogue(Identity, Absent):
     """A `Catalogue` in an SQLite file.
 
     Parameters
@@ -243,8 +245,9 @@ class SqliteCatalogue(Identity):
         return bool(
             self._database.query(
                 "SELECT 1 FROM documents d JOIN versions v ON v.document = d.id"
-                " WHERE d.digest = ? AND v.purged = 0 LIMIT 1",
-                (document,),
+                " WHERE d.digest = ? AND v.purged = 0 AND NOT EXISTS"
+                " (SELECT 1 FROM dropped x WHERE x.urn = v.urn AND x.until = ?) LIMIT 1",
+                (document, FOREVER),
             )
         )
 

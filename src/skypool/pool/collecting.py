@@ -23,7 +23,6 @@ from skypool.codec.documents import loads
 from skypool.errors import Damaged, DiskFull, Locked
 from skypool.pool.gc_report import GcOptions, GcReport
 from skypool.pool.progress import OnProgress, Progress
-from skypool.pool.reaching import reached
 from skypool.pool.repacking import Repacker
 from skypool.pool.room import at_once, free_bytes
 from skypool.storage.filelayer import FileLayer, Handle
@@ -165,6 +164,7 @@ class Collector:
         if head == self._marked:
             return False
         first = self._marked == 0
+        dropped = self._session.dropped_here(head)
         total = marks.count_documents(head) if first else 0
         for count, (_, digest) in enumerate(marks.documents(self._marked, head)):
             if first and count % 256 == 0:
@@ -172,7 +172,7 @@ class Collector:
             marks.add(digest)
             try:
                 document = loads(self._session.fetch(digest))
-                for digests in reached(document, self._session.fetch):
+                for digests in self._session.needs(digest, document, dropped):
                     marks.add(digests)
             except Damaged as error:
                 raise Damaged(

@@ -12,6 +12,7 @@ from skypool.pool.ref import Ref
 from skypool.pool.space import Space
 
 if TYPE_CHECKING:
+    from skypool.pool.dropping import DropReport, GetReport
     from skypool.pool.progress import OnProgress
     from skypool.pool.sync.report import SyncReport
 
@@ -78,6 +79,86 @@ class Pieces(Space):
         with Pool(to, settings=self._settings, files=self._files) as other:
             return bring_piece(source, other._changing().session, wanted, options, message)
 
+    def drop(
+        self,
+        refs: Any,
+        *,
+        from_: Any = (),
+        versions: str | int | slice = "latest",
+        message: str = "",
+        dry_run: bool = False,
+        progress: OnProgress | None = None,
+    ) -> DropReport:
+        """Drop content that is elsewhere, and keep all that searches need; `bring_back` undoes it.
+
+        Names, metadata, coverage, statistics and digests stay. It is done only if another place
+        has all of the content now, which is read and checked: a pool, a file in place, or the file
+        or address that a product came from. The history says where it is. `gc` takes the bytes,
+        but for those that other versions share. Reading raises `Dropped`.
+
+        Parameters
+        ----------
+        refs
+            Products, or the first parts of names, with all that they refer to.
+        from_
+            A pool, or several, that are asked first; those that this one is kept in step with are
+            known.
+        versions
+            See `copy`.
+        message
+            Of the commit.
+        dry_run
+            Only look.
+        progress
+            Told how far the work is.
+
+        Raises
+        ------
+        Conflict
+            If no other place has all of it: nothing is dropped.
+        """
+        from skypool.pool.dropping import drop
+
+        found = [old.number for ref in self._several(refs) for old in _versions(ref, versions)]
+        view = self.view if dry_run else self._giving_up()
+        return drop(view, found, _names(from_), message, dry_run=dry_run, on_progress=progress)
+
+    def bring_back(
+        self,
+        refs: Any,
+        *,
+        from_: Any = (),
+        versions: str | int | slice = "latest",
+        message: str = "",
+        progress: OnProgress | None = None,
+    ) -> GetReport:
+        """Bring the content of products back that was dropped; each piece is checked.
+
+        What was interrupted goes on where it was.
+
+        Parameters
+        ----------
+        refs
+            Products, or the first parts of names, with all that they refer to.
+        from_
+            A pool, or several, that are asked before the places that the history knows.
+        versions
+            See `copy`.
+        message
+            Of the commit.
+        progress
+            Told how far the work is.
+
+        Raises
+        ------
+        Dropped
+            If none of the places has all of it now; what came is kept.
+        """
+        from skypool.pool.dropping import get
+
+        found = [old.number for ref in self._several(refs) for old in _versions(ref, versions)]
+        return get(self._changing(), found, _names(from_), message, on_progress=progress)
+
     def collect(self, name: str, what: Any, *, message: str = "") -> Ref:
         """Keep a working set under a name: a context that refers to what was found.
 
@@ -142,6 +223,15 @@ class Pieces(Space):
             found = [ref for item in what for ref in self._found(item)[0]]
             return found, query if isinstance(query, str) else ""
         return [self._ref(what)], ""
+
+
+def _names(pools: Any) -> list[str]:
+    """Return names or paths of pools that are given as such, or open; one or several."""
+    many = isinstance(pools, Iterable) and not isinstance(pools, str | os.PathLike | Space)
+    return [
+        pool.path if isinstance(pool, Space) else os.fspath(pool)
+        for pool in (pools if many else [pools])
+    ]
 
 
 def _versions(ref: Ref, versions: str | int | slice) -> list[Ref]:

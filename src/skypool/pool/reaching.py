@@ -7,7 +7,14 @@ from typing import Any
 
 from skypool.codec.sinks import Fetch
 
-__all__ = ["content_of", "datasets_of", "own_parts", "reached"]
+__all__ = [
+    "content_of",
+    "datasets_of",
+    "droppable",
+    "own_parts",
+    "reached",
+    "without_content",
+]
 
 _WITH_CHUNKS = frozenset({"array", "bytes", "table"})
 # What is below these is not skypool's: values of parameters, and what readers noted.
@@ -109,3 +116,49 @@ def _of_file(dataset: Mapping[str, Any], file: Mapping[str, Any]) -> Iterator[An
     wcs = dataset.get("wcs") or {}
     if "hdu" in wcs:
         yield segments[file["hdus"][wcs["hdu"]]["header"]]
+
+
+def droppable(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the segments that hold the content of a product: what may be dropped.
+
+    Headers of HDUs are none, since the index of the sky is made from them; chunks that list
+    others, and statistics, are not among the chunks of these segments.
+    """
+    found: list[Mapping[str, Any]] = []
+    files = [document.get("file"), *(file for _, file in document.get("tree", ()))]
+    for file in files:
+        if file is not None:
+            headers = {hdu["header"] for hdu in file.get("hdus", ())}
+            found += [s for n, s in enumerate(file["segments"]) if n not in headers]
+            found += (file.get("wrapper") or {}).get("stream", ())
+    found += _own_segments(document["datasets"])
+    return [segment for segment in found if "chunks" in segment]
+
+
+def _own_segments(datasets: list[Any]) -> Iterator[Mapping[str, Any]]:
+    for _, dataset in datasets:
+        if dataset["is"] == "composite":
+            yield from _own_segments(dataset["datasets"])
+        else:
+            yield from (data for data in (dataset["data"], *dataset.get("heap", ())))
+
+
+def without_content(document: Mapping[str, Any], fetch: Fetch) -> Iterator[bytes]:
+    """Return the digests of what stays of a document that was dropped, like `reached`."""
+    content = {id(segment) for segment in droppable(document)}
+    yield from _staying(document, fetch, content)
+
+
+def _staying(value: Any, fetch: Fetch, content: set[int]) -> Iterator[bytes]:
+    if isinstance(value, Mapping):
+        if id(value) not in content:
+            yield from _own(value, fetch)
+        elif not isinstance(value["chunks"], str):
+            yield bytes.fromhex(value["chunks"]["list"])
+        for key, item in value.items():
+            if key not in _OPAQUE:
+                yield from _staying(item, fetch, content)
+    elif isinstance(value, list):
+        for item in value:
+            if isinstance(item, dict | list):
+                yield from _staying(item, fetch, content)

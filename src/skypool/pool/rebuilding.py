@@ -375,6 +375,7 @@ def _end_of_whole(
     for record in folder.log.records():
         commit = loads(record.payload)
         purged.update(commit.get("purged", ()))
+        purged.update(entry["version"] for entry in commit.get("dropped", ()))
         completed.update(each["of"] for each in commit.get("completed", ()))
     for record in folder.log.records():
         commit = loads(record.payload)

@@ -147,6 +147,14 @@ class Ref:
         return bool(self._row.purged)
 
     @property
+    def dropped(self) -> tuple[str, ...]:
+        """Where the content can be had, if this pool has dropped it; else nothing."""
+        from skypool.pool.elsewhere import place_text
+
+        places = self._view.identity.dropped(self._row.urn, self._view.session.folder.id.hex())
+        return tuple(map(place_text, places or ()))
+
+    @property
     def origin(self) -> dict[str, Any]:
         """Where it came from: path of the file, or URN in another pool."""
         text = self._view.identity.origin(self._row.urn)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -30,7 +30,7 @@ from skypool.errors import Damaged, Locked, QuotaExceeded, ReadOnly, SkypoolErro
 from skypool.pool.damage_notes import note, take_notes
 from skypool.pool.folder import PoolFolder
 from skypool.pool.quota import Quota
-from skypool.pool.reaching import reached
+from skypool.pool.reaching import reached, without_content
 from skypool.pool.recovery import (
     bring_up_to_date,
     check_marker,
@@ -202,6 +202,20 @@ class Session:
         self._begun[writer] = self.epoch
         return writer
 
+    def dropped_here(self, at: int | None = None) -> frozenset[bytes]:
+        """Return the documents whose content this pool has dropped, and no version needs."""
+        return self.catalogue.dropped_documents(
+            self.catalogue.head() if at is None else at, self.folder.id.hex()
+        )
+
+    def needs(
+        self, digest: bytes, document: Mapping[str, Any], dropped: Container[bytes]
+    ) -> Iterator[bytes]:
+        """Return what a document needs in this pool, as `reached` gives it."""
+        if digest in dropped:
+            return without_content(document, self.fetch)
+        return reached(document, self.fetch)
+
     def is_whole(self, document: bytes) -> bool:
         """Return whether nothing that a document needs is noted as damaged or gone."""
         if not self.catalogue.state("has_bad"):
@@ -280,6 +294,7 @@ class Session:
             if len(documents) > _STAGE_DOCUMENTS or len(placed) > _STAGE_CHUNKS:
                 self.catalogue.stage(placed, documents)
                 placed, documents = [], ()
+            draft.pool = self.folder.id.hex()
             published = self.catalogue.publish(
                 draft,
                 placed,

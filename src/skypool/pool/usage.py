@@ -10,7 +10,6 @@ from skypool.catalogue.usage import Usage, VersionPlace
 from skypool.codec.documents import loads
 from skypool.errors import UsageError
 from skypool.pool.progress import OnProgress, Progress
-from skypool.pool.reaching import reached
 
 if TYPE_CHECKING:
     from skypool.pool.ref import Ref
@@ -183,9 +182,10 @@ def _of_versions(tables: Usage, view: View, ref: Ref) -> _Parts:
 def _reach(tables: Usage, view: View, on_progress: OnProgress | None) -> None:
     fetch = view.session.fetch
     total = tables.count_documents()
+    dropped = view.session.dropped_here()
     for done, (digest, parts) in enumerate(tables.documents()):
         if on_progress is not None and done % 256 == 0:
             on_progress(Progress("looking", done, total, 0, 0, ""))
         tables.add(digest, parts)
-        for digests in reached(loads(fetch(digest)), fetch):
+        for digests in view.session.needs(digest, loads(fetch(digest)), dropped):
             tables.add(digests, parts)

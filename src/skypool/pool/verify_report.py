@@ -59,6 +59,8 @@ class VerifyReport:
         Bytes behind what commits refer to, left by writers that died; `gc` takes them.
     wasted : list of Problem
         Damage that was healed: good copies of all of it are elsewhere, and nothing will use it.
+    dropped : int
+        Documents whose content is elsewhere, since it was dropped.
     """
 
     checked: int = 0
@@ -66,6 +68,7 @@ class VerifyReport:
     problems: list[Problem] = field(default_factory=list)
     reclaimable: int = 0
     wasted: list[Problem] = field(default_factory=list)
+    dropped: int = 0
 
     @property
     def ok(self) -> bool:

@@ -13,7 +13,13 @@ from skypool.codec.deferring import deferred_lists, is_deferred
 from skypool.codec.digest import Hasher
 from skypool.codec.documents import loads
 from skypool.errors import Damaged, SkypoolError, SourceChanged
-from skypool.pool.reaching import content_of, datasets_of, reached
+from skypool.pool.reaching import (
+    content_of,
+    datasets_of,
+    droppable,
+    reached,
+    without_content,
+)
 from skypool.storage.inplace import FileSource, FileState
 
 if TYPE_CHECKING:
@@ -61,6 +67,8 @@ class DocumentCheck:
 
     def _check_each(self, marks: Marks, head: int, sums: TermSums | None) -> None:
         total = marks.count_documents(head)
+        dropped = self._session.dropped_here(head)
+        absent = self._session.catalogue.dropped_documents(head) - dropped
         for count, (number, digest) in enumerate(marks.documents(0, head)):
             if count % 256 == 0:
                 self._findings.tell("checking documents", count, total)
@@ -74,7 +82,12 @@ class DocumentCheck:
                 problem = self._findings.problem("catalogue", what, f"document {digest.hex()[:16]}")
                 problem.hurt = [f"{name}@{version}" for name, version in marks.holders(number)]
             sources = self._session.catalogue.sources(digest)
-            if sources:
+            if digest in dropped:
+                self._findings.report.dropped += 1
+                self._reach(marks, document, staying=True)
+            elif digest in absent and not sources:
+                self._check_absent(marks, document)
+            elif sources:
                 self._check_in_place(marks, number, document, sources)
             else:
                 self._reach(marks, document)
@@ -99,9 +112,25 @@ class DocumentCheck:
             return None
         return document
 
-    def _reach(self, marks: Marks, part: Any, but: frozenset[bytes] = frozenset()) -> None:
+    def _check_absent(self, marks: Marks, document: Mapping[str, Any]) -> None:
+        """Check what is here of content that another pool had dropped when it was taken in."""
+        if self._is_stored(marks, droppable(document)):
+            self._reach(marks, document)
+        else:
+            self._findings.report.dropped += 1
+            self._reach(marks, document, staying=True)
+
+    def _reach(
+        self,
+        marks: Marks,
+        part: Any,
+        but: frozenset[bytes] = frozenset(),
+        *,
+        staying: bool = False,
+    ) -> None:
         try:
-            for digests in reached(part, self._session.fetch):
+            found = without_content if staying else reached
+            for digests in found(part, self._session.fetch):
                 if but:
                     digests = b"".join(name for name in _names(digests) if name not in but)
                 marks.add(digests)

@@ -13,10 +13,11 @@ from skypool.codec.sinks import ByteSource, Fetch
 from skypool.errors import Damaged, NotFound, Purged
 from skypool.model.references import ExternalRef, Refs
 from skypool.pool.blaming import naming
+from skypool.pool.elsewhere import content_digests, dropped_error
 from skypool.pool.ref import Ref
 
 if TYPE_CHECKING:
-    from skypool.catalogue.identity import Identity
+    from skypool.catalogue.sqlite import SqliteCatalogue
     from skypool.codec.reading import RecipeReader
     from skypool.model.product import Product
     from skypool.pool.session import Session
@@ -40,7 +41,7 @@ class View:
         self.pinned = commit
 
     @property
-    def identity(self) -> Identity:
+    def identity(self) -> SqliteCatalogue:
         """The catalogue's questions about names, versions and tags."""
         return self.session.catalogue
 
@@ -91,16 +92,39 @@ class View:
 
     def _fetch_or_purged(self, row: VersionRow) -> Fetch:
         fetch = self.session.fetch_for(row.document)
+        own = self.identity.dropped(row.urn, self.session.folder.id.hex())
+        content: frozenset[bytes] | None = None
 
         def checked(digest: bytes) -> bytes:
+            nonlocal content
+            if own is not None and not self.identity.sources(row.document):
+                if content is None:
+                    document = self.session.document(row.document)
+                    content = frozenset(content_digests(document, self.session))
+                if digest in content:
+                    self._check_here(row, any_pool=False)
             try:
                 return fetch(digest)
             except Damaged:
                 # The version may have been given up since the row was read.
                 self.check_there(row)
+                self._check_here(row)
                 raise
 
         return checked
+
+    def _check_here(self, row: VersionRow, *, any_pool: bool = True) -> None:
+        """Ask the newest catalogue whether the content of a version was dropped.
+
+        Raises
+        ------
+        Dropped
+            If it was.
+        """
+        pool = "" if any_pool else self.session.folder.id.hex()
+        places = self.identity.dropped(row.urn, pool)
+        if places is not None:
+            raise dropped_error(self, row, places)
 
     def check_there(self, row: VersionRow) -> None:
         """Ask the newest catalogue whether a version was given up.

@@ -112,7 +112,14 @@ def _add(
     try:
         versions = [version for commit, _ in commits for version in commit.get("versions", ())]
         completed = [each for commit, _ in commits for each in commit.get("completed", ())]
-        documents = transfer.bring([*versions, *completed, *_absorbed(source, commits)])
+        documents = transfer.bring(
+            [
+                *versions,
+                *completed,
+                *_absorbed(source, commits),
+                *_come_back(source, commits),
+            ]
+        )
         target.adopt(commits[0][0]["commit"] - 1, commits, writer, documents)
     except BaseException as error:
         if not isinstance(error, QuotaExceeded):
@@ -125,3 +132,17 @@ def _add(
     report.versions += len(versions)
     report.commit = commits[-1][0]["commit"]
     report.bytes_added += writer.bytes_written
+
+
+def _come_back(source: Session, commits: list[_Commit]) -> Iterator[Mapping[str, Any]]:
+    """Return the versions whose content is in the source again: it may be lacking here."""
+    catalogue = source.catalogue
+    numbers = [urn for commit, _ in commits for urn, _ in commit.get("fetched", ())]
+    for row in catalogue.numbered_all(numbers, catalogue.head()).values():
+        yield {
+            "urn": row.urn,
+            "document": row.document.hex(),
+            "kind": row.kind,
+            "type": row.type,
+            "size": row.size,
+        }

@@ -11,6 +11,7 @@ from skypool.catalogue.times import time_of
 from skypool.codec.documents import dumps, format_time
 from skypool.errors import Conflict, QuotaExceeded
 from skypool.model.amounts import count_text
+from skypool.pool.elsewhere import is_stored
 from skypool.pool.sync.changes import Changes
 from skypool.pool.sync.needing import needed_bytes
 from skypool.pool.sync.report import Resolved, TrackMerge
@@ -130,6 +131,7 @@ class Merge:
         first |= {"versions": self.incoming.versions, "sources": self._sources()}
         first["completed"] = self.completed()
         first["purged"] = self._purged()
+        first["dropped"] = self._dropped()
         same = self.incoming.same
         if not same and not any(first.values()):
             return []
@@ -238,6 +240,23 @@ class Merge:
         coming = {version["urn"] for version in self.incoming.versions}
         urns = (self.incoming.urn(number) for number in sorted(self.theirs.purged))
         return [urn for urn in urns if urn is not None and urn in coming]
+
+    def _dropped(self) -> list[dict[str, Any]]:
+        """Return the versions that come without content, since it was dropped there."""
+        theirs, ours = self.theirs.session, self.ours.session
+        absent = theirs.catalogue.dropped_documents(theirs.catalogue.head())
+        back = {self.incoming.urn(entry.urn): entry.urn for entry in self.theirs.entries}
+        found = []
+        for version in self.incoming.versions if absent else ():
+            name = bytes.fromhex(version["document"])
+            if name not in absent or ours.catalogue.keeps(name):
+                continue
+            if is_stored(theirs, theirs.document(name)):
+                continue
+            places = theirs.catalogue.dropped(back.get(version["urn"], 0)) or []
+            pool = ours.folder.id.hex()
+            found.append({"version": version["urn"], "pool": pool, "from": places})
+        return found
 
     # -- the report
 

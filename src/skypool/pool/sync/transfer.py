@@ -15,6 +15,7 @@ from skypool.catalogue.terms import indexed
 from skypool.codec.documents import loads
 from skypool.errors import Damaged, SkypoolError
 from skypool.pool.copying import PoolChunks, copy_chunks
+from skypool.pool.elsewhere import content_digests
 from skypool.pool.progress import OnProgress, Progress
 from skypool.pool.reaching import content_of, reached
 
@@ -102,6 +103,8 @@ class Transfer:
         self._unstaged = 0
         self._in_place = bool(source.catalogue.database.query("SELECT 1 FROM sources LIMIT 1"))
         self._given_up = source.catalogue.given_up()
+        # Of these the source may have no content: it comes as far as it is there.
+        self._absent = source.catalogue.dropped_documents(source.catalogue.head())
         self.skipped: set[bytes] = set()
 
     def bring(self, versions: Iterable[Mapping[str, Any]]) -> list[IndexedDocument]:
@@ -189,6 +192,8 @@ class Transfer:
         if self._in_place and self._source.catalogue.sources(name):
             self._report.in_place += 1
             outside = b"".join(reached(content_of(document), fetch))
+        elif name in self._absent:
+            outside = b"".join(content_digests(document, self._source))
         if not outside:
             yield from reached(document, fetch)
             return
