@@ -113,6 +113,20 @@ HALVES = {"obsid": 1342263815, "instrument": "PACS", "mode": "Parallel", "seed":
     tree={}, again={},
     folders=[["1342263815", "1342263815"], ["1342263815", "auxiliary"], ["auxiliary"]],
 )  # fmt: skip
+# A file takes no folder's place, be there folders between that are no products.
+@example(
+    tree={
+        "PACS/level2/quality/1342263815/h_1469548187623.fits": PLAIN,
+        "level2/g_1469548187623.fits.gz": PLAIN,
+        "level2/PACS/other/h_1469548187623.fits": {**PLAIN, "obsid": 1342263815},
+    },
+    again={
+        "level2_5/other/1342263815/1342263815/1342263815/h_1469548187623.fits":
+            {**PLAIN, "instrument": "SPIRE"},
+        FILES[-1]: HALVES,
+    },
+    folders=[],
+)  # fmt: skip
 @given(tree=trees, again=trees, folders=empty)
 def test_any_folder(content: Content, tree: dict[str, object], again: dict[str, object],
                     folders: list[list[str]]) -> None:  # fmt: skip

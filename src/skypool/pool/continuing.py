@@ -101,7 +101,8 @@ class Continuing:
         its folder, any other.
         """
         fresh = {v.name: v for v in self._files if v.name and v.name not in before}
-        above = {_folder(name) for name in before}  # a file takes no folder's place
+        above = {folder for name in before for folder in _folders(name)}
+        # A file takes no folder's place.
         missing = [name for name in missing if name not in above]
         left = _by_key(_without_stamp, missing)
         paired = set()
@@ -124,6 +125,12 @@ def _without_stamp(name: str) -> str:
 
 def _folder(name: str) -> str:
     return name.rpartition("/")[0]
+
+
+def _folders(name: str) -> Iterator[str]:
+    """Yield all folders that a name is in."""
+    while name := _folder(name):
+        yield name
 
 
 def _by_key(key: Callable[[str], str], names: Iterable[str]) -> dict[str, list[str]]:
