@@ -214,14 +214,16 @@ def test_arrow_reads_parquet(fs: AbstractFileSystem) -> None:
     assert parquet.read_table("temp1/t.parquet", filesystem=fs)["a"][999].as_py() == 999
 
 
-def test_xarray_opens_what_is_in_a_pool(fs: AbstractFileSystem) -> None:
+def test_xarray_and_zarr_open_a_store_in_a_pool(fs: AbstractFileSystem, tmp_path: Path) -> None:
+    zarr = pytest.importorskip("zarr", reason="needs zarr")
     xarray = pytest.importorskip("xarray", reason="needs xarray")
-    pytest.importorskip("h5py", reason="needs h5py")
-    pytest.importorskip("h5netcdf", reason="needs h5netcdf")
-    made = xarray.Dataset({"flux": ("x", np.arange(5.0))})
-    fs.pipe_file("temp1/cube.nc", bytes(made.to_netcdf(engine="h5netcdf")))
-    with fs.open("temp1/cube.nc") as file, xarray.open_dataset(file, engine="h5netcdf") as found:
-        assert found["flux"].values.tolist() == list(range(5))
+    made = xarray.Dataset({"flux": (("y", "x"), np.arange(6.0).reshape(2, 3))})
+    made.to_zarr(tmp_path / "cube.zarr", consolidated=False)
+    with sp.Pool("temp1") as pool:
+        pool.add(tmp_path / "cube.zarr", name="cube.zarr")
+    assert zarr.open("skypool://temp1/cube.zarr/flux", mode="r")[1, 2] == 5
+    with xarray.open_zarr("skypool://temp1/cube.zarr", consolidated=False) as found:
+        assert found["flux"].values.tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
 def test_hdf5(fs: AbstractFileSystem) -> None:
