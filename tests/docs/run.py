@@ -41,7 +41,7 @@ SAME = (
     (r"\b[\d.,]+ ([kMG]i?B|bytes|B)(/s)?\b", "SIZE"),
 )
 #: Places of other machines that pages speak of; they are folders of the page's own here.
-PLACES = ("/archive/", "/data/", "/disk/", "/scratch/")
+PLACES = ("/archive/", "/data/", "/disk/", "/disk1/", "/disk2/", "/scratch/")
 #: Verbs of which the words are read, and no more, with what runs them instead.
 READ_ONLY = {
     "ui": "serves until Ctrl-C: tests/web",

@@ -99,6 +99,9 @@ def shell(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, A
             pool.add("m83.fits", under="maps", message=f"calibration {seed}")
         pool.tag(pool["maps/m83.fits@0"], "using cal v1")
         pool.add(survey, name="survey")
+        write(elsewhere / "disk1/survey/deep.fits", 40)
+        pool.add(str(elsewhere / "disk1/survey"), name="deep", in_place=True)
+        shutil.copytree(elsewhere / "disk1/survey", elsewhere / "disk2/survey")
         pool.save(sp.Product(kind="SimpleImage", type="HPPPMAPBS",
                              datasets={"image": np.ones((8, 8), "f4")}))  # fmt: skip
         (folder / "m83.fits").unlink()
