@@ -38,7 +38,7 @@ def test_the_verbs_are_those_of_the_contract() -> None:
     )
     later = "clone pull push hipe herschel undo trash du purge forget manifest"
     later += " status complete relocate absorb"
-    later += " send receive serve tui ui mount unmount config copy collect watch drop get"
+    later += " send receive serve tui ui mount unmount config copy collect watch drop get doctor"
     assert {*contract.split(), *later.split(), "completion", "help"} == set(NAMES)
 
 

@@ -86,6 +86,7 @@ VERBS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         "Look after",
         (
             ("info", "upkeep", "Show what a pool holds."),
+            ("doctor", "doctor", "Look at installation, disk and pool, with advice."),
             ("verify", "upkeep", "Check every stored byte."),
             ("gc", "upkeep", "Give back space that nothing uses."),
             ("status", "in_place", "Tell which files kept in place have changed or are gone."),

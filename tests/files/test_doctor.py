@@ -1,0 +1,107 @@
+"""What `skypool doctor` finds, and what it advises."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+import skypool as sp
+from skypool.files import doctor
+from skypool.files.disk_facts import DiskFacts, disk_facts
+from skypool.storage.filelayer import LocalFiles
+
+GOOD = DiskFacts("/d", "ext4", False, 10**12, 2 * 10**12, 10**6, True, 1.0, True, True, True, 0.0)
+
+
+def texts(found) -> str:
+    return "\n".join(f"{entry.level}: {entry.text}" for entry in found)
+
+
+def test_a_disk_is_looked_at_and_left_as_it_was(tmp_path):
+    found = disk_facts(str(tmp_path / "not" / "there"))
+    assert found.folder == str(tmp_path) and found.writable and found.locks
+    assert found.sync_ms is not None and found.free_bytes > 0 and found.stable_inodes
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_disk_whose_locks_do_not_work(tmp_path):
+    class NoLocks(LocalFiles):
+        def lock(self, handle, *, exclusive, wait=0.0):
+            return True
+
+    found = disk_facts(str(tmp_path), NoLocks())
+    assert found.locks is False
+    assert "problem: locks do not work" in texts(doctor._of_disk(found))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, ""),
+        ({"network": True, "type": "nfs4"}, "advice: this is a network file system (nfs4)"),
+        ({"free_bytes": 10**9}, "advice: only 1.0 GB"),
+        ({"free_inodes": 0}, "problem: no inodes"),
+        ({"writable": False, "locks": None}, "advice: you may not write"),
+        ({"sync_ms": 80.0}, "advice: a sync takes 80 ms"),
+        ({"skew_s": -7.0}, "advice: the clock of the disk differs by -7 s"),
+        ({"stable_inodes": False}, "advice: inode numbers"),
+    ],
+)
+def test_advice_on_disks(changes, said):
+    found = texts(doctor._of_disk(replace(GOOD, **changes)))
+    assert found.startswith(said) and bool(found) == bool(said)
+
+
+@pytest.mark.parametrize(
+    ("changes", "disk", "said"),
+    [
+        ({}, {}, ""),
+        ({"damage_noted": True}, {}, "problem: damage was found"),
+        ({"journal": "wal"}, {"network": True}, "problem: the journal"),
+        ({"unsealed": 30}, {}, "advice: 30 packs"),
+        ({"writable": False}, {}, "advice: you may only read"),
+    ],
+)
+def test_advice_on_pools(changes, disk, said):
+    facts = {"damage_noted": False, "journal": "wal", "unsealed": 1, "writable": True} | changes
+    found = texts(doctor._of_pool(facts, replace(GOOD, **disk)))
+    assert found.startswith(said) and bool(found) == bool(said)
+
+
+def test_extras_are_those_of_the_project(monkeypatch):
+    found = doctor.extras()
+    assert {"ui", "tui", "watch", "notebook", "parquet"} <= set(found) and "dev" not in found
+    version = doctor._version
+    monkeypatch.setattr(doctor, "_version", lambda n: None if n == "watchdog" else version(n))
+    assert doctor.extras()["watch"] == ["watchdog"]
+    monkeypatch.setattr(doctor, "_version", lambda name: None)
+    assert {"anywidget", "matplotlib", "starlette"} <= set(doctor.extras()["notebook"])
+
+
+def skypool(*words: str) -> subprocess.CompletedProcess[str]:
+    words = (sys.executable, "-m", "skypool", *words)
+    return subprocess.run(words, capture_output=True, text=True, check=False)
+
+
+def test_the_command(tmp_path):
+    path = tmp_path / "pool"
+    with sp.Pool(path) as pool:
+        pool.save(sp.Product(), name="one")
+    done = skypool("doctor", str(path), "--json")
+    found = json.loads(done.stdout)
+    assert done.returncode == (0 if found["ok"] else 1)
+    assert found["versions"]["skypool"] == sp.__version__
+    assert found["pool"]["products"] == 1 and found["pool"]["journal"] in ("wal", "delete")
+    assert found["disk"]["folder"] == str(path) and "last_commit" in found["pool"]
+    text = skypool("doctor", str(path)).stdout
+    assert "optional parts:" in text and "1\n" in text
+    nothing = json.loads(skypool("doctor", str(tmp_path / "none"), "--json").stdout)
+    assert nothing["pool"] is None and nothing["disk"]["folder"] == str(tmp_path)
+    (path / "catalogue.sqlite").write_bytes(b"this is no catalogue" * 1000)
+    broken = skypool("doctor", str(path))
+    assert broken.returncode == 1 and "problem: the pool cannot be opened" in broken.stdout
