@@ -80,6 +80,15 @@ def files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, A
 
 
 @contextmanager
+def observation(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """An observation as the archive sends it."""
+    from skypool.testing.observation import write as observe
+
+    observe(folder, 0.02)
+    yield {}
+
+
+@contextmanager
 def shell(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     """Files of a user, and the pools that examples of the command line speak of."""
     maps(folder)
@@ -278,6 +287,7 @@ WORLDS: dict[str, World] = {
     "herschel.md": archive,
     "mount.md": mount,
     "hipe-scripts.md": scripts,
+    "python.md": observation,
     "questions.md": questions,
     "send.md": programs,
     "sharing.md": files,
