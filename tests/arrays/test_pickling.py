@@ -68,6 +68,9 @@ def test_copies_are_the_same_source(pool):
     array = pool["image"].product["image"]
     assert copy.deepcopy(array).source is array.source
     assert copy.copy(array).source is array.source
+    ref = pool["image"]
+    assert copy.deepcopy(ref).view is ref.view
+    assert copy.deepcopy(ref.product)["image"].source.place is not None
 
 
 def test_files_that_a_format_reads(tmp_path):

@@ -223,3 +223,30 @@ def test_coordinates_of_turned_axes():
     assert data.dims == ("freq", "y", "x")
     assert data.ra.dims == ("y", "x")
     assert (data.ra[7, 9].item(), data.dec[7, 9].item()) == pytest.approx((float(ra), float(dec)))
+
+
+def test_a_tree_has_all_groups(folder, pool):
+    image = np.arange(12.0).reshape(3, 4)
+    product = sp.Product(datasets={
+        "image": image,
+        "inner": {"image": image[:2], "events": sp.Table({"a": [1, 2]}), "deep": {"image": image}},
+    })  # fmt: skip
+    with xr.open_datatree(product, engine="skypool") as tree:
+        assert set(tree.groups) == {"/", "/inner", "/inner/events", "/inner/deep"}
+        assert tree["inner/image"].dims == ("image_y", "image_x")
+        assert np.array_equal(tree["/inner/image"], image[:2])
+        assert tree["/inner/events/a"].values.tolist() == [1, 2]
+        assert np.array_equal(tree["/inner/deep/image"], image)
+    with xr.open_datatree(f"skypool://{folder}/nested") as tree:
+        assert tree["inner/events/energy"].shape == (10,)
+    assert set(xr.open_groups(pool["events"], engine="skypool")) == {"/", "/events", "/empty"}
+
+
+def test_names_of_axes_are_no_names_of_datasets():
+    wave = sp.Array(np.arange(3.0), "K", spectral().sub([3]))
+    made = sp.Product(datasets={"freq": wave, "x": np.ones((2, 3)), "y": np.ones(3)}).to_xarray()
+    assert made.freq.dims == ("freq_freq",)
+    assert made.x.dims == ("x_y", "x_x")
+    assert made.y.shape == (3,)
+    table = sp.Table({"row": [[1, 2], [3, 4]], "b": [1, 2]}).to_xarray()
+    assert table.row.dims == ("table_row", "row_1")

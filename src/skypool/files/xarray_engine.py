@@ -10,7 +10,7 @@ See docs/howto/arrays.md.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import xarray
@@ -18,6 +18,7 @@ from xarray.backends import BackendEntrypoint
 
 from skypool.config import from_environment
 from skypool.errors import NotFound, UsageError
+from skypool.model.bridges.xarrays import build_groups
 from skypool.model.product import Product
 from skypool.pool.folder import is_pool
 from skypool.pool.named import locate
@@ -36,6 +37,7 @@ class SkypoolEngine(BackendEntrypoint):  # type: ignore[misc]  # see pyproject.t
     description = "Open products in pools (skypool://POOL/NAME)"
     url = "https://pypi.org/project/skypool/"
     open_dataset_parameters = ("filename_or_obj", "drop_variables", "group", "at", "coordinates")
+    supports_groups = True
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
         """Say whether this is a product, a ref, or an address that begins with `skypool://`."""
@@ -68,23 +70,71 @@ class SkypoolEngine(BackendEntrypoint):  # type: ignore[misc]  # see pyproject.t
         coordinates
             False for the names of the axes alone.
         """
-        if isinstance(filename_or_obj, Product):
-            made = filename_or_obj.to_xarray(group or "", coordinates=coordinates)
-            return _finished(made, drop_variables, repr(filename_or_obj))
-        if isinstance(filename_or_obj, Ref):
-            made = filename_or_obj.product.to_xarray(group or "", coordinates=coordinates)
-            return _finished(made, drop_variables, filename_or_obj.urn)
-        where, inner = split_address(os.fspath(filename_or_obj))
-        pool = Pool(where, "r")
-        try:
-            seen = pool if at is None else pool.at(at)
-            made = seen[inner].product.to_xarray(group or "", coordinates=coordinates)
-            made = _finished(made, drop_variables, os.fspath(filename_or_obj))
-        except BaseException:
-            pool.close()
-            raise
-        made.set_close(pool.close)
+
+        def made(product: Product) -> xarray.Dataset:
+            return product.to_xarray(group or "", coordinates=coordinates)
+
+        found, source, close = _opened(filename_or_obj, at, made)
+        finished = _finished(found, drop_variables, source)
+        finished.set_close(close)
+        return finished
+
+    def open_groups_as_dict(
+        self,
+        filename_or_obj: Any,
+        *,
+        drop_variables: str | Iterable[str] | None = None,
+        at: Any = None,
+        coordinates: bool = True,
+    ) -> dict[str, xarray.Dataset]:
+        """Open the arrays of a product (`/`), and each of its tables and composites.
+
+        The options are those of `open_dataset`.
+        """
+
+        def made(product: Product) -> dict[str, xarray.Dataset]:
+            return build_groups(product, coordinates=coordinates)
+
+        found, source, close = _opened(filename_or_obj, at, made)
+        groups = {path: _finished(part, drop_variables, source) for path, part in found.items()}
+        groups["/"].set_close(close)
+        return groups
+
+    def open_datatree(
+        self,
+        filename_or_obj: Any,
+        *,
+        drop_variables: str | Iterable[str] | None = None,
+        at: Any = None,
+        coordinates: bool = True,
+    ) -> xarray.DataTree:
+        """Open a product with all its tables and composites as a tree.
+
+        The options are those of `open_dataset`.
+        """
+        groups = self.open_groups_as_dict(
+            filename_or_obj, drop_variables=drop_variables, at=at, coordinates=coordinates
+        )
+        made = xarray.DataTree.from_dict(groups)
+        made.set_close(groups["/"].close)
         return made
+
+
+def _opened(thing: Any, at: Any, make: Callable[[Product], Any]) -> tuple[Any, str, Any]:
+    """Return what is made of a product, where it came from, and what closes its pool."""
+    if isinstance(thing, Product):
+        return make(thing), repr(thing), None
+    if isinstance(thing, Ref):
+        return make(thing.product), thing.urn, None
+    address = os.fspath(thing)
+    where, inner = split_address(address)
+    pool = Pool(where, "r")
+    try:
+        seen = pool if at is None else pool.at(at)
+        return make(seen[inner].product), address, pool.close
+    except BaseException:
+        pool.close()
+        raise
 
 
 def split_address(address: str) -> tuple[str, str]:

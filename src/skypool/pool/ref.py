@@ -314,6 +314,13 @@ class Ref:
     def _key(self) -> tuple[bytes, int]:
         return self._view.session.folder.key, self._row.urn
 
+    # What never changes is its own copy.
+    def __copy__(self) -> Ref:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Ref:
+        return self
+
     def __reduce__(self) -> tuple[Any, ...]:
         from skypool.pool.reopening import SavedRef, saved
 

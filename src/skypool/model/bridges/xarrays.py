@@ -20,7 +20,9 @@ from skypool.model.tables import Column, Table
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["build_array", "build_dataset"]
+    from skypool.model.product import Product
+
+__all__ = ["build_array", "build_dataset", "build_groups"]
 
 
 def build_array(array: Array, name: str | None = None, *, coordinates: bool = True) -> Any:
@@ -73,7 +75,33 @@ def build_dataset(datasets: Any, meta: MetaData, group: str = "", coordinates: b
     return _arrays(arrays, meta, coordinates)
 
 
-def _arrays(arrays: Mapping[str, Array], meta: MetaData, coordinates: bool) -> Any:
+def build_groups(product: Product, *, coordinates: bool = True) -> dict[str, Any]:
+    """Return the arrays of a product, and each of its tables and composites, by path.
+
+    Names of axes differ where one group is inside another, as `xarray.DataTree` wants it.
+    """
+    found: dict[str, Any] = {}
+
+    def add(path: str, datasets: Any, meta: MetaData, taken: frozenset[str]) -> None:
+        if isinstance(datasets, Table):
+            found[path] = _table(datasets)
+            return
+        arrays = {name: part for name, part in datasets.items() if isinstance(part, Array)}
+        made = found[path or "/"] = _arrays(arrays, meta, coordinates, taken)
+        for name, part in datasets.items():
+            if isinstance(part, Table | Composite):
+                add(f"{path}/{name}", part, part.meta, taken | {str(dim) for dim in made.dims})
+
+    add("", product.datasets, product.meta, frozenset())
+    return found
+
+
+def _arrays(
+    arrays: Mapping[str, Array],
+    meta: MetaData,
+    coordinates: bool,
+    above: frozenset[str] = frozenset(),
+) -> Any:
     xarray = package("xarray", extra="xarray")
     variables: dict[str, Any] = {}
     coords: dict[str, Any] = {}
@@ -82,8 +110,9 @@ def _arrays(arrays: Mapping[str, Array], meta: MetaData, coordinates: bool) -> A
         axes = next((known for other, known in frames if _same_frame(other, array)), None)
         if axes is None:
             axes = axes_of(array.shape, array.wcs)
-            taken = {n for _, known in frames for n in known.names}
-            if taken & set(axes.names):
+            # An axis of the name of an array would be taken for its coordinate.
+            taken = {n for _, known in frames for n in known.names} | above | set(arrays)
+            while taken & set(axes.names):
                 axes = _renamed(axes, name)
             frames.append((array, axes))
             if coordinates:
@@ -165,11 +194,12 @@ def _lazy(
 def _table(table: Table) -> Any:
     xarray = package("xarray", extra="xarray")
     variables = {}
+    row = "row" if "row" not in table.colnames else "table_row"
     for name in table.colnames:
         column = table[name]
         if column.info.element is not None:
             continue  # arrays of different lengths have no axis
-        dims = ("row", *(f"{name}_{n}" for n in range(1, column.ndim)))
+        dims = (row, *(f"{name}_{n}" for n in range(1, column.ndim)))
         dtype = np.dtype(np.float64) if _needs_nan(column) else column.dtype
         tile = (table.source.block_rows, *column.shape[1:])
         token = content_token(table.source), name
@@ -179,7 +209,7 @@ def _table(table: Table) -> Any:
             dims,
             lazy,
             attrs={key: text for key, text in attrs.items() if text},
-            encoding={"preferred_chunks": {"row": table.source.block_rows}},
+            encoding={"preferred_chunks": {row: table.source.block_rows}},
         )
     return xarray.Dataset(variables, attrs=plain_meta(table.meta))
 
