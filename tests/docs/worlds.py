@@ -123,7 +123,8 @@ def shell(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, A
     with sp.Pool(str(elsewhere / "archive/survey")) as archive:
         archive.add(survey, name="survey")
     sp.clone(str(elsewhere / "archive/survey"), "survey").close()
-    sp.clone("default", str(elsewhere / "disk/of-anna")).close()
+    for name in ("of-anna", "copy"):
+        sp.clone("default", str(elsewhere / "disk" / name)).close()
     for name in ("temp1", "./mine"):
         with sp.Pool(name) as other:
             other.add("other.fits")
