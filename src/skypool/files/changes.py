@@ -217,7 +217,8 @@ class Changes:
             self._rename_file(old, entry, new)
         else:
             self._rename_folder(old, entry, new)
-        self._forget(new)
+        if self._entry(new) is not None:
+            self._forget(new)
         self._keep(parent_of(old))
 
     def _rename_file(self, old: str, entry: Entry, new: str) -> None:

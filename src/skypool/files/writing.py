@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 
 from skypool.errors import Conflict, NotFound, ReadOnly, SkypoolError
+from skypool.files.changes import copy_out, staged_name
 from skypool.files.nodes import FileNode, FolderNode
 from skypool.files.open_files import OpenFiles
 from skypool.files.operations import as_errno, clean
@@ -57,6 +59,10 @@ class WriteOperations(OpenFiles):
         with self._lock:
             if any(True for _ in self.listing(path)):
                 raise OSError(errno.ENOTEMPTY, f"{path} is not empty")
+            for place, (name, _) in list(self._aside.items()):
+                if name in self._hidden and name.startswith(f"{path}/"):
+                    # A backup outlives the folder that it comes from.
+                    self._settle_aside(place)
             self.changes.remove(path)
 
     @as_errno
@@ -189,6 +195,8 @@ class WriteOperations(OpenFiles):
         old = staged.path
         self._clear(new)
         del self._staged[old]
+        if old in self._aside:  # it was written over
+            self._drop_aside(old)
         staged.path = new
         self._staged[new] = staged
         if staged.users:
@@ -202,22 +210,25 @@ class WriteOperations(OpenFiles):
             raise
 
     def _rename_aside(self, old: str, new: str) -> None:
-        name, entry = self._aside[old]
-        if self._is_temporary(new):
-            self._clear(new)
-            self._aside[new] = self._aside.pop(old)
-        elif name not in self._hidden:
-            # Its name has been taken meanwhile: the old content goes on elsewhere.
-            assert entry.ref is not None
-            self._clear(new)
-            self.pool.save(entry.ref.product.replace(), new, message=f"rename {old} to {new}")
-            self._aside.pop(old)
-        else:
-            self._clear(new)
-            self._aside.pop(old)
+        self._clear(new)
+        self._aside[new] = self._aside.pop(old)
+        if not self._is_temporary(new):
+            self._settle_aside(new)
+
+    def _settle_aside(self, path: str) -> None:
+        """Give a file that stands aside its name for good."""
+        name, entry = self._aside.pop(path)
+        if name in self._hidden:
             self._hidden.discard(name)
-            if name != new:
-                self.changes.rename(name, new)
+            if name != path:
+                self.changes.rename(name, path)
+        else:
+            # Its name has been taken meanwhile: the old content goes on elsewhere.
+            with self.changes.staging() as folder:
+                source = staged_name(folder, path)
+                copy_out(entry, source)
+                os.utime(source, ns=(entry.mtime_ns, entry.mtime_ns))
+                self.changes.put({path: source}, f"rename {name} to {path}")
 
     def _rename_entry(self, old: str, new: str) -> None:
         if self._is_temporary(new):
@@ -233,14 +244,25 @@ class WriteOperations(OpenFiles):
         self._hidden.discard(new)
 
     def _rename_folder(self, old: str, new: str) -> None:
+        if new.startswith(f"{old}/"):
+            raise OSError(errno.EINVAL, f"{old} cannot be put into itself")
         if self._is_there(new):
             self.rmdir(new)  # an empty one may be replaced
-        if any(place.startswith(f"{old}/") for place in self._aside):
-            raise OSError(errno.EBUSY, f"an editor has its backup in {old}")
         try:
             self.changes.rename(old, new)
         except Conflict as error:
             raise OSError(errno.EINVAL, error.message) from None
+
+        def moved(path: str) -> str:
+            return new + path[len(old) :] if path.startswith(f"{old}/") else path
+
+        self._hidden = {moved(path) for path in self._hidden}
+        self._aside = {
+            moved(place): (moved(name), entry) for place, (name, entry) in self._aside.items()
+        }
+        for place in list(self._aside):
+            if not self._is_temporary(place):
+                self._settle_aside(place)
         ready = []
         for place in [each for each in self._staged if each.startswith(f"{old}/")]:
             staged = self._staged.pop(place)
