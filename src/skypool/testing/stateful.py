@@ -139,6 +139,25 @@ class PoolMachine(RuleBasedStateMachine):
         """Add a file; the same content again is no new version."""
         path = self.folder / "a file"
         path.write_bytes(text_of(value))
+        self.pool.add(path, name=name)
+        if self._note_file(name, value):
+            self._committed()
+
+    @rule(files=st.dictionaries(_NAMES, _VALUES, min_size=1, max_size=3))
+    def add_files(self, files: dict[str, int]) -> None:
+        """Add files under names of their own, in one commit."""
+        names = {}
+        for number, (name, value) in enumerate(files.items()):
+            path = self.folder / f"file {number}"
+            path.write_bytes(text_of(value))
+            names[str(path)] = name
+        self.pool.add_report(list(names), names=names, as_version=True, force_read=True)
+        noted = [self._note_file(name, value) for name, value in files.items()]
+        if any(noted):
+            self._committed()
+
+    def _note_file(self, name: str, value: int) -> bool:
+        """Note a file that was added; return whether something was committed."""
         number = self.state.continued(name)
         content = ("file", value)
         live = number is not None and self.state.tracks[number].name == name
@@ -147,15 +166,14 @@ class PoolMachine(RuleBasedStateMachine):
             and self.state.tracks[number].contents[-1] == content
             and (number, len(self.state.tracks[number].contents) - 1) not in self.gone
         )
-        self.pool.add(path, name=name)
         if live and same:
-            return
+            return False
         if same:
             assert number is not None
             self.state.tracks[number].name, self.state.tracks[number].removed = name, None
         else:
             self._new_version(name, content)
-        self._committed()
+        return True
 
     @rule(value=_VALUES)
     def save_tree(self, value: int) -> None:
