@@ -29,7 +29,7 @@ ENOUGH = 680  # short operations do not have so many
 
 
 def test_how_many_there_are() -> None:
-    assert len(OPERATIONS) * SAMPLE + len(RECOVERED) * SAMPLE_OF_RECOVERIES == 500
+    assert len(OPERATIONS) * SAMPLE + len(RECOVERED) * SAMPLE_OF_RECOVERIES >= 500
     assert len(OPERATIONS) * ENOUGH >= 10_000
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
-from skypool.errors import Damaged, StorageError
+from skypool.errors import Damaged, Dropped, StorageError
 from skypool.model.arrays import Array
 from skypool.model.composite import Composite
 from skypool.model.tables import Table
@@ -95,7 +95,7 @@ class SkyImage:
         assert isinstance(part, TangentPart)
         try:
             grid = grid_of(self._valued(pixels))
-        except (Damaged, StorageError):
+        except (Damaged, Dropped, StorageError):
             return part  # values that only a format gives, or a file that is away
         return MaskedPart(part.tangent, part.width, part.height, part.state, grid)
 
@@ -154,7 +154,16 @@ class SkyImage:
         return images_meet(self.geometry, other.geometry)
 
     def covers(self, direction: Vector) -> bool:
-        """Tell whether the pixel in a direction has a value."""
+        """Tell whether the pixel in a direction has a value.
+
+        Where the pixels were dropped, it is enough that it is inside of an image that has some.
+        """
+        try:
+            return self._covers(direction)
+        except Dropped:
+            return self.state is not State.EMPTY and self.footprint_covers(direction)
+
+    def _covers(self, direction: Vector) -> bool:
         found = self.geometry
         pixel = None if found is None else found.pixel_of(direction)
         if found is None or pixel is None:

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
@@ -27,6 +26,7 @@ from skypool.catalogue.invariants import broken
 from skypool.errors import NameConflict, Purged
 from skypool.testing.dying import Died, DyingFiles
 from skypool.testing.stateful_model import Place, State, Track, children_of, compare, text_of
+from skypool.testing.stateful_space import SpaceRules
 
 __all__ = ["PoolMachine"]
 
@@ -35,7 +35,7 @@ _TAGS = st.sampled_from(["good", "bad", "using cal v1"])
 _VALUES = st.integers(0, 5)
 
 
-class PoolMachine(RuleBasedStateMachine):
+class PoolMachine(SpaceRules):
     """Rules are what users do; the invariants hold after each of them."""
 
     def __init__(self) -> None:

@@ -151,6 +151,12 @@ def _with_garbage(work: Work) -> Model:
     return model
 
 
+def _cloned(work: Work) -> Model:
+    model = _filled(work)
+    with work.open() as pool, pool.clone(os.path.join(work.folder, "clone")):
+        return model
+
+
 def _without_catalogue(work: Work) -> Model:
     model = _filled(work)
     os.unlink(os.path.join(work.path, "catalogue.sqlite"))
@@ -292,6 +298,19 @@ def _purge(work: Work) -> None:
         assert pool.info().bytes_stored < 60_000  # a version that has a tag stays
 
 
+def _drop(work: Work) -> None:
+    """Drop content that a clone has, take its space, and get it back."""
+
+    def told(model: Model) -> Model:
+        return replace(model, commit=model.commit + 1)
+
+    with work.open() as pool:
+        clone = os.path.join(work.folder, "clone")
+        work.commit(told, lambda: pool.drop(["name:a", "name:b/c"], from_=clone))
+        assert pool.gc(grace=0).reclaimed > 20_000
+        work.commit(told, lambda: pool.bring_back(["name:a", "name:b/c"]))
+
+
 def _reindex(work: Work) -> None:
     with work.open() as pool:
         pool.reindex()
@@ -354,6 +373,7 @@ OPERATIONS: Mapping[str, Operation] = {
         Operation("remove and restore", _remove, _filled),
         Operation("gc and repacking", _gc, _with_garbage),
         Operation("gc of what was removed", _purge, _filled),
+        Operation("drop and get", _drop, _cloned),
         Operation("reindex", _reindex, _filled),
         Operation("roll of a pack", _roll, _filled),
         Operation("two threads", _threads, _filled),
