@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.arrays.conftest import CUBE, IMAGE, ROWS
 
@@ -46,6 +46,7 @@ def test_chunks_are_whole_tiles(pool):
     assert all(length % 32768 == 0 for length in column.to_dask("200 KiB").chunks[0][:-1])
 
 
+@settings(max_examples=40)
 @given(st.lists(st.integers(1, 10**5), min_size=1, max_size=4), st.sampled_from((1, 2, 4, 8, 16)))
 def test_parts_are_multiples_of_tiles_of_some_size(shape, itemsize):
     shape = tuple(shape)
