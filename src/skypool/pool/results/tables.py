@@ -85,7 +85,7 @@ def to_pandas(hits: Hits, keys: Sequence[str]) -> DataFrame:
     except ImportError:
         raise MissingDependency(
             "to_pandas() needs pandas, which is not installed",
-            hint="python -m pip install pandas; to_table() needs nothing more",
+            hint="pip install 'skypool[pandas]'; to_table() needs nothing more",
         ) from None
     table = to_table(hits, keys)
     for name in table.colnames:
