@@ -35,6 +35,13 @@ def first_cells(text: str) -> list[str]:
     return [word for row in rows for word in re.findall(r"`([^`]+)`", row)]
 
 
+@pytest.mark.parametrize("folder", ["tutorials", "howto", "reference", "explain"])
+def test_every_page_is_in_the_list_of_its_folder(folder: str) -> None:
+    text = (DOCS / folder / "index.md").read_text("utf-8")
+    for path in (DOCS / folder).glob("*.md"):
+        assert path.name == "index.md" or re.search(rf"\]\({path.name}[)#]", text), path.name
+
+
 # Python
 
 

@@ -18,16 +18,20 @@ from .pages import DOCS, ROOT, pages
 from .public import classes, members
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def test_the_site(tmp_path: Path) -> None:
+    """One test, so that the site is built once, whatever worker takes it."""
     pytest.importorskip("myst_parser", reason="the extra `docs` is not installed")
     pytest.importorskip("pydata_sphinx_theme", reason="the extra `docs` is not installed")
-    target = tmp_path_factory.mktemp("site")
     made = subprocess.run(
-        [sys.executable, ROOT / "scripts/docs.py", target], capture_output=True, text=True
+        [sys.executable, ROOT / "scripts/docs.py", tmp_path], capture_output=True, text=True
     )
     assert made.returncode == 0, made.stderr
-    return target / "html"
+    site = tmp_path / "html"
+    every_page_is_there(site)
+    links_lead_somewhere_and_nothing_is_loaded_from_elsewhere(site)
+    styles_and_scripts_load_nothing_from_elsewhere(site)
+    every_public_name_is_there(site)
+    every_verb_and_route_is_there(site)
 
 
 class Links(html.parser.HTMLParser):
@@ -51,12 +55,12 @@ class Links(html.parser.HTMLParser):
             self.loads.append(values["src"])
 
 
-def test_every_page_is_there(site: Path) -> None:
+def every_page_is_there(site: Path) -> None:
     for page in pages():
         assert (site / page.relative_to(DOCS).with_suffix(".html")).is_file()
 
 
-def test_links_lead_somewhere_and_nothing_is_loaded_from_elsewhere(site: Path) -> None:
+def links_lead_somewhere_and_nothing_is_loaded_from_elsewhere(site: Path) -> None:
     read = {
         path: Links(path.read_text("utf-8"))
         for path in site.rglob("*.html")
@@ -78,7 +82,7 @@ def test_links_lead_somewhere_and_nothing_is_loaded_from_elsewhere(site: Path) -
     assert wrong == []
 
 
-def test_styles_and_scripts_load_nothing_from_elsewhere(site: Path) -> None:
+def styles_and_scripts_load_nothing_from_elsewhere(site: Path) -> None:
     for path in [*site.rglob("*.css"), DOCS / "_site/static/copy.js"]:
         text = path.read_text("utf-8")
         assert not re.search(r"""(?:url\(|@import|fetch\()\s*['"]?(?:https?:)?//""", text), path
@@ -91,7 +95,7 @@ def documented(site: Path) -> set[str]:
     return {line.split(" ", 1)[0] for line in lines if " py:" in line}
 
 
-def test_every_public_name_is_on_the_site(site: Path) -> None:
+def every_public_name_is_there(site: Path) -> None:
     names = documented(site)
     for name in set(skypool.__all__) - {"__version__", "errors"}:
         assert f"skypool.{name}" in names
@@ -106,7 +110,7 @@ def test_every_public_name_is_on_the_site(site: Path) -> None:
     assert missing == []
 
 
-def test_every_verb_and_route_is_on_the_site(site: Path) -> None:
+def every_verb_and_route_is_there(site: Path) -> None:
     from skypool.cli.app import app
 
     verbs = (site / "reference/verbs.html").read_text("utf-8")
