@@ -162,7 +162,7 @@ class OpenFiles(Overlay):
                     staged.changed = True
                 raise
             for staged in files:
-                self._hidden.discard(staged.path)
+                self._hidden.pop(staged.path, None)
                 self._times.pop(staged.path, None)
 
     # -- what is not content

@@ -44,8 +44,8 @@ class Overlay(Operations):
         self._staged: dict[str, StagedFile] = {}
         # Files of the pool under names that are not saved: what they are called there.
         self._aside: dict[str, tuple[str, Entry]] = {}
-        # Names of the pool that are not shown: the files are aside.
-        self._hidden: set[str] = set()
+        # Names of the pool that are not shown: the files are aside, under these names.
+        self._hidden: dict[str, str] = {}
         self._times: dict[str, tuple[int, int]] = {}
         self._places = itertools.count()
         self._began = time.time_ns()

@@ -60,7 +60,7 @@ class WriteOperations(OpenFiles):
             if any(True for _ in self.listing(path)):
                 raise OSError(errno.ENOTEMPTY, f"{path} is not empty")
             for place, (name, _) in list(self._aside.items()):
-                if name in self._hidden and name.startswith(f"{path}/"):
+                if self._hidden.get(name) == place and name.startswith(f"{path}/"):
                     # A backup outlives the folder that it comes from.
                     self._settle_aside(place)
             self.changes.remove(path)
@@ -99,8 +99,8 @@ class WriteOperations(OpenFiles):
     def _drop_aside(self, path: str) -> None:
         """Remove a file that stands aside; its product only if nothing took its name since."""
         old, _ = self._aside.pop(path)
-        if old in self._hidden:
-            self._hidden.discard(old)
+        if self._hidden.get(old) == path:
+            self._hidden.pop(old, None)
             if old not in self._staged:
                 self.changes.remove(old)
 
@@ -164,7 +164,7 @@ class WriteOperations(OpenFiles):
             if saved and not self._is_temporary(new):
                 self._clear(new)
                 self.changes.copy(old, new)
-                self._hidden.discard(new)
+                self._hidden.pop(new, None)
                 return
             source = self.open(old)
             try:
@@ -211,15 +211,17 @@ class WriteOperations(OpenFiles):
 
     def _rename_aside(self, old: str, new: str) -> None:
         self._clear(new)
-        self._aside[new] = self._aside.pop(old)
+        name, _ = self._aside[new] = self._aside.pop(old)
+        if self._hidden.get(name) == old:
+            self._hidden[name] = new
         if not self._is_temporary(new):
             self._settle_aside(new)
 
     def _settle_aside(self, path: str) -> None:
         """Give a file that stands aside its name for good."""
         name, entry = self._aside.pop(path)
-        if name in self._hidden:
-            self._hidden.discard(name)
+        if self._hidden.get(name) == path:
+            del self._hidden[name]
             if name != path:
                 self.changes.rename(name, path)
         else:
@@ -229,6 +231,7 @@ class WriteOperations(OpenFiles):
                 copy_out(entry, source)
                 os.utime(source, ns=(entry.mtime_ns, entry.mtime_ns))
                 self.changes.put({path: source}, f"rename {name} to {path}")
+        self._hidden.pop(path, None)
 
     def _rename_entry(self, old: str, new: str) -> None:
         if self._is_temporary(new):
@@ -237,11 +240,11 @@ class WriteOperations(OpenFiles):
                 raise ReadOnly(f"{old!r} is a part of one product")
             self._clear(new)
             self._aside[new] = (old, entry)
-            self._hidden.add(old)
+            self._hidden[old] = new
             return
         self._clear(new)
         self.changes.rename(old, new)
-        self._hidden.discard(new)
+        self._hidden.pop(new, None)
 
     def _rename_folder(self, old: str, new: str) -> None:
         if new.startswith(f"{old}/"):
@@ -256,7 +259,7 @@ class WriteOperations(OpenFiles):
         def moved(path: str) -> str:
             return new + path[len(old) :] if path.startswith(f"{old}/") else path
 
-        self._hidden = {moved(path) for path in self._hidden}
+        self._hidden = {moved(name): moved(place) for name, place in self._hidden.items()}
         self._aside = {
             moved(place): (moved(name), entry) for place, (name, entry) in self._aside.items()
         }
