@@ -17,7 +17,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 import skypool as sp
-from skypool.errors import SourceChanged, SourceMissing
+from skypool.errors import SkypoolError, SourceChanged, SourceMissing
 from skypool.files.opened import ReadingFile
 
 if TYPE_CHECKING:
@@ -366,6 +366,15 @@ def test_errors_are_those_of_files(fs: AbstractFileSystem, tmp_path: Path) -> No
     with pytest.raises(FileNotFoundError) as missing:
         fs.open("temp1/@search/max(/a")
     assert missing.value.filename == "temp1/@search/max(/a"
+
+
+def test_a_pool_that_cannot_be_opened(fs: AbstractFileSystem, tmp_path: Path) -> None:
+    with sp.Pool(tmp_path / "broken") as pool:
+        pool.save(sp.Product(datasets={"a": np.zeros(3)}), name="a")
+    (tmp_path / "broken" / "catalogue.sqlite").write_bytes(b"no database" * 1000)
+    with pytest.raises(OSError, match="catalogue") as caught:
+        fs.ls(f"{tmp_path}/broken")
+    assert isinstance(caught.value.__cause__, SkypoolError)
 
 
 def test_it_sees_what_others_change(fs: AbstractFileSystem) -> None:

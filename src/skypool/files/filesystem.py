@@ -132,7 +132,8 @@ class SkypoolFileSystem(AbstractFileSystem):  # type: ignore[misc] # fsspec has 
                 location = locate(where, from_environment())
                 if not is_pool(location):
                     raise FileNotFoundError(errno.ENOENT, f"there is no pool {where!r}", path)
-                found = _Open(location, "a" if write else "r")
+                with translated(path):
+                    found = _Open(location, "a" if write else "r")
                 (self._writing if write else self._opened)[where] = found
         return found, inner
 
