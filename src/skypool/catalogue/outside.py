@@ -49,7 +49,8 @@ def _sources(connection: sqlite3.Connection, draft: Draft) -> Iterator[dict[str,
         known = connection.execute(
             "SELECT 1 FROM sources s JOIN documents d ON d.id = s.document"
             " WHERE d.digest = ? AND s.path = ? AND s.size = ? AND s.mtime_ns = ?"
-            " AND s.inode = ?",
+            # Of a file that was followed to another disk the inode is not known.
+            " AND s.inode IN (?, 0)",
             (
                 source.document,
                 to_database(source.path),

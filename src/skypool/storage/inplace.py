@@ -192,7 +192,8 @@ def _state(found: os.stat_result, path: str) -> FileState:
 
 def _missing(path: str) -> SourceMissing:
     return SourceMissing(
-        f"{path} is gone", hint="put the file back, or tell the pool where it is now"
+        f"{path} is gone",
+        hint="put the file back, or say where it is now: `skypool relocate OLD NEW`",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from skypool.catalogue.interface import HeadMoved
@@ -207,7 +207,7 @@ class Merge:
         coming = {each["document"] for each in (*self.incoming.versions, *self.completed())}
         catalogue = self.ours.session.catalogue
         found = []
-        for source in self.theirs.sources:
+        for source in (*self.theirs.sources, *self._outside(coming)):
             name = bytes.fromhex(source["document"])
             known = {(s.path, s.size, s.mtime_ns, s.inode) for s in catalogue.sources(name)}
             this = (source["path"], source["size"], source["mtime_ns"], source["inode"])
@@ -215,6 +215,16 @@ class Merge:
             if this not in known and (known or source["document"] in coming):
                 found.append(source)
         return found
+
+    def _outside(self, documents: Iterable[str]) -> Iterator[Mapping[str, Any]]:
+        """Yield where files of documents are there now: they may have been moved before."""
+        catalogue = self.theirs.session.catalogue
+        said = {(source["document"], source["path"]) for source in self.theirs.sources}
+        for name in documents:
+            for row in catalogue.sources(bytes.fromhex(name)):
+                if (name, row.path) not in said:
+                    figures = {"size": row.size, "mtime_ns": row.mtime_ns, "inode": row.inode}
+                    yield {"document": name, "path": row.path, **figures}
 
     def completed(self) -> list[Mapping[str, Any]]:
         """Return what was completed there and is here as headers alone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -232,6 +233,25 @@ def _add_tree(work: Work) -> None:
             )
 
 
+def _outside(work: Work) -> None:
+    """Leave files where they are: headers first, all of them, another place, and into the pool."""
+    path = _write_tree(work, _tree())
+    moved = shutil.copytree(path, os.path.join(work.folder, "moved"))
+    for folder in (path, moved):  # both are there in every state that is looked at
+        for base, _, names in os.walk(folder):
+            for name in names:
+                os.utime(os.path.join(base, name), (1.5e9, 1.5e9))
+    with work.open() as pool:
+        add = partial(pool.add, path, name="obs", in_place=True, headers_only=True)
+        work.commit(partial(_with_tree, tree=_tree()), add)
+        for change in (
+            partial(pool.complete, threads=1),
+            partial(pool.relocate, path, moved),
+            partial(pool.absorb, "obs"),
+        ):
+            work.commit(lambda model: replace(model, commit=model.commit + 1), change)
+
+
 def _with_tree(model: Model, tree: Mapping[str, bytes | None]) -> Model:
     """Return a model with a tree added: a folder is a new version where something in it is."""
     after = model.added(tree)
@@ -368,6 +388,7 @@ OPERATIONS: Mapping[str, Operation] = {
         Operation("several changes", _several, _filled),
         Operation("saves with checkpoints", _checkpoints, _filled),
         Operation("add a tree", _add_tree, _filled),
+        Operation("files outside", _outside, _filled),
         Operation("tag", _tag, _filled),
         Operation("rename", _rename, _filled),
         Operation("remove and restore", _remove, _filled),
