@@ -36,7 +36,7 @@ def seconds(words: Sequence[str], before: object = None) -> float:
         if callable(before):
             before()
         start = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(words, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         end = resource.getrusage(resource.RUSAGE_CHILDREN)
         best = min(best, end.ru_utime + end.ru_stime - start.ru_utime - start.ru_stime)
     return best
@@ -85,7 +85,7 @@ def main() -> None:
         def headers() -> None:
             afresh()
             words = [*sky, "add", "--in-place", "--headers-only", str(base / "large")]
-            subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(words, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
         ours = seconds([*sky, "complete"], headers)
         show("complete", ours, "sha256sum", peer, f"{size / ours / 1e6:,.0f} MB/s")
