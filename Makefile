@@ -16,7 +16,7 @@ STAMP := $(VENV)/.installed
 JOBS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); [ $$n -gt 8 ] && n=8; echo $$n)
 PYTEST_ARGS ?=
 # Programs that tests talk to, with their Debian packages where these are called otherwise.
-PROGRAMS := fitsverify cadaver litmus chromium Xvfb:xvfb ds9:saods9 topcat aladin fusermount3:fuse3
+PROGRAMS := fitsverify cadaver litmus chromium Xvfb:xvfb ds9:saods9 topcat aladin fusermount3:fuse3 rsync
 BENCH_ARGS ?=
 KILL_ARGS ?=
 

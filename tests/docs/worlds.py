@@ -269,9 +269,10 @@ def programs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str
 @contextmanager
 def mount(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     """Files of a user, and FUSE; nothing stays mounted."""
-    from files.mounting import need_fuse
+    from files.mounting import need, need_fuse
 
     need_fuse()
+    need("rsync")
     maps(folder)
     place = folder.parent / "sky"
     try:

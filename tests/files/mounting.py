@@ -23,8 +23,19 @@ def need_fuse() -> None:
     pytest.importorskip("mfusepy", exc_type=(ImportError, OSError))
     if shutil.which("fusermount3") is None:
         pytest.skip("there is no fusermount3 (Debian: fuse3)")
-    if not os.access("/dev/fuse", os.R_OK | os.W_OK):
-        pytest.skip("/dev/fuse is not there, or not for this user")
+    try:
+        os.close(os.open("/dev/fuse", os.O_RDWR))
+    except OSError as error:
+        pytest.skip(f"/dev/fuse cannot be used: {error.strerror}")
+    if os.geteuid() == 0 and not _may_mount():
+        pytest.skip("this user is root, and may not mount: a container without CAP_SYS_ADMIN")
+
+
+def _may_mount() -> bool:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("CapEff:"):
+            return bool(int(line.split()[1], 16) >> 21 & 1)
+    return True
 
 
 def need(program: str) -> None:

@@ -58,6 +58,7 @@ def staged() -> list[Path]:
 
 
 def test_a_pool_is_a_folder(pool: sp.Pool, files: Path, place: Path, tmp_path: Path) -> None:
+    need("rsync")
     pool.add(files, tags=["first"])
     with mounted(Path(pool.path), place) as mount:
         run("diff", "-r", files, place / "obs")
@@ -96,6 +97,7 @@ def test_a_pool_is_a_folder(pool: sp.Pool, files: Path, place: Path, tmp_path: P
 
 
 def test_programs_write_files(writing: Mounted, pool: sp.Pool, files: Path) -> None:
+    need("rsync")
     place = writing.folder
     run("cp", files / "level2/PSW.fits", place / "PSW.fits")
     assert pool["PSW.fits"].version == 0  # saved when cp returns
