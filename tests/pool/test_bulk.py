@@ -206,3 +206,15 @@ def test_kill_9_in_the_middle_of_20_000(tmp_path):
         report = pool.export("tree", tmp_path / "out")
         assert report.inexact == []
     assert sum(1 for path in (tmp_path / "out").rglob("*.dat")) == 20_000
+
+
+def test_observations_are_told_when_documents_are_indexed_ahead(tmp_path, monkeypatch):
+    from skypool.testing.observation import write
+
+    monkeypatch.setattr(adding, "_STAGE_DOCUMENTS", 1)
+    folder = write(tmp_path, 0.02)
+    with sp.Pool(tmp_path / "pool") as pool, sp.Pool(tmp_path / "other") as other:
+        pool.add(folder)
+        monkeypatch.setattr(adding, "_STAGE_DOCUMENTS", 10**6)
+        other.add(folder)
+        assert state(pool) == state(other) and len(pool.ls()) > 3

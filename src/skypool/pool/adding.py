@@ -60,8 +60,6 @@ class _Content:
     ----------
     taken : tuple of bytes
         Its document, where it was there already and was not read.
-    meta : list or None
-        Parameters of the document; None where they are to be looked up.
     """
 
     document: bytes
@@ -69,7 +67,6 @@ class _Content:
     type: str
     size: int
     taken: tuple[bytes, ...] = ()
-    meta: list[list[Any]] | None = None
     origin: Mapping[str, Any] | None = None
 
 
@@ -112,6 +109,8 @@ class Adder:
         self._seen = SeenBefore(session, writer, ())
         self._outside = AddingOutside(session, draft, options)
         self._staged_at = 0
+        # Parameters of documents that cannot be looked up yet.
+        self._fresh: dict[bytes, list[list[Any]]] = {}
         # Names of what stays though it is not in the folder.
         self._staying: list[str] = []
         self._unread: list[str] = []
@@ -207,9 +206,11 @@ class Adder:
         return {} if content is None else {e[0]: e for e in self._entries(content)}
 
     def _entries(self, content: _Content) -> list[list[Any]]:
-        if content.meta is None:
-            content.meta = self._session.document(content.document)["meta"]
-        return content.meta
+        fresh = self._fresh.get(content.document)
+        if fresh is not None:
+            return fresh
+        found: list[list[Any]] = self._session.document(content.document)["meta"]
+        return found
 
     def _kept(self, place: Place, name: str) -> dict[str, tuple[int, str]]:
         """Return what an observation has in the pool that a part of it has not, and where."""
@@ -297,7 +298,8 @@ class Adder:
             entry = indexed(digest, document, size)
             self._documents.append(entry)
             self._indexed[digest] = (entry.kind, entry.type, size)
-        return _Content(digest, *self._indexed[digest], meta=document["meta"])
+            self._fresh[digest] = document["meta"]
+        return _Content(digest, *self._indexed[digest])
 
     def _append(self, version: DraftVersion) -> int:
         self._draft.versions.append(version)
@@ -387,6 +389,7 @@ class Adder:
         self._session.stage(self._writer, self._documents, self._outside.not_staged())
         self._documents = []
         self._staged_at = self._writer.bytes_written
+        self._fresh = {}
         self._seen.keep()
 
     def _tell(self, node: FileNode) -> None:
