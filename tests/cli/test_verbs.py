@@ -366,8 +366,9 @@ def test_show(sky: Sky, pool: Path) -> None:
     found = sky("show", "obs/level2/events.fits", "--json").json
     assert set(found) == FIND_KEYS | {
         "size", "total_size", "versions", "format", "wrapper", "reason", "meta", "datasets",
-        "refs", "history", "attributes",
+        "refs", "history", "attributes", "complete",
     }  # fmt: skip
+    assert found["complete"]
     assert found["attributes"]["object"]["value"] == "M83"
     assert found["versions"] == [0]
     assert found["format"] == "fits"

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 from astropy.io import fits
+from click.testing import CliRunner
 
+from skypool.cli.app import app
 from skypool.errors import SourceChanged, SourceMissing, UsageError
 from skypool.pool.pool import Pool
 from skypool.storage.inplace import FileSource
@@ -63,6 +65,8 @@ def test_what_is_not_known_is_said(pool: Pool, survey: Path) -> None:
     assert pool.status(full=True).unproven == 4
     assert pool.verify().ok
     assert pool[MAP].path == str(survey / "maps" / "m1.fits")
+    shown = CliRunner().invoke(app, ["-p", str(pool.path), "show", MAP])
+    assert "headers only" in shown.output
 
 
 def test_values_are_those_of_the_file(pool: Pool, survey: Path, tmp_path: Path) -> None:

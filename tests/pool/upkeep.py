@@ -159,7 +159,7 @@ def _questions(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
                 where = f" WHERE t.id {keep}"
             elif (table, column) == ("attributes", "crc"):
                 continue  # of the document's number too, which is given in the order of indexing
-            elif column == "document":
+            elif column == "document" and table != "completed":  # there it is a digest
                 parts.append("(SELECT digest FROM documents d WHERE d.id = t.document)")
                 where = f" WHERE t.document {keep}"
             elif (table, column) == ("terms", "key"):

@@ -94,6 +94,7 @@ def _as_json(ref: Ref, pattern: str | None) -> dict[str, Any]:
             "format": file.format,
             "wrapper": file.wrapper,
             "reason": file.reason,
+            "complete": ref.complete,
             **({"class": file.class_name} if file.class_name else {}),
             "meta": {key: parameter(value) for key, value in ref.meta.items()},
             "attributes": {key: parameter(value) for key, value in ref.attributes.items()},
@@ -233,6 +234,8 @@ def _facts(ref: Ref) -> Iterator[tuple[str, str]]:
         yield "class", shown(file.class_name)
     if file.reason:
         yield "reason", f"kept as plain bytes: {shown(file.reason)}"
+    if not ref.complete:
+        yield "read", "headers only; `skypool complete` reads the rest"
     source = ref.origin.get("url") or ref.origin.get("path")
     if source:
         member = ref.origin.get("member")
