@@ -41,7 +41,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 def test_init_makes_a_named_pool_once(sky: Sky) -> None:
     first = sky("init", "temp1", "--json").json
-    assert set(first) == {"pool", "path", "id", "created"}
+    assert set(first) == {"pool", "path", "id", "created", "max_size", "shared", "journal"}
     assert first["created"] is True
     assert Path(first["path"]) == Path(os.environ["SKYPOOL_HOME"]) / "temp1"
     again = sky("-p", "temp1", "init", "--json").json

@@ -51,7 +51,9 @@ class OutsidePoolMachine(PoolMachine):
         else:
             content = ("file", value)
         report = self.pool.add_report(path, name=name, in_place=True, headers_only=headers_only)
-        changed = not headers_only and self._complete({here})
+        # The file is the same wherever it was before it was moved.
+        before = {(value, generation) for generation in range(self.generation + 1)}
+        changed = not headers_only and self._complete(before)
         number = self.state.continued(name)
         track = None if number is None else self.state.tracks[number]
         same = (
