@@ -12,7 +12,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -290,3 +290,12 @@ def test_events_go_to_all_who_listen_and_are_bounded():
     end()
     hub.publish("job", {})
     assert len(heard) == 3001
+
+
+def test_answers_are_sent_at_once():
+    from skypool.cli.verbs.ui import _listen
+
+    with closing(_listen(0)) as listening:
+        # asyncio sets TCP_NODELAY only where the protocol is named; without it each answer
+        # waited 40 ms for the acknowledgement of its headers.
+        assert listening.proto == socket.IPPROTO_TCP

@@ -17,7 +17,7 @@ __all__ = ["frugal", "steady_memory", "warm"]
 
 # Each of the threads has a connection of its own, and the system keeps the file in memory as well.
 _CACHE_KB: Final = 8192
-_COLUMNS: Final = 64 * 2**20
+_COLUMNS: Final = 48 * 2**20
 # Parameters of glibc's mallopt.
 _TRIM, _MAP, _ARENAS = -1, -3, -8
 _LARGE: Final = 128 * 2**10
