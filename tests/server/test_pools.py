@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import threading
 
 import pytest
 
 import skypool as sp
+from skypool.server.app import make_context
 
 from .conftest import COUNT, client_of, made
 
@@ -188,3 +191,30 @@ def test_views(pool):
         assert client.delete(path).status_code == 200
         assert client.delete(path).status_code == 404
         assert [each["name"] for each in client.get("/api/v1/views").json()["views"]] == ["plain"]
+
+
+def test_what_is_read_ahead_lets_requests_pass(shown_pool, monkeypatch):
+    monkeypatch.setattr("skypool.server.context._QUIET", 0.01)
+    context = make_context([sp.Pool(shown_pool, "r")])
+    begun, go_on, quiet = (threading.Event() for _ in range(3))
+
+    def work() -> str:
+        begun.set()
+        assert go_on.wait(60)
+        return "done"
+
+    def ahead() -> None:
+        context.wait_for_quiet()
+        quiet.set()
+
+    async def ask() -> str:
+        asked = asyncio.create_task(context.run(work))
+        await asyncio.to_thread(begun.wait, 60)
+        threading.Thread(target=ahead).start()
+        assert not await asyncio.to_thread(quiet.wait, 0.2)
+        go_on.set()
+        return await asked
+
+    assert asyncio.run(ask()) == "done"
+    assert quiet.wait(60)
+    context.close()

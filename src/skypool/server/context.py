@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
@@ -18,6 +19,11 @@ __all__ = ["Context", "Event", "Hub"]
 
 THREADS: Final = 4
 _WAITING: Final = 1000
+# Seconds without a request after which a client is taken to have what it wanted, how often that
+# is looked at, and after which it is not waited for any longer.
+_QUIET: Final = 1.0
+_LOOK: Final = 0.05
+_PATIENCE: Final = 30.0
 
 Made = TypeVar("Made")
 
@@ -134,6 +140,9 @@ class Context:
         self._parts: dict[Any, Any] = {}
         self._lock = threading.RLock()
         self._at_end: list[Callable[[], object]] = []
+        self._counting = threading.Lock()
+        self._running = 0
+        self._last = -_QUIET
 
     @property
     def settings(self) -> Settings:
@@ -151,7 +160,22 @@ class Context:
     async def run(self, work: Callable[..., Made], *given: Any) -> Made:
         """Run what reads pools in one of the threads."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, functools.partial(work, *given))
+        with self._counting:  # never the other lock: this is the thread of the loop
+            self._running += 1
+        try:
+            return await loop.run_in_executor(self._threads, functools.partial(work, *given))
+        finally:
+            with self._counting:
+                self._running -= 1
+                self._last = time.monotonic()
+
+    def wait_for_quiet(self) -> None:
+        """Let requests pass, for what can be done at any time; not for ever."""
+        began = time.monotonic()
+        while not self.hub.closed and time.monotonic() - began < _PATIENCE:
+            if not self._running and time.monotonic() - self._last >= _QUIET:
+                return
+            time.sleep(_LOOK)
 
     def begin(self, work: Callable[..., object], *given: Any) -> None:
         """Have something done in one of the threads, whenever one is free."""

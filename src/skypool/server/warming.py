@@ -60,6 +60,7 @@ def _read_words(context: Context, database: Database) -> None:
 
     done = False
     while not done and not context.hub.closed:
+        context.wait_for_quiet()
         with columns_of(database).reading() as columns, database.reading() as connection:
             done = words_of(columns).read(connection, _RUNS)
 
@@ -81,6 +82,7 @@ def warm(context: Context) -> None:
             hits = pool.find("")
             known = {key.casefold() for key in list(pool.view.session.catalogue.keys())}
             for key in _KEYS:
+                context.wait_for_quiet()
                 if context.hub.closed:
                     return
                 if key in known:
