@@ -16,7 +16,7 @@ from skypool.codec.segments import ArraySegment, Bytes, Fill, Inline, Segment, T
 from skypool.codec.sinks import Fetch
 from skypool.errors import Damaged
 
-__all__ = ["RecipeReader", "boxes", "read_array", "read_column", "read_segment"]
+__all__ = ["RecipeReader", "boxes", "read_array", "read_column", "read_range", "read_segment"]
 
 GetTile = Callable[[int], bytes]
 
@@ -232,6 +232,32 @@ def boxes(
         position = first + count * strides[axis]
 
 
+def read_range(
+    starts: Sequence[int], read: Callable[[int, int, int], bytes], offset: int, length: int
+) -> bytes:
+    """Read a range of what several parts make, one behind the other.
+
+    Parameters
+    ----------
+    starts
+        Where each part begins, and where the last one ends; the first begins at 0.
+    read
+        Gives bytes of one part: its number, the offset in it and the length.
+    offset, length
+        The range; cut at the end of the last part.
+    """
+    stop = min(starts[-1], offset + length)
+    pieces = []
+    number = bisect.bisect_right(starts, offset) - 1
+    while offset < stop:
+        start, end = starts[number], min(stop, starts[number + 1])
+        if end > offset:
+            pieces.append(read(number, offset - start, end - offset))
+            offset = end
+        number += 1
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
 class RecipeReader:
     """A `ByteSource` over the segments of a recipe.
 
@@ -251,18 +277,10 @@ class RecipeReader:
 
     def pread(self, offset: int, length: int) -> bytes:
         """Return *length* bytes from *offset*; fewer only at the end."""
-        stop = min(self.size, offset + length)
-        if offset >= stop:
-            return b""
-        pieces = []
-        number = bisect.bisect_right(self._starts, offset) - 1
-        while offset < stop:
-            segment, start = self._segments[number], self._starts[number]
-            data = read_segment(segment, self._fetch, offset - start, stop - offset)
-            pieces.append(data)
-            offset += len(data)
-            number += 1
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return read_range(self._starts, self._part, offset, length)
+
+    def _part(self, number: int, offset: int, length: int) -> bytes:
+        return read_segment(self._segments[number], self._fetch, offset, length)
 
     def blocks(self, size: int = 8 * 1024**2) -> Iterator[bytes]:
         """Return all bytes in order, in pieces of about *size*.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from skypool.codec.buffers import Buffer
 from skypool.codec.compression import decode
@@ -13,6 +13,7 @@ from skypool.errors import Damaged, StorageError, UsageError
 from skypool.storage.interface import Known, Location
 from skypool.storage.pack_layout import CHUNK_LIMIT, View, read_record_header
 from skypool.storage.pieces import flat
+from skypool.storage.reusing import ReusingWriter
 
 __all__ = ["MemoryStore", "MemoryWriter"]
 
@@ -67,29 +68,14 @@ class MemoryStore:
         self.chunks.clear()
 
 
-class MemoryWriter:
-    """Takes the chunks of one commit.
-
-    Attributes
-    ----------
-    reused : set of bytes
-        Digests that *known* affirmed.
-    duplicates : int
-        Chunks that came more than once.
-    bytes_written : int
-        Bytes of the chunks stored.
-    """
+class MemoryWriter(ReusingWriter):
+    """Takes the chunks of one commit."""
 
     def __init__(self, store: MemoryStore, known: Known | None = None) -> None:
+        super().__init__(known)
         self._store = store
-        self._known = known
         self._fresh: dict[bytes, bytes] = {}
-        self._seen: set[bytes] = set()
         self._ended = False
-        self._lock = threading.Lock()
-        self.reused: set[bytes] = set()
-        self.duplicates = 0
-        self.bytes_written = 0
 
     def stream(self, itemsize: int = 1) -> ChunkStream:
         """Start a run of chunks."""
@@ -114,29 +100,6 @@ class MemoryWriter:
             self._seen.add(name)
         return name
 
-    def reuse(self, name: bytes) -> bool:
-        """Return whether a chunk came before or the catalogue has it: it need not come."""
-        with self._lock:
-            self._check_open()
-            if name in self._seen:
-                return True
-            if self._known is None or name not in self._known([name]):
-                return False
-            self.reused.add(name)
-            self._seen.add(name)
-            return True
-
-    def reuse_all(self, names: Sequence[bytes]) -> bool:
-        """Return whether the catalogue has all of some chunks; then they count as reused."""
-        with self._lock:
-            self._check_open()
-            asked = set(names) - self._seen
-            if self._known is None or not asked <= set(self._known(list(asked))):
-                return not asked
-            self.reused |= asked
-            self._seen |= asked
-            return True
-
     def append(
         self, header: bytes, payload: View, names: Sequence[tuple[bytes, int | None, int]]
     ) -> None:
@@ -152,13 +115,6 @@ class MemoryWriter:
                 self._fresh[name] = raw[begin : begin + length]
                 self.bytes_written += length
                 self._seen.add(name)
-
-    def forget(self, digests: Iterable[bytes]) -> None:
-        """Take these as not stored: the next `put` of them writes them."""
-        with self._lock:
-            gone = self.reused.intersection(digests)
-            self.reused -= gone
-            self._seen -= gone
 
     def flush(self) -> dict[bytes, Location]:
         """Store everything; return the places of what came since the last flush."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -24,6 +23,7 @@ from skypool.storage.pack_layout import (
 )
 from skypool.storage.pack_writer import PackWriter
 from skypool.storage.pieces import Encoded, Piece, StreamCodec, block_piece, encode_pieces, flat
+from skypool.storage.reusing import ReusingWriter
 from skypool.storage.threads import submitted
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class _Stream:
         return self._put(raw, self._codec)
 
 
-class StoreWriter:
+class StoreWriter(ReusingWriter):
     """Hashes, deduplicates, compresses in threads and appends to packs, in order.
 
     Chunks are appended in the order in which they came, whatever thread encoded
@@ -84,12 +84,10 @@ class StoreWriter:
     def __init__(
         self, source: PackSource, known: Known | None = None, allow: Allow | None = None
     ) -> None:
+        super().__init__(known)
         self._source = source
-        self._known = known
         self._allow = allow
-        self._lock = threading.RLock()
         self._pid = os.getpid()
-        self._seen: set[bytes] = set()
         self._placed: dict[bytes, Location] = {}
         # Long chunks and short ones of which the catalogue was not asked yet, and short ones
         # of the next block.
@@ -110,9 +108,6 @@ class StoreWriter:
         self._told: dict[bytes, int] = {}
         self._ended = False
         self._broken = False
-        self.reused: set[bytes] = set()
-        self.duplicates = 0
-        self.bytes_written = 0
 
     def stream(self, itemsize: int = 1) -> ChunkStream:
         """Start a run of chunks of elements of *itemsize* bytes."""
@@ -147,29 +142,6 @@ class StoreWriter:
             self._seen.add(name)
         return name
 
-    def reuse(self, name: bytes) -> bool:
-        """Return whether a chunk came before or the catalogue has it: it need not come."""
-        with self._lock:
-            self._check_open()
-            if name in self._seen:
-                return True
-            if self._known is None or name not in self._known([name]):
-                return False
-            self.reused.add(name)
-            self._seen.add(name)
-            return True
-
-    def reuse_all(self, names: Sequence[bytes]) -> bool:
-        """Return whether the catalogue has all of some chunks; then they count as reused."""
-        with self._lock:
-            self._check_open()
-            asked = set(names) - self._seen
-            if self._known is None or not asked <= set(self._known(list(asked))):
-                return not asked
-            self.reused |= asked
-            self._seen |= asked
-            return True
-
     def append(
         self, header: bytes, payload: View, names: Sequence[tuple[bytes, int | None, int]]
     ) -> None:
@@ -190,16 +162,6 @@ class StoreWriter:
             with self._all_or_nothing():
                 self._append([Encoded(list(names), header, payload)])
             self._seen.update(name for name, _, _ in names)
-
-    def forget(self, digests: Iterable[bytes]) -> None:
-        """Take these as not stored: the next `put` of them writes them.
-
-        For a commit that finds chunks gone which it meant to reuse.
-        """
-        with self._lock:
-            gone = self.reused.intersection(digests)
-            self.reused -= gone
-            self._seen -= gone
 
     def flush(self) -> dict[bytes, Location]:
         """Make everything durable.

@@ -7,7 +7,6 @@ computed, and they are read when somebody asks for their bytes. The bytes are th
 
 from __future__ import annotations
 
-import bisect
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from skypool.codec.columns import encode_column
-from skypool.codec.reading import boxes
+from skypool.codec.reading import boxes, read_range
 from skypool.codec.scaling import stored
 from skypool.codec.stored import StoredArray
 from skypool.codec.stored_tables import StoredTable
@@ -188,18 +187,10 @@ class LaidOut:
 
     def pread(self, offset: int, length: int) -> bytes:
         """Return *length* bytes from *offset*; fewer only at the end."""
-        stop = min(self.size, offset + length)
-        if offset >= stop:
-            return b""
-        pieces = []
-        number = bisect.bisect_right(self._starts, offset) - 1
-        while offset < stop:
-            start, end = self._starts[number], self._starts[number + 1]
-            if end > offset:
-                pieces.append(self._parts[number].pread(offset - start, min(stop, end) - offset))
-                offset = min(stop, end)
-            number += 1
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return read_range(self._starts, self._part, offset, length)
+
+    def _part(self, number: int, offset: int, length: int) -> bytes:
+        return self._parts[number].pread(offset, length)
 
 
 def lay_out(product: Product) -> LaidOut:
