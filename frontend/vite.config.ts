@@ -1,5 +1,6 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { basename } from 'node:path';
+import type { Plugin } from 'vite';
 import { defineConfig } from 'vitest/config';
 
 // Two builds into one folder: the page, and the widget of notebooks, which must be one file because
@@ -10,7 +11,8 @@ const shared = {
   outDir: process.env.SKYPOOL_STATIC ?? '../src/skypool/web/static',
   target: 'es2022',
   sourcemap: false,
-  modulePreload: { polyfill: false },
+  modulePreload: false,
+  cssCodeSplit: false,
   reportCompressedSize: false,
 };
 
@@ -30,7 +32,6 @@ const widget = {
   ...shared,
   emptyOutDir: false,
   copyPublicDir: false,
-  cssCodeSplit: false,
   lib: {
     entry: 'src/widget.ts',
     formats: ['es' as const],
@@ -41,11 +42,28 @@ const widget = {
   rolldownOptions: { output: { minify: true } },
 };
 
+// The page is fetched beside the small beginning that asks for it, not after it.
+const together: Plugin = {
+  name: 'together',
+  transformIndexHtml: {
+    order: 'post',
+    handler: (_, { bundle }) =>
+      Object.values(bundle ?? {})
+        .filter((one) => one.type === 'chunk' && one.isDynamicEntry)
+        .map(({ fileName }) => ({
+          tag: 'link',
+          injectTo: 'head' as const,
+          attrs: { rel: 'modulepreload', crossorigin: true, href: `./${fileName}` },
+        })),
+  },
+};
+
 export default defineConfig(({ mode }) => ({
   base: './',
   build: mode === 'widget' ? widget : page,
   define: mode === 'widget' ? { 'process.env.NODE_ENV': '"production"' } : {},
   plugins: [
+    together,
     svelte({
       compilerOptions: {
         cssHash: ({ hash, css, filename }) => `s${hash(basename(filename ?? '') + css)}`,

@@ -1,10 +1,7 @@
-import { mount } from 'svelte';
+/** The beginning: what is shown first is asked for while the page itself is still on its way. */
 
-import App from './App.svelte';
-import { HttpTransport } from './lib/transport';
-import './theme/page.css';
+import { firstRequests } from './lib/begun';
+import { addressText } from './lib/address';
 
-mount(App, {
-  target: document.getElementById('app') as HTMLElement,
-  props: { transport: new HttpTransport() },
-});
+const begun = firstRequests(addressText());
+void import('./page').then(({ show }) => show(begun));

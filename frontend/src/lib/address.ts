@@ -79,6 +79,11 @@ export function fromAddress(text: string): PageState {
   };
 }
 
+/** The address of the window that holds the state; `?query=…` is taken too, as other programs write it. */
+export function addressText(): string {
+  return location.hash.length > 1 ? location.hash : location.search;
+}
+
 function parsed(text: string | null): unknown {
   if (!text) return null;
   try {

@@ -5,6 +5,7 @@ import type { Row } from './types';
 
 interface Asked {
   start: number;
+  count: number;
   signal: AbortSignal;
   answer: () => void;
 }
@@ -15,7 +16,7 @@ function stage() {
     new Promise((resolve, reject) => {
       const rows = Array.from({ length: count }, (_, i) => [`p/${start + i}`] as Row);
       signal.addEventListener('abort', () => reject(new DOMException('', 'AbortError')));
-      asked.push({ start, signal, answer: () => resolve(rows) });
+      asked.push({ start, count, signal, answer: () => resolve(rows) });
     });
   const arrived = vi.fn();
   const failed = vi.fn();
@@ -38,7 +39,7 @@ describe('pages', () => {
     expect(pages.row(PAGE - 1)).toEqual([`p/${PAGE - 1}`]);
     expect(pages.row(PAGE)).toBeUndefined();
     pages.want(0, PAGE + 1);
-    expect(asked.map((one) => one.start)).toEqual([PAGE]);
+    expect(asked.map((one) => [one.start, one.count])).toEqual([[PAGE, PAGE]]);
     const few = new Pages({ load, arrived, failed });
     few.begin(rows(PAGE + 10), PAGE + 10);
     few.want(0, PAGE + 9);
@@ -49,15 +50,29 @@ describe('pages', () => {
   it('load what is looked at, once', async () => {
     const { asked, load, arrived, failed } = stage();
     const pages = new Pages({ load, arrived, failed });
-    pages.want(PAGE / 2, PAGE + 20);
-    pages.want(PAGE / 2 + 10, PAGE + 30);
-    expect(asked.map((one) => one.start)).toEqual([0, PAGE]);
+    pages.want(PAGE - 10, PAGE + 10);
+    pages.want(PAGE - 5, PAGE + 20);
+    expect(asked.map((one) => [one.start, one.count])).toEqual([[0, 2 * PAGE]]);
     asked.forEach((one) => one.answer());
     await settle();
+    expect(pages.row(PAGE - 1)).toEqual([`p/${PAGE - 1}`]);
     expect(pages.row(PAGE + 20)).toEqual([`p/${PAGE + 20}`]);
     expect(pages.row(2 * PAGE)).toBeUndefined();
-    expect(arrived).toHaveBeenCalledTimes(2);
+    expect(arrived).toHaveBeenCalledTimes(1);
     pages.want(0, 2 * PAGE - 1);
+    expect(asked.length).toBe(1);
+    pages.want(PAGE, 3 * PAGE);
+    expect(asked.map((one) => one.start)).toEqual([0, 2 * PAGE]);
+  });
+
+  it('stay under way while any of them is looked at', () => {
+    const { asked, load, arrived, failed } = stage();
+    const pages = new Pages({ load, arrived, failed });
+    pages.want(0, 2 * PAGE - 1);
+    pages.want(PAGE, 2 * PAGE);
+    expect(asked.map((one) => one.signal.aborted)).toEqual([false, false]);
+    pages.want(2 * PAGE, 2 * PAGE + 1);
+    expect(asked.map((one) => one.signal.aborted)).toEqual([true, false]);
     expect(asked.length).toBe(2);
   });
 
@@ -76,11 +91,11 @@ describe('pages', () => {
   it('ask for few pages at a time', async () => {
     const { asked, load, arrived, failed } = stage();
     const pages = new Pages({ load, arrived, failed, abreast: 2 });
-    pages.want(0, 5 * PAGE - 1);
-    expect(asked.length).toBe(2);
+    pages.want(0, 10 * PAGE - 1);
+    expect(asked.map((one) => one.count)).toEqual([4 * PAGE, 4 * PAGE]);
     asked[0]?.answer();
     await settle();
-    expect(asked.map((one) => one.start)).toEqual([0, PAGE, 2 * PAGE]);
+    expect(asked.map((one) => one.start)).toEqual([0, 4 * PAGE, 8 * PAGE]);
   });
 
   it('forget the oldest', async () => {

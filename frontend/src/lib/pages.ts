@@ -2,7 +2,9 @@
 
 import type { Row } from './types';
 
-export const PAGE = 50;
+export const PAGE = 25;
+/** Pages side by side are asked for as one, up to so many. */
+const TOGETHER = 4;
 
 export type Load = (start: number, count: number, signal: AbortSignal) => Promise<Row[]>;
 
@@ -17,16 +19,23 @@ interface Options {
   abreast?: number;
 }
 
+/** A request for pages that lie side by side. */
+interface Run {
+  first: number;
+  last: number;
+  controller: AbortController;
+}
+
 /** Pages of one result with given columns; another result needs another object. */
 export class Pages {
   private readonly options: Required<Options>;
   private readonly pages = new Map<number, Row[]>();
-  private readonly loading = new Map<number, AbortController>();
+  private readonly loading = new Set<Run>();
   private wanted: number[] = [];
   private closed = false;
 
   constructor(options: Options) {
-    this.options = { keep: 400, abreast: 2, ...options };
+    this.options = { keep: 800, abreast: 2, ...options };
   }
 
   row(index: number): Row | undefined {
@@ -46,17 +55,20 @@ export class Pages {
     if (this.closed) return;
     const from = Math.floor(first / PAGE);
     const to = Math.floor(last / PAGE);
-    for (const [page, controller] of this.loading) {
-      if (page < from || page > to) {
-        controller.abort();
-        this.loading.delete(page);
+    const coming = new Set<number>();
+    for (const run of this.loading) {
+      if (run.last < from || run.first > to) {
+        run.controller.abort();
+        this.loading.delete(run);
+      } else {
+        for (let page = run.first; page <= run.last; page++) coming.add(page);
       }
     }
     this.wanted = [];
     for (let page = from; page <= to; page++) {
       const rows = this.pages.get(page);
       if (rows) this.put(page, rows); // The newest are last, and are kept longest.
-      else if (!this.loading.has(page)) this.wanted.push(page);
+      else if (!coming.has(page)) this.wanted.push(page);
     }
     this.next();
   }
@@ -64,7 +76,7 @@ export class Pages {
   close(): void {
     this.closed = true;
     this.wanted = [];
-    for (const controller of this.loading.values()) controller.abort();
+    for (const run of this.loading) run.controller.abort();
     this.loading.clear();
   }
 
@@ -82,24 +94,32 @@ export class Pages {
 
   private next(): void {
     while (this.wanted.length && this.loading.size < this.options.abreast) {
-      const page = this.wanted.shift() as number;
-      const controller = new AbortController();
-      this.loading.set(page, controller);
-      void this.fetch(page, controller);
+      const first = this.wanted.shift() as number;
+      let last = first;
+      while (this.wanted[0] === last + 1 && last - first + 1 < TOGETHER) {
+        last = this.wanted.shift() as number;
+      }
+      const run = { first, last, controller: new AbortController() };
+      this.loading.add(run);
+      void this.fetch(run);
     }
   }
 
-  private async fetch(page: number, controller: AbortController): Promise<void> {
+  private async fetch(run: Run): Promise<void> {
+    const { first, last, controller } = run;
     try {
-      const rows = await this.options.load(page * PAGE, PAGE, controller.signal);
+      const count = (last - first + 1) * PAGE;
+      const rows = await this.options.load(first * PAGE, count, controller.signal);
       if (controller.signal.aborted) return;
-      this.put(page, rows);
+      for (let page = first; page <= last; page++) {
+        this.put(page, rows.slice((page - first) * PAGE, (page - first + 1) * PAGE));
+      }
       this.forget();
       this.options.arrived();
     } catch (error) {
       if (!controller.signal.aborted) this.options.failed(error);
     } finally {
-      if (this.loading.get(page) === controller) this.loading.delete(page);
+      this.loading.delete(run);
       this.next();
     }
   }

@@ -1,9 +1,12 @@
 /** The result of the search: its cursor, and its rows as they are looked at. */
 
 import type { Api } from './api';
-import { PAGE, Pages } from './pages';
+import { Pages } from './pages';
 import { ApiError, isAbort } from './transport';
 import type { ColumnInfo, ResultInfo, Row, Search } from './types';
+
+/** Rows that come with a result. */
+const FIRST = 100;
 
 export type ResultState = 'loading' | 'ready' | 'failed';
 
@@ -77,7 +80,7 @@ export class Results {
     this.names = names;
     if (!info || same) return;
     try {
-      const first = await this.page(info, names, 0, 2 * PAGE);
+      const first = await this.page(info, names, 0, FIRST);
       if (this.info === info && this.names === names) this.begin(info, first.columns, first.rows);
     } catch (error) {
       this.failed(error);

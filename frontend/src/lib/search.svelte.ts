@@ -1,6 +1,6 @@
 /** The search that the page shows: read from its address, written to it, with history. */
 
-import { fromAddress, normalised, toAddress, type PageState, type ViewName } from './address';
+import { addressText, fromAddress, normalised, toAddress, type PageState, type ViewName } from './address';
 import type { Cell, Filter, Search } from './types';
 
 /** Where the state is kept; the window's address, or nothing in a notebook. */
@@ -12,8 +12,7 @@ export interface Place {
 
 export class WindowPlace implements Place {
   read(): string {
-    // `?query=…` is taken too, as other programs write addresses.
-    return location.hash.length > 1 ? location.hash : location.search;
+    return addressText();
   }
 
   write(text: string, replace: boolean): void {

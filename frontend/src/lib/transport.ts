@@ -1,5 +1,7 @@
 /** The one interface through which the page reaches pools: over HTTP, or a notebook's kernel. */
 
+import { ROOT, type Begun } from './begun';
+
 export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 export type Query = Record<string, string | number | boolean | null | undefined>;
 /** What is sent: bytes as they are, anything else as JSON. */
@@ -94,9 +96,11 @@ const EVENT_NAMES = ['pool', 'job', 'selected', 'upload', 'received'];
 /** Requests by `fetch` and server-sent events, at addresses relative to the page. */
 export class HttpTransport implements Transport {
   private readonly root: string;
+  private readonly begun: Begun | null;
 
-  constructor(root = 'api/v1/') {
+  constructor(root = ROOT, begun: Begun | null = null) {
     this.root = root;
+    this.begun = begun;
   }
 
   async request(method: Method, path: string, options: RequestOptions = {}): Promise<Reply> {
@@ -111,7 +115,8 @@ export class HttpTransport implements Transport {
     }
     let response: Response;
     try {
-      response = await fetch(withQuery(this.root + path, query), init);
+      const address = withQuery(this.root + path, query);
+      response = await (this.begun?.take(method, address, init.body) ?? fetch(address, init));
     } catch (error) {
       if (isAbort(error)) throw error;
       throw new ApiError(0, {
