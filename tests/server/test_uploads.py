@@ -133,6 +133,22 @@ def test_a_file_is_no_folder(server, uploads):
     assert put(server, upload, "a", b"longer file").json()["bytes"] == 12
 
 
+def test_a_file_is_left_out_again(server, uploads):
+    upload = begin(server)
+    for path in ("kept.txt", "folder/inner/out.txt", "folder/stays.txt"):
+        assert put(server, upload, path, b"four").status_code == 200
+    files = f"/api/v1/uploads/{upload}/files/"
+    told = server.client.delete(files + "folder/inner/out.txt").json()
+    assert (told["files"], told["bytes"]) == (2, 8)
+    assert server.client.delete(files + "folder/inner/out.txt").json() == told
+    assert server.client.delete(files + quote("../x", safe="")).status_code == 400
+    assert sorted(path.name for path in left(uploads)) == ["kept.txt", "stays.txt"]
+    server.client.delete(files + "folder/stays.txt")
+    job = server.do("add", upload=upload, pool="own")
+    assert job["result"]["count"] == 1  # no empty folder is left to be added
+    assert server.client.delete(files + "kept.txt").status_code == 404
+
+
 def test_cut_uploads_leave_nothing(server, uploads):
     upload = uploads.new()
 

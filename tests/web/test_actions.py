@@ -464,6 +464,64 @@ def test_files_are_dropped(place: Place) -> None:
     assert Path(place.pool["dropped.txt"].path).read_text() == "dropped text"
 
 
+def test_an_upload_tells_of_each_file_and_can_be_given_up(place: Place, tmp_path: Path) -> None:
+    names = ["first.txt", "second.txt", "third.txt"]
+    for name in names:
+        (tmp_path / name).write_text(f"text of {name}")
+    held: dict[str, Any] = {}
+
+    def hold(route: Any) -> None:
+        if route.request.method == "PUT":
+            held[route.request.url.rpartition("/")[2]] = route
+        else:
+            route.continue_()
+
+    place.page.route("**/files/*", hold)
+    place.page.keyboard.press("a")
+    dialog = place.dialog("Add files")
+    dialog.get_by_label("Files", exact=True).set_input_files([tmp_path / name for name in names])
+    dialog.get_by_label("Pool", exact=True).select_option("maps")
+    dialog.get_by_role("button", name="Add").click()
+    sending = place.dialog("Upload")
+    listed = sending.get_by_role("list", name="Files").get_by_role("listitem")
+    expect(listed).to_have_count(3)
+    for name in names:
+        expect(sending.get_by_role("progressbar", name=name)).to_be_visible()
+    expect(sending.get_by_role("status")).to_contain_text("0 of 3 files")
+    while len(held) < 3:  # requests are heard of while the page is asked something
+        place.page.evaluate("0")
+    held.pop("first.txt").continue_()
+    expect(listed.nth(0)).to_contain_text("sent")
+    held.pop("second.txt").fulfill(
+        status=409, body=json.dumps({"error": {"code": "conflict", "message": "no room left"}})
+    )
+    expect(listed.nth(1)).to_contain_text("no room left")
+    shot(place.page, "actions-upload")
+    sending.get_by_role("button", name="Go on in the background").click()
+    line = place.page.get_by_role("region", name="Running jobs")
+    expect(line).to_contain_text("sending 1 of 3 files")
+    line.get_by_role("button", name="Files").click()
+    sending.get_by_role("button", name="Leave out third.txt").click()
+    expect(sending.get_by_role("status")).to_contain_text("1 file could not be sent")
+    sending.get_by_role("button", name="Add the others").click()
+    place.said("added 1 product")
+    assert "first.txt" in place.pool
+    assert "third.txt" not in place.pool
+
+
+def test_an_upload_is_given_up(place: Place, tmp_path: Path) -> None:
+    (tmp_path / "first.txt").write_text("text")
+    held: list[Any] = []
+    place.page.route("**/files/*", lambda route: held.append(route))
+    place.page.keyboard.press("a")
+    dialog = place.dialog("Add files")
+    dialog.get_by_label("Files", exact=True).set_input_files(tmp_path / "first.txt")
+    dialog.get_by_role("button", name="Add").click()
+    place.dialog("Upload").get_by_role("button", name="Cancel", exact=True).click()
+    place.said("the upload was given up; nothing was added")
+    expect(place.page.get_by_role("region", name="Running jobs")).to_have_count(0)
+
+
 # -- jobs, palette, help
 
 

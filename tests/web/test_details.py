@@ -135,6 +135,42 @@ def test_header_cards_as_they_are_stored(show: Show, made_pools: dict[str, Path]
     expect(inside.get_by_label("Cards of HDU 1")).to_contain_text("NAXIS   =")
 
 
+def long_header(path: Path, cards: int) -> Path:
+    """Write a FITS file whose header has so many parameters."""
+    lines = ["SIMPLE  =                    T", "BITPIX  =                    8",
+             "NAXIS   =                    0"]  # fmt: skip
+    lines += [f"P{i:<7}= {i:>20} / parameter {i}" for i in range(cards)]
+    text = "".join(line.ljust(80) for line in [*lines, "END"])
+    path.write_bytes(text.ljust(-(-len(text) // 2880) * 2880).encode())
+    return path
+
+
+def test_thousands_of_cards_are_all_there(visitor: Visitor, tmp_path: Path) -> None:
+    with sp.Pool(tmp_path / "long") as pool:
+        ref = pool.add(long_header(tmp_path / "long.fits", 4000))
+    page = visitor.open(visitor.serve(tmp_path / "long"), f"#ref=long%2F{ref.number}&tab=Header")
+    inside = panel(page)
+    expect(inside.get_by_role("heading", level=3)).to_contain_text("4,003 cards")
+    drawn = inside.locator("th[scope=row]")
+    expect(drawn.first).to_have_text("SIMPLE")
+    assert drawn.count() < 1000
+    inside.evaluate("panel => {panel.scrollTop = panel.scrollHeight}")
+    last = inside.get_by_role("row").filter(has_text="parameter 3999")
+    inside.locator("table").evaluate("table => table.scrollIntoView({block: 'end'})")
+    expect(last).to_be_in_viewport()
+    expect(drawn.filter(has_text="SIMPLE")).to_have_count(0)
+    search = inside.get_by_role("searchbox", name="Search the header")
+    search.fill("parameter 27")
+    found = sum("27" in str(number) for number in range(4000))
+    expect(inside.get_by_role("status")).to_have_text(f"{found} cards found")
+    expect(drawn.first).to_have_text("P27")
+    search.fill("no such card")
+    expect(inside.get_by_role("status")).to_have_text("No card has all these words.")
+    tab(page, "Metadata")
+    inside.get_by_role("searchbox", name="Search the metadata").fill("P3999")
+    expect(inside.get_by_role("rowheader")).to_have_text(["P3999"])
+
+
 def test_header_of_what_has_none(show: Show) -> None:
     page = show("maps", MAP, "Header")
     expect(panel(page)).to_contain_text("no FITS file")

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import type { Api } from '../lib/api';
-import { dropped, send, sizeOf, tops, type Picked } from './files';
+import { dropped, sizeOf, tops } from './files';
 
 const file = (name: string, text = 'x') => new File([text], name);
 
@@ -44,55 +43,5 @@ describe('what is dropped', () => {
     ]);
     expect(tops(found)).toEqual(['1342182452', 'as file.txt']);
     expect(sizeOf(found)).toBe(4);
-  });
-});
-
-function fakeApi(failing = ''): { api: Api; calls: string[] } {
-  const calls: string[] = [];
-  const api = {
-    post: (path: string) => {
-      calls.push(`POST ${path}`);
-      return Promise.resolve({ upload: 'u1' });
-    },
-    put: (path: string) => {
-      calls.push(`PUT ${path}`);
-      return failing && path.includes(failing) ? Promise.reject(new Error('no')) : Promise.resolve();
-    },
-    delete: (path: string) => {
-      calls.push(`DELETE ${path}`);
-      return Promise.resolve();
-    },
-  };
-  return { api: api as unknown as Api, calls };
-}
-
-describe('sending', () => {
-  const picked: Picked[] = [
-    { path: 'a b/c#d.fits', file: file('c#d.fits', 'four') },
-    { path: 'e.txt', file: file('e.txt', 'ab') },
-  ];
-
-  it('sends each file once, under its path, and tells how far it is', async () => {
-    const { api, calls } = fakeApi();
-    const told: number[] = [];
-    const upload = await send(api, picked, (sent) => told.push(sent.bytes), new AbortController().signal);
-    expect(upload).toBe('u1');
-    expect(calls).toEqual([
-      'POST uploads',
-      'PUT uploads/u1/files/a%20b/c%23d.fits',
-      'PUT uploads/u1/files/e.txt',
-    ]);
-    expect(told.at(-1)).toBe(6);
-  });
-
-  it('leaves nothing on the server when it fails or is given up', async () => {
-    const { api, calls } = fakeApi('e.txt');
-    await expect(send(api, picked, () => undefined, new AbortController().signal)).rejects.toThrow();
-    expect(calls.at(-1)).toBe('DELETE uploads/u1');
-    const given = new AbortController();
-    given.abort();
-    const other = fakeApi();
-    await expect(send(other.api, picked, () => undefined, given.signal)).rejects.toThrow();
-    expect(other.calls.at(-1)).toBe('DELETE uploads/u1');
   });
 });

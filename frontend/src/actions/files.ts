@@ -1,6 +1,4 @@
-/** Files and folders that are dropped or chosen: walked through, and sent to the server. */
-
-import type { Api } from '../lib/api';
+/** Files and folders that are dropped or chosen, walked through. */
 
 export interface Picked {
   /** Path below what was dropped, such as `1342182452/level2/PSW.fits`. */
@@ -53,40 +51,4 @@ export function tops(picked: readonly Picked[]): string[] {
 
 export function sizeOf(picked: readonly Picked[]): number {
   return picked.reduce((sum, one) => sum + one.file.size, 0);
-}
-
-export interface Sending {
-  bytes: number;
-  files: number;
-  name: string;
-}
-
-/** Send files to the server, a few at a time; gives the upload's id. Given up, nothing is left of it. */
-export async function send(
-  api: Api,
-  picked: readonly Picked[],
-  tell: (sent: Sending) => void,
-  signal: AbortSignal,
-): Promise<string> {
-  const { upload } = await api.post<{ upload: string }>('uploads', {}, signal);
-  const sent: Sending = { bytes: 0, files: 0, name: '' };
-  const waiting = [...picked];
-  const worker = async (): Promise<void> => {
-    for (let next = waiting.shift(); next; next = waiting.shift()) {
-      signal.throwIfAborted();
-      const path = next.path.split('/').map(encodeURIComponent).join('/');
-      await api.put(`uploads/${upload}/files/${path}`, next.file, signal);
-      sent.bytes += next.file.size;
-      sent.files += 1;
-      sent.name = next.path;
-      tell({ ...sent });
-    }
-  };
-  try {
-    await Promise.all([worker(), worker(), worker()]);
-  } catch (error) {
-    await api.delete(`uploads/${upload}`).catch(() => undefined);
-    throw error;
-  }
-  return upload;
 }

@@ -4,12 +4,14 @@ import type { Application } from '../lib/app.svelte';
 import { count, plural } from '../lib/format';
 import type { Job, SelectionBody } from '../lib/types';
 import type { Picked } from './files';
+import { Sending } from './sending';
 
 export type Dialog =
   | { name: 'tag' | 'remove' | 'export' | 'save'; selection: SelectionBody; count: number }
   | { name: 'send'; selection: SelectionBody; count: number; target: string }
   | { name: 'rename' | 'methods'; ref: string }
   | { name: 'add'; picked: Picked[] }
+  | { name: 'upload'; upload: Upload }
   | { name: 'jobs' | 'trash' | 'palette' | 'help' };
 
 /** A job as the server tells it, with what the page does not use elsewhere. */
@@ -38,6 +40,12 @@ export interface JobResult {
   replies?: { ref: string; state: string; detail: string; name: string }[];
 }
 
+/** Files that are being sent, and what is to be done with them then. */
+export interface Upload {
+  sending: Sending;
+  body: Record<string, unknown>;
+}
+
 const CHANGES = ['tag', 'untag', 'rename', 'remove', 'restore', 'undo', 'add', 'copy'];
 const ENDED = ['done', 'failed', 'cancelled'];
 
@@ -48,6 +56,9 @@ export function ended(job: Job): boolean {
 export class Actions {
   readonly app: Application;
   dialog: Dialog | null = $state.raw(null);
+  uploads: Upload[] = $state.raw([]);
+  /** Counts up while files are sent, for what shows how far they are. */
+  progress = $state(0);
   private readonly mine = new Set<string>();
   private readonly told = new Set<string>();
 
@@ -93,6 +104,42 @@ export class Actions {
       this.app.messages.fail(error);
       return null;
     }
+  }
+
+  /** Send files, and add them once all have come. */
+  upload(picked: Picked[], body: Record<string, unknown>): void {
+    let told = false;
+    const changed = () => {
+      if (told) return;
+      told = true;
+      requestAnimationFrame(() => {
+        told = false;
+        this.progress += 1;
+      });
+    };
+    const one: Upload = { sending: new Sending(this.app.api, picked, changed), body };
+    this.uploads = [...this.uploads, one];
+    this.dialog = { name: 'upload', upload: one };
+    void this.follow(one, one.sending.run());
+  }
+
+  /** Add what was sent; where it could not all be sent, it is asked what becomes of that. */
+  async follow(one: Upload, work: Promise<string | null>): Promise<void> {
+    const upload = await work;
+    this.progress += 1;
+    if (one.sending.state === 'stopped') this.dialog ??= { name: 'upload', upload: one };
+    else if (this.settle(one) && upload !== null) await this.run('add', { upload, ...one.body });
+  }
+
+  /** An upload has come to its end; false where that was known. */
+  settle(one: Upload): boolean {
+    if (!this.uploads.includes(one)) return false;
+    this.uploads = this.uploads.filter((other) => other !== one);
+    if (this.dialog?.name === 'upload' && this.dialog.upload === one) this.close();
+    if (one.sending.state === 'given up') {
+      this.app.messages.say('the upload was given up; nothing was added');
+    }
+    return true;
   }
 
   /** Take notice of what a job has come to. */

@@ -46,6 +46,16 @@ export class Api {
     await this.transport.request('PUT', path, options({ body, signal }));
   }
 
+  /** Send a file; `sent` is told how much of it has gone. */
+  async upload(
+    path: string,
+    file: Blob,
+    sent: (bytes: number) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.transport.request('PUT', path, { body: file, sent, signal });
+  }
+
   async delete(path: string): Promise<void> {
     await this.transport.request('DELETE', path);
   }

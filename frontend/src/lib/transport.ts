@@ -12,6 +12,8 @@ export interface RequestOptions {
   body?: Body;
   /** Gives the request up; its promise is rejected with an `AbortError`. */
   signal?: AbortSignal;
+  /** Is told how many bytes of the body have gone, while they go. */
+  sent?: (bytes: number) => void;
 }
 
 /** An answer without error: 2xx. */
@@ -52,7 +54,7 @@ export class ApiError extends Error {
   readonly status: number;
   readonly code: string;
   readonly hint: string;
-  /** Zero-based column in the text of the query, where the error has one. */
+  /** Column in the text of the query, counted from 1, where the error has one. */
   readonly column: number | null;
   readonly suggestions: string[];
 
@@ -91,6 +93,65 @@ export function errorOf(status: number, body: unknown): ApiError {
   });
 }
 
+function unanswered(): ApiError {
+  return new ApiError(0, {
+    code: 'network',
+    message: 'the server does not answer',
+    hint: 'is `skypool ui` still running?',
+  });
+}
+
+/** A request with bytes of which one is told how many have gone: `fetch` does not tell it. */
+function uploaded(
+  method: Method,
+  address: string,
+  body: Blob,
+  sent: (bytes: number) => void,
+  signal: AbortSignal | undefined,
+): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) {
+      reject(new DOMException('given up', 'AbortError'));
+      return;
+    }
+    const request = new XMLHttpRequest();
+    const stop = () => request.abort();
+    request.open(method, address);
+    request.setRequestHeader('Content-Type', 'application/octet-stream');
+    request.responseType = 'arraybuffer';
+    request.upload.onprogress = (event) => sent(event.loaded);
+    request.onerror = () => reject(unanswered());
+    request.onabort = () => reject(new DOMException('given up', 'AbortError'));
+    request.onloadend = () => signal?.removeEventListener('abort', stop);
+    request.onload = () => {
+      const bytes = request.response as ArrayBuffer;
+      const json = () => JSON.parse(new TextDecoder().decode(bytes)) as unknown;
+      const { status } = request;
+      if (status >= 400) {
+        reject(errorOf(status, parsed(json)));
+        return;
+      }
+      resolve({
+        status,
+        header: (name) => request.getResponseHeader(name) ?? '',
+        json: async <T>() => json() as T,
+        bytes: () => Promise.resolve(bytes),
+        blob: () => Promise.resolve(new Blob([bytes])),
+      });
+    };
+    signal?.addEventListener('abort', stop);
+    request.send(body);
+  });
+}
+
+function parsed(json: () => unknown): unknown {
+  try {
+    return json();
+  } catch {
+    return null;
+  }
+}
+
 const EVENT_NAMES = ['pool', 'job', 'selected', 'upload', 'received'];
 
 /** Requests by `fetch` and server-sent events, at addresses relative to the page. */
@@ -104,7 +165,10 @@ export class HttpTransport implements Transport {
   }
 
   async request(method: Method, path: string, options: RequestOptions = {}): Promise<Reply> {
-    const { body, query, signal } = options;
+    const { body, query, signal, sent } = options;
+    if (sent && body instanceof Blob) {
+      return uploaded(method, withQuery(this.root + path, query), body, sent, signal);
+    }
     const init: RequestInit = { method, credentials: 'same-origin', signal: signal ?? null };
     if (body instanceof Blob || body instanceof ArrayBuffer || body instanceof Uint8Array) {
       init.body = body;
@@ -119,11 +183,7 @@ export class HttpTransport implements Transport {
       response = await (this.begun?.take(method, address, init.body) ?? fetch(address, init));
     } catch (error) {
       if (isAbort(error)) throw error;
-      throw new ApiError(0, {
-        code: 'network',
-        message: 'the server does not answer',
-        hint: 'is `skypool ui` still running?',
-      });
+      throw unanswered();
     }
     if (!response.ok) {
       throw errorOf(response.status, await response.json().catch(() => null));

@@ -84,7 +84,7 @@ export class KernelTransport implements Transport {
   }
 
   request(method: Method, path: string, options: RequestOptions = {}): Promise<Reply> {
-    const { body, query, signal } = options;
+    const { body, query, signal, sent } = options;
     const id = this.name();
     return new Promise((resolve, reject) => {
       if (signal?.aborted) {
@@ -99,7 +99,7 @@ export class KernelTransport implements Transport {
         reject(new DOMException('given up', 'AbortError'));
       });
       const start = { kind: 'request', id, method, path, query: query ?? {} };
-      this.ask(start, body, one).catch((error: unknown) => {
+      this.ask(start, body, one, sent).catch((error: unknown) => {
         if (this.waiting.delete(id)) reject(error);
       });
     });
@@ -123,22 +123,33 @@ export class KernelTransport implements Transport {
     return `${this.mark}-${this.next++}`;
   }
 
-  private async ask(start: { id: string }, body: Body, one: Waiting): Promise<void> {
-    const raw = await bytesOf(body);
+  private async ask(
+    start: { id: string },
+    body: Body,
+    one: Waiting,
+    tell: (bytes: number) => void = () => undefined,
+  ): Promise<void> {
+    const raw = raws(body);
     if (raw === null) {
       this.tell({ ...start, body: body ?? null });
       return;
     }
-    let sent = Math.min(PART, raw.byteLength);
-    const more = sent < raw.byteLength;
-    this.model.send({ ...start, body: null, more }, undefined, [raw.slice(0, sent)]);
-    while (sent < raw.byteLength) {
+    // A file is read as it goes: it may be larger than what a page has room for.
+    let gone = Math.min(PART, raw.size);
+    const more = gone < raw.size;
+    const first = await raw.part(0, gone);
+    if (!this.waiting.has(start.id)) return;
+    this.model.send({ ...start, body: null, more }, undefined, [first]);
+    while (gone < raw.size) {
       await new Promise<void>((resolve) => (one.taken = resolve));
       if (!this.waiting.has(start.id)) return;
-      const end = Math.min(sent + PART, raw.byteLength);
-      const last = end === raw.byteLength;
-      this.model.send({ kind: 'part', id: start.id, last }, undefined, [raw.slice(sent, end)]);
-      sent = end;
+      tell(gone);
+      const end = Math.min(gone + PART, raw.size);
+      const last = end === raw.size;
+      const part = await raw.part(gone, end);
+      if (!this.waiting.has(start.id)) return;
+      this.model.send({ kind: 'part', id: start.id, last }, undefined, [part]);
+      gone = end;
     }
   }
 
@@ -189,12 +200,25 @@ export class KernelTransport implements Transport {
   };
 }
 
+interface Raw {
+  size: number;
+  part(from: number, to: number): ArrayBuffer | Promise<ArrayBuffer>;
+}
+
 /** The bytes of a body, null for what is sent as JSON. */
-async function bytesOf(body: Body): Promise<ArrayBuffer | null> {
-  if (body instanceof ArrayBuffer) return body;
-  if (body instanceof Blob) return body.arrayBuffer();
+function raws(body: Body): Raw | null {
+  if (body instanceof Blob) {
+    return { size: body.size, part: (from, to) => body.slice(from, to).arrayBuffer() };
+  }
+  if (body instanceof ArrayBuffer) {
+    return { size: body.byteLength, part: (from, to) => body.slice(from, to) };
+  }
   if (body instanceof Uint8Array) {
-    return body.buffer.slice(body.byteOffset, body.byteOffset + body.byteLength);
+    const { buffer, byteOffset, byteLength } = body;
+    return {
+      size: byteLength,
+      part: (from, to) => buffer.slice(byteOffset + from, byteOffset + to),
+    };
   }
   return null;
 }

@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import AsyncIterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from anyio import to_thread
@@ -236,6 +237,25 @@ class Uploads:
             upload.bytes += size - (old or 0)
             upload.files += old is None
 
+    def leave_out(self, upload: Upload, path: str) -> None:
+        """Remove a file that has come; nothing happens where it has not."""
+        if upload.taken:
+            raise Conflict("this upload is being added already")
+        target = os.path.join(upload.tree, *safe_parts(path))
+        with self._lock:
+            if not os.path.isfile(target):
+                return
+            size = os.path.getsize(target)
+            os.unlink(target)
+            upload.bytes -= size
+            upload.files -= 1
+            # A folder is added even if it is empty: none stays for what was left out.
+            folder = Path(target).parent
+            with contextlib.suppress(OSError):  # one that is not empty
+                while folder != Path(upload.tree):
+                    folder.rmdir()
+                    folder = folder.parent
+
     def _tidy(self) -> None:
         now = time.monotonic()
         for upload in list(self._uploads.values()):
@@ -288,6 +308,13 @@ async def _put(asked: Asked) -> Any:
     return upload.to_json()
 
 
+def _leave_out(asked: Asked) -> Any:
+    uploads = asked.context.part(Uploads)
+    upload = uploads[asked["id"]]
+    uploads.leave_out(upload, asked["path"])
+    return upload.to_json()
+
+
 def _drop(asked: Asked) -> Any:
     uploads = asked.context.part(Uploads)
     if uploads[asked["id"]].taken:
@@ -311,6 +338,11 @@ def routes(context: Context) -> list[Endpoint]:
             method="PUT", path="uploads/{id}/files/{path:path}", answer=_put,
             summary="Send a file of it.", parameters=[_ID], result=_UPLOAD, changes=True,
             raw_body="application/octet-stream", group="Work",
+        ),
+        Endpoint(
+            method="DELETE", path="uploads/{id}/files/{path:path}", answer=_leave_out,
+            summary="Leave a file of it out.", parameters=[_ID], result=_UPLOAD, changes=True,
+            group="Work",
         ),
         Endpoint(
             method="DELETE", path="uploads/{id}", answer=_drop, summary="Give an upload up.",
