@@ -7,7 +7,7 @@ from typing import Any
 
 from skypool.errors import UsageError
 from skypool.hipe.arrays import ArrayDataset, Values
-from skypool.hipe.containers import JavaMap
+from skypool.hipe.containers import JavaList, JavaMap
 from skypool.hipe.dataset import Dataset
 from skypool.hipe.tables import Column, TableDataset
 from skypool.model.arrays import Array
@@ -16,7 +16,7 @@ from skypool.model.metadata import MetaData as CoreMetaData
 from skypool.model.names import missing_name
 from skypool.model.tables import Table
 
-__all__ = ["CompositeDataset", "DatasetMap", "dataset_of", "same", "wrapped"]
+__all__ = ["CompositeDataset", "DatasetMap", "HasDatasets", "dataset_of", "same", "wrapped"]
 
 
 def wrapped(core: Any) -> Dataset:
@@ -130,7 +130,67 @@ class DatasetMap(JavaMap[Any]):
         return all(core[name] is dataset for name, dataset in made.items())
 
 
-class CompositeDataset(Dataset):
+class HasDatasets:
+    """What products and composites have in common: named datasets, in their order."""
+
+    _sets: DatasetMap
+
+    @property
+    def sets(self) -> DatasetMap:
+        """The datasets by name."""
+        return self._sets
+
+    def set(self, name: str, dataset: Any) -> None:
+        """Put a dataset in."""
+        self._sets[name] = dataset
+
+    def get(self, name: str) -> Any:
+        """Return a dataset."""
+        return self._sets[name]
+
+    def remove(self, name: str) -> Any:
+        """Take a dataset out and return it."""
+        return self._sets.remove(name)
+
+    def keySet(self) -> JavaList[str]:
+        """Return the names of the datasets, in their order."""
+        return self._sets.keySet()
+
+    def containsKey(self, name: object) -> bool:
+        """Say whether there is a dataset of that name."""
+        return name in self._sets
+
+    def size(self) -> int:
+        """Return the number of datasets."""
+        return len(self._sets)
+
+    def isEmpty(self) -> bool:
+        """Say whether there are no datasets."""
+        return not self._sets
+
+    def __getitem__(self, name: str) -> Any:
+        return self._sets[name]
+
+    def __setitem__(self, name: str, dataset: Any) -> None:
+        self._sets[name] = dataset
+
+    def __delitem__(self, name: str) -> None:
+        del self._sets[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._sets
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._sets)
+
+    def __len__(self) -> int:
+        return len(self._sets)
+
+    def __bool__(self) -> bool:
+        return True
+
+
+class CompositeDataset(HasDatasets, Dataset):
     """Named datasets, in their order; they may be composites again.
 
     Parameters
@@ -156,62 +216,12 @@ class CompositeDataset(Dataset):
         self._core = core
         self._sets.adopt(core)
 
-    @property
-    def sets(self) -> DatasetMap:
-        """The datasets by name."""
-        return self._sets
-
-    def set(self, name: str, dataset: Any) -> None:
-        """Put a dataset in."""
-        self._sets[name] = dataset
-
-    def get(self, name: str) -> Any:
-        """Return a dataset."""
-        return self._sets[name]
-
-    def remove(self, name: str) -> Any:
-        """Take a dataset out and return it."""
-        return self._sets.remove(name)
-
-    def keySet(self) -> Any:
-        """Return the names, in their order."""
-        return self._sets.keySet()
-
-    def containsKey(self, name: object) -> bool:
-        """Say whether there is a dataset of that name."""
-        return name in self._sets
-
-    def size(self) -> int:
-        """Return the number of datasets."""
-        return len(self._sets)
-
     def to_core(self) -> Composite:
         """Return the dataset as skypool keeps it; what was loaded where nothing changed."""
         made = self._sets.to_core()
         if self._core is not None and self._sets.unchanged(made) and self._same_about():
             return self._core  # type: ignore[no-any-return]
         return Composite(made, self._core_meta(), self._description)
-
-    def __getitem__(self, name: str) -> Any:
-        return self._sets[name]
-
-    def __setitem__(self, name: str, dataset: Any) -> None:
-        self._sets[name] = dataset
-
-    def __delitem__(self, name: str) -> None:
-        del self._sets[name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._sets
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._sets)
-
-    def __len__(self) -> int:
-        return len(self._sets)
-
-    def __bool__(self) -> bool:
-        return True
 
     def __str__(self) -> str:
         return f"CompositeDataset({', '.join(self._sets)})"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Self
 
 from skypool.errors import UsageError
 from skypool.hipe.bean import Bean
 from skypool.hipe.containers import JavaList
-from skypool.hipe.datasets import DatasetMap
+from skypool.hipe.datasets import DatasetMap, HasDatasets
 from skypool.hipe.finetime import FineTime
 from skypool.hipe.metadata import MetaData
 from skypool.hipe.parameters import DateParameter, StringParameter
@@ -53,7 +53,7 @@ def _time(name: str) -> Any:
     return property(get, put, doc=f"The time `{name}`; None where it is not known.")
 
 
-class Product(Bean):
+class Product(HasDatasets, Bean):
     """Named datasets with metadata, in memory; a `ProductStorage` saves it.
 
     Parameters
@@ -139,11 +139,6 @@ class Product(Bean):
         self._meta = given if isinstance(given, MetaData) else MetaData(given)
 
     @property
-    def sets(self) -> DatasetMap:
-        """The datasets by name."""
-        return self._sets
-
-    @property
     def default(self) -> Any:
         """The first dataset; None where there are none."""
         return self._sets[next(iter(self._sets))] if self._sets else None
@@ -175,55 +170,6 @@ class Product(Bean):
     def product(self) -> Self:
         """The product itself, as a reference gives it."""
         return self
-
-    def set(self, name: str, dataset: Any) -> None:
-        """Put a dataset in."""
-        self._sets[name] = dataset
-
-    def get(self, name: str) -> Any:
-        """Return a dataset."""
-        return self._sets[name]
-
-    def remove(self, name: str) -> Any:
-        """Take a dataset out and return it."""
-        return self._sets.remove(name)
-
-    def keySet(self) -> JavaList[str]:
-        """Return the names of the datasets, in their order."""
-        return self._sets.keySet()
-
-    def containsKey(self, name: object) -> bool:
-        """Say whether there is a dataset of that name."""
-        return name in self._sets
-
-    def size(self) -> int:
-        """Return the number of datasets."""
-        return len(self._sets)
-
-    def isEmpty(self) -> bool:
-        """Say whether there are no datasets."""
-        return not self._sets
-
-    def __getitem__(self, name: str) -> Any:
-        return self._sets[name]
-
-    def __setitem__(self, name: str, dataset: Any) -> None:
-        self._sets[name] = dataset
-
-    def __delitem__(self, name: str) -> None:
-        del self._sets[name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._sets
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._sets)
-
-    def __len__(self) -> int:
-        return len(self._sets)
-
-    def __bool__(self) -> bool:
-        return True
 
     # -- keeping
 

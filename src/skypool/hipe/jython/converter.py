@@ -15,8 +15,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from skypool.errors import NotFound
-from skypool.hipe.jython.reading import decode, prepare, unsupported_syntax
+from skypool.hipe.jython.reading import prepare, read_script, unsupported_syntax
 from skypool.hipe.jython.rewriting import Converted, rewrite
 from skypool.hipe.jython.syntax import plain_literals
 
@@ -59,11 +58,7 @@ def convert_file(path: str) -> Converted:
     ScriptError
         If it is no Jython 2.
     """
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise NotFound(f"cannot read the script {path}: {error.strerror}") from None
-    return convert(decode(data, path), path)
+    return convert(read_script(path), path)
 
 
 def convert(text: str, name: str) -> Converted:

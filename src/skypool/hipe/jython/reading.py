@@ -9,8 +9,9 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
-from skypool.errors import ScriptError
+from skypool.errors import NotFound, ScriptError
 
 __all__ = [
     "KEYWORD",
@@ -18,6 +19,7 @@ __all__ = [
     "decode",
     "deep",
     "prepare",
+    "read_script",
     "token_list",
     "unsupported_syntax",
 ]
@@ -79,6 +81,21 @@ def unsupported_syntax(name: str, line: int, what: str) -> ScriptError:
         line=line,
         hint="scripts are read as Jython 2 (Python 2.5 to 2.7)",
     )
+
+
+def read_script(path: str) -> str:
+    """Return the text of a script in a file; see `decode`.
+
+    Raises
+    ------
+    NotFound
+        If it cannot be read.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise NotFound(f"cannot read the script {path}: {error.strerror}") from None
+    return decode(data, path)
 
 
 def decode(data: bytes, name: str) -> str:

@@ -6,15 +6,14 @@ import builtins
 import sys
 import types
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
-from skypool.errors import NotFound, ScriptError, UnsupportedName
+from skypool.errors import ScriptError, UnsupportedName
 from skypool.hipe.jython import arithmetic, ordering, streams
 from skypool.hipe.jython.attributes import attribute, old_class
 from skypool.hipe.jython.formatting import Printer, modulo, text
 from skypool.hipe.jython.modules import Modules
-from skypool.hipe.jython.reading import decode
+from skypool.hipe.jython.reading import read_script
 from skypool.hipe.jython.semantics import compile_script
 from skypool.hipe.jython.tree import found_name
 
@@ -81,11 +80,7 @@ class Session:
         ScriptError
             If it is no Jython 2.
         """
-        try:
-            data = Path(path).read_bytes()
-        except OSError as error:
-            raise NotFound(f"cannot read the script {path}: {error.strerror}") from None
-        return self.compiled(decode(data, path), path)
+        return self.compiled(read_script(path), path)
 
     def compiled(self, source: str, file: str, mode: str = "exec") -> Any:
         """Compile a text of Jython 2, and keep it for tracebacks.
