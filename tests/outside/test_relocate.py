@@ -147,6 +147,49 @@ def test_headers_only(pool: Pool, survey: Path, tmp_path: Path) -> None:
     assert pool["survey/maps/m1"].complete
 
 
+@pytest.mark.parametrize("completed", [False, True])
+@pytest.mark.parametrize("rebuilt", [False, True])
+def test_headers_added_again_are_of_the_same_file(
+    pool: Pool, survey: Path, tmp_path: Path, completed: bool, rebuilt: bool
+) -> None:
+    pool.add(survey, in_place=True, headers_only=True)
+    if completed:
+        pool.complete()
+    (tmp_path / "disk1").rename(tmp_path / "disk2")
+    pool.relocate(tmp_path / "disk1", tmp_path / "disk2")
+    if rebuilt:
+        pool.reindex()
+    here = tmp_path / "disk2" / "survey"
+    for force in (False, True):
+        report = pool.add_report(here, in_place=True, headers_only=True, force_read=force)
+        assert (report.saved, report.commit) == ([], None)
+    assert {ref.version for ref in pool.ls()} == {0}
+    assert pool["survey/maps/m1"].complete == completed
+    assert pool.verify().ok
+    # What has the same headers, and changed, is another version.
+    image(here / "maps/m1.fits", 8)
+    os.utime(here / "maps/m1.fits", (1.5e9, 1.5e9))
+    pool.add(here, in_place=True, headers_only=True)
+    assert pool["survey/maps/m1"].version == 1
+    assert pool["survey/maps/m1"].meta["SEED"].value == 8
+    assert pool["survey/maps/m0"].version == 0
+    assert pool.complete().completed == (1 if completed else 4)
+
+
+def test_another_file_of_the_same_headers_is_another(
+    pool: Pool, survey: Path, tmp_path: Path
+) -> None:
+    """Also where size and time are the same: its inode is not."""
+    pool.add(survey / "maps/m0.fits", in_place=True)
+    other = image(tmp_path / "other.fits", 5, SEED=0)
+    state = (survey / "maps/m0.fits").stat()
+    os.utime(other, ns=(state.st_atime_ns, state.st_mtime_ns))
+    other.replace(survey / "maps/m0.fits")
+    pool.add(survey / "maps/m0.fits", in_place=True, headers_only=True)
+    assert not pool["m0.fits"].complete
+    assert pool["m0.fits"].version == 1
+
+
 def test_a_clone_follows(pool: Pool, moved: Path, tmp_path: Path) -> None:
     with pool.clone(tmp_path / "early") as early, pool.clone(tmp_path / "apart") as apart:
         apart.tag("survey", "mine")

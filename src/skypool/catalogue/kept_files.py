@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from skypool.catalogue.checks import DOCUMENT, sure
 from skypool.catalogue.database import Database
 from skypool.catalogue.interface import FOREVER, SourceRow
 from skypool.catalogue.text import from_database, to_database
 
-__all__ = ["KeptFile", "KeptFiles"]
+__all__ = ["KeptFile", "KeptFiles", "KnownFile"]
 
 _PAGE = 1000
 _ROW = (
@@ -32,6 +33,15 @@ class KeptFile(NamedTuple):
 
     number: int
     row: SourceRow
+
+
+class KnownFile(NamedTuple):
+    """A document of a file outside the pool, and what it is."""
+
+    document: bytes
+    kind: str
+    type: str
+    size: int
 
 
 class KeptFiles:
@@ -102,6 +112,20 @@ class KeptFiles:
             (to_database(path), size, mtime_ns),
         )
         return [digest for (digest,) in rows]
+
+    def known_at(self, path: str, size: int, mtime_ns: int, inode: int) -> Iterator[KnownFile]:
+        """Return the documents of a file as it is, those of all of it first.
+
+        Of a file that was followed to another disk the inode is not known.
+        """
+        rows = self._database.query(
+            f"SELECT d.digest, {sure(DOCUMENT, 'd.kind')}, d.type, d.size FROM sources s"
+            " JOIN documents d ON d.id = s.document WHERE s.path = ? AND s.size = ?"
+            f" AND s.mtime_ns = ? AND s.inode IN (?, 0) AND NOT d.bare AND {_LIVE}"
+            " ORDER BY d.file_hash IS NULL, d.id",
+            (to_database(path), size, mtime_ns, inode),
+        )
+        return (KnownFile(*row) for row in rows)
 
     def of(self, documents: Iterable[int]) -> Iterator[KeptFile]:
         """Return those of some documents, given by number."""

@@ -7,13 +7,21 @@ place stands a name that says where it is: the mark of the file, the list, the n
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 from typing import Any, Final
 
 from skypool.codec.digest import digest
 from skypool.codec.documents import dumps
 from skypool.codec.segments import ChunkList
 
-__all__ = ["Deferral", "deferral_of", "deferred_lists", "is_deferred", "undeferred"]
+__all__ = [
+    "Deferral",
+    "deferral_of",
+    "deferred_lists",
+    "has_same_headers",
+    "is_deferred",
+    "undeferred",
+]
 
 _MARK: Final = 16
 _NUMBER: Final = 8
@@ -62,3 +70,23 @@ def deferred_lists(segments: list[Mapping[str, Any]]) -> Iterator[int]:
         chunks = segment.get("chunks")
         if isinstance(chunks, Mapping) and "deferred" in chunks:
             yield number
+
+
+def has_same_headers(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Tell whether what was read of a file at first is so in the document of all of it.
+
+    Parameters
+    ----------
+    old
+        The document of the headers alone.
+    new
+        That of the same file, read completely, or another one of its headers.
+    """
+    if old["file"]["format"] != new["file"]["format"] or old["file"]["size"] != new["file"]["size"]:
+        return False
+    before, now = old["file"]["segments"], new["file"]["segments"]
+    unread = set(deferred_lists(before))
+    return all(
+        number in unread or one == other
+        for number, (one, other) in enumerate(zip_longest(before, now))
+    )

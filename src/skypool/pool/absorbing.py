@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Final
 from skypool.catalogue.interface import ChunksGone, Completion, Draft, IndexedDocument, SourceRow
 from skypool.catalogue.kept_files import KeptFiles
 from skypool.catalogue.terms import indexed
-from skypool.codec.deferring import is_deferred
+from skypool.codec.deferring import has_same_headers, is_deferred
 from skypool.codec.documents import dumps
 from skypool.errors import SourceChanged, StorageError
 from skypool.formats.registry import read_file
-from skypool.pool.completing import has_same_headers
 from skypool.pool.progress import OnProgress, Progress
 from skypool.pool.reaching import reached
 from skypool.pool.retrying import attempts

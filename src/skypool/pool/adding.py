@@ -347,10 +347,13 @@ class Adder:
             source.check()
             size = source.size
             state = source.state
-        file = found.document["file"]
-        if isinstance(sink, InPlaceSink):
-            sink.keep_headers(found.document)
-        content = self._describe(found.document, _file_size(file))
+        known = self._outside.known(node.path, state, found.document)
+        if known is not None:
+            content = _Content(*known, taken=(known.document,))
+        else:
+            if isinstance(sink, InPlaceSink):
+                sink.keep_headers(found.document)
+            content = self._describe(found.document, _file_size(found.document["file"]))
         if found.reason:
             self.report.opaque.append((name or node.name, found.reason))
         if not node.member:

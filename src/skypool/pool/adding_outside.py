@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from skypool.catalogue.interface import Completion, Draft, SourceRow
 from skypool.catalogue.kept_files import KeptFiles
-from skypool.codec.deferring import Deferral
+from skypool.codec.deferring import Deferral, has_same_headers, is_deferred
 from skypool.pool.inplace import InPlaceSink
 from skypool.pool.sources import is_stored
 from skypool.storage.inplace import FileSource, FileState
 
 if TYPE_CHECKING:
+    from skypool.catalogue.kept_files import KnownFile
     from skypool.catalogue.seen import Seen
     from skypool.codec.sinks import ChunkSink
     from skypool.pool.add_report import AddOptions
@@ -80,6 +81,28 @@ class AddingOutside:
         if not self._options.headers_only and self._has_unread:
             for old in self._kept.unread_at(path, state.size, state.mtime_ns):
                 self._draft.completed.append(Completion(old, document, *facts))
+
+    def known(self, path: str, state: FileState, document: Mapping[str, Any]) -> KnownFile | None:
+        """Return what the pool has of a file already of which the headers were read.
+
+        They name where the file is, so those of a file that was moved are another document.
+
+        Parameters
+        ----------
+        path, state
+            The file.
+        document
+            What its headers say.
+        """
+        if not is_deferred(document):
+            return None
+        path = os.path.abspath(path)
+        for found in self._kept.known_at(path, state.size, state.mtime_ns, state.inode):
+            if not self._session.is_whole(found.document):
+                continue
+            if has_same_headers(document, self._session.document(found.document)):
+                return found
+        return None
 
     @cached_property
     def _has_unread(self) -> bool:

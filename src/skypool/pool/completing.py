@@ -10,8 +10,7 @@ import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from skypool.catalogue.interface import (
     ChunksGone,
@@ -22,7 +21,7 @@ from skypool.catalogue.interface import (
 )
 from skypool.catalogue.kept_files import KeptFile, KeptFiles
 from skypool.catalogue.terms import indexed
-from skypool.codec.deferring import deferred_lists, is_deferred
+from skypool.codec.deferring import has_same_headers, is_deferred
 from skypool.codec.documents import dumps
 from skypool.errors import SourceChanged, StorageError
 from skypool.formats.registry import read_file
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from skypool.pool.view import View
     from skypool.storage.interface import Writer
 
-__all__ = ["CompleteReport", "complete", "has_same_headers"]
+__all__ = ["CompleteReport", "complete"]
 
 # One commit: so many files, or bytes.
 _FILES: Final = 256
@@ -204,26 +203,6 @@ class _Completing:
                     "completing", done + items, self._total[0], read + size, self._total[1], path
                 )
             )
-
-
-def has_same_headers(old: dict[str, Any], new: dict[str, Any]) -> bool:
-    """Tell whether what was read of a file at first is so in the document of all of it.
-
-    Parameters
-    ----------
-    old
-        The document of the headers alone.
-    new
-        That of the same file, read completely.
-    """
-    if old["file"]["format"] != new["file"]["format"] or old["file"]["size"] != new["file"]["size"]:
-        return False
-    before, now = old["file"]["segments"], new["file"]["segments"]
-    unread = set(deferred_lists(before))
-    return all(
-        number in unread or one == other
-        for number, (one, other) in enumerate(zip_longest(before, now))
-    )
 
 
 def _completion(found: _Found) -> Completion:

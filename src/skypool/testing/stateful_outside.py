@@ -29,6 +29,8 @@ class OutsidePoolMachine(PoolMachine):
         super().__init__()
         self.generation = 0
         self.completed: set[tuple[int, int]] = set()
+        # Contents that the pool knows to be in the files.
+        self.held: set[tuple[object, ...]] = set()
 
     def _outside(self) -> Path:
         return self.folder / f"disk{self.generation}"
@@ -44,13 +46,13 @@ class OutsidePoolMachine(PoolMachine):
     @rule(name=_NAMES, value=_VALUES, headers_only=st.booleans())
     def add_in_place(self, name: str, value: int, headers_only: bool) -> None:
         """Add a file that stays where it is."""
-        path, here = self._file(value), (value, self.generation)
-        unread = ("file", *here)
-        if headers_only and here not in self.completed:
-            content: tuple[object, ...] = unread
-        else:
-            content = ("file", value)
-        report = self.pool.add_report(path, name=name, in_place=True, headers_only=headers_only)
+        path = self._file(value)
+        content = self._headers(value) if headers_only else ("file", value)
+        # Whether a file was seen before depends on how long ago it was written.
+        report = self.pool.add_report(
+            path, name=name, in_place=True, headers_only=headers_only, force_read=headers_only
+        )
+        self.held.add(content)
         # The file is the same wherever it was before it was moved.
         before = {(value, generation) for generation in range(self.generation + 1)}
         changed = not headers_only and self._complete(before)
@@ -72,6 +74,26 @@ class OutsidePoolMachine(PoolMachine):
             return
         self._committed()
 
+    def _headers(self, value: int) -> tuple[object, ...]:
+        """Return the content that a file has of which the headers are read.
+
+        That is what the pool knows of it, wherever it was then.
+        """
+        whole = ("file", value)
+        known = (whole, *((*whole, generation) for generation in range(self.generation + 1)))
+        for content in known:
+            if content in self.held and self._is_live(content):
+                return content
+        here = (value, self.generation)
+        return whole if here in self.completed else ("file", *here)
+
+    def _is_live(self, content: tuple[object, ...]) -> bool:
+        return any(
+            each == content and (number, version) not in self.gone
+            for number, track in enumerate(self.state.tracks)
+            for version, each in enumerate(track.contents)
+        )
+
     def _complete(self, asked: set[tuple[int, int]]) -> bool:
         """Note that files were read completely of which only the headers were."""
         unread = {
@@ -82,6 +104,9 @@ class OutsidePoolMachine(PoolMachine):
         }
         done = unread & asked
         self.completed |= done
+        for value, generation in done:
+            if ("file", value, generation) in self.held:
+                self.held.add(("file", value))
         for state in (self.state, *self.commits):
             for track in state.tracks:
                 track.contents = [
@@ -130,6 +155,7 @@ class OutsidePoolMachine(PoolMachine):
             assert self._complete({content[1:]})
             assert len(report.commits) == 1
         if report.commits:
+            self.held -= {content, content[:2]}
             self._committed()
 
     @invariant()
