@@ -55,6 +55,18 @@ def test_distortions_from_tables(tmp_path, in_place):
     assert image.cutout((20, 20), 5).shape == (5, 5)
 
 
+def test_distortions_that_do_not_fit_their_header(tmp_path):
+    """The file is added all the same, and is nowhere on the sky."""
+    write_with_lookup_tables(tmp_path / "hst.fits")
+    with fits.open(tmp_path / "hst.fits", mode="update") as hdus:
+        del hdus["SCI"].header["DP2"]
+    with sp.Pool(tmp_path / "pool") as pool:
+        ref = pool.add(tmp_path / "hst.fits")
+        assert ref.product["SCI"][:].shape == (50, 40)
+        assert ref.product["SCI"].wcs is None
+        assert names(pool, "footprint_covers(10, 20)") == []
+
+
 def test_cubes_whatever_the_order_of_their_axes(tmp_path):
     pool = sp.Pool(tmp_path / "pool")
     orders = [("RA---TAN", "DEC--TAN", "WAVE"), ("WAVE", "RA---TAN", "DEC--TAN"),

@@ -98,8 +98,8 @@ def build_wcs(
                 wcs = _with_tables(header, open_file)
             else:
                 wcs = WCS(Header.fromstring(header))
-        except (ValueError, AssertionError, KeyError, IndexError):
-            return None
+        except (ValueError, AssertionError, KeyError, IndexError, MemoryError):
+            return None  # tables that do not fit the header are a MemoryError to astropy
     if wcs.naxis == len(shape):
         wcs.pixel_shape = shape[::-1]
     return wcs
