@@ -232,9 +232,16 @@ class Purged(NotFound):
 
 
 class Dropped(NotFound):
-    """The content of the version was dropped here; `candidates` say where it can be had."""
+    """The content of the version was dropped here; `candidates` say where it can be had.
+
+    Attributes
+    ----------
+    coverage : bytes
+        What the catalogue keeps of its place on the sky.
+    """
 
     code = "dropped"
+    coverage: bytes = b""
 
 
 class Conflict(SkypoolError):

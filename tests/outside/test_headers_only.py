@@ -98,6 +98,35 @@ def test_the_sky_is_that_of_the_headers(pool: Pool, survey: Path) -> None:
         pool.reindex()
 
 
+def test_tables_may_be_anywhere_until_they_are_read(pool: Pool, tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    columns = [
+        fits.Column(name, "D", array=rng.uniform(low, low + 1, 900), unit="deg")
+        for name, low in (("RA", 9.5), ("Dec", -0.5))
+    ]
+    path = tmp_path / "disk/rows.fits"
+    path.parent.mkdir()
+    fits.BinTableHDU.from_columns(columns).writeto(path)
+    settle(path)
+    add(pool, path)
+    questions = {
+        "covers(10, 0)": 1, "footprint_covers(10, 0)": 1, "overlaps(10.9, 0, 0.5)": 1,
+        "covers(12, 0)": 0, "footprint_covers(12, 0)": 0, "overlaps(12, 0, 0.5)": 0,
+    }  # fmt: skip
+    assert not pool["rows.fits"].complete
+    for _ in range(2):
+        assert {question: len(pool.find(question)) for question in questions} == questions
+        assert not pool.find("within(10, 0, 0.1)")  # the middle is not known
+        pool.reindex()
+    pool.complete()
+    path.parent.rename(tmp_path / "away")
+    questions |= {"within(10, 0, 0.1)": 1, "within(12, 0, 0.1)": 0}
+    questions = {question: n for question, n in questions.items() if "overlaps" not in question}
+    for _ in range(2):
+        assert {question: len(pool.find(question)) for question in questions} == questions
+        pool.reindex()
+
+
 def test_a_changed_file_is_never_read_as_the_old_one(pool: Pool, survey: Path) -> None:
     add(pool, survey)
     product = pool[MAP].product

@@ -22,6 +22,7 @@ from skypool.catalogue.checks import (
     crc_of_row,
     sure,
 )
+from skypool.catalogue.coverages import keep_coverage
 from skypool.catalogue.indexing import document_numbers
 from skypool.catalogue.interface import (
     FOREVER,
@@ -99,6 +100,8 @@ def apply(connection: sqlite3.Connection, record: Mapping[str, Any]) -> None:
             "INSERT INTO dropped(urn, pool, since, until, places, crc) VALUES (?, ?, ?, ?, ?, ?)",
             (*row, crc_of_row(*row)),
         )
+        if "document" in entry:
+            keep_coverage(connection, entry)
     connection.executemany(
         f"UPDATE dropped SET until = ?1, crc = {CRC_OF_DROPPED}"
         " WHERE urn = ?2 AND pool = ?3 AND until = ?4",

@@ -32,6 +32,8 @@ __all__ = [
     "coverage_of_document",
     "delete_coverages",
     "insert_coverages",
+    "keep_coverage",
+    "kept_coverage",
     "may_be_on_sky",
 ]
 
@@ -99,28 +101,16 @@ def coverage_of_document(digest: bytes, fetch: Fetch, open_table: OpenTable) -> 
             return open_table(document, data, dataset)
         return _Unread(dataset, fetch)
 
-    if is_deferred(document):  # headers are all that is read of it now
-        headers = {**document, "datasets": [*_arrays_only(document["datasets"])]}
-        pixels = None
-    else:
-        headers, pixels = document, _all_pixels
+    # Headers are all that is read now of a file whose content is deferred.
+    whole = not is_deferred(document)
     try:
-        return _coverage(headers, fetch, reader, pixels)
+        return _coverage(document, fetch, reader, _all_pixels if whole else None, rows=whole)
     except (Damaged, NotFound, StorageError, UsageError):
         return b""
 
 
 def _all_pixels(_: str, array: Any) -> Any:
     return array[:]
-
-
-def _arrays_only(datasets: Iterable[Any]) -> Iterator[list[Any]]:
-    """Leave out tables, whose rows say where they are."""
-    for name, dataset in datasets:
-        if dataset["is"] == "composite":
-            yield [name, {**dataset, "datasets": list(_arrays_only(dataset["datasets"]))}]
-        elif dataset["is"] == "array":
-            yield [name, dataset]
 
 
 def coverage_at_once(
@@ -204,13 +194,15 @@ def _coverage(
     fetch: Fetch,
     reader: Callable[[Any, Any], Any],
     pixels: Callable[[str, Any], Any] | None,
+    *,
+    rows: bool = True,
 ) -> bytes:
     from skypool.codec.stored import read_datasets  # with numpy, where there are coverages only
     from skypool.sky.coverage import encode
     from skypool.sky.images import coverage_of
 
     wanted = {**document, "datasets": list(_on_sky(document["datasets"]))}
-    return encode(coverage_of(read_datasets(wanted, fetch, reader, b""), pixels))
+    return encode(coverage_of(read_datasets(wanted, fetch, reader, b""), pixels, rows=rows))
 
 
 def coverage_in(database: Database, digest: bytes) -> bytes:
@@ -281,14 +273,59 @@ def insert_coverages(
     insert_many(
         connection, "INSERT OR REPLACE INTO coverages(document, parts) VALUES", 2, coverages
     )
+    _insert_boxes(connection, boxes)
+    _insert_points(connection, points)
+
+
+def _insert_boxes(connection: sqlite3.Connection, boxes: list[tuple[float, ...]]) -> None:
     connection.executemany(
         "INSERT INTO boxes(id, x0, x1, y0, y1, z0, z1) VALUES (?, ?, ?, ?, ?, ?, ?)", boxes
     )
+
+
+def _insert_points(
+    connection: sqlite3.Connection, points: list[tuple[int, float, float, float]]
+) -> None:
     connection.executemany(
         "INSERT OR REPLACE INTO points(id, x0, x1, y0, y1, z0, z1, x, y, z)"
         " VALUES (?1, ?2, ?2, ?3, ?3, ?4, ?4, ?2, ?3, ?4)",
         points,
     )
+
+
+def kept_coverage(digest: bytes, parts: bytes) -> dict[str, Any]:
+    """Return what a drop entry says of a coverage, so that it outlives the content."""
+    from skypool.sky.written import written
+
+    found = written(parts) if parts else {}
+    return {"document": digest.hex(), **found} if found else {}
+
+
+def keep_coverage(connection: sqlite3.Connection, entry: Mapping[str, Any]) -> None:
+    """Complete the coverage of a document by what a drop entry says of it."""
+    row = connection.execute(
+        "SELECT d.id, c.parts FROM documents d LEFT JOIN coverages c ON c.document = d.id"
+        " WHERE d.digest = ? AND NOT d.bare",
+        (bytes.fromhex(entry["document"]),),
+    ).fetchone()
+    if row is None:
+        return
+    from skypool.sky.coverage import centre, decode
+    from skypool.sky.vectors import vector
+    from skypool.sky.written import completed
+
+    number, before = row[0], bytes(row[1] or b"")
+    found = completed(before, entry)
+    if found == before:
+        return
+    _delete_boxes(connection, number)
+    connection.execute(
+        "INSERT OR REPLACE INTO coverages(document, parts) VALUES (?, ?)", (number, found)
+    )
+    _insert_boxes(connection, _boxes_of(number, found))
+    middle = centre(decode(found))
+    if middle is not None:
+        _insert_points(connection, [(number, *vector(*middle))])
 
 
 def _direction(document: IndexedDocument) -> Vector | None:
@@ -324,16 +361,20 @@ def _boxes(found: Iterable[Box]) -> list[Box]:
 
 def delete_coverages(connection: sqlite3.Connection, documents: Iterable[tuple[int]]) -> None:
     """Forget the coverages and positions of documents, given by number."""
-    from skypool.sky.coverage import decode
-
     for (number,) in documents:
         connection.execute("DELETE FROM points WHERE id = ?", (number,))
-        for (parts,) in connection.execute(
-            "SELECT parts FROM coverages WHERE document = ?", (number,)
-        ).fetchall():
-            # One by one: the R*Tree would be read from end to end for a range of numbers.
-            connection.executemany(
-                "DELETE FROM boxes WHERE id = ?",
-                [(number * BOXES + n,) for n in range(min(len(decode(parts)), BOXES))],
-            )
+        _delete_boxes(connection, number)
         connection.execute("DELETE FROM coverages WHERE document = ?", (number,))
+
+
+def _delete_boxes(connection: sqlite3.Connection, number: int) -> None:
+    from skypool.sky.coverage import decode
+
+    for (parts,) in connection.execute(
+        "SELECT parts FROM coverages WHERE document = ?", (number,)
+    ).fetchall():
+        # One by one: the R*Tree would be read from end to end for a range of numbers.
+        connection.executemany(
+            "DELETE FROM boxes WHERE id = ?",
+            [(number * BOXES + n,) for n in range(min(len(decode(parts)), BOXES))],
+        )

@@ -14,6 +14,7 @@ from skypool.catalogue.checks import (
     VERSION,
     sure,
 )
+from skypool.catalogue.coverages import kept_coverage
 from skypool.catalogue.interface import (
     FOREVER,
     PLACEHOLDER,
@@ -122,13 +123,22 @@ class Resolver:
     def _dropped(self) -> list[dict[str, Any]]:
         """Return what is dropped that is there: neither given up, nor dropped already."""
         return [
-            {"version": urn, "pool": self._draft.pool, "from": places}
+            {"version": urn, "pool": self._draft.pool, "from": places, **self._coverage_of(urn)}
             for urn, places in self._draft.drops
             if self._connection.execute(
                 "SELECT 1 FROM versions WHERE urn = ? AND purged = 0", (urn,)
             ).fetchone()
             and not self._is_dropped(urn)
         ]
+
+    def _coverage_of(self, urn: int) -> dict[str, Any]:
+        """Return what only the content of a version says of where it is, and of what document."""
+        row = self._connection.execute(
+            "SELECT d.digest, c.parts FROM versions v JOIN documents d ON d.id = v.document"
+            " JOIN coverages c ON c.document = d.id WHERE v.urn = ?",
+            (urn,),
+        ).fetchone()
+        return {} if row is None else kept_coverage(*row)
 
     def _fetched(self) -> list[list[Any]]:
         urns = dict.fromkeys((*self._draft.fetches, *self._again))

@@ -23,6 +23,7 @@ from skypool.codec.segments import (
 from skypool.codec.sinks import ByteSource, ChunkSink, ChunkStream
 from skypool.errors import Damaged, SourceChanged, StorageError
 from skypool.formats.gzip import open_gzip
+from skypool.pool.reaching import lookup_tables
 from skypool.storage.inplace import FileSource, FileState
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class InPlaceSink:
         """
         file = document["file"]
         wanted = {file["hdus"][n]["header"] for n in _wcs_headers(document["datasets"])}
-        tables = set(_lookup_tables(document["datasets"]))
+        tables = set(lookup_tables(document["datasets"]))
         if tables:  # who reads them goes through the headers of all that is before
             wanted |= tables | {hdu["header"] for hdu in file["hdus"]}
         for number in wanted:
@@ -111,14 +112,6 @@ def _wcs_headers(datasets: Iterable[Any]) -> Iterator[int]:
             yield from _wcs_headers(dataset["datasets"])
         elif "hdu" in dataset.get("wcs", ()):
             yield dataset["wcs"]["hdu"]
-
-
-def _lookup_tables(datasets: Iterable[Any]) -> Iterator[int]:
-    """Yield the segments of the tables that distortions of images are kept in."""
-    for name, dataset in datasets:
-        known = name.partition(",")[0] in ("WCSDVARR", "D2IMARR")
-        if known and "segment" in dataset.get("data", ()):
-            yield dataset["data"]["segment"]
 
 
 class _Place(NamedTuple):

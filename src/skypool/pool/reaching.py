@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from skypool.codec.sinks import Fetch
@@ -11,6 +11,7 @@ __all__ = [
     "content_of",
     "datasets_of",
     "droppable",
+    "lookup_tables",
     "own_parts",
     "reached",
     "without_content",
@@ -121,18 +122,29 @@ def _of_file(dataset: Mapping[str, Any], file: Mapping[str, Any]) -> Iterator[An
 def droppable(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the segments that hold the content of a product: what may be dropped.
 
-    Headers of HDUs are none, since the index of the sky is made from them; chunks that list
-    others, and statistics, are not among the chunks of these segments.
+    Headers of HDUs, and the tables that distortions of images are kept in, are none, since the
+    index of the sky is made from them; chunks that list others, and statistics, are not among
+    the chunks of these segments.
     """
     found: list[Mapping[str, Any]] = []
     files = [document.get("file"), *(file for _, file in document.get("tree", ()))]
     for file in files:
         if file is not None:
-            headers = {hdu["header"] for hdu in file.get("hdus", ())}
-            found += [s for n, s in enumerate(file["segments"]) if n not in headers]
+            kept = {hdu["header"] for hdu in file.get("hdus", ())}
+            if file is document.get("file"):
+                kept |= {*lookup_tables(document["datasets"])}
+            found += [s for n, s in enumerate(file["segments"]) if n not in kept]
             found += (file.get("wrapper") or {}).get("stream", ())
     found += _own_segments(document["datasets"])
     return [segment for segment in found if "chunks" in segment]
+
+
+def lookup_tables(datasets: Iterable[Any]) -> Iterator[int]:
+    """Yield the segments of the tables that distortions of images are kept in."""
+    for name, dataset in datasets:
+        known = name.partition(",")[0] in ("WCSDVARR", "D2IMARR")
+        if known and "segment" in dataset.get("data", ()):
+            yield dataset["data"]["segment"]
 
 
 def _own_segments(datasets: list[Any]) -> Iterator[Mapping[str, Any]]:

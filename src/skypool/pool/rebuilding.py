@@ -251,7 +251,7 @@ def _document(
     store: ChunkStore,
     digest: bytes,
     version: Mapping[str, Any],
-    kept: Mapping[bytes, bytes],
+    kept: Mapping[bytes, list[Any]],
 ) -> IndexedDocument:
     def fetch(name: bytes) -> bytes:
         for place in catalogue.places(name):

@@ -379,7 +379,7 @@ class Session:
         documents: Sequence[IndexedDocument],
         placed: Mapping[bytes, Location],
         sources: Sequence[SourceRow] = (),
-        kept: Mapping[bytes, bytes] | None = None,
+        kept: Mapping[bytes, list[Any]] | None = None,
     ) -> Sequence[IndexedDocument]:
         """Work out what new documents cover on the sky, from chunks that are just written."""
         files: dict[bytes, list[SourceRow]] = {}

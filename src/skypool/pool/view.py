@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from skypool.catalogue.coverages import coverage_in
 from skypool.catalogue.interface import RefRow, VersionRow
 from skypool.catalogue.times import time_of
 from skypool.codec.parameters import read_meta
@@ -124,7 +125,9 @@ class View:
         pool = "" if any_pool else self.session.folder.id.hex()
         places = self.identity.dropped(row.urn, pool)
         if places is not None:
-            raise dropped_error(self, row, places)
+            error = dropped_error(self, row, places)
+            error.coverage = coverage_in(self.session.catalogue.database, row.document)
+            raise error
 
     def check_there(self, row: VersionRow) -> None:
         """Ask the newest catalogue whether a version was given up.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from skypool.errors import Dropped
 from skypool.model.tables import Table
 from skypool.sky.cell_tables import (
     MOST_RANGES,
@@ -19,7 +20,7 @@ from skypool.sky.cell_tables import (
     pixel_has_value,
     ranges_of,
 )
-from skypool.sky.coverage import AllSky, CellsPart, Part, State, Truth
+from skypool.sky.coverage import AllSky, CellsPart, Part, State, Truth, decode
 from skypool.sky.frames import ROTATIONS
 from skypool.sky.healpix import DEEPEST, cell_centre, cell_of, cell_radius, holds
 from skypool.sky.vectors import Vector, dot, separation
@@ -61,8 +62,23 @@ class SkyCells:
         """Starts and ends of the cells at order 29, sorted and apart."""
         try:
             found = ranges_of(self.table, self.kind)
+        except Dropped as error:
+            return self._kept(error.coverage)
         except (ArithmeticError, LookupError, TypeError, ValueError):
             return [], []  # numbers that are no positions
+        return found[:, 0].tolist(), found[:, 1].tolist()
+
+    def _kept(self, coverage: bytes) -> tuple[list[int], list[int]]:
+        """Return what the catalogue keeps of rows that were dropped; maybe they are anywhere."""
+        own = [
+            (part.starts, part.stops)
+            for part in decode(coverage)
+            if isinstance(part, CellsPart) and list(ROTATIONS)[part.frame] == self.frame
+        ]
+        if not own:
+            return [0], [12 << 2 * DEEPEST]
+        pairs = [np.stack([np.array(starts), np.array(stops)], axis=1) for starts, stops in own]
+        found = merged(np.concatenate(pairs))
         return found[:, 0].tolist(), found[:, 1].tolist()
 
     @cached_property
@@ -90,10 +106,18 @@ class SkyCells:
         return holds(*self.ranges, cell_of(self.native(direction), DEEPEST))
 
     def covers(self, direction: Vector) -> bool:
-        """Tell whether the cell of a direction has a value."""
+        """Tell whether the cell of a direction has a value.
+
+        Where the rows were dropped, it is enough that it may have one.
+        """
         if not self.footprint_covers(direction):
             return False
-        return self.kind != "healpix" or pixel_has_value(self.table, self.native(direction))
+        if self.kind != "healpix":
+            return True
+        try:
+            return pixel_has_value(self.table, self.native(direction))
+        except Dropped:
+            return True
 
     def meets_circle(self, direction: Vector, radius: float) -> bool:
         """Tell whether a circle (radius in radians) holds a point of a cell."""

@@ -20,7 +20,7 @@ from skypool.model.composite import Composite
 from skypool.model.tables import Table
 from skypool.sky.celestial import Geometry, geometry
 from skypool.sky.cells import SkyCells, sky_cells
-from skypool.sky.coverage import Part, State, TangentPart, centre
+from skypool.sky.coverage import AllSky, Part, State, TangentPart, centre
 from skypool.sky.masks import MaskedPart, grid_of
 from skypool.sky.outlines import image_part
 from skypool.sky.overlap import meets_circle, parts_meet
@@ -254,7 +254,9 @@ def _split(name: str) -> tuple[str, str]:
     return base.strip().casefold(), number.strip()
 
 
-def coverage_of(datasets: Mapping[str, Dataset], pixels: Pixels | None = None) -> list[Part]:
+def coverage_of(
+    datasets: Mapping[str, Dataset], pixels: Pixels | None = None, *, rows: bool = True
+) -> list[Part]:
     """Return the parts of a product's coverage.
 
     Parameters
@@ -264,11 +266,15 @@ def coverage_of(datasets: Mapping[str, Dataset], pixels: Pixels | None = None) -
     pixels
         Gives the values of an array by its name, to know blocks of them that have values, or
         none; None reads no pixels.
+    rows
+        Whether to read the rows of tables; else these may be anywhere.
     """
-    found = [
-        image.masked_part(pixels) if pixels and isinstance(image, SkyImage) else image.part
-        for image in sky_images(datasets)
-    ]
+    found: list[Part | None] = []
+    for image in sky_images(datasets):
+        if isinstance(image, SkyCells):
+            found.append(image.part if rows else AllSky(State.MIXED))
+        else:
+            found.append(image.part if pixels is None else image.masked_part(pixels))
     return [part for part in found if part is not None]
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from skypool.catalogue.coverages import coverage_in, kept_coverage
 from skypool.catalogue.interface import HeadMoved
 from skypool.catalogue.times import time_of
 from skypool.codec.documents import dumps, format_time
@@ -265,7 +266,8 @@ class Merge:
                 continue
             places = theirs.catalogue.dropped(back.get(version["urn"], 0)) or []
             pool = ours.folder.id.hex()
-            found.append({"version": version["urn"], "pool": pool, "from": places})
+            kept = kept_coverage(name, coverage_in(theirs.catalogue.database, name))
+            found.append({"version": version["urn"], "pool": pool, "from": places, **kept})
         return found
 
     # -- the report
