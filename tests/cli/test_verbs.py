@@ -452,6 +452,10 @@ def test_history_and_diff(sky: Sky, pool: Path) -> None:
     assert "~ level2: obs/level2@0 -> obs/level2@1" in sky("diff", "obs@0", "obs@1").out
     assert sky("diff", PSW, PSW, "--json").json["same"] is True
     assert "no difference" in sky("diff", PSW, PSW).out
+    other = str(pool.parent / "other")
+    sky("copy", "obs", "--to", other)
+    assert "no difference" in sky("diff", "obs", "obs", "--in", other).out
+    assert sky("diff", f"{PSW}@0", PSW, "--in", other, "--json").json["datasets"][0]["count"] == 15
 
 
 # -- tag, untag, mv, rm, restore

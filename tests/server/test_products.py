@@ -299,6 +299,26 @@ def test_differences_of_references(client, pool):
     assert (refs[0]["a"]["version"], refs[0]["b"]["version"]) == (0, 1)
 
 
+def test_differences_between_pools(folder, tmp_path):
+    with sp.Pool(folder, "r") as pool:
+        pool.copy(["1342182452", "lone/map@0"], tmp_path / "other", versions="latest")
+    with sp.Pool(folder, "r") as pool, sp.Pool(tmp_path / "other", "r") as other:
+        with client_of(folder, tmp_path / "other") as client:
+            copied, mine = other["1342182452"], pool["1342182452@1"]
+            query = {"with": f"other/{copied.number}"}
+            # The copies of all that is below it are the same.
+            assert get(client, mine, "/diff", **query)["equal"]
+            before = get(client, pool["1342182452@0"], "/diff", **query)
+            assert [each["role"] for each in before["refs"]] == ["level2"]
+            assert before["refs"][0]["b"]["ref"].startswith("other/")
+            table = {"with": f"other/{other['lone/map'].number}", "dataset": "rows"}
+            assert get(client, pool["lone/map@1"], "/diff/rows", **table)["total"] == 2
+        found = pool.diff("1342182452@0", copied)
+        assert [(change.role, change.after) for change in found.refs] == [
+            ("level2", copied.refs["level2"])
+        ]
+
+
 def test_rows_that_differ(client, pool):
     old, new = pool["lone/map@0"], pool["lone/map@1"]
     query = {"with": f"pool/{new.number}", "dataset": "rows"}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 import pytest
 from astropy.table import Table
 from playwright.sync_api import Page
@@ -265,6 +266,59 @@ def test_versions_and_what_differs(show: Show) -> None:
     listed.nth(1).get_by_role("button", name="version 1").click()
     expect(details(page).get_by_role("heading", level=2).first).to_contain_text("@1")
     expect(details(page)).to_contain_text("there is a newer one")
+
+
+def test_products_of_two_pools_are_compared(visitor: Visitor, tmp_path: Path) -> None:
+    values = np.arange(600, dtype=np.float32).reshape(20, 30)
+    rows = Table({"id": [1, 2], "flux": [1.0, 2.0]})
+    made = sp.Product(
+        meta={"object": "M 51", "obsid": 7}, datasets={"image": sp.Array(values), "rows": rows}
+    )
+    later = sp.Product(
+        meta={"object": "M 51", "obsid": 7, "calVersion": 2},
+        datasets={
+            "image": sp.Array(np.where(values == 7, 9, values).astype(np.float32)),
+            "rows": Table({"id": [1, 2], "flux": [1.0, 2.5]}),
+        },
+    )
+    with sp.Pool(tmp_path / "here") as here, sp.Pool(tmp_path / "there") as there:
+        mine = here.save(made, "maps/one")
+        here.save(made.replace(meta={"band": "PSW"}), "maps/other")
+        there.save(later, "maps/one")
+    served = visitor.serve(tmp_path / "here", tmp_path / "there")
+    page = visitor.open(served, f"#ref=here%2F{mine.number}&tab=Versions")
+    panel(page).get_by_role("button", name="Compare with another product…").click()
+    dialog = page.get_by_role("dialog", name="Compare maps/one with")
+    found = dialog.get_by_role("list", name="Products").get_by_role("listitem")
+    expect(found).to_have_count(2)  # the same name there, the same observation here
+    shot(page, "details-compare-with")
+    found.filter(has_text="there").get_by_role("button").click()
+    expect(panel(page)).to_contain_text("there: maps/one@0 → here: maps/one@0")
+    table = panel(page).get_by_role("table", name="Differences of metadata")
+    expect(table).to_contain_text("calVersion")
+    expect(code(page)).to_contain_text("diff('maps/one', skypool.Pool('here')['maps/one'])")
+    panel(page).get_by_role("button", name="Rows rows").click()
+    changed = panel(page).get_by_role("table", name="Changed rows")
+    expect(changed.locator("td.changed")).to_have_text(["2.5", "2"])
+    panel(page).get_by_role("button", name="Compare image").click()
+    expect(panel(page)).to_contain_text("1 changed pixel, by at most 2")
+    address = page.url
+    page.keyboard.press("Escape")
+    rows_of(page, "maps/one", "maps/other")
+    grid(page).focus()
+    page.keyboard.press("c")
+    expect(panel(page)).to_contain_text("3 parameters, 2 datasets, 0 references differ")
+    page.goto(address)  # a comparison is an address
+    expect(panel(page)).to_contain_text("there: maps/one@0 → here: maps/one@0")
+    panel(page).get_by_role("button", name="Timeline").click()
+    expect(panel(page).get_by_role("list", name="Versions")).to_be_visible()
+
+
+def rows_of(page: Page, *names: str) -> None:
+    """Select the first row with each name."""
+    for number, name in enumerate(names):
+        row = rows(page).filter(has_text=name).last
+        row.click(modifiers=["ControlOrMeta"] if number else [])
 
 
 def test_rows_and_references_that_differ(visitor: Visitor, tmp_path: Path) -> None:

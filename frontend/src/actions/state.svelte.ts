@@ -9,7 +9,7 @@ import { Sending } from './sending';
 export type Dialog =
   | { name: 'tag' | 'remove' | 'export' | 'save'; selection: SelectionBody; count: number }
   | { name: 'send'; selection: SelectionBody; count: number; target: string }
-  | { name: 'rename' | 'methods'; ref: string }
+  | { name: 'rename' | 'methods' | 'compare'; ref: string }
   | { name: 'add'; picked: Picked[] }
   | { name: 'upload'; upload: Upload }
   | { name: 'jobs' | 'trash' | 'palette' | 'help' };
@@ -79,6 +79,13 @@ export class Actions {
     const { target } = this;
     if (!target || target.count !== 1 || !('refs' in target.selection)) return null;
     return target.selection.refs[0] ?? null;
+  }
+
+  /** The two products that are selected, null where there are others. */
+  get two(): [string, string] | null {
+    const { target } = this;
+    const refs = target?.count === 2 && 'refs' in target.selection ? target.selection.refs : [];
+    return refs.length === 2 ? (refs as [string, string]) : null;
   }
 
   get writable(): boolean {

@@ -21,6 +21,7 @@ const STATE: PageState = {
   columns: ['name', 'obsid'],
   ref: 'temp1/12',
   tab: 'Versions',
+  against: 'other/7',
 };
 
 describe('the address', () => {
@@ -29,7 +30,9 @@ describe('the address', () => {
   });
 
   it('of the empty search is empty', () => {
-    const empty = { search: {}, view: 'table' as const, columns: [], ref: null, tab: null };
+    const empty = {
+      search: {}, view: 'table' as const, columns: [], ref: null, tab: null, against: null,
+    }; // prettier-ignore
     expect(toAddress(empty)).toBe('');
     expect(fromAddress('')).toEqual(empty);
   });

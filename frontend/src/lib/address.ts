@@ -12,6 +12,8 @@ export interface PageState {
   columns: string[];
   ref: string | null;
   tab: string | null;
+  /** The version that the one in the details is compared with. */
+  against: string | null;
 }
 
 const TEXTS = ['query', 'text', 'kind', 'order', 'at'] as const;
@@ -50,6 +52,7 @@ export function toAddress(state: PageState): string {
   if (state.columns.length) params.set('columns', JSON.stringify(state.columns));
   if (state.ref) params.set('ref', state.ref);
   if (state.tab) params.set('tab', state.tab);
+  if (state.against) params.set('against', state.against);
   return params.toString();
 }
 
@@ -76,6 +79,7 @@ export function fromAddress(text: string): PageState {
     columns: isTexts(columns) ? columns : [],
     ref: params.get('ref'),
     tab: params.get('tab'),
+    against: params.get('against'),
   };
 }
 

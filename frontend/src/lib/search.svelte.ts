@@ -52,6 +52,8 @@ export class SearchState {
   /** The product in the details, and the tab that is open there. */
   ref: string | null = $state(null);
   tab: string | null = $state(null);
+  /** The version that it is compared with. */
+  against: string | null = $state(null);
 
   private readonly place: Place;
 
@@ -101,8 +103,17 @@ export class SearchState {
   /** Look at a product: no entry of the history, as walking through a table would fill it. */
   open(ref: string | null, tab: string | null = this.tab): void {
     if (ref === this.ref && tab === this.tab) return;
+    if (ref !== this.ref) this.against = null;
     this.ref = ref;
     this.tab = tab;
+    this.save(true);
+  }
+
+  /** Show what differs from one version to another, of any pools; null ends it. */
+  compare(from: string | null, to: string | null = this.ref): void {
+    this.ref = to;
+    this.tab = 'Versions';
+    this.against = from;
     this.save(true);
   }
 
@@ -125,8 +136,8 @@ export class SearchState {
   }
 
   private state(): PageState {
-    const { search, view, columns, ref, tab } = this;
-    return { search, view, columns, ref, tab };
+    const { search, view, columns, ref, tab, against } = this;
+    return { search, view, columns, ref, tab, against };
   }
 
   private load(): void {
@@ -136,6 +147,7 @@ export class SearchState {
     this.columns = state.columns;
     this.ref = state.ref;
     this.tab = state.tab;
+    this.against = state.against;
   }
 
   private save(replace: boolean): void {

@@ -178,9 +178,12 @@ def in_words(change: DatasetChange) -> str:
 
 
 def compare(a: Ref, b: Ref) -> Diff:
-    """Return what differs between two versions."""
+    """Return what differs between two versions, of one pool or of two.
+
+    References into two pools are the same where they lead to the same content, all the way down.
+    """
     diff = Diff(a, b)
-    if a.row.document == b.row.document and _targets(a) == _targets(b):
+    if a.row.document == b.row.document and not any(_refs(a.refs, b.refs)):
         diff.same_bytes = None if a.file_hash is None else True
         return diff
     if a.kind != b.kind:
@@ -201,10 +204,6 @@ def _is_told(change: MetaChange, told: set[tuple[str, Any, Any]]) -> bool:
     return bool(change.dataset) and (change.name, change.before, change.after) in told
 
 
-def _targets(ref: Ref) -> list[tuple[str, Any]]:
-    return [(role, child) for role, child in ref.refs.items()]
-
-
 def _kind(before: object, after: object) -> str:
     return "added" if before is None else "removed" if after is None else "changed"
 
@@ -219,11 +218,30 @@ def _meta(a: MetaData, b: MetaData, where: str) -> Iterator[MetaChange]:
 
 
 def _refs(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[RefChange]:
+    seen: dict[tuple[int, int], bool] = {}
     for role in [*a, *(role for role in b if role not in set(a))]:
         before = a[role] if role in set(a) else None
         after = b[role] if role in set(b) else None
-        if before != after:
+        if not _same_target(before, after, seen):
             yield RefChange(_kind(before, after), role, before, after)
+
+
+def _same_target(a: Any, b: Any, seen: dict[tuple[int, int], bool]) -> bool:
+    """Tell whether references lead to the same; into two pools, by what is there."""
+    if a == b:
+        return True
+    if not (isinstance(a, Ref) and isinstance(b, Ref)):
+        return False
+    if a.view.session.folder.key == b.view.session.folder.key or a.hash != b.hash:
+        return False
+    found = seen.get((a.number, b.number))
+    if found is None:
+        first, second = a.refs, b.refs
+        found = list(first) == list(second) and all(
+            _same_target(first[role], second[role], seen) for role in first
+        )
+        seen[a.number, b.number] = found
+    return found
 
 
 def _datasets(a: Datasets, b: Datasets, where: str, diff: Diff) -> None:

@@ -206,11 +206,16 @@ class Reading(Searching):
         Parameters
         ----------
         a, b
-            Versions: refs, or texts that `pool[...]` takes.
+            Versions: refs, or texts that `pool[...]` takes. Refs may be of another pool.
         """
         from skypool.pool.diff import compare
 
-        return compare(self._ref(a), self._ref(b))
+        mine = self.view.session.folder.key
+        first, second = (
+            ref if isinstance(ref, Ref) and ref.view.session.folder.key != mine else self._ref(ref)
+            for ref in (a, b)
+        )
+        return compare(first, second)
 
     def browse(self, query: str = "", **options: Any) -> ProductBrowser:
         """Show the Product Browser in a notebook; needs `skypool[notebook]`.

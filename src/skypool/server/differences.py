@@ -10,6 +10,7 @@ from skypool.errors import UsageError
 from skypool.model.metadata import Parameter
 from skypool.model.tables import Table
 from skypool.pool.diff import MetaChange, changed_rows, compare
+from skypool.server.code_lines import pool_name
 from skypool.server.echo import code, command_of, full_name, pool_expression
 from skypool.server.facts import brief, dataset_of, each_dataset, walk
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["difference", "row_difference"]
 
 
-def difference(pool: Pool, a: Ref, b: Ref, labels: tuple[str, str]) -> dict[str, Any]:
-    """Return what differs between two versions, from *a* to *b*.
+def difference(pools: tuple[Pool, Pool], a: Ref, b: Ref, labels: tuple[str, str]) -> dict[str, Any]:
+    """Return what differs between two versions, from *a* to *b*, each in its pool.
 
     `same` are the parameters that are equal, for those who want to see all.
     """
@@ -66,11 +67,22 @@ def difference(pool: Pool, a: Ref, b: Ref, labels: tuple[str, str]) -> dict[str,
             }
             for change in found.refs
         ],
-        "code": code(
-            f"{pool_expression(pool)}.diff({full_name(a)!r}, {_other(a, b)!r})",
-            command_of(pool, "diff", full_name(a), _other(a, b)),
-        ),
+        "code": _code(pools, a, b),
     }  # fmt: skip
+
+
+def _code(pools: tuple[Pool, Pool], a: Ref, b: Ref) -> dict[str, str]:
+    first, second = pools
+    if first is second:
+        return code(
+            f"{pool_expression(first)}.diff({full_name(a)!r}, {_other(a, b)!r})",
+            command_of(first, "diff", full_name(a), _other(a, b)),
+        )
+    there = f"{pool_expression(second)}[{full_name(b)!r}]"
+    words = ("diff", full_name(a), full_name(b), "--in", pool_name(second))
+    return code(
+        f"{pool_expression(first)}.diff({full_name(a)!r}, {there})", command_of(first, *words)
+    )
 
 
 def _other(a: Ref, b: Ref) -> str:

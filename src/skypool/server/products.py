@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
-from skypool.errors import UsageError
 from skypool.server.differences import difference, row_difference
 from skypool.server.downloads import file_answer
 from skypool.server.endpoint import Asked, Endpoint, integer, text
@@ -74,17 +73,13 @@ def _pair(asked: Asked) -> tuple[Ref, Ref, tuple[str, str]]:
     """Return the two versions of a comparison, with the labels of their pools."""
     label, number = split_ref(asked["with"])
     first, second = _ref(asked), asked.context.pools.ref(label, number)
-    if label != asked["pool"]:
-        raise UsageError(
-            "versions of two pools cannot be compared here",
-            hint="copy one of them into the pool of the other",
-        )
     return first, second, (asked["pool"], label)
 
 
 def _diff(asked: Asked) -> Any:
     first, second, labels = _pair(asked)
-    return difference(asked.context.pools[asked["pool"]], first, second, labels)
+    pools = (asked.context.pools[labels[0]], asked.context.pools[labels[1]])
+    return difference(pools, first, second, labels)
 
 
 def _diff_rows(asked: Asked) -> Any:
@@ -127,7 +122,7 @@ def routes(context: Context) -> list[Endpoint]:
         ("/versions", _versions, "Versions of the product, the newest first.", ()),
         ("/history", _history, "Commits that concern the product, the newest first.", ()),
         ("/provenance", _provenance, "What was done to make it.", ()),
-        ("/diff", _diff, "What differs from another version.", (_WITH,)),
+        ("/diff", _diff, "What differs from another version, of any open pool.", (_WITH,)),
         ("/diff/rows", _diff_rows, "Rows of a table that differ from another version.", _ROWS),
         ("/storage", _storage, "Where it is stored, and what it shares with others.", ()),
         ("/methods", _methods, "What can be done with it in Python.", ()),

@@ -27,15 +27,18 @@ _COLOURS = {"added": "green", "removed": "red", "changed": "yellow"}
     examples=[
         ("diff maps/m83@0 maps/m83", "what changed since the first version"),
         ("diff PSW@0 PSW@1 --json", "for a script"),
+        ("diff PSW PSW --in student", "and what is called so in another pool"),
     ],
 )
 @click.argument("a", type=REF)
 @click.argument("b", type=REF)
+@click.option("--in", "other", metavar="POOL", help="The pool of B; that of A without.")
 @at_option
-def diff_verb(state: State, a: str, b: str, at: str | None) -> None:
+def diff_verb(state: State, a: str, b: str, other: str | None, at: str | None) -> None:
     """Compare two versions: metadata, datasets, changed pixels and rows."""
     pool = state.open(at=at)
-    first, second = pool[a], pool[b]
+    where = pool if other is None else state.open_place(state.named_place(other))
+    first, second = pool[a], where[b]
     found = pool.diff(first, second)
     if state.json:
         click.echo(to_json(_as_json(found)))
