@@ -2,6 +2,8 @@
 
 import multiprocessing
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 
@@ -75,3 +77,25 @@ def test_what_stops_a_function_of_ours_is_no_damage(tmp_path, raised):
     connection.create_function("asked", 1, guarded(int))  # a value that cannot be
     with pytest.raises(Damaged):
         database.query("SELECT asked('x')")
+
+
+def test_pools_that_nobody_closes_say_nothing(tmp_path):
+    # Python 3.13 warns of connections that nobody closed, older ones of files.
+    script = """
+import sys
+import skypool as sp
+
+def use(mode):
+    pool = sp.Pool(sys.argv[1], mode=mode)
+    if mode == "a":
+        pool.save(sp.Product(), name="one")
+    assert len(pool.find("")) == 1
+
+use("a")
+use("r")
+kept = sp.Pool(sys.argv[1])
+kept.find("")
+"""
+    words = [sys.executable, "-X", "dev", "-c", script, str(tmp_path / "pool")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

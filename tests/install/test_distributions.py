@@ -257,25 +257,5 @@ def test_every_extra_that_is_named_exists_and_each_one_is_named() -> None:
             re.findall(r"(?:require|optional_import)\([^()]*(?:\(\))?[^()]*\"([a-z0-9]+)\"\)", text)
         )
     assert named - {"docs"} <= extras, named - extras
-    # Only fsspec loads its file systems; ASDF files are read without a package, and the address
-    # of an archive is known without astroquery: both are used where they are there.
-    assert extras - named <= {"all", "asdf", "astroquery", "dev", "docs", "fsspec"}
-
-
-@pytest.mark.campaign
-def test_in_a_really_empty_environment(wheel: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "empty"
-    venv.create(folder, with_pip=True, symlinks=True)
-    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--no-input", "-q"]
-    subprocess.run([*pip, str(wheel)], check=True, capture_output=True)
-    program = str(folder / "bin" / "skypool")
-    (tmp_path / "a.txt").write_text("a")
-    for words in (["--version"], ["-p", "./pool", "add", "a.txt"], ["-p", "./pool", "verify"]):
-        subprocess.run([program, *words], check=True, capture_output=True, cwd=tmp_path)
-    done = subprocess.run(
-        [program, "-p", "./pool", "ui", "--no-browser"], capture_output=True, text=True,
-        check=False, cwd=tmp_path,
-    )  # fmt: skip
-    assert done.returncode == 1 and "skypool[ui]" in done.stderr
-    doctor = subprocess.run([program, "doctor"], capture_output=True, text=True, check=False)
-    assert "lacks" in doctor.stdout
+    # The address of an archive is known without astroquery too.
+    assert extras - named == {"all", "astroquery", "dev", "docs"}

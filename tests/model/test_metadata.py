@@ -74,7 +74,7 @@ def test_quantities_bring_their_unit():
 
 @pytest.mark.parametrize(
     "refused",
-    [None, b"bytes", 1j, [1, 2], {"a": 1}, object(), np.arange(3), np.datetime64("NaT"),
+    [None, b"bytes", 1j, [1, 2], {"a": 1}, object(), np.arange(3), np.datetime64("NaT", "s"),
      np.complex64(1), 1 << 5000, [1, 2] * u.m],
 )  # fmt: skip
 def test_other_values_are_refused_with_advice(refused):

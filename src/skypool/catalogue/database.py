@@ -378,6 +378,13 @@ def _use_journal(connection: sqlite3.Connection, journal: str) -> None:
     connection.execute(f"PRAGMA synchronous={'FULL' if journal == 'wal' else 'EXTRA'}")
 
 
+class _Connection(sqlite3.Connection):
+    """Closes itself when nobody has it any more: a pool need not be closed, and Python says so."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
 def _connect(path: str, *, uri: bool = False) -> sqlite3.Connection:
     connection = sqlite3.connect(
         path,
@@ -386,6 +393,7 @@ def _connect(path: str, *, uri: bool = False) -> sqlite3.Connection:
         check_same_thread=False,
         cached_statements=256,
         uri=uri,
+        factory=_Connection,
     )
     register(connection)
     return connection

@@ -17,11 +17,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from fsspec.spec import AbstractFileSystem
-from fsspec.transaction import Transaction
-
 from skypool.config import from_environment
-from skypool.errors import NotFound
+from skypool.errors import MissingDependency, NotFound
 from skypool.files.changes import Changes, clean, staged_name
 from skypool.files.nodes import Entry, FolderNode
 from skypool.files.opened import ReadingFile, WritingFile, remove_folder
@@ -30,6 +27,15 @@ from skypool.files.tree import Tree
 from skypool.pool.folder import is_pool
 from skypool.pool.named import list_pools, locate
 from skypool.pool.pool import Pool
+
+try:
+    from fsspec.spec import AbstractFileSystem
+    from fsspec.transaction import Transaction
+except ImportError as error:
+    raise MissingDependency(
+        f"file systems of fsspec need a package more: {error}",
+        hint="pip install 'skypool[fsspec]'",
+    ) from error
 
 if TYPE_CHECKING:
     from skypool.codec.sinks import ByteSource

@@ -197,27 +197,12 @@ class PoolFolder:
         for part in (path, os.path.join(path, "packs")):
             if settings.shared or not os.path.isdir(part):
                 files.make_folder(part)
-        marker = os.path.join(path, MARKER)
-        obj: dict[str, Any] = {
-            "format": "skypool",
-            "version": FORMAT_VERSION,
-            "features": [],
-            "id": uuid.uuid4().hex,
-            "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-        } | settings.entries()
         _write_new(os.path.join(path, "README.txt"), _README.encode(), files)
         _write_new(os.path.join(path, "lock"), b"", files)
         CommitLog(os.path.join(path, "commits.log"), files).create()
         files.sync_folder(path)
-        temporary = f"{marker}.{uuid.uuid4().hex}.tmp"
-        _write_new(temporary, (json.dumps(obj, indent=1) + "\n").encode(), files)
-        try:
-            files.link(temporary, marker)
-        except FileExistsError:
-            if exclusive:
-                raise PoolExists(f"there is a pool at {path} already") from None
-        finally:
-            files.unlink(temporary)
+        if not _write_marker(path, settings, files) and exclusive:
+            raise PoolExists(f"there is a pool at {path} already")
         make_reserve(files, path)
         return cls.open(path, files)
 
@@ -265,6 +250,27 @@ def _make_folders(path: str, files: FileLayer) -> None:
     if parent != path:
         _make_folders(parent, files)
     files.make_folder(path)
+
+
+def _write_marker(path: str, settings: PoolSettings, files: FileLayer) -> bool:
+    """Make the folder a pool; false where another process was faster."""
+    obj: dict[str, Any] = {
+        "format": "skypool",
+        "version": FORMAT_VERSION,
+        "features": [],
+        "id": uuid.uuid4().hex,
+        "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+    } | settings.entries()
+    marker = os.path.join(path, MARKER)
+    temporary = f"{marker}.{uuid.uuid4().hex}.tmp"
+    _write_new(temporary, (json.dumps(obj, indent=1) + "\n").encode(), files)
+    try:
+        files.link(temporary, marker)
+    except FileExistsError:
+        return False
+    finally:
+        files.unlink(temporary)
+    return True
 
 
 def _write_new(path: str, data: bytes, files: FileLayer) -> None:

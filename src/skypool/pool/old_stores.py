@@ -23,7 +23,7 @@ from skypool.pool.ref import Ref
 
 if TYPE_CHECKING:
     from skypool.pool.add_report import AddReport
-    from skypool.pool.pool import Pool
+    from skypool.pool.taking_in import TakingIn
     from skypool.pool.view import View
 
 __all__ = ["bridges", "is_store", "references", "tag_added", "tag_products"]
@@ -52,7 +52,7 @@ def is_store(path: str) -> bool:
     )
 
 
-def tag_added(pool: Pool, what: Any, report: AddReport) -> None:
+def tag_added(pool: TakingIn, what: Any, report: AddReport) -> None:
     """Put the tags of pools of HIPE on their products, where such were added.
 
     Parameters
@@ -73,7 +73,7 @@ def tag_added(pool: Pool, what: Any, report: AddReport) -> None:
             tag_products(pool, root, report.saved)
 
 
-def tag_products(pool: Pool, root: Ref, new: Iterable[Ref]) -> None:
+def tag_products(pool: TakingIn, root: Ref, new: Iterable[Ref]) -> None:
     """Put the tags that a pool of HIPE had on its products.
 
     Parameters

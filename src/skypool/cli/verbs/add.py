@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,9 +22,60 @@ if TYPE_CHECKING:
     from skypool.pool.add_report import AddReport
     from skypool.pool.pool import Pool
 
-__all__ = ["add_verb", "place_to_add", "report_json", "report_lines"]
+__all__ = [
+    "add_verb",
+    "naming_options",
+    "place_to_add",
+    "reading_options",
+    "report_json",
+    "report_lines",
+]
 
 _FEW = 10  # lines of a kind that are shown without --verbose
+
+
+Function = Callable[..., Any]
+
+
+def naming_options(what: str) -> Callable[[Function], Function]:
+    """Give a verb the options of how what is added is named."""
+    options = [
+        click.option("-n", "--name", help=f"Name in the pool, for a single {what}."),
+        click.option("-u", "--under", metavar="PREFIX", help="Names start with PREFIX/."),
+        click.option(
+            "-t", "--tag", "tags", multiple=True, help=f"Tag for each {what}; may be repeated."
+        ),
+        click.option("-m", "--message", default="", help="Message of the commit."),
+    ]
+    return lambda function: _with(options, function)
+
+
+def reading_options(function: Function) -> Function:
+    """Give a verb the options that say how files are taken."""
+    options = [
+        click.option(
+            "--in-place", is_flag=True, help="Leave the data in the files where they are."
+        ),
+        click.option(
+            "--as-version",
+            is_flag=True,
+            help="A new version even where it is another observation.",
+        ),
+        click.option(
+            "--gzip",
+            type=click.Choice(["exact", "content"]),
+            default="exact",
+            show_default=True,
+            help="What must come back of .gz files.",
+        ),
+    ]
+    return _with(options, function)
+
+
+def _with(options: Sequence[Callable[[Function], Function]], function: Function) -> Function:
+    for option in reversed(options):
+        function = option(function)
+    return function
 
 
 @verb(
@@ -40,24 +91,11 @@ _FEW = 10  # lines of a kind that are shown without --verbose
     ],
 )
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option("-n", "--name", help="Name in the pool, for a single PATH.")
-@click.option("-u", "--under", metavar="PREFIX", help="Names start with PREFIX/.")
-@click.option("-t", "--tag", "tags", multiple=True, help="Tag for each PATH; may be repeated.")
-@click.option("-m", "--message", default="", help="Message of the commit.")
-@click.option("--in-place", is_flag=True, help="Leave the data in the files where they are.")
+@naming_options("PATH")
+@reading_options
 @click.option("--headers-only", is_flag=True, help="With --in-place: read only headers now.")
-@click.option(
-    "--as-version", is_flag=True, help="A new version even where it is another observation."
-)
 @click.option("--exclusive", is_flag=True, help="Refuse where a product has the name already.")
 @click.option("--force-read", is_flag=True, help="Read files that look unchanged too.")
-@click.option(
-    "--gzip",
-    type=click.Choice(["exact", "content"]),
-    default="exact",
-    show_default=True,
-    help="What must come back of .gz files.",
-)
 @click.option("-v", "--verbose", is_flag=True, help="List every product that was saved.")
 def add_verb(
     state: State, paths: Sequence[str], name: str | None, verbose: bool, **options: Any

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
@@ -91,22 +92,34 @@ def export_verb(
             done = f" after {reporter.last.items:,} files" if reporter.last else ""
             raise Interrupted(f"interrupted{done}; {folder} is not complete") from None
     if state.json:
-        click.echo(
-            to_json(
-                {
-                    "files": len(report.files),
-                    "bytes": report.bytes,
-                    "inexact": [
-                        {"path": path, "reason": reason} for path, reason in report.inexact
-                    ],
-                }
-            )
-        )
+        figures = {"files": len(report.files), "bytes": report.bytes}
+        click.echo(to_json(figures | {"inexact": _entries(report.inexact, "reason")}))
     else:
-        where = shown(os.path.join(folder, ""))
-        size = size_text(report.bytes)
-        count = count_text(len(report.files), "file")
-        click.echo(f"{shown(full_name(target))}: {count}, {size} in {where}")
+        click.echo(f"{shown(full_name(target))}: {_how_much(len(report.files), report, folder)}")
+    return _inexact(state, report)
+
+
+class _Written(Protocol):
+    """What both ways of exporting report."""
+
+    @property
+    def bytes(self) -> int: ...
+    @property
+    def inexact(self) -> Sequence[tuple[Any, str]]: ...
+
+
+def _how_much(count: int, report: _Written, folder: str) -> str:
+    where = shown(os.path.join(folder, ""))
+    return f"{count_text(count, 'file')}, {size_text(report.bytes)} in {where}"
+
+
+def _entries(pairs: Iterable[tuple[Any, str]], what: str) -> list[dict[str, str]]:
+    return [{"path": str(path), what: text} for path, text in pairs]
+
+
+def _inexact(state: State, report: _Written) -> int:
+    """List what did not come out as it went in; return the exit code."""
+    if not state.json:
         for path, reason in report.inexact:
             click.echo(f"{shown(path)}: {reason}")
     return 3 if report.inexact else 0
@@ -133,21 +146,19 @@ def _export_all(
             raise Interrupted(
                 f"interrupted; {folder} is not complete", hint="the same command goes on"
             ) from None
-    inexact = [{"path": path, "reason": reason} for path, reason in report.inexact]
-    moved = [{"path": path, "name": name} for path, name in report.moved]
     if state.json:
         figures = {"files": report.files, "bytes": report.bytes, "kept": report.kept}
-        click.echo(to_json(figures | {"inexact": inexact, "moved": moved}))
+        lists = {
+            "inexact": _entries(report.inexact, "reason"),
+            "moved": _entries(report.moved, "name"),
+        }
+        click.echo(to_json(figures | lists))
     else:
         kept = f", {report.kept:,} there already" if report.kept else ""
-        where = shown(os.path.join(folder, ""))
-        count = count_text(report.files, "file")
-        click.echo(f"{count}, {size_text(report.bytes)} in {where}{kept}")
+        click.echo(_how_much(report.files, report, folder) + kept)
         for path, name in report.moved:
             click.echo(f"{shown(path)}: {shown(name)} is the path of something else")
-        for path, reason in report.inexact:
-            click.echo(f"{shown(path)}: {reason}")
-    return 3 if report.inexact else 0
+    return _inexact(state, report)
 
 
 @verb(

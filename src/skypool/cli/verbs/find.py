@@ -130,25 +130,8 @@ def find_verb(
     with tabs and without titles: name, version, kind, type, size, tags, or the
     name and those of --columns.
     """
-    if len(query) > 1:
-        raise UsageError(
-            "the query must be one word for the shell",
-            hint='put it in double quotes: skypool find "obsid == 1"',
-        )
-    count = options.pop("count")
-    _check_together(
-        {
-            "--count": count,
-            "--facets": facets,
-            "-q": quiet,
-            "-0": null,
-            f"--format {format_}": format_ != "table",
-        }
-    )
-    _check_together({"--near": options["near"], "--save": save})
-    if output is not None and format_ == "table":
-        raise UsageError("--output goes with --format", hint="--format csv --output FILE")
-    wanted = _Wanted(count, _keys(facets), format_, output, quiet, null)
+    wanted = _Wanted(options.pop("count"), _keys(facets), format_, output, quiet, null, len(query))
+    wanted.check(near=options["near"], save=save)
     options["columns"] = _keys(options["columns"])
     options["values"] = bound_values(
         options.pop("settings"), options.pop("tables"), options.pop("target")
@@ -168,7 +151,7 @@ def find_verb(
         pools[0].save_search(save, text, **kept)
         state.note(f"saved as {save!r}; `skypool find --saved {save!r}` asks it again")
     _show(state, hits, labels, pools, wanted)
-    if not (len(hits) or state.json or quiet or null or count):
+    if not (len(hits) or state.json or quiet or null or wanted.number):
         state.note("nothing found")
         for line in advice(text, options["values"], pools) if saved is None else ():
             state.note(line)
@@ -195,6 +178,27 @@ class _Wanted(NamedTuple):
     output: str | None
     quiet: bool
     null: bool
+    words: int
+
+    def check(self, *, near: str | None, save: str | None) -> None:
+        """Refuse what contradicts itself."""
+        if self.words > 1:
+            raise UsageError(
+                "the query must be one word for the shell",
+                hint='put it in double quotes: skypool find "obsid == 1"',
+            )
+        _check_together(
+            {
+                "--count": self.number,
+                "--facets": self.facets,
+                "-q": self.quiet,
+                "-0": self.null,
+                f"--format {self.format}": self.format != "table",
+            }
+        )
+        _check_together({"--near": near, "--save": save})
+        if self.output is not None and self.format == "table":
+            raise UsageError("--output goes with --format", hint="--format csv --output FILE")
 
 
 def _show(state: State, hits: Hits, labels: Labels, pools: list[Pool], wanted: _Wanted) -> None:

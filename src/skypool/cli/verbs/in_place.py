@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +16,8 @@ from skypool.cli.text import count_text, shown, size_text, to_json
 from skypool.cli.verb import REF, verb
 
 if TYPE_CHECKING:
+    from skypool.pool.absorbing import AbsorbReport
+    from skypool.pool.completing import CompleteReport
     from skypool.pool.relocating import RelocateReport
     from skypool.pool.sources import SourceStatus, StatusReport
 
@@ -98,21 +101,10 @@ def complete_verb(state: State, refs: tuple[str, ...], threads: int | None) -> i
     at any time, and goes on where it was. Files that are not as they were are listed, exit code 3.
     """
     pool = state.open(write=True)
-    with Reporter() as reporter:
-        try:
-            report = pool.complete(list(refs) or None, threads=threads or 0, progress=reporter)
-        except KeyboardInterrupt:
-            raise Interrupted(
-                "interrupted; what was read is kept", hint="`skypool complete` goes on"
-            ) from None
-    if state.json:
-        click.echo(to_json(_with_skipped(dataclasses.asdict(report))))
-    else:
-        for path, reason in report.skipped:
-            click.echo(f"skipped: {shown(path)}: {shown(reason)}")
-        done = count_text(report.completed, "file")
-        click.echo(f"{done} read, {size_text(report.bytes)}, {reporter.seconds:.1f} s")
-    return _PARTIAL if report.skipped else 0
+    with _continued("read") as reporter:
+        report = pool.complete(list(refs) or None, threads=threads or 0, progress=reporter)
+    done = f"{count_text(report.completed, 'file')} read, {size_text(report.bytes)}"
+    return _tell(state, report, f"{done}, {reporter.seconds:.1f} s")
 
 
 @verb(
@@ -164,23 +156,32 @@ def absorb_verb(state: State, refs: tuple[str, ...]) -> int:
     was. Files that are not as they were are listed, and the exit code is 3.
     """
     pool = state.open(write=True)
+    with _continued("copied") as reporter:
+        report = pool.absorb(list(refs), progress=reporter)
+    done = f"{count_text(report.absorbed, 'file')} copied, {size_text(report.bytes)}"
+    added = f"{size_text(report.bytes_added)} added"
+    return _tell(state, report, f"{done}, {added}, {reporter.seconds:.1f} s")
+
+
+@contextmanager
+def _continued(done: str) -> Iterator[Reporter]:
+    """Show how far work is that goes on where it was interrupted."""
     with Reporter() as reporter:
         try:
-            report = pool.absorb(list(refs), progress=reporter)
+            yield reporter
         except KeyboardInterrupt:
             raise Interrupted(
-                "interrupted; what was copied is kept", hint="the same command goes on"
+                f"interrupted; what was {done} is kept", hint="the same command goes on"
             ) from None
+
+
+def _tell(state: State, report: CompleteReport | AbsorbReport, done: str) -> int:
+    """Say what was done, and what could not be; return the exit code."""
     if state.json:
-        click.echo(to_json(_with_skipped(dataclasses.asdict(report))))
+        skipped = [{"path": path, "reason": reason} for path, reason in report.skipped]
+        click.echo(to_json(dataclasses.asdict(report) | {"skipped": skipped}))
     else:
         for path, reason in report.skipped:
             click.echo(f"skipped: {shown(path)}: {shown(reason)}")
-        done = f"{count_text(report.absorbed, 'file')} copied, {size_text(report.bytes)}"
-        click.echo(f"{done}, {size_text(report.bytes_added)} added, {reporter.seconds:.1f} s")
+        click.echo(done)
     return _PARTIAL if report.skipped else 0
-
-
-def _with_skipped(found: dict[str, Any]) -> dict[str, Any]:
-    skipped = [{"path": path, "reason": reason} for path, reason in found["skipped"]]
-    return found | {"skipped": skipped}

@@ -121,10 +121,11 @@ def tell(state: State, report: SyncReport, seconds: float) -> int:
         has = "in step already" if report.how == "same" else "has all of it already"
         click.echo(f"{shown(report.target)}: {has}, commit {report.commit}")
         return code
+    # What `copy` takes along becomes a commit of its own: none comes.
+    commits = f"{count_text(report.commits, 'commit')}, " if report.commits else ""
     click.echo(
-        f"{shown(report.target)}: {count_text(report.commits, 'commit')},"
-        f" {count_text(report.versions, 'version')}, {size_text(report.bytes_copied)} copied"
-        f" in {seconds:.1f} s"
+        f"{shown(report.target)}: {commits}{count_text(report.versions, 'version')},"
+        f" {size_text(report.bytes_copied)} copied in {seconds:.1f} s"
     )
     for line in _lines(report):
         click.echo(shown(line))

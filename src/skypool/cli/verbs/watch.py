@@ -14,7 +14,7 @@ from skypool.cli.pools import brief
 from skypool.cli.state import State
 from skypool.cli.text import shorten, shown, size_text, to_json
 from skypool.cli.verb import verb
-from skypool.cli.verbs.add import place_to_add
+from skypool.cli.verbs.add import naming_options, place_to_add, reading_options
 
 if TYPE_CHECKING:
     from skypool.files.watch_report import WatchReport
@@ -37,24 +37,11 @@ _NAMES = 3  # that a line shows
     ],
 )
 @click.argument("folders", nargs=-1, required=True, metavar="DIR...")
-@click.option("-n", "--name", help="Name in the pool, for a single DIR.")
-@click.option("-u", "--under", metavar="PREFIX", help="Names start with PREFIX/.")
-@click.option("-t", "--tag", "tags", multiple=True, help="Tag for each DIR; may be repeated.")
-@click.option("-m", "--message", default="", help="Message of the commits.")
+@naming_options("DIR")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out; may be repeated.")
 @click.option("--dot-files", is_flag=True, help="Add names that begin with a dot too.")
 @click.option("--remove", is_flag=True, help="Remove from view what is deleted.")
-@click.option("--in-place", is_flag=True, help="Leave the data in the files where they are.")
-@click.option(
-    "--as-version", is_flag=True, help="A new version even where it is another observation."
-)
-@click.option(
-    "--gzip",
-    type=click.Choice(["exact", "content"]),
-    default="exact",
-    show_default=True,
-    help="What must come back of .gz files.",
-)
+@reading_options
 @click.option(
     "--quiet", type=float, default=1.0, show_default=True, metavar="SECONDS",
     help="Without a change, then it is added.",

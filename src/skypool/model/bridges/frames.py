@@ -57,7 +57,7 @@ def _series(values: Ndarray, pandas: Any) -> Any:
 
 
 def _nothing(kind: str) -> Any:
-    return {"f": np.nan, "c": np.nan, "M": np.datetime64("NaT"), "S": b""}.get(kind)
+    return {"f": np.nan, "c": np.nan, "S": b""}.get(kind)
 
 
 def _encodable(text: Any) -> Any:

@@ -235,7 +235,7 @@ def _filled(column: Column, values: Ndarray) -> Ndarray:
         values = values.astype(np.float64)
     if not isinstance(values, np.ma.MaskedArray):
         return values
-    missing: Any = {"f": np.nan, "c": np.nan, "U": "", "S": b"", "M": "NaT", "m": "NaT"}
+    missing: Any = {"f": np.nan, "c": np.nan, "U": "", "S": b""}
     if values.dtype.kind not in missing:
         raise UsageError(
             f"values are missing in column {column.name!r} of type {values.dtype}, "
