@@ -61,6 +61,12 @@ def test_array_gives_back_bytes_and_parts(slab, shape, dtype, data):
     reader = RecipeReader([head, segment], sink.fetch)
     assert b"".join(reader.blocks(16)) == raw
     assert reader.pread(start, length) == raw[start : start + length]
+    memory = bytearray(raw[start : start + length])
+    memory[:] = bytes(len(memory))
+    reader.read_into(start, memoryview(memory))
+    assert memory == raw[start : start + length]
+    cuts = reader.cuts(data.draw(st.integers(1, 60)), data.draw(st.integers(1, 200)))
+    assert cuts[0] == 0 and cuts[-1] == len(raw) and cuts == sorted(set(cuts))
     if array.size:
         found = Statistics.from_json(stats, sink.fetch)
         assert found.min() == array.min()
@@ -94,6 +100,9 @@ def test_table_gives_back_bytes_and_columns(rows, cuts, gap, data):
     start = data.draw(st.integers(0, len(raw)))
     length = data.draw(st.integers(0, len(raw)))
     assert read_segment(segment, sink.fetch, start, length) == raw[start : start + length]
+    memory = bytearray(len(raw[start : start + length]))
+    RecipeReader([segment], sink.fetch).read_into(start, memoryview(memory))
+    assert memory == raw[start : start + length]
     table = np.frombuffer(raw, np.uint8).reshape(rows, width)
     low, high = sorted((data.draw(st.integers(0, rows)), data.draw(st.integers(0, rows))))
     for number, (place, size, _) in enumerate(columns):

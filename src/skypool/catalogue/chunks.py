@@ -15,6 +15,7 @@ __all__ = ["ALONE", "BAD", "CONDEMNED", "ChunkIndex", "checked_digest", "chunk_k
 # What stands for "not in a block" in a primary key, which cannot hold NULL.
 ALONE = -1
 _BATCH = 500
+_MOST_EXPECTED = 10_000
 _MOST = 2**62
 
 # Values of `condemned` of a row: gc is about to take the chunk; its record was found damaged.
@@ -58,6 +59,7 @@ class ChunkIndex:
     ) -> None:
         self._database = database
         self.confirm = confirm
+        self._expected: dict[bytes, list[ChunkPlace]] = {}
 
     def places(self, digest: bytes) -> list[ChunkPlace]:
         """Return the places that may hold a chunk (its key is a prefix of its digest).
@@ -92,6 +94,20 @@ class ChunkIndex:
             for key, *place in rows:
                 found.setdefault(keys[key], []).append(place_of(place))
         return found
+
+    def expect(self, digests: Sequence[bytes]) -> None:
+        """Look up at once where chunks are that will be read next."""
+        found = self.places_of_many(digests)
+        if len(self._expected) + len(found) > _MOST_EXPECTED:
+            self._expected.clear()
+        self._expected.update(found)
+
+    def expected(self, digest: bytes) -> list[ChunkPlace]:
+        """Return the places of a chunk that was expected, once; else none.
+
+        Packs may have been written anew since: whoever finds nothing there asks for `places`.
+        """
+        return self._expected.pop(digest, [])
 
     def known(self, digests: Sequence[bytes]) -> set[bytes]:
         """Return the chunks that are there to be reused: not condemned, and really these."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -44,17 +45,24 @@ def read_array(
 
 
 def gather(
-    segment: ArraySegment, get_tile: GetTile, index: Sequence[slice]
+    segment: ArraySegment,
+    get_tile: GetTile,
+    index: Sequence[slice],
+    out: np.ndarray[Any, Any] | None = None,
 ) -> np.ndarray[Any, np.dtype[Any]]:
-    """Put a part of an array together from its tiles, given by their numbers."""
+    """Put a part of an array together from its tiles, given by their numbers.
+
+    Where *out* is given, there.
+    """
     ranges = [range(*s.indices(n)) for s, n in zip(index, segment.shape, strict=True)]
     shape = tuple(len(r) for r in ranges)
     dtype = np.dtype(segment.dtype)
     if 0 in shape:
         return _read_only(np.empty(shape, dtype))
+    given = out is not None
     parts = [_tiles_of(r, t) for r, t in zip(ranges, segment.tile, strict=True)]
-    single = all(len(part) == 1 for part in parts)
-    out = None if single else np.empty(shape, dtype)
+    if out is None and not all(len(part) == 1 for part in parts):
+        out = np.empty(shape, dtype)
     for combination in itertools.product(*parts):
         number = 0
         for (tile, _, _), count in zip(combination, segment.grid, strict=True):
@@ -67,7 +75,7 @@ def gather(
             return _read_only(piece)
         out[tuple(outer for _, _, outer in combination)] = piece
     assert out is not None
-    return _read_only(out)
+    return out if given else _read_only(out)
 
 
 def _read_only(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -246,16 +254,62 @@ def read_range(
     offset, length
         The range; cut at the end of the last part.
     """
-    stop = min(starts[-1], offset + length)
-    pieces = []
-    number = bisect.bisect_right(starts, offset) - 1
-    while offset < stop:
-        start, end = starts[number], min(stop, starts[number + 1])
-        if end > offset:
-            pieces.append(read(number, offset - start, end - offset))
-            offset = end
-        number += 1
+    pieces = [
+        read(number, low, high - low)
+        for number, low, high in _touched(starts, offset, min(starts[-1], offset + length))
+    ]
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _touched(starts: Sequence[int], start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+    """Return the parts of a range by number, each with the part of its bytes that is in it."""
+    number = bisect.bisect_right(starts, start) - 1
+    while start < stop:
+        first, end = starts[number], min(stop, starts[number + 1])
+        if start < end:
+            yield number, start - first, end - first
+            start = end
+        number += 1
+
+
+def read_into(segment: Segment, fetch: Fetch, offset: int, out: memoryview) -> None:
+    """Fill memory with the bytes of a segment from *offset*, which has so many."""
+    if isinstance(segment, ArraySegment) and segment.shape:
+        _fill_elements(segment, fetch, offset, out)
+    elif isinstance(segment, Bytes):
+        stop = offset + len(out)
+        for number in range(offset // segment.block, (stop - 1) // segment.block + 1):
+            low = max(offset, number * segment.block)
+            high = min(stop, (number + 1) * segment.block)
+            out[low - offset : high - offset] = _read_bytes(segment, fetch, low, high)
+    else:
+        out[:] = read_segment(segment, fetch, offset, len(out))
+
+
+def _fill_elements(segment: ArraySegment, fetch: Fetch, start: int, out: memoryview) -> None:
+    dtype = np.dtype(segment.dtype)
+    for box, first in boxes(segment.shape, segment.itemsize, start, start + len(out)):
+        shape = tuple(part.stop - part.start for part in box)
+        low, high = first - start, first - start + math.prod(shape) * segment.itemsize
+        if low >= 0 and high <= len(out):
+            place = np.frombuffer(out[low:high], dtype).reshape(shape)
+            gather(segment, lambda n: fetch(segment.chunks.digest(n, fetch)), box, place)
+        else:  # it begins or ends within a value
+            data = read_array(segment, fetch, box).tobytes()
+            out[max(0, low) : high] = data[max(0, -low) : len(out) - low]
+
+
+def digests_of(segment: Segment, fetch: Fetch, start: int, stop: int) -> list[bytes]:
+    """Return the chunks that a range of bytes of a segment needs, as far as that is simple."""
+    if isinstance(segment, Bytes):
+        numbers = range(start // segment.block, (stop - 1) // segment.block + 1)
+    elif isinstance(segment, ArraySegment) and segment.shape and segment.size:
+        row = segment.size // segment.shape[0] * segment.tile[0]
+        slab = math.prod(segment.grid[1:])
+        numbers = range(start // row * slab, ((stop - 1) // row + 1) * slab)
+    else:
+        return []
+    return [segment.chunks.digest(number, fetch) for number in numbers]
 
 
 class RecipeReader:
@@ -267,11 +321,19 @@ class RecipeReader:
         The segments in file order.
     fetch
         Gives a chunk by its digest.
+    expect
+        Takes the chunks that will be fetched next, to find out where they are all at once.
     """
 
-    def __init__(self, segments: Sequence[Segment], fetch: Fetch) -> None:
+    def __init__(
+        self,
+        segments: Sequence[Segment],
+        fetch: Fetch,
+        expect: Callable[[Sequence[bytes]], object] | None = None,
+    ) -> None:
         self._segments = segments
         self._fetch = fetch
+        self._expect = expect
         self._starts = list(itertools.accumulate((s.size for s in segments), initial=0))
         self.size = self._starts[-1]
 
@@ -281,6 +343,33 @@ class RecipeReader:
 
     def _part(self, number: int, offset: int, length: int) -> bytes:
         return read_segment(self._segments[number], self._fetch, offset, length)
+
+    def read_into(self, offset: int, out: memoryview) -> None:
+        """Fill memory with bytes from *offset*; the file has so many."""
+        done = 0
+        for number, low, high in _touched(self._starts, offset, offset + len(out)):
+            segment = self._segments[number]
+            if self._expect is not None:
+                self._expect(digests_of(segment, self._fetch, low, high))
+            read_into(segment, self._fetch, low, out[done : done + high - low])
+            done += high - low
+
+    def cuts(self, size: int, most: int) -> list[int]:
+        """Return where to cut the file into pieces that share no chunk, if that can be.
+
+        Each has *size* bytes at least, but the last; above *most* they share chunks rather.
+        The first number is 0, the last one the size of the file.
+        """
+        found = [0]
+        for segment, first in zip(self._segments, self._starts, strict=False):
+            step = _step(segment, size)
+            step = step if step <= most else size
+            for at in range(first, first + segment.size, step):
+                if at - found[-1] >= size:
+                    found.append(at)
+        if found[-1] < self.size:
+            found.append(self.size)
+        return found
 
     def blocks(self, size: int = 8 * 1024**2) -> Iterator[bytes]:
         """Return all bytes in order, in pieces of about *size*.

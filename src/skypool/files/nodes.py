@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import TYPE_CHECKING, Final
 
 from skypool.catalogue.levels import (
@@ -76,7 +76,7 @@ class Scene:
     def shape(self, found: Found) -> str:
         """Return what a product is shown as: `file`, `folder`, `tree` or `made`."""
         row = found.row
-        if is_context(row.kind) and found.children:
+        if found.children and is_context(row.kind):
             return "folder"
         if found.has_file:
             return "file"
@@ -133,6 +133,11 @@ class Entry:
         return 0
 
     @property
+    def content(self) -> Hashable | None:
+        """What stands for the bytes of the file: they are the same where this is."""
+        return None
+
+    @property
     def mtime(self) -> float:
         """The same as `mtime_ns`, in seconds."""
         return self.mtime_ns / 1e9
@@ -165,6 +170,11 @@ class FileNode(Entry):
                 sizes[self.ref.number] = self._ask()
             self._size = sizes[self.ref.number]
         return self._size
+
+    @property
+    def content(self) -> Hashable | None:
+        """What stands for the bytes of the file."""
+        return _content(self.scene, self.ref)
 
     def _ask(self) -> int:
         assert self.ref is not None
@@ -201,10 +211,22 @@ class MemberNode(Entry):
             self._size = found
         return self._size
 
+    @property
+    def content(self) -> Hashable | None:
+        """What stands for the bytes of the file."""
+        return _content(self.scene, self.ref, self._member)
+
     def open(self) -> RandomAccess:
         """Return random access to its bytes."""
         assert self.ref is not None
         return file_bytes(self.ref, self._member)
+
+
+def _content(scene: Scene, ref: Ref | None, member: str = "") -> Hashable | None:
+    # Numbers belong to a catalogue: one that is made anew may give others.
+    if ref is None or scene.view is None:
+        return None
+    return scene.view.session.epoch, ref.number, member
 
 
 class FolderNode(Entry):

@@ -8,7 +8,7 @@ import functools
 import itertools
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar
 
@@ -25,7 +25,7 @@ from skypool.errors import (
     SkypoolError,
     UsageError,
 )
-from skypool.files.reading import Reader
+from skypool.files.reading import Buffers, Reader
 from skypool.files.tree import Entry, Tree
 
 if TYPE_CHECKING:
@@ -110,6 +110,9 @@ class Operations:
         Takes texts of what goes wrong and has no better place.
     """
 
+    #: Whether files are written.
+    writes = False
+
     def __init__(
         self, pool: Pool, *, special: bool = True, tell: Callable[[str], object] = lambda _: None
     ) -> None:
@@ -119,6 +122,7 @@ class Operations:
         self._numbers = itertools.count(1)
         self._handles: dict[int, Handle] = {}
         self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="skypool-ahead")
+        self._buffers = Buffers()
         self._lock = threading.RLock()
 
     # -- looking
@@ -175,7 +179,7 @@ class Operations:
     def _reader(self, entry: Entry) -> Reader:
         if entry.is_folder:
             raise OSError(errno.EISDIR, f"{entry.name} is a folder")
-        return Reader(entry.open(), self._executor)
+        return Reader(entry.open(), self._executor, self._buffers, entry.content)
 
     def keep(self, handle: Handle) -> int:
         """Give an open file a number."""
@@ -190,10 +194,26 @@ class Operations:
         except KeyError:
             raise OSError(errno.EBADF, "no such open file") from None
 
+    def content(self, number: int) -> Hashable | None:
+        """Return what stands for the bytes of an open file; None if they may change."""
+        handle = self.handle(number)
+        return handle.content if isinstance(handle, Reader) else None
+
     @as_errno
     def read(self, number: int, offset: int, length: int) -> bytes:
         """Return bytes of an open file; fewer than asked for only at its end."""
         return self.handle(number).pread(offset, length)
+
+    @as_errno
+    def read_pieces(
+        self, number: int, offset: int, length: int, take: Callable[[bytes | memoryview], object]
+    ) -> None:
+        """Give the same in pieces, without copying them: they change once *take* has returned."""
+        handle = self.handle(number)
+        if isinstance(handle, Reader):
+            handle.read(offset, length, take)
+        else:
+            take(handle.pread(offset, length))
 
     @as_errno
     def release(self, number: int) -> None:

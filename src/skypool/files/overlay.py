@@ -27,6 +27,8 @@ _FOLDER: Final = stat.S_IFDIR | 0o755
 class Overlay(Operations):
     """A pool as a file system, with what is not saved yet; see `WriteOperations`."""
 
+    writes = True
+
     def __init__(
         self,
         pool: Pool,

@@ -79,6 +79,15 @@ class _Direct(_Closing):
         self.pread = source.pread
 
 
+class _FromChunks(_Direct):
+    """Bytes that can be written into memory that is there, in pieces that share no chunk."""
+
+    def __init__(self, reader: RecipeReader) -> None:
+        super().__init__(reader)
+        self.read_into = reader.read_into
+        self.cuts = reader.cuts
+
+
 class _Made(_Closing):
     """Bytes of a file that is written into the cache when they are asked for."""
 
@@ -207,7 +216,9 @@ def _of_recipe(ref: Ref, file: Mapping[str, Any], make: Callable[[], str]) -> Ra
     if wrapper is None or "stream" in wrapper:
         segments = file["segments"] if wrapper is None else wrapper["stream"]
         parts = [segment_from_json(part) for part in segments]
-        return _Direct(RecipeReader(parts, ref.view.fetch_for(ref)))
+        catalogue = ref.view.session.catalogue
+        expect = None if catalogue.sources(ref.row.document) else catalogue.chunks.expect
+        return _FromChunks(RecipeReader(parts, ref.view.fetch_for(ref), expect))
     return _Made(make, _recipe_size(file))
 
 

@@ -141,7 +141,7 @@ class Session:
         if cached is not None:
             return cached
         problem: Damaged | None = None
-        places = self.catalogue.places(digest)
+        places = self.catalogue.chunks.expected(digest) or self.catalogue.places(digest)
         for place in places:
             try:
                 return self.store.read(Location(*place), digest)
