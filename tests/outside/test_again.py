@@ -58,7 +58,7 @@ def test_an_interrupted_one_goes_on(
     headers_only: bool,
     rebuilt: bool,
 ) -> None:
-    monkeypatch.setattr("skypool.pool.adding._STAGE_DOCUMENTS", 1)
+    monkeypatch.setattr("skypool.pool.adding_files._STAGE_DOCUMENTS", 1)
 
     def stop(step: Any) -> None:
         if step.items >= 3:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import skypool as sp
-from skypool.pool import adding, seen_before
+from skypool.pool import adding_files, seen_before
 
 FILES = 60
 STAGED = 16
@@ -23,7 +23,7 @@ KEPT = 3 * STAGED + 1
 
 @pytest.fixture(autouse=True)
 def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adding, "_STAGE_DOCUMENTS", STAGED)
+    monkeypatch.setattr(adding_files, "_STAGE_DOCUMENTS", STAGED)
     monkeypatch.setattr(seen_before, "_BATCH", 7)
     monkeypatch.setattr(seen_before, "_CLOCK_GRAIN_NS", -(10**18))
 
@@ -167,7 +167,7 @@ def test_content_that_was_given_up_comes_back(tmp_path, tree):
 DYING = """
 import os, signal, sys
 import skypool as sp
-from skypool.pool import adding, seen_before
+from skypool.pool import adding_files as adding, seen_before
 adding._STAGE_DOCUMENTS = int(sys.argv[4])
 seen_before._CLOCK_GRAIN_NS = -(10**18)
 def progress(step):
@@ -211,10 +211,10 @@ def test_kill_9_in_the_middle_of_20_000(tmp_path):
 def test_observations_are_told_when_documents_are_indexed_ahead(tmp_path, monkeypatch):
     from skypool.testing.observation import write
 
-    monkeypatch.setattr(adding, "_STAGE_DOCUMENTS", 1)
+    monkeypatch.setattr(adding_files, "_STAGE_DOCUMENTS", 1)
     folder = write(tmp_path, 0.02)
     with sp.Pool(tmp_path / "pool") as pool, sp.Pool(tmp_path / "other") as other:
         pool.add(folder)
-        monkeypatch.setattr(adding, "_STAGE_DOCUMENTS", 10**6)
+        monkeypatch.setattr(adding_files, "_STAGE_DOCUMENTS", 10**6)
         other.add(folder)
         assert state(pool) == state(other) and len(pool.ls()) > 3

@@ -144,7 +144,7 @@ def test_commit_that_staged_before_a_rebuild_is_written_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A large commit has staged documents; then the catalogue is made anew without them."""
-    from skypool.pool import adding
+    from skypool.pool import adding_files as adding
 
     folder, tree = tmp_path / "pool", write_tree(tmp_path / "tree")
     with sp.Pool(folder) as pool:

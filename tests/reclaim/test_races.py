@@ -400,7 +400,7 @@ def test_collections_and_rebuilds_while_a_large_tree_is_added(
         # Some of the tree is garbage of the pool already, and gc takes it meanwhile.
         pool.add(tree / "level1", name="before")
         pool.remove("before")
-    monkeypatch.setattr("skypool.pool.adding._STAGE_DOCUMENTS", 4)
+    monkeypatch.setattr("skypool.pool.adding_files._STAGE_DOCUMENTS", 4)
     pool, other = sp.Pool(folder), sp.Pool(folder)
     session = pool.view.session
     real = session.stage

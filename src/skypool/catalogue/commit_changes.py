@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from skypool.catalogue.checks import NAME, TAG, sure
 from skypool.catalogue.database import Database
 from skypool.catalogue.interface import FOREVER
-from skypool.catalogue.text import from_database
+from skypool.catalogue.text import from_database, to_database
 
 __all__ = [
     "Removed",
     "TrackChange",
+    "ever_named",
     "last_name",
     "names_of",
     "newest_number",
@@ -19,6 +21,8 @@ __all__ = [
     "tags_changed",
     "tracks_changed",
 ]
+
+_BATCH = 500
 
 
 class TrackChange(NamedTuple):
@@ -112,6 +116,17 @@ def names_of(database: Database, track: int) -> list[str]:
         (track,),
     )
     return list(dict.fromkeys(from_database(name) for name, _ in rows))
+
+
+def ever_named(database: Database, names: Sequence[str]) -> set[str]:
+    """Return those of some names that a track has or had."""
+    found: set[str] = set()
+    for start in range(0, len(names), _BATCH):
+        part = [to_database(name) for name in names[start : start + _BATCH]]
+        marks = ",".join("?" * len(part))
+        rows = database.query(f"SELECT DISTINCT name FROM names WHERE name IN ({marks})", part)
+        found.update(from_database(name) for (name,) in rows)
+    return found
 
 
 def newest_number(database: Database) -> int:

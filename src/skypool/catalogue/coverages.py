@@ -151,8 +151,61 @@ def coverage_at_once(
         return None
 
 
-def _plain_image(name: str, dataset: Mapping[str, Any]) -> bytes | None:
-    """Return the coverage of a gnomonic image alone: by far the most common; None for others."""
+def coverage_from_headers(document: Mapping[str, Any], headers: Mapping[int, str]) -> bytes | None:
+    """Return the coverage of a product that is read from a file, before it is in any pack.
+
+    Parameters
+    ----------
+    document
+        Its document.
+    headers
+        The headers that its datasets name, as text.
+
+    Returns
+    -------
+    bytes or None
+        None where chunks have to be read for it: `coverage_of_document` does.
+    """
+    from skypool.model.wcs import needs_tables, wcs_cards
+
+    deferred = is_deferred(document)
+    if not deferred and _any_table(document["datasets"]):
+        return None
+    texts = {number: wcs_cards(text) for number, text in headers.items()}
+    if any(map(needs_tables, texts.values())):
+        return None
+    datasets = list(_on_sky(_with_headers(document["datasets"], texts)))
+    if len(datasets) == 1:
+        found = _plain_image(*datasets[0], read=not deferred)
+        if found is not None:
+            return found
+    listed = {**document, "datasets": datasets}
+    try:
+        return _coverage(listed, _refuse, _refuse, None if deferred else _refuse)
+    except _ChunkNeeded:
+        return None
+    except (Damaged, NotFound, StorageError, UsageError):
+        return b""
+
+
+def _with_headers(datasets: Iterable[Any], texts: Mapping[int, str]) -> Iterator[list[Any]]:
+    """Yield the arrays, with the headers themselves where they name them."""
+    for name, dataset in datasets:
+        if dataset["is"] == "composite":
+            yield [name, {**dataset, "datasets": list(_with_headers(dataset["datasets"], texts))}]
+        elif dataset["is"] == "array":
+            number = dataset.get("wcs", {}).get("hdu")
+            yield [
+                name,
+                dataset if number is None else {**dataset, "wcs": {"header": texts[number]}},
+            ]
+
+
+def _plain_image(name: str, dataset: Mapping[str, Any], *, read: bool = True) -> bytes | None:
+    """Return the coverage of a gnomonic image alone: by far the most common; None for others.
+
+    *read* says whether its pixels are, so that it is known which have values.
+    """
     from skypool.sky.coverage import AllSky, State, TangentPart, encode
     from skypool.sky.roles import WEIGHTS
     from skypool.sky.tangent import tangent
@@ -166,9 +219,9 @@ def _plain_image(name: str, dataset: Mapping[str, Any]) -> bytes | None:
     found = tangent(header) if _NUMBERS.fullmatch(dataset["dtype"]) else None
     if found is None or finite is None:
         return None
-    if finite not in (0, shape[0] * shape[1]):
+    if read and finite not in (0, shape[0] * shape[1]):
         return None  # which pixels have values is looked at
-    state = State.FULL if finite else State.EMPTY
+    state = State.MIXED if not read else State.FULL if finite else State.EMPTY
     part = TangentPart(found, shape[1], shape[0], state)
     return encode([AllSky(state) if part.outline is None else part])
 

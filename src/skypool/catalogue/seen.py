@@ -7,9 +7,8 @@ indexed it ahead.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from skypool.catalogue.checks import DOCUMENT, sure
 from skypool.catalogue.database import Database
@@ -23,6 +22,21 @@ _LIVE = (
     "EXISTS (SELECT 1 FROM versions v WHERE v.document = d.id AND v.purged = 0 AND NOT EXISTS"
     f" (SELECT 1 FROM dropped x WHERE x.urn = v.urn AND x.until = {FOREVER}))"
 )
+
+
+class Figures(Protocol):
+    """What `os.stat` says of a file."""
+
+    @property
+    def st_size(self) -> int: ...
+    @property
+    def st_mtime_ns(self) -> int: ...
+    @property
+    def st_ctime_ns(self) -> int: ...
+    @property
+    def st_ino(self) -> int: ...
+    @property
+    def st_dev(self) -> int: ...
 
 
 class Seen(NamedTuple):
@@ -56,7 +70,7 @@ class SeenFiles:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def find(self, files: Sequence[tuple[str, os.stat_result]]) -> dict[str, Seen]:
+    def find(self, files: Sequence[tuple[str, Figures]]) -> dict[str, Seen]:
         """Return, by path, the documents of those files whose figures are as last seen."""
         found: dict[str, Seen] = {}
         for start in range(0, len(files), _BATCH):
@@ -74,7 +88,7 @@ class SeenFiles:
                     found[path] = Seen(document, kind, type_, size, bool(live), bool(whole))
         return found
 
-    def note(self, files: Iterable[tuple[str, os.stat_result, bytes]]) -> None:
+    def note(self, files: Iterable[tuple[str, Figures, bytes]]) -> None:
         """Remember which document a file with these figures became."""
         rows = [(to_database(path), *_figures(stat), document) for path, stat, document in files]
         with self._database.transaction() as connection:
@@ -86,5 +100,5 @@ class SeenFiles:
             )
 
 
-def _figures(stat: os.stat_result) -> tuple[int, ...]:
+def _figures(stat: Figures) -> tuple[int, ...]:
     return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev

@@ -223,6 +223,8 @@ class _TileWriter:
 
     def rebuilt(self, region: np.ndarray[Any, Any], tiles: list[bytes]) -> np.ndarray[Any, Any]:
         """Return the bytes of a region put together again from its tiles."""
+        if len(tiles) == 1:
+            return np.frombuffer(tiles[0], np.uint8)
         part_of = ArraySegment(self.segment.dtype, region.shape, self.segment.tile, ChunkList(b""))
         array = gather(part_of, tiles.__getitem__, [slice(None)] * region.ndim)
         return np.ascontiguousarray(array).reshape(-1).view(np.uint8)

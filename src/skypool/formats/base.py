@@ -55,11 +55,15 @@ class Imported:
     skipped
         Entries of a folder that were left out, as (relative path, reason):
         symbolic links, special files, files that cannot be read.
+    headers
+        The cards of the headers that `wcs` of datasets name, where they are at hand: what the
+        product covers on the sky need not be read again.
     """
 
     document: dict[str, Any]
     reason: str | None = None
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    headers: Mapping[int, str] = field(default_factory=dict)
 
 
 @runtime_checkable

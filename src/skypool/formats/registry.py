@@ -111,6 +111,7 @@ def _made(place: str) -> object:
     return getattr(import_module(module), name)()
 
 
+@cache
 def _format(place: str) -> Format:
     made = _made(place)
     assert isinstance(made, Format)

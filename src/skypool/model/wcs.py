@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from skypool.model.validate import Problems
@@ -16,7 +17,10 @@ __all__ = ["build_wcs", "has_wcs", "is_wcs_keyword", "needs_tables", "wcs_cards"
 
 # Header cards without which there are no world coordinates (FITS 4.0 section 8.2),
 # and those of the old convention (CROTA, CD).
-_SIGN = re.compile(r"(?:CTYPE|CRVAL|CRPIX|CDELT|CROTA)\d+[A-Z]? *=|(?:CD|PC)\d+_\d+[A-Z]? *=")
+_SIGN = re.compile(
+    r"(?:.{80})*?(?:(?:CTYPE|CRVAL|CRPIX|CDELT|CROTA)\d+[A-Z]? *=|(?:CD|PC)\d+_\d+[A-Z]? *=)",
+    re.DOTALL,
+)
 # All cards that say something about world coordinates: the standard's (section 8), SIP,
 # distortions of the axes, and what astropy writes besides.
 _CARDS = re.compile(
@@ -33,7 +37,9 @@ _CARDS = re.compile(
 )
 # Distortions of pixels and of a detector, and coordinates, that stand in tables of the file.
 _TABLES = re.compile(
-    r"(?:CPDIS|CQDIS)\d+ *= *'LOOKUP|D2IMDIS\d *=|AXISCORR *=|CTYPE\d+ *= *'....-TAB"
+    r"(?:.{80})*?"
+    r"(?:(?:CPDIS|CQDIS)\d+ *= *'LOOKUP|D2IMDIS\d *=|AXISCORR *=|CTYPE\d+ *= *'....-TAB)",
+    re.DOTALL,
 )
 _SIP = re.compile(r"(A|B|AP|BP)_(\d+)_(\d+) *=")
 # Bits of astropy.wcs.WCS.to_header: everything that wcslib can write, 17 digits, SIP.
@@ -42,17 +48,25 @@ _SIP_BIT = 0x80000
 
 def has_wcs(header: str) -> bool:
     """Say whether 80-character cards hold world coordinates."""
-    return any(_SIGN.match(header, start) for start in range(0, len(header), 80))
+    return _SIGN.match(header) is not None
 
 
 def wcs_cards(header: str) -> str:
     """Return those of 80-character cards that say something about world coordinates."""
     if not has_wcs(header):
         return ""
-    cards = (header[start : start + 80] for start in range(0, len(header), 80))
     return "".join(
-        card.ljust(80) for card in cards if card[8:10] == "= " and is_wcs_keyword(card[:8].rstrip())
+        [
+            header[start : start + 80].ljust(80)
+            for start in range(0, len(header), 80)
+            if _is_wcs_card(header[start : start + 10])
+        ]
     )
+
+
+@lru_cache(maxsize=4096)
+def _is_wcs_card(start: str) -> bool:
+    return start[8:] == "= " and is_wcs_keyword(start[:8].rstrip())
 
 
 def is_wcs_keyword(keyword: str) -> bool:
@@ -62,8 +76,7 @@ def is_wcs_keyword(keyword: str) -> bool:
 
 def needs_tables(header: str) -> bool:
     """Say whether 80-character cards speak of coordinates in other parts of the file."""
-    cards = (header[start : start + 80] for start in range(0, len(header), 80))
-    return any(_TABLES.match(card) is not None for card in cards)
+    return _TABLES.match(header) is not None
 
 
 def build_wcs(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 from skypool.pool.following import Following
 from skypool.pool.ref import Ref
 
-__all__ = ["AddOptions", "AddReport"]
+if TYPE_CHECKING:
+    from skypool.pool.view import View
+
+__all__ = ["AddOptions", "AddReport", "Saved"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +51,44 @@ class AddOptions:
         return f"{self.under.strip('/')}/{name}" if self.under else name
 
 
+class Saved(Sequence[Ref]):
+    """Versions by their numbers: there may be very many, and each is looked up when asked for.
+
+    Parameters
+    ----------
+    view
+        The pool, with them in it.
+    numbers
+        Theirs.
+    """
+
+    def __init__(self, view: View, numbers: Iterable[int]) -> None:
+        self._view = view
+        self._numbers = array("q", numbers)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @overload
+    def __getitem__(self, index: int) -> Ref: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Ref]: ...
+    def __getitem__(self, index: int | slice) -> Ref | Sequence[Ref]:
+        if isinstance(index, slice):
+            return [self._view.number(number) for number in self._numbers[index]]
+        return self._view.number(self._numbers[index])
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence) or len(other) != len(self):
+            return NotImplemented
+        return all(mine == theirs for mine, theirs in zip(self, other, strict=True))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(self[:])
+
+
 @dataclass(slots=True)
 class AddReport:
     """What adding did.
@@ -57,7 +99,7 @@ class AddReport:
         Number of the commit; None where nothing was new.
     refs : list of Ref
         The roots, in the order given.
-    saved : list of Ref
+    saved : sequence of Ref
         The new versions.
     unchanged : int
         Products that were there already, as they are.
@@ -82,7 +124,7 @@ class AddReport:
 
     commit: int | None = None
     refs: list[Ref] = field(default_factory=list)
-    saved: list[Ref] = field(default_factory=list)
+    saved: Sequence[Ref] = ()
     unchanged: int = 0
     skipped: list[tuple[str, str]] = field(default_factory=list)
     opaque: list[tuple[str, str]] = field(default_factory=list)

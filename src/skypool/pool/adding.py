@@ -6,9 +6,8 @@ import contextlib
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -16,58 +15,29 @@ from skypool.catalogue.interface import (
     Draft,
     DraftVersion,
     Expectation,
-    IndexedDocument,
     Published,
     RefTarget,
 )
-from skypool.catalogue.terms import indexed
-from skypool.codec.documents import dumps
 from skypool.errors import SkypoolError, StorageError
-from skypool.formats.registry import read_file
 from skypool.pool.add_report import AddOptions, AddReport
-from skypool.pool.adding_outside import AddingOutside
+from skypool.pool.adding_files import Content, FileIntake
 from skypool.pool.arranging import Place, arrange
 from skypool.pool.continuing import Continuing
 from skypool.pool.contradictions import check_contradictions
 from skypool.pool.damage_notes import missing_packs
 from skypool.pool.following import children_that_stay
-from skypool.pool.inplace import InPlaceSink
-from skypool.pool.noting import context_document, origin_of, unread_names
+from skypool.pool.noting import context_document, unread_names
 from skypool.pool.observations import Entries
 from skypool.pool.progress import OnProgress, Progress
 from skypool.pool.resolve import check_name
 from skypool.pool.saving import Totals
-from skypool.pool.seen_before import SeenBefore
 from skypool.pool.trees import FileNode, FolderNode, Node, is_tar, scan, unpack
-from skypool.storage.inplace import SOURCE_ERRORS, FileSource, FileState
 
 if TYPE_CHECKING:
-    from skypool.codec.sinks import ByteSource
     from skypool.pool.session import Session
     from skypool.storage.interface import Writer
 
 __all__ = ["AddOptions", "AddReport", "Adder"]
-
-_STAGE_DOCUMENTS = 1000
-_STAGE_BYTES = 512 * 1024**2
-
-
-@dataclass(slots=True)
-class _Content:
-    """What a file is, as it stands in the catalogue.
-
-    Attributes
-    ----------
-    taken : tuple of bytes
-        Its document, where it was there already and was not read.
-    """
-
-    document: bytes
-    kind: str
-    type: str
-    size: int
-    taken: tuple[bytes, ...] = ()
-    origin: Mapping[str, Any] | None = None
 
 
 class Adder:
@@ -101,22 +71,15 @@ class Adder:
         self._options = options
         self._on_progress = on_progress
         self._totals = Totals(session)
-        self._documents: list[IndexedDocument] = []
-        self._indexed: dict[bytes, tuple[str, str, int]] = {}
-        self._contents: dict[int, _Content] = {}
-        # Metadata of the versions that are files or observations.
-        self._metas: dict[int, Callable[[], Mapping[str, Any]]] = {}
-        self._seen = SeenBefore(session, writer, ())
-        self._outside = AddingOutside(session, draft, options)
-        self._staged_at = 0
-        # Parameters of documents that cannot be looked up yet.
-        self._fresh: dict[bytes, list[list[Any]]] = {}
+        self._contents: dict[int, Content] = {}
+        # The versions that are files or observations, and where their metadata are.
+        self._metas: dict[int, Content | Place] = {}
         # Names of what stays though it is not in the folder.
         self._staying: list[str] = []
-        self._unread: list[str] = []
         self._done = (0, 0)
         self._todo = (0, 0)
         self.report = AddReport()
+        self._intake = FileIntake(session, draft, writer, options, self.report)
 
     def add(self, paths: Sequence[str]) -> list[int]:
         """Read everything and return the targets of the roots."""
@@ -127,26 +90,33 @@ class Adder:
             nodes = [(path, self._node(path, stack)) for path in paths]
             files = [file for _, node in nodes for file in _files(node)]
             self._todo = (len(files), sum(file.status.st_size for file in files))
-            self._seen = SeenBefore(
-                self._session, self._writer, files, in_place=self._options.in_place
-            )
-            return [self._root(path, node) for path, node in nodes]
+            self._intake.expect(files)
+            del files
+            targets = []
+            while nodes:  # each is forgotten when it is read
+                targets.append(self._root(*nodes.pop(0)))
+            self._intake.seen.forget_files()
+            return targets
 
     def finish(self) -> Published:
         """Commit the draft; contradicting versions are refused before."""
         if self._options.exclusive:
             self._draft.expected = [Expectation(v.name) for v in self._draft.versions if v.name]
         if not self._options.as_version:
-            check_contradictions(self._session, self._draft.versions, self._metas)
-        self._draft.staged = self._seen.staged
-        published = self._session.publish(self._draft, self._writer, self._documents)
-        self._seen.keep()
+            check_contradictions(
+                self._session, self._draft.versions, self._metas, self._parameters_of
+            )
+        self._metas.clear()
+        intake = self._intake
+        self._draft.staged = intake.seen.staged
+        published = self._session.publish(self._draft, self._writer, intake.documents)
+        intake.seen.keep()
         return published
 
     def keep_what_is_read(self) -> None:
         """Index what was read although there will be no commit: the next one takes it over."""
         with contextlib.suppress(SkypoolError):  # it only saves reading it again
-            self._stage()
+            self._intake.stage()
 
     # -- roots
 
@@ -168,7 +138,7 @@ class Adder:
             default = node.name if node.format is not None or origin else _given_name(path)
             return self._place_file(content, check_name(self._options.root(default, path)))
         self._take_skipped(node)
-        unread = len(self._unread)
+        unread = len(self._intake.unread)
         for file in node.files():
             content = self._content(file, os.path.relpath(file.path, node.path), origin)
             if content is not None:
@@ -194,7 +164,7 @@ class Adder:
                 name,
                 versions,
                 files=_below(versions, name, found.place.observations()),
-                unread=unread_names(name, self._unread[unread:]),
+                unread=unread_names(name, self._intake.unread[unread:]),
                 removed=self.report.removed,
                 kept=self._staying,
             )
@@ -203,14 +173,14 @@ class Adder:
 
     def _parameters(self, file: FileNode) -> Entries:
         content = self._contents.get(id(file))
-        return {} if content is None else {e[0]: e for e in self._entries(content)}
+        return {} if content is None else {e[0]: e for e in self._intake.entries(content)}
 
-    def _entries(self, content: _Content) -> list[list[Any]]:
-        fresh = self._fresh.get(content.document)
-        if fresh is not None:
-            return fresh
-        found: list[list[Any]] = self._session.document(content.document)["meta"]
-        return found
+    def _parameters_of(self, what: Content | Place) -> Mapping[str, Any]:
+        """Return what a file or an observation says of itself."""
+        if isinstance(what, Content):
+            return {entry[0]: entry[1] for entry in self._intake.entries(what)}
+        # When it began is what its products say: those that are there.
+        return {entry[0]: entry[1] for entry in what.meta if entry[0] != "startDate"}
 
     def _kept(self, place: Place, name: str) -> dict[str, tuple[int, str]]:
         """Return what an observation has in the pool that a part of it has not, and where."""
@@ -253,18 +223,15 @@ class Adder:
         document = context_document(place, [[role, path] for role, (_, path) in kept.items()])
         version = DraftVersion(b"", "", "", 0, 0, refs, name, keep_same=True)
         version.origin = origin or None
-        content = self._describe(document)
-        self._stage_when_large()
+        content = self._intake.describe(document)
+        self._intake.stage_when_large()
         version.document, version.kind = content.document, content.kind
         version.type, version.size = content.type, content.size
         if place.observation:
-            # When it began is what its products say: those that are there.
-            self._metas[len(self._draft.versions)] = lambda: {
-                entry[0]: entry[1] for entry in place.meta if entry[0] != "startDate"
-            }
+            self._metas[len(self._draft.versions)] = place
         return self._append(version)
 
-    def _place_file(self, content: _Content, name: str) -> int:
+    def _place_file(self, content: Content, name: str) -> int:
         version = DraftVersion(
             content.document,
             content.kind,
@@ -277,29 +244,20 @@ class Adder:
             origin=content.origin,
             taken=content.taken,
         )
-        number = len(self._draft.versions)
-        self._metas[number] = lambda: {e[0]: e[1] for e in self._entries(content)}
+        self._metas[len(self._draft.versions)] = content
         return self._append(version)
 
     def _take_skipped(self, node: FolderNode) -> None:
         for path, reason in node.all_skipped():
-            self._skip(path, reason, os.path.relpath(path, node.path))
+            self._intake.skip(path, reason, os.path.relpath(path, node.path))
 
-    def _skip(self, path: str, reason: str, name: str) -> None:
-        self.report.skipped.append((path, reason))
-        self._unread.append(name)
-
-    # -- nodes
-
-    def _describe(self, document: Mapping[str, Any], size: int = 0) -> _Content:
-        """Store a document."""
-        digest = self._writer.put(dumps(document))
-        if digest not in self._indexed:
-            entry = indexed(digest, document, size)
-            self._documents.append(entry)
-            self._indexed[digest] = (entry.kind, entry.type, size)
-            self._fresh[digest] = document["meta"]
-        return _Content(digest, *self._indexed[digest])
+    def _content(self, node: FileNode, name: str, origin: Mapping[str, Any]) -> Content | None:
+        """Take a file in; None, and why, where it cannot be read."""
+        self._tell(node)
+        content = self._intake.content(node, name, origin)
+        if content is not None:
+            self._done = (self._done[0] + 1, self._done[1] + node.status.st_size)
+        return content
 
     def _append(self, version: DraftVersion) -> int:
         self._draft.versions.append(version)
@@ -307,93 +265,6 @@ class Adder:
         children = (item for _, item in version.refs if isinstance(item, int))
         version.total = self._totals.note(target, version.size, children)
         return target
-
-    # -- files
-
-    def _content(self, node: FileNode, name: str, origin: Mapping[str, Any]) -> _Content | None:
-        """Take a file in; None, and why, where it cannot be read."""
-        self._tell(node)
-        try:
-            content = self._seen_before(node) or self._read(node, name)
-        except SOURCE_ERRORS as error:
-            self._skip(node.path, error.message, name)
-            return None
-        self._stage_when_large()
-        self._done = (self._done[0] + 1, self._done[1] + node.status.st_size)
-        content.origin = origin_of(node, origin)
-        return content
-
-    def _seen_before(self, node: FileNode) -> _Content | None:
-        """Take the document that a file of these figures had; its bytes are not read."""
-        options = self._options
-        if options.force_read or node.format is not None or node.member:
-            return None
-        seen = self._seen.find(node)
-        if seen is None or not self._outside.serves(seen):
-            return None
-        if options.in_place:
-            status = node.status
-            state = FileState(status.st_size, status.st_mtime_ns, status.st_ino)
-            self._outside.note(node.path, state, seen.document, seen[1:4])
-        self.report.bytes_in += node.status.st_size
-        return _Content(seen.document, seen.kind, seen.type, seen.size, taken=(seen.document,))
-
-    def _read(self, node: FileNode, name: str) -> _Content:
-        if node.format is not None:
-            return self._read_folder(node, name)
-        with FileSource(node.path) as source:
-            sink = self._outside.sink(source, self._writer, node.member)
-            found = read_file(source, sink, node.name, self._options.gzip)
-            source.check()
-            size = source.size
-            state = source.state
-        known = self._outside.known(node.path, state, found.document)
-        if known is not None:
-            content = _Content(*known, taken=(known.document,))
-        else:
-            if isinstance(sink, InPlaceSink):
-                sink.keep_headers(found.document)
-            content = self._describe(found.document, _file_size(found.document["file"]))
-        if found.reason:
-            self.report.opaque.append((name or node.name, found.reason))
-        if not node.member:
-            facts = (content.kind, content.type, content.size)
-            self._outside.note(node.path, state, content.document, facts)
-            self._seen.note(node, content.document)
-        self.report.bytes_in += size
-        self.report.files_read += 1
-        return content
-
-    def _read_folder(self, node: FileNode, name: str) -> _Content:
-        from pathlib import Path
-
-        assert node.format is not None
-        with ExitStack() as stack:
-
-            def open_source(relative: str) -> ByteSource:
-                return stack.enter_context(FileSource(os.path.join(node.path, relative)))
-
-            found = node.format.read(Path(node.path), open_source, self._writer)
-        for path, reason in found.skipped:
-            self._skip(os.path.join(node.path, path), reason, name)
-        files = [file for _, file in found.document["tree"] if file is not None]
-        size = sum(_file_size(file) for file in files)
-        self.report.bytes_in += size
-        return self._describe(found.document, size)
-
-    def _stage_when_large(self) -> None:
-        """Index what is read so far, so that neither memory nor the last transaction grow."""
-        written = self._writer.bytes_written
-        if len(self._documents) < _STAGE_DOCUMENTS and written - self._staged_at < _STAGE_BYTES:
-            return
-        self._stage()
-
-    def _stage(self) -> None:
-        self._session.stage(self._writer, self._documents, self._outside.not_staged())
-        self._documents = []
-        self._staged_at = self._writer.bytes_written
-        self._fresh = {}
-        self._seen.keep()
 
     def _tell(self, node: FileNode) -> None:
         if self._on_progress is not None:
@@ -425,8 +296,3 @@ def _given_name(path: str) -> str:
     if os.path.isabs(path):
         return parts[-1]
     return "/".join(part for part in parts if part not in ("", ".", ".."))
-
-
-def _file_size(file: Mapping[str, Any]) -> int:
-    wrapper = file.get("wrapper")
-    return int(wrapper["size"] if wrapper else file["size"])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from skypool.catalogue.commit_changes import ever_named
 from skypool.errors import NameConflict
 from skypool.pool.observations import contradiction
 
@@ -14,11 +15,14 @@ if TYPE_CHECKING:
 
 __all__ = ["check_contradictions"]
 
+T = TypeVar("T")
+
 
 def check_contradictions(
     session: Session,
     versions: Sequence[DraftVersion],
-    metas: Mapping[int, Callable[[], Mapping[str, Any]]],
+    metas: Mapping[int, T],
+    read: Callable[[T], Mapping[str, Any]],
 ) -> None:
     """Refuse versions that contradict the last ones of their tracks.
 
@@ -29,21 +33,25 @@ def check_contradictions(
     versions
         Of the draft.
     metas
-        What gives the metadata of some of them, by their numbers in the draft.
+        What the metadata of some of them are read from, by their numbers in the draft.
+    read
+        Gives them.
 
     Raises
     ------
     NameConflict
         If obsid, instrument or start time differ.
     """
+    names = (versions[number].name for number in metas)
+    known = ever_named(session.catalogue.database, [name for name in names if name])
     for number, meta in metas.items():
         version = versions[number]
-        row = _last(session, version.name)
+        row = _last(session, version.name) if version.name in known else None
         # What was given up says nothing any more: its content may be gone.
         if row is None or row.purged or row.document == version.document:
             continue
         old = {entry[0]: entry[1] for entry in session.document(row.document)["meta"]}
-        problem = contradiction(old, meta())
+        problem = contradiction(old, read(meta))
         if problem:
             raise NameConflict(
                 f"{version.name!r} in the pool is of another observation than "

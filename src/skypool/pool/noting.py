@@ -27,7 +27,9 @@ def origin_of(node: FileNode, fetched: Mapping[str, Any]) -> dict[str, Any]:
     origin: dict[str, Any] = dict(fetched)
     if not origin:
         path = node.path if not node.member else node.path[: -len(node.member)]
-        origin = {"path": os.path.abspath(path), "mtime_ns": node.status.st_mtime_ns}
+        absolute = os.path.abspath(path)
+        absolute = path if absolute == path else absolute  # one text in memory, not two
+        origin = {"path": absolute, "mtime_ns": node.status.st_mtime_ns}
     return origin | ({"member": node.member} if node.member else {})
 
 

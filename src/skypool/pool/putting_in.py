@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from skypool.catalogue.interface import ChunksGone, Draft
 from skypool.errors import NotFound, StorageError, UsageError
-from skypool.pool.add_report import AddOptions, AddReport
+from skypool.pool.add_report import AddOptions, AddReport, Saved
 from skypool.pool.addresses import is_url
 from skypool.pool.quota import bytes_below
 from skypool.pool.remote import Fetched, fetch_all
@@ -123,7 +123,7 @@ def _once(
     report = adder.report
     report.commit = published.commit
     pairs = zip(published.urns, published.new, strict=True)
-    report.saved = [view.number(urn) for urn, new in pairs if new]
+    report.saved = Saved(view, [urn for urn, new in pairs if new])
     report.unchanged = sum(not new for new in published.new)
     report.unchanged += sum(isinstance(path, int) for path in fetched.paths)
     report.refs = [view.number(r if r > 0 else published.urns[-1 - r]) for r in roots]

@@ -47,16 +47,25 @@ class Totals:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._below: dict[int, dict[int, int]] = {}
+        # Those without anything below, of which there are many.
+        self._alone: dict[int, int] = {}
 
     def note(self, target: int, size: int, children: Iterator[int]) -> int:
         """Take in a version of the draft and return the size of all of it."""
-        content = {target: size}
+        below: dict[int, int] = {}
         for child in children:
-            content.update(self._content(child))
-        self._below[target] = content
-        return sum(content.values())
+            below.update(self._content(child))
+        if not below:
+            self._alone[target] = size
+            return size
+        below[target] = size
+        self._below[target] = below
+        return sum(below.values())
 
     def _content(self, target: int) -> dict[int, int]:
+        alone = self._alone.get(target)
+        if alone is not None:
+            return {target: alone}
         if target not in self._below:
             row = self._session.catalogue.version(target, self._session.catalogue.head())
             content = {urn: size for urn, _, size in self._session.catalogue.descendants(target)}

@@ -11,7 +11,7 @@ from skypool.catalogue.seen import Seen
 from skypool.codec.documents import loads
 from skypool.errors import Damaged
 from skypool.pool.reaching import content_of, own_parts, reached
-from skypool.pool.trees import FileNode
+from skypool.pool.trees import Figures, FileNode
 
 if TYPE_CHECKING:
     from skypool.pool.session import Session
@@ -60,7 +60,7 @@ class SeenBefore:
         self._next = 0
         self._asked: set[int] = set()
         self._found: dict[str, Seen] = {}
-        self._read: list[tuple[str, os.stat_result, bytes]] = []
+        self._read: list[tuple[str, Figures, bytes]] = []
         self.staged: set[bytes] = set()
 
     def find(self, node: FileNode) -> Seen | None:
@@ -116,6 +116,10 @@ class SeenBefore:
         changed = max(node.status.st_mtime_ns, node.status.st_ctime_ns)
         if time.time_ns() - changed > _CLOCK_GRAIN_NS:
             self._read.append((os.path.abspath(node.path), node.status, document))
+
+    def forget_files(self) -> None:
+        """Let go of the files: nobody asks for them any more."""
+        self._files, self._asked, self._found = (), set(), {}
 
     def keep(self) -> None:
         """Remember what was noted: its documents are indexed, durably."""

@@ -263,6 +263,7 @@ class Session:
             placed = writer.flush()
             found = self._with_coverage(documents, placed, sources)
             self.catalogue.stage(_places(placed), found)
+        writer.indexed(placed)
 
     def publish(
         self, draft: Draft, writer: Writer | None, documents: Sequence[IndexedDocument] = ()

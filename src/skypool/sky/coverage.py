@@ -342,7 +342,7 @@ class CellsPart:
         return made, start + 16 * count
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=2048)  # more than documents are indexed at once
 def _corners(tangent: Tangent, width: int, height: int) -> Polygon | None:
     right, top = width - 0.5, height - 0.5
     corners = ((-0.5, -0.5), (right, -0.5), (right, top), (-0.5, top))

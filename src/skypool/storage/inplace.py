@@ -80,6 +80,8 @@ class FileSource:
         from then on is noticed.
     files
         The file layer; the local one if None.
+    ahead
+        Files up to this size are read whole, when the first byte is asked for.
 
     Attributes
     ----------
@@ -103,6 +105,7 @@ class FileSource:
         path: str | Path,
         expected: FileState | None = None,
         files: FileLayer | None = None,
+        ahead: int = 0,
     ) -> None:
         self.path = os.fspath(path)
         self._files = LocalFiles() if files is None else files
@@ -123,6 +126,8 @@ class FileSource:
             raise _changed(self.path)
         self.state = found
         self.size = found.size
+        self._ahead = found.size <= ahead
+        self._whole: bytes | None = None
 
     def pread(self, offset: int, length: int) -> bytes:
         """Return *length* bytes from *offset*; fewer only at the end of the file.
@@ -136,6 +141,13 @@ class FileSource:
         if handle is None:
             raise StorageError(f"{self.path} has been closed")
         length = max(0, min(length, self.size - offset))
+        if self._ahead:
+            if self._whole is None:
+                self._whole = self._pread(handle, 0, self.size)
+            return self._whole[offset : offset + length]
+        return self._pread(handle, offset, length)
+
+    def _pread(self, handle: Handle, offset: int, length: int) -> bytes:
         try:
             data = self._files.pread(handle, offset, length)
         except StorageError as error:

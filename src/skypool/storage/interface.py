@@ -80,6 +80,10 @@ class Writer(ChunkSink, Protocol):
         """Take these as not stored: the next `put` of them writes them."""
         ...
 
+    def indexed(self, digests: Iterable[bytes]) -> None:
+        """Let go of the names of chunks that are flushed: the catalogue knows them from now on."""
+        ...
+
     def flush(self) -> dict[bytes, Location]:
         """Make everything durable; return the places of what came since the last flush."""
         ...

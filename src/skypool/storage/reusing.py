@@ -50,6 +50,11 @@ class ReusingWriter:
             self._seen |= asked
             return True
 
+    def indexed(self, digests: Iterable[bytes]) -> None:
+        """Let go of the names of chunks that are flushed: the catalogue knows them from now on."""
+        with self._lock:
+            self._seen.difference_update(digests)
+
     def forget(self, digests: Iterable[bytes]) -> None:
         """Take these as not stored: the next `put` of them writes them.
 

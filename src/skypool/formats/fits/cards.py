@@ -35,6 +35,9 @@ _MAP = re.compile(r"HIERARCH *key\.([^=]+?) *= *'([^']+)'")
 _HIERARCH = re.compile(r"HIERARCH +([^=']+?) *=(.*)$")
 
 _COMMENTARY = frozenset({"COMMENT", "HISTORY", ""})
+# Cards that were read, by their text: the files of one pipeline have most of them in common.
+_known: dict[str, Card] = {}
+_MOST_KNOWN = 16384
 
 
 class Card(NamedTuple):
@@ -66,13 +69,16 @@ class Header:
         All but END.
     bad : list[str]
         Cards that could not be understood, as text.
+    text_of_cards : str
+        All of it, 80 characters for each card.
     """
 
-    __slots__ = ("_first", "bad", "cards")
+    __slots__ = ("_first", "bad", "cards", "text_of_cards")
 
-    def __init__(self, cards: list[Card], bad: list[str]) -> None:
+    def __init__(self, cards: list[Card], bad: list[str], text: str = "") -> None:
         self.cards = cards
         self.bad = bad
+        self.text_of_cards = text
         # The first card of a keyword counts, as in astropy and CFITSIO.
         self._first = {card[0]: card for card in reversed(cards)}
 
@@ -103,7 +109,10 @@ class Header:
 
     def text(self, keyword: str) -> str:
         """Return a value if it is text, else an empty text."""
-        value = self.get(keyword)
+        card = self._first.get(keyword)
+        if card is None:
+            return ""
+        value = card[1]
         return value.strip() if isinstance(value, str) else ""
 
 
@@ -123,45 +132,62 @@ def parse_header(raw: bytes) -> Header:
     text = raw.decode("ascii")
     cards: list[Card] = []
     bad: list[str] = []
-    match = _VALUE.match
-    start = 0
-    for end in range(CARD, len(text) + 1, CARD):
-        if text[start + 8 : start + 10] == "= ":
-            found = match(text, start + 10, end)
-            keyword = text[start : start + 8].rstrip()
-            if found is not None and keyword not in _COMMENTARY:
-                string, integer, real, logical, pair, comment = found.groups()
-                value: Value
-                if string is not None:
-                    value = string.rstrip()
-                    if "'" in value:
-                        value = value.replace("''", "'")
-                elif integer is not None:
-                    value = int(integer)
-                elif real is not None:
-                    value = _real(real)
-                elif logical is not None:
-                    value = logical == "T"
-                else:
-                    value = None if pair is None else _complex(pair)
-                comment = comment.rstrip() if comment else ""
-                cards.append(Card(keyword, value, comment))
-                start = end
+    known = _known
+    unusual = False
+    for start in range(0, len(text) - len(text) % CARD, CARD):
+        line = text[start : start + CARD]
+        card = known.get(line)
+        if card is None:
+            card = _plain(line)
+            if card is None:
+                _unusual(line, cards, bad)
+                unusual = True
                 continue
-        _unusual(text[start:end], cards, bad)
-        start = end
-    # Keywords are upper case by the standard; lower-case ones are read all the same.
-    cards = [
-        card if card[0].isupper() or card[0].startswith("key.") else _upper(card) for card in cards
-    ]
+            if len(known) >= _MOST_KNOWN:
+                known.clear()
+            known[line] = card
+        cards.append(card)
+    if unusual:
+        cards = [card if card[0].isupper() else _upper(card) for card in cards]
     if "&" in text:
         cards = _join(cards, "key." in text or "HCSS____" in text)
-    return Header(cards, bad)
+    return Header(cards, bad, text)
+
+
+def _plain(line: str) -> Card | None:
+    """Read a plain card; None for another one."""
+    if line[8:10] != "= ":
+        return None
+    found = _VALUE.match(line, 10)
+    keyword = line[:8].rstrip()
+    if found is None or keyword in _COMMENTARY:
+        return None
+    string, integer, real, logical, pair, comment = found.groups()
+    value: Value
+    if string is not None:
+        value = string.rstrip()
+        if "'" in value:
+            value = value.replace("''", "'")
+    elif integer is not None:
+        value = int(integer)
+    elif real is not None:
+        value = _real(real)
+    elif logical is not None:
+        value = logical == "T"
+    else:
+        value = None if pair is None else _complex(pair)
+    card = Card(keyword, value, comment.rstrip() if comment else "")
+    return card if keyword.isupper() else _upper(card)
 
 
 def _upper(card: Card) -> Card:
+    """Fold a keyword: upper case by the standard, lower-case ones are read all the same."""
     upper = card.keyword.upper()
-    return card if upper == card.keyword else card._replace(keyword=upper)
+    return (
+        card
+        if upper == card.keyword or card.keyword.startswith("key.")
+        else card._replace(keyword=upper)
+    )
 
 
 def _real(text: str) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -62,15 +63,25 @@ def plain_value(value: Any) -> Any:
 
 def parameter(name: str, card: Card) -> list[Any]:
     """Make a parameter of a card: the unit is in brackets before the comment of numbers."""
-    value, comment = card.value, card.comment
+    _, value, comment = card
     unit = ""
-    if comment.startswith("[") and type(value) in (int, float):
-        found = _UNIT.match(comment)
-        if found is not None:
-            unit, comment = found[1].strip(), found[2].strip()
+    sort = type(value)
+    if sort is float or sort is int:
+        if comment.startswith("["):
+            found = _UNIT.match(comment)
+            if found is not None:
+                unit, comment = found[1].strip(), found[2].strip()
+    elif sort is not str:
+        value = plain_value(value)
     if comment:
-        return [name, plain_value(value), unit, comment]
-    return [name, plain_value(value), unit] if unit else [name, plain_value(value)]
+        return [name, value, unit, comment]
+    return [name, value, unit] if unit else [name, value]
+
+
+@lru_cache(maxsize=4096)
+def _is_left_out(keyword: str) -> bool:
+    """Return whether a card says nothing about the product itself."""
+    return STRUCTURE.match(keyword) is not None or keyword.startswith("key.")
 
 
 def card_parameters(header: Header) -> list[list[Any]]:
@@ -79,16 +90,16 @@ def card_parameters(header: Header) -> list[list[Any]]:
     COMMENT and HISTORY cards are joined by line feeds, blank keywords count as COMMENT. The
     second card of a keyword becomes ``KEYWORD,2``. Names that HCSS gives in key cards are used.
     """
-    named = {c.keyword[4:]: c.value for c in header if c.keyword.startswith("key.")}
+    named = {card[0][4:]: card[1] for card in header.cards if card[0].startswith("key.")}
     listed: dict[str, list[Any]] = {}
     joined: dict[str, list[str]] = {"COMMENT": [], "HISTORY": []}
-    for card in header:
-        keyword = card.keyword
+    for card in header.cards:
+        keyword = card[0]
         if keyword in _COMMENTARY or not keyword:
             if card.value:
                 joined[keyword or "COMMENT"].append(str(card.value))
             continue
-        if STRUCTURE.match(keyword) or keyword.startswith("key."):
+        if _is_left_out(keyword):
             continue
         name = keyword
         if named and isinstance(named.get(keyword), str):

@@ -55,8 +55,9 @@ class FitsFormat:
             return read_opaque(source, sink, error.reason)
         except RecipeMismatch as error:
             return read_opaque(source, sink, error.message)
+        headers = {hdu.index: hdu.header.text_of_cards for hdu in layout.hdus}
         if hcss_file:
-            return Imported(hcss.document(parts, made, source, sink))
+            return Imported(hcss.document(parts, made, source, sink), headers=headers)
         document = plain.document(parts, made)
         if "SKYPOOL" in layout.hdus[0].header:
             # Files that skypool exported say themselves what product they are.
@@ -64,7 +65,7 @@ class FitsFormat:
 
             datasets = {part.hdu.index: part.dataset for part in parts if part.dataset is not None}
             convention.apply(document, layout.hdus, datasets, source, sink, card_parameters)
-        return Imported(document)
+        return Imported(document, headers=headers)
 
     def open_array(self, item: Any, dataset: dict[str, Any], file: ByteSource) -> ArraySource:
         """Open a tile-compressed image, the HDU number *item* of a file."""

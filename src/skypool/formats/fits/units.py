@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -252,12 +253,17 @@ def _array(
     }
     given = (("zero", zero, 0), ("scale", scale, 1), ("blank", blank, None))
     dataset |= {key: value for key, value, default in given if value != default}
-    if any(_CELESTIAL.match(card.keyword) for card in header):
+    if any(_is_celestial(card[0]) for card in header.cards):
         dataset["wcs"] = {"hdu": index}
     plain = "zero" not in dataset and "scale" not in dataset and blank is None
     if plain and dtype == np.dtype(stored).newbyteorder("="):
         return dataset, _as_it_is
     return dataset, lambda raw: physical(raw, dtype, zero, scale, blank)
+
+
+@lru_cache(maxsize=4096)
+def _is_celestial(keyword: str) -> bool:
+    return _CELESTIAL.match(keyword) is not None
 
 
 def _as_it_is(raw: Values) -> Values:
