@@ -169,7 +169,7 @@ def coverage_from_headers(document: Mapping[str, Any], headers: Mapping[int, str
     from skypool.model.wcs import needs_tables, wcs_cards
 
     deferred = is_deferred(document)
-    if not deferred and _any_table(document["datasets"]):
+    if _any_table(document["datasets"]):
         return None
     texts = {number: wcs_cards(text) for number, text in headers.items()}
     if any(map(needs_tables, texts.values())):
@@ -181,7 +181,7 @@ def coverage_from_headers(document: Mapping[str, Any], headers: Mapping[int, str
             return found
     listed = {**document, "datasets": datasets}
     try:
-        return _coverage(listed, _refuse, _refuse, None if deferred else _refuse)
+        return _coverage(listed, _refuse, _refuse, None if deferred else _refuse, rows=not deferred)
     except _ChunkNeeded:
         return None
     except (Damaged, NotFound, StorageError, UsageError):
