@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import skypool as sp
+from skypool.cli.app import app
 from skypool.errors import DiskFull, QuotaExceeded, UsageError
 from skypool.model.amounts import read_size
 from skypool.storage.filelayer import Handle, LocalFiles
@@ -102,7 +104,8 @@ def test_what_fits_is_taken(pool: sp.Pool, tmp_path: Path) -> None:
 def test_space_is_given_back_whatever_the_limit(pool: sp.Pool) -> None:
     for corner in range(2):
         pool.save(product(10 + corner, 100), name="maps/0")
-    pool.configure(max_size=1)
+    with pytest.warns(UserWarning, match="already"):
+        pool.configure(max_size=1)
     with pytest.raises(QuotaExceeded):
         pool.save(product(20), name="more")
     pool.tag("maps/1", "kept")
@@ -141,3 +144,24 @@ def test_what_is_no_size(tmp_path: Path) -> None:
             read_size(text)
     with pytest.raises(UsageError):
         sp.Pool(tmp_path / "pool", "x", max_size=-5)
+
+
+def test_a_limit_that_is_exceeded_already_is_said(pool: sp.Pool) -> None:
+    size = taken(pool)
+    with pytest.warns(UserWarning, match=r"may take 50.0 kB and takes .*: nothing can be added"):
+        assert pool.configure(max_size="50KB").max_size == 50_000
+    with pytest.raises(QuotaExceeded):
+        pool.save(product(8), name="new")
+    pool.configure(shared=False)  # nothing to say of the limit
+    pool.tag("maps/0", "still works")
+    ran = CliRunner().invoke(app, ["-p", str(pool.path), "config", "max_size", "60KB"])
+    assert ran.exit_code == 0
+    assert ran.stdout.split() == ["max_size", "60.0", "kB"]
+    assert "takes" in ran.stderr
+    assert "already: nothing can be added until" in ran.stderr
+    pool.configure(max_size=size * 3)
+    pool.save(product(8), name="new")
+
+
+def taken(pool: sp.Pool) -> int:
+    return pool.view.session.quota.used()

@@ -116,7 +116,8 @@ def drop(
         raise Conflict(
             f"nothing was dropped: no other place has {homeless[0]}"
             + (f" and {len(homeless) - 1} more" if len(homeless) > 1 else "")
-            + " whole now",
+            + " whole now"
+            + (f" ({elsewhere.why})" if elsewhere.why else ""),
             candidates=homeless[:20],
             hint="name a pool that has it (--from POOL); `skypool clone` or `copy` makes one",
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -80,6 +81,7 @@ class Elsewhere:
     given: Sequence[str]
     _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     _opened: dict[str, Session | None] = field(default_factory=dict)
+    _unpacked: dict[str, str] = field(default_factory=dict)
     why: str = ""
 
     def __enter__(self) -> Elsewhere:
@@ -108,8 +110,8 @@ class Elsewhere:
             yield {"path": source.path}
         origin = self._origin(urn)
         for key in ("path", "url"):
-            if isinstance(origin.get(key), str) and "member" not in origin:
-                yield {key: origin[key]}
+            if isinstance(origin.get(key), str):
+                yield {name: origin[name] for name in (key, "member") if name in origin}
 
     def _origin(self, urn: int) -> dict[str, Any]:
         from skypool.codec.documents import loads
@@ -146,7 +148,10 @@ class Elsewhere:
                     other.fetch(digest)
                 return {"pool": other.folder.path, "id": other.folder.id.hex()}
             with self._file(place) as path:
-                return dict(place) if path and _has_hash(path, document) else {}
+                if path and _has_hash(path, document):
+                    return dict(place)
+                self.why = f"{place_text(place)} has other content"
+                return {}
         except SkypoolError as error:
             self.why = error.message
             return {}
@@ -154,6 +159,9 @@ class Elsewhere:
     @contextlib.contextmanager
     def _file(self, place: Mapping[str, Any]) -> Iterator[str]:
         """Give the path of a file that may have the content; fetched, where it has an address."""
+        if "member" in place:
+            yield self._member(place)
+            return
         if "path" in place:
             yield place["path"] if os.path.isabs(place["path"]) else ""
             return
@@ -167,6 +175,25 @@ class Elsewhere:
         finally:
             if download is not None:
                 downloader.forget(download)
+
+    def _member(self, place: Mapping[str, Any]) -> str:
+        """Return the path of a file of an archive; that is fetched and unpacked once for all."""
+        whole = {key: value for key, value in place.items() if key != "member"}
+        key = place_text(whole)
+        if key not in self._unpacked:
+            from skypool.pool.trees import unpack
+
+            self._unpacked[key] = ""
+            with self._file(whole) as path:
+                if path:
+                    folder = tempfile.TemporaryDirectory(prefix="skypool-")
+                    self._stack.enter_context(folder)
+                    unpack(path, folder)
+                    self._unpacked[key] = folder.name
+        folder_path, member = self._unpacked[key], os.path.normpath(place["member"])
+        if not folder_path or os.path.isabs(member) or member.startswith(".."):
+            return ""
+        return os.path.join(folder_path, member)
 
     # -- reading
 

@@ -26,7 +26,7 @@ def origin_of(node: FileNode, fetched: Mapping[str, Any]) -> dict[str, Any]:
     """Return where a file came from."""
     origin: dict[str, Any] = dict(fetched)
     if not origin:
-        path = node.path if not node.member else node.path[: -len(node.member)]
+        path = node.archive or node.path
         absolute = os.path.abspath(path)
         absolute = path if absolute == path else absolute  # one text in memory, not two
         origin = {"path": absolute, "mtime_ns": node.status.st_mtime_ns}

@@ -79,6 +79,16 @@ class Quota:
         limit = self.limit
         return None if limit is None else limit - self.used()
 
+    def too_much(self) -> str:
+        """Return what to say where the pool takes more than it may; empty where it does not."""
+        limit, used = self.limit, self.used()
+        if limit is None or used <= limit:
+            return ""
+        return (
+            f"{self._folder.path} may take {size_text(limit)} and takes {size_text(used)} already:"
+            " nothing can be added until `purge`, `forget` or `drop`, and then `gc`, free space"
+        )
+
     def require(self, needed: int, *, least: bool = False) -> None:
         """Make sure that there is room.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,8 @@ class Space(Archiving):
         ----------
         max_size
             Bytes that packs, log and catalogue together may take, such as `500GB`; 0 for no limit.
-            What would be more is refused before it is written.
+            What would be more is refused before it is written. A limit below what the pool takes
+            already holds too: nothing can be added until space is freed, as a `UserWarning` says.
         shared
             Whether the group of its folder may write, whatever the umask of whoever writes.
         journal
@@ -70,6 +72,10 @@ class Space(Archiving):
                 configure(session, settings)
             finally:
                 self._renew()
+            if settings.max_size not in (None, old.max_size):
+                taken = self.view.session.quota.too_much()
+                if taken:
+                    warnings.warn(taken, stacklevel=2)
         return settings
 
     def gc(

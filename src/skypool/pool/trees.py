@@ -60,6 +60,7 @@ class FileNode:
     status: Figures
     format: FolderFormat | None = None
     member: str = ""
+    archive: str = ""
 
 
 @dataclass(slots=True)
@@ -246,7 +247,7 @@ def unpack(path: str, folder: tempfile.TemporaryDirectory[str]) -> Node:
     assert isinstance(node, FolderNode)
     node.skipped.extend(skipped)
     for file in node.files():
-        file.member = os.path.relpath(file.path, folder.name)
+        file.member, file.archive = os.path.relpath(file.path, folder.name), path
     node.archive = path
     if len(node.children) == 1 and isinstance(node.children[0], FolderNode):
         only = node.children[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -38,7 +39,12 @@ def config_verb(state: State, key: str | None, value: str | None) -> None:
     if key is None or value is None:
         settings = state.open().options
     else:
-        settings = state.open(write=True).configure(**{key: value})
+        pool = state.open(write=True)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            settings = pool.configure(**{key: value})
+        for warning in said:
+            click.echo(f"skypool: warning: {warning.message}", err=True)
     found = settings_object(settings)
     if state.json:
         click.echo(to_json(found))
