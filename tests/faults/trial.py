@@ -18,9 +18,10 @@ from skypool.testing.faults import ERRORS, Faults, FaultyCalls, faulty_sqlite, s
 
 from .operations import Operation, copy_base, files_open, product, state
 
-CLASSES = {"ENOSPC": DiskFull, "EACCES": ReadOnly, "EROFS": ReadOnly}
+CLASSES = {"ENOSPC": DiskFull, "EDQUOT": DiskFull, "EACCES": ReadOnly, "EROFS": ReadOnly}
 SQLITE = sqlite_is_reachable()
-_LONGEST = 120  # seconds; a trial that takes longer waits for a lock that nobody gives up
+# Seconds: a trial that takes longer waits for a lock that nobody gives up.
+_LONGEST = 900
 
 
 class Failed(AssertionError):
@@ -118,6 +119,8 @@ class Trials:
                 failed = True
                 if not faults.fired:
                     raise
+                if error == "EDQUOT" and faults.fired[-1] == "sqlite.write":
+                    error = "EIO"  # SQLite does not tell them apart, and a disk with room is tried
                 _check_error(caught, error, path)
             if faults.fired and set(faults.fired) == {"access"} and not failed:
                 pool = None  # it was opened for reading only: that is what access is asked for

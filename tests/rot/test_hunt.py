@@ -25,7 +25,7 @@ MASKS = (1, 2, 4, 8, 16, 32, 64, 128, 255)
 PARTS = ("pack", "commits.log", "skypool.json", "catalogue.sqlite")
 CHANGING = ("names", "history")
 GAP_STEP = 64
-SECONDS = 60.0  # far above what any of it takes
+SECONDS = 900.0  # far above what any of it takes, on a machine with much else to do too
 
 
 class Subject(NamedTuple):

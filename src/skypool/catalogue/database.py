@@ -17,6 +17,7 @@ from typing import Any
 
 from skypool.catalogue.checks import noticed_error, register, rotten_table
 from skypool.catalogue.keeping import PLAIN, Keeping, OnlyReading, Opened
+from skypool.catalogue.quotas import no_room_beside
 from skypool.catalogue.schema import SCHEMA, SCHEMA_VERSION
 from skypool.errors import Damaged, DiskFull, Locked, ReadOnly, SkypoolError, StorageError
 
@@ -39,6 +40,8 @@ _CORRUPT = frozenset(
 _BROKEN = re.compile(
     "no such (table|column)|has no column|malformed|Could not decode|user-defined function raised"
 )
+# What SQLite says where a quota of the file system is used up, and where a disk fails.
+_NO_ROOM = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
 # SQLite does not tell a quota, or a limit on open files, from a disk that fails.
 _HINT = (
     "check the disk, its quota and its connection, and the limits on open files and on their"
@@ -93,6 +96,11 @@ def explained(path: str) -> Iterator[None]:
             raise ReadOnly(
                 f"the catalogue {path} cannot be written to: {error}",
                 hint="check the permissions of the folder and its file system",
+            ) from None
+        if code in _NO_ROOM and no_room_beside(path):
+            raise DiskFull(
+                f"no room left to write the catalogue {path}: a quota is used up",
+                hint="free some space there; `skypool gc` and `skypool purge` work all the same",
             ) from None
         if code in _CORRUPT or (code == sqlite3.SQLITE_ERROR and _BROKEN.search(str(error))):
             raise _damaged(path, str(error)) from None

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Self
+from typing import Self, TypeVar
 
+from skypool.catalogue.quotas import no_room_beside
 from skypool.config import Settings, from_environment
 from skypool.errors import (
     DiskFull,
@@ -20,13 +22,15 @@ from skypool.errors import (
 from skypool.pool.folder import PoolFolder, fitting_journal, is_pool
 from skypool.pool.marker import checked_settings
 from skypool.pool.named import locate, missing_pool
-from skypool.pool.room import is_full, no_room, spend_reserve
+from skypool.pool.room import is_full, no_room, spend_reserve, tight
 from skypool.pool.session import Session
 from skypool.pool.view import View
 from skypool.storage.filelayer import FileLayer, LocalFiles
 from skypool.storage.mounts import file_system
 
 __all__ = ["Opened"]
+
+T = TypeVar("T")
 
 
 def _over_network(path: str) -> ReadOnly:
@@ -88,7 +92,7 @@ class Opened:
                 folder.complete()
             self._session = Session(folder, self._settings, writable=writable)
         except StorageError:
-            if not writable or not is_full(self.path):
+            if not writable or not (is_full(self.path) or no_room_beside(folder.catalogue)):
                 raise
             self._session = Session(folder, self._settings, writable=False)
             self._refused = no_room(self.path)
@@ -157,11 +161,27 @@ class Opened:
     def _giving_up(self) -> View:
         """Return the pool for what gives space back: it may take the reserve for that."""
         self._check_changing()
-        if self._session is not None and is_full(self.path):
+        refused = isinstance(self._refused, DiskFull)
+        if self._session is not None and (refused or is_full(self.path)):
             spend_reserve(self._session.folder)
-            if isinstance(self._refused, DiskFull):
+            if refused:
                 self._renew()
         return self._changing()
+
+    def _freeing(self, act: Callable[[View], T]) -> T:
+        """Do what gives space back; once more, by small steps, where that found no room.
+
+        A quota of the file system is not seen beforehand.
+        """
+        view = self._giving_up()
+        folder = view.session.folder
+        try:
+            return act(view)
+        except DiskFull:
+            if not spend_reserve(folder) and is_full(folder.path):
+                raise
+        with tight(folder.path):
+            return act(self._giving_up())
 
     def _renew(self) -> None:
         """Open the pool once more; refs that there are go on reading by what was open."""

@@ -120,8 +120,10 @@ class Pieces(Space):
         from skypool.pool.dropping import drop
 
         found = [old.number for ref in self._several(refs) for old in _versions(ref, versions)]
-        view = self.view if dry_run else self._giving_up()
-        return drop(view, found, _names(from_), message, dry_run=dry_run, on_progress=progress)
+        given = _names(from_)
+        if dry_run:
+            return drop(self.view, found, given, message, dry_run=True, on_progress=progress)
+        return self._freeing(lambda view: drop(view, found, given, message, on_progress=progress))
 
     def bring_back(
         self,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from skypool.errors import DiskFull, StorageError
@@ -25,6 +26,7 @@ __all__ = [
     "make_reserve",
     "no_room",
     "spend_reserve",
+    "tight",
 ]
 
 RESERVE = "reserve"
@@ -38,8 +40,24 @@ _FEWEST = 8
 _HINT = "free some space there; `skypool gc` and `skypool purge` work on a full disk too"
 
 
+# Pools that were found to have no room although their disk shows some: a quota is used up.
+_tight: set[str] = set()
+
+
+@contextlib.contextmanager
+def tight(path: str) -> Iterator[None]:
+    """Take a disk for full in a `with` block, whatever it shows."""
+    _tight.add(path)
+    try:
+        yield
+    finally:
+        _tight.discard(path)
+
+
 def free_bytes(path: str) -> int:
     """Return the bytes that this user may still write on the disk of a path."""
+    if path in _tight:
+        return _RESERVE_BYTES
     try:
         found = os.statvfs(path)
     except OSError:

@@ -6,9 +6,8 @@ import warnings
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from skypool.errors import DiskFull
 from skypool.pool.archiving import Archiving
-from skypool.pool.room import make_reserve, spend_reserve
+from skypool.pool.room import make_reserve
 
 if TYPE_CHECKING:
     from skypool.pool.giving_up import PurgeReport
@@ -117,15 +116,9 @@ class Space(Archiving):
         )
         if dry_run:
             return collect(self.view, options, progress)
-        view = self._giving_up()
-        folder = view.session.folder
-        try:
-            report = collect(view, options, progress)
-        except DiskFull:  # a quota of the file system is not seen beforehand
-            if not spend_reserve(folder):
-                raise
-            report = collect(self._giving_up(), options, progress)
-        make_reserve(folder.files, folder.path, view.session.quota.used())
+        report = self._freeing(lambda view: collect(view, options, progress))
+        folder = self.view.session.folder
+        make_reserve(folder.files, folder.path, self.view.session.quota.used())
         return report
 
     def purge(
@@ -154,8 +147,10 @@ class Space(Archiving):
         """
         from skypool.pool.giving_up import purge
 
-        view = self.view if dry_run else self._giving_up()
-        return purge(view, self._several(refs), keep, message, dry_run=dry_run)
+        if dry_run:
+            return purge(self.view, self._several(refs), keep, message, dry_run=True)
+        asked = list(self._several(refs))
+        return self._freeing(lambda view: purge(view, asked, keep, message))
 
     def forget(
         self, before: int | str | date, message: str = "", *, dry_run: bool = False
@@ -181,7 +176,9 @@ class Space(Archiving):
         """
         from skypool.pool.giving_up import forget
 
-        return forget(self.view if dry_run else self._giving_up(), before, message, dry_run=dry_run)
+        if dry_run:
+            return forget(self.view, before, message, dry_run=True)
+        return self._freeing(lambda view: forget(view, before, message))
 
     def usage(
         self,

@@ -19,6 +19,8 @@ _LOOKING = frozenset({"stat", "scandir", "listdir", "builtins.open"})
 ERRORS: dict[str, frozenset[str]] = {
     "ENOSPC": frozenset({"create", "pwritev", "ftruncate", "fdatasync", "fsync", "close"})
     | {"mkdir", "link", "replace", "sqlite.write"},
+    "EDQUOT": frozenset({"create", "pwritev", "ftruncate", "fdatasync", "fsync", "close"})
+    | {"mkdir", "link", "replace", "sqlite.write"},
     "EIO": frozenset({"create", "open", "close", "fstat", "pread", "pwritev", "ftruncate"})
     | {"fdatasync", "fsync", "flock"}
     | _CHANGING_NAMES

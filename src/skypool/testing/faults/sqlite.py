@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from skypool.testing.faults.plan import Faults
 
-__all__ = ["SQLITE_CALLS", "faulty_sqlite", "sqlite_is_reachable"]
+__all__ = ["SQLITE_CALLS", "faulty_sqlite", "plain_vfs", "sqlite_is_reachable"]
 
 _FULL, _CANTOPEN = 13, 14
 _IO_ERRORS = {
@@ -164,6 +164,14 @@ class _Shim:
 
 
 _shim: _Shim | None = None
+
+
+def plain_vfs() -> tuple[int, Any]:
+    """Return the address of SQLite's own VFS, and what is there."""
+    find = ctypes.CDLL(_sqlite3.__file__).sqlite3_vfs_find
+    find.restype = c_void_p
+    address = int(find(None))
+    return address, _Vfs.from_address(address)
 
 
 def sqlite_is_reachable() -> bool:
