@@ -24,6 +24,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
+@pytest.fixture(autouse=True, scope="session")
+def own_samp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what is served to several tests away from the user's SAMP programs."""
+    lock = tmp_path_factory.mktemp("samp") / ".samp"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SAMP_HUB", f"std-lockurl:{lock.as_uri()}")
+        yield
+
+
 @pytest.fixture(autouse=True)
 def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep pools and caches of the tests away from those of the user."""
@@ -31,6 +40,7 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     monkeypatch.setenv("SKYPOOL_HOME", str(home / "pools"))
     monkeypatch.setenv("SKYPOOL_CACHE", str(home / "cache"))
     monkeypatch.setenv("SKYPOOL_CONFIG", str(home / "config"))
+    monkeypatch.setenv("SAMP_HUB", f"std-lockurl:{(home / '.samp').as_uri()}")
     monkeypatch.delenv("SKYPOOL", raising=False)
     monkeypatch.setenv("SKYPOOL_AUTHOR", "tester")
 

@@ -193,6 +193,30 @@ def test_views(pool):
         assert [each["name"] for each in client.get("/api/v1/views").json()["views"]] == ["plain"]
 
 
+def test_views_hold_switches_and_pools(pool, shown_pool):
+    with sp.Pool(pool) as opened:
+        opened.remove("obs/001/map")
+    sent = {"query": "obsid > 0", "all_versions": True, "at": 1, "pools": ["own"]}
+    with client_of(pool, shown_pool) as client:
+        assert client.put("/api/v1/views/before", json=sent).status_code == 200
+        both = {"query": "obsid > 0", "pools": ["own", "shown"]}
+        assert client.put("/api/v1/views/both", json=both).status_code == 200
+        views = {each["name"]: each for each in client.get("/api/v1/views").json()["views"]}
+        assert views["before"]["search"] == sent
+        assert views["both"]["search"]["pools"] == ["own", "shown"]
+        assert client.put("/api/v1/views/x", json={"pools": ["none"]}).status_code == 404
+    with sp.Pool(pool) as opened:
+        assert len(opened.find(saved="before")) == 6
+        assert len(opened.find("obsid > 0")) == 5
+        opened.save_search("now", "obsid > 0")
+        assert len(opened.find(saved="now")) == 5
+    with client_of(pool) as client:  # the other one is not open any more
+        views = {each["name"]: each for each in client.get("/api/v1/views").json()["views"]}
+        assert views["both"]["search"]["pools"] == ["own"]
+        assert views["both"]["missing"] == [str(shown_pool)]
+        assert views["before"]["missing"] == []
+
+
 def test_what_is_read_ahead_lets_requests_pass(shown_pool, monkeypatch):
     monkeypatch.setattr("skypool.server.context._QUIET", 0.01)
     context = make_context([sp.Pool(shown_pool, "r")])

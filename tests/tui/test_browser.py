@@ -280,7 +280,11 @@ def test_searches_are_kept_and_asked(pool, drive):
         ui.app.set_query("")
         await ui.settle()
         assert len(ui.names) > 12
+        pool.save_search("as it was", "", at=1, all_versions=True)
+        await ui.press("o", "enter")
+        assert (ui.app.question.at, ui.app.question.all_versions) == ("1", True)
         await ui.press("o", "j", "enter")
+        assert ui.app.question.at == ""
         assert ui.app.question.query == "kind == 'SimpleImage'"
         assert ui.app.question.order_text == "-obsid" and ui.names[0] == "obs/map11"
 

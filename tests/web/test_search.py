@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 from tests.web.conftest import Visitor
 from tests.web.looking import code, count_is, expect, facet, filled, names, query
@@ -318,6 +318,34 @@ def test_searches_are_saved_in_the_pool(visitor: Visitor, own_pools: dict[str, P
     expect(page.get_by_role("list", name="Filters")).to_contain_text("instrument: HIFI")
     views.get_by_role("button", name="Delete the saved search HIFI only").click()
     expect(mine).to_have_count(0)
+
+
+def test_a_saved_search_holds_its_switches_and_pools(
+    visitor: Visitor, own_pools: dict[str, Path]
+) -> None:
+    served = visitor.serve(own_pools["maps"], own_pools["observations"])
+    page = visitor.open(served, "#all_versions=true&at=1&pools=" + quote('["maps","observations"]'))
+    filled(page)
+    views = opened(page, "Saved searches")
+    views.get_by_label("Name of the search").fill("all of the first commit")
+    views.get_by_role("button", name="Save", exact=True).click()
+    mine = views.get_by_role("button", name="all of the first commit", exact=True)
+    expect(views).to_contain_text("all versions, as of 1, maps + observations")
+    close = page.get_by_role("button", name="Close the pool observations")
+    close.click()
+    expect(close).to_have_count(0)
+    page.goto(served.base)
+    filled(page)
+    views = opened(page, "Saved searches")
+    mine.click()
+    told = page.get_by_role("log", name="Messages")
+    expect(told).to_contain_text("is not open")
+    told.get_by_role("button", name="Open it").click()
+    expect(close).to_be_visible()
+    options = opened(page, "Versions and time")
+    expect(options.get_by_label("Show all versions")).to_be_checked()
+    expect(options.get_by_label("As of")).to_have_value("1")
+    expect(page).to_have_url(re.compile("maps.*observations"))
 
 
 def test_a_result_tells_of_what_is_new(visitor: Visitor, own_pools: dict[str, Path]) -> None:

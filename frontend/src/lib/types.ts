@@ -141,6 +141,8 @@ export interface View {
   name: string;
   search: Search;
   columns: string[];
+  /** Pools that it asks and that are not open. */
+  missing: string[];
 }
 
 export interface DatasetColumn {

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from skypool.errors import UsageError
 from skypool.model.product import Product
+from skypool.pool.history import commit_number
 from skypool.pool.opened import Opened
+from skypool.pool.view import View
 
 if TYPE_CHECKING:
     from skypool.pool.progress import Progress
@@ -56,7 +58,8 @@ class Searching(Opened):
             Search old versions too; find identical content under each of its names, and not
             once under the first in the order.
         saved
-            Name of a saved search; other options given here come before its own.
+            Name of a saved search; other options given here come before its own. Where it was
+            saved as of a commit or time, it is asked so.
         progress, workers
             For a function: told how far the work is, and stops it by returning False; how many
             processes, or threads where it cannot be sent to processes.
@@ -82,6 +85,7 @@ class Searching(Opened):
     def _find(self, saved: str | None, query: Any, where: str, options: dict[str, Any]) -> Hits:
         from skypool.pool.finding import Search, find
 
+        when = None
         if saved is not None:
             from skypool.pool.results.saved import search_named
 
@@ -89,11 +93,17 @@ class Searching(Opened):
                 raise UsageError("a saved search has its query", hint="use .where() on its hits")
             kept = search_named(self, saved)
             query = kept.query
-            options = {**options, **kept.options, **{k: v for k, v in options.items() if v}}
+            own = dict(kept.options)
+            own.pop("pools", None)  # this pool alone is asked
+            when = own.pop("at", None)
+            options = {**options, **own, **{k: v for k, v in options.items() if v}}
         search = Search(query=query, where=where, **options)
         if not self.exists:
             from skypool.pool.results.hits import Hits
 
             search.check()
             return Hits()
-        return find([self.view], search)
+        view = self.view
+        if when is not None and self._commit is None:
+            view = View(view.session, commit_number(view.identity, when))
+        return find([view], search)

@@ -266,7 +266,8 @@ class TakingIn(Pieces):
         message
             What the history says of it.
         **options
-            Of `find`: kind, order_by, limit, columns, all_versions, all_names.
+            Of `find`: kind, order_by, limit, columns, all_versions, all_names. `at`, a commit
+            or time as of which it is asked; `pools`, names of those that the browsers ask.
         """
         from skypool.pool.results.saved import FOLDER, search_product
 

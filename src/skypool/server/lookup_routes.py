@@ -46,8 +46,8 @@ def routes(context: Context) -> list[Endpoint]:
     """Return the routes that help to write a search."""
     search = dict(SEARCH["properties"])
     pools = items("pools", "labels; by default all that are open")
-    view = record(["name", "pool", "search", "columns"], name=TEXT, pool=TEXT, search=ANY,
-                  columns=listing(TEXT))  # fmt: skip
+    view = record(["name", "pool", "search", "columns", "missing"], name=TEXT, pool=TEXT,
+                  search=ANY, columns=listing(TEXT), missing=listing(TEXT))  # fmt: skip
     return [
         Endpoint(
             method="GET", path="complete", answer=complete, group=_GROUP,

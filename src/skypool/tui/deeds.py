@@ -184,7 +184,7 @@ def _tops(refs: Iterable[Ref]) -> list[Ref]:
 def save_search(pool: Pool, name: str, question: Question, columns: Sequence[str]) -> Deed:
     """Keep a search in a pool; what chose values at the side becomes part of its text."""
     name = name.strip()
-    options = question.options()
+    options = question.options() | ({"at": question.at} if question.at else {})
     pool.save_search(name, question.query, columns=columns, **options)
     words = "".join(f", {key}={value!r}" for key, value in options.items())
     code = f"pool.save_search({name!r}, {question.query!r}{words})"

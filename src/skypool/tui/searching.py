@@ -260,7 +260,7 @@ class Searches(App[None]):
             order=order,
             all_versions=bool(options.get("all_versions")),
             all_names=bool(options.get("all_names")),
-            at=self.question.at,
+            at=str(options.get("at") or ""),
         )
         self.search_line.set_text(text)
         self.hits_grid.focus()

@@ -147,7 +147,7 @@ def find_verb(
         hits = pools[0].find(text, saved=saved, **options, **near)
     _check_keys(pools, hits.columns)
     if save is not None:
-        kept = {key: value for key, value in options.items() if value is not None}
+        kept = {key: value for key, value in (options | {"at": at}).items() if value is not None}
         pools[0].save_search(save, text, **kept)
         state.note(f"saved as {save!r}; `skypool find --saved {save!r}` asks it again")
     _show(state, hits, labels, pools, wanted)

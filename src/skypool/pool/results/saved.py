@@ -21,7 +21,9 @@ __all__ = ["FOLDER", "KIND", "SavedSearch", "search_named", "search_product"]
 
 KIND: Final = "Search"
 FOLDER: Final = "searches"
-_OPTIONS: Final = frozenset({"kind", "order_by", "limit", "columns", "all_versions", "all_names"})
+_OPTIONS: Final = frozenset(
+    {"kind", "order_by", "limit", "columns", "all_versions", "all_names", "at", "pools"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,8 @@ class SavedSearch:
         In the query language.
     options : mapping
         Those of `Pool.find` that differ from the usual: kind, order_by, limit, columns,
-        all_versions, all_names.
+        all_versions, all_names; `at`, the commit or time as of which it is asked; `pools`, the
+        names or paths of the pools that the browsers ask, where it was several or another.
     ref : Ref
         The version that holds it.
     """
@@ -84,8 +87,9 @@ def search_product(query: str, values: Mapping[str, Any], options: Mapping[str, 
     order = kept.get("order_by")
     if isinstance(order, Sequence) and not isinstance(order, str):
         kept["order_by"] = list(order)
-    if "columns" in kept:
-        kept["columns"] = list(kept["columns"])
+    for key in ("columns", "pools"):
+        if key in kept:
+            kept[key] = list(kept[key])
     return Product(
         kind=KIND,
         type="SEARCH",
