@@ -212,15 +212,17 @@ def test_the_command_goes_on_in_the_background(pool: sp.Pool, place: Path, files
     need_fuse()
     pool.add(files)
     sky = [sys.executable, "-m", "skypool"]
+    above, place = place, place / "new/er"
     try:
         said = run(*sky, "mount", pool.path, place)
         assert f"skypool unmount {place}" in said
+        assert "was made" in said
         run("diff", "-r", files, place / "obs")
         assert "already" in run(*sky, "mount", pool.path, place, code=5)
         with open(place / "obs/notes.txt", "rb"):
             assert "a program uses" in run(*sky, "unmount", place, code=5)
         run(*sky, "unmount", place)
-        assert os.listdir(place) == []
+        assert os.listdir(above) == []
         assert staged() == []
         assert "nothing is mounted" in run(*sky, "unmount", place, code=4)
         assert "there are files" in run(*sky, "mount", pool.path, files, code=2)

@@ -118,7 +118,8 @@ FILE = 0o100444
 def test_the_kernel_keeps_pages_of_versions() -> None:
     kernel = KernelView(fixed=True)
     one, two = (FILE, 100, 1), (FILE, 50, 2)
-    fresh, kept, past = Opening(False, False), Opening(True, False), Opening(False, True)
+    fresh, kept, past = Opening(False), Opening(True), Opening(False, direct=True, other=True)
+    other = Opening(False, other=True)
     assert kernel.opened(b"/a", 1, "one", one) == fresh
     assert kernel.opened(b"/a", 2, "one", one) == kept
     # Another version beside one that is open is read past the pages.
@@ -126,7 +127,7 @@ def test_the_kernel_keeps_pages_of_versions() -> None:
     assert kernel.opened(b"/b", 4, "two", two) == fresh
     for number in (1, 2, 3, 4):
         kernel.released(number)
-    assert kernel.opened(b"/a", 5, "two", two) == fresh
+    assert kernel.opened(b"/a", 5, "two", two) == other
     kernel.released(5)
     assert kernel.opened(b"/a", 6, "two", two) == kept
     kernel.released(6)
@@ -136,7 +137,7 @@ def test_the_kernel_keeps_pages_of_versions() -> None:
     assert kernel.opened(b"/c", 8, None, one) == fresh
     assert kernel.opened(b"/c", 9, "one", one) == past
     kernel.released(8)
-    assert kernel.opened(b"/c", 10, "one", one) == fresh
+    assert kernel.opened(b"/c", 10, "one", one) == other
 
 
 def test_renaming_a_folder_forgets_what_is_below() -> None:

@@ -44,6 +44,12 @@ def load_library() -> Any:
         raise MissingDependency("mounting needs libfuse 3, and finds 2", hint=_HINT)
     if not os.path.exists("/dev/fuse"):
         raise MissingDependency("this machine has no /dev/fuse", hint=_HINT)
+    if not os.access("/dev/fuse", os.R_OK | os.W_OK):
+        raise MissingDependency(
+            "you may not use /dev/fuse",
+            hint="whoever looks after this machine gives permission; `skypool serve --webdav` "
+            "needs none",
+        )
     return mfusepy
 
 
@@ -115,14 +121,15 @@ class _Between:
     def open(self, path: bytes, info: Any) -> int:
         calls, file = self.operations, info.contents
         found = calls.do.attributes(os.fsdecode(path))
+        changed = calls.kernel.has_changed(path, found)
+        file.fh = number = calls.open(os.fsdecode(path), file.flags)
+        opening = calls.kernel.opened(path, number, calls.do.content(number), found)
         # The kernel reads no further than it believes the file to reach: where another
         # process has saved a version meanwhile, it is told so first.
-        if calls.kernel.has_changed(path, found):
+        if changed or opening.other:
             fuse = calls.library._libfuse
             context = fuse.fuse_get_context().contents
             fuse.fuse_invalidate_path(ctypes.c_void_p(context.fuse), path)
-        file.fh = number = calls.open(os.fsdecode(path), file.flags)
-        opening = calls.kernel.opened(path, number, calls.do.content(number), found)
         file.keep_cache, file.direct_io = opening.keep, opening.direct
         return 0
 

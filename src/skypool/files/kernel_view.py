@@ -18,10 +18,22 @@ _READING: Final = 10.0
 
 
 class Opening(NamedTuple):
-    """How a file is opened: with the pages that the kernel has of it, or past all pages."""
+    """How a file is opened.
+
+    Attributes
+    ----------
+    keep : bool
+        With the pages that the kernel has of it.
+    direct : bool
+        Past all pages.
+    other : bool
+        The path was opened as something else before: the kernel may think that it ends where
+        that did.
+    """
 
     keep: bool
-    direct: bool
+    direct: bool = False
+    other: bool = False
 
 
 class _Pages:
@@ -97,21 +109,18 @@ class KernelView:
         """
         with self._lock:
             pages = self._pages.get(path)
-            if pages is None or not pages.users or content is None:
-                keep = content is not None and pages is not None and pages.content == content
-                if not keep:
-                    if len(self._pages) > _PAGES:
-                        self._pages = {key: p for key, p in self._pages.items() if p.users}
-                    pages = self._pages[path] = _Pages(content, found)
-            elif pages.content != content:
-                return Opening(keep=False, direct=True)
-            else:
-                keep = True
-            assert pages is not None
+            same = pages is not None and content is not None and pages.content == content
+            if pages is not None and pages.users and content is not None and not same:
+                return Opening(keep=False, direct=True, other=True)
+            other = pages is not None and content is not None and not same
+            if pages is None or not same:
+                if len(self._pages) > _PAGES:
+                    self._pages = {key: each for key, each in self._pages.items() if each.users}
+                pages = self._pages[path] = _Pages(content, found)
             pages.users += 1
             pages.read = time.monotonic()
             self._users[number] = pages
-            return Opening(keep, direct=False)
+            return Opening(keep=same, other=other)
 
     def was_read(self, number: int) -> None:
         """Take note that somebody reads an open file."""

@@ -72,7 +72,7 @@ class OpenFiles(Overlay):
     def create(self, path: str, process: int = 0) -> int:
         """Make a file, open for writing, and return a number for it."""
         path = clean(path)
-        self.changes.check(path)
+        self._check_new(path)
         with self._lock:
             if self._is_there(path):
                 raise OSError(errno.EEXIST, f"there is {path} already")

@@ -161,11 +161,18 @@ class Operations:
 
     @as_errno
     def space(self) -> os.statvfs_result:
-        """Return the room on the disk of the pool."""
+        """Return the room on the disk of the pool, or what the pool may still take of it."""
         place = self.pool.path
         while not os.path.exists(place):
             place = os.path.dirname(place)
-        return os.statvfs(place)
+        found = os.statvfs(place)
+        quota = self.pool.view.session.quota if self.pool.exists else None
+        limit = None if quota is None else quota.limit
+        if quota is None or limit is None:
+            return found
+        free = max(0, min(found.f_bavail, (limit - quota.used()) // found.f_frsize))
+        blocks = max(free, limit // found.f_frsize)
+        return os.statvfs_result((*found[:2], blocks, free, free, *found[5:]))
 
     # -- open files
 

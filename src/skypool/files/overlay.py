@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import os
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Overlay"]
 
 _FOLDER: Final = stat.S_IFDIR | 0o755
+_LONGEST: Final = 255
 
 
 class Overlay(Operations):
@@ -69,6 +71,21 @@ class Overlay(Operations):
             if self.changes.is_made(path):
                 return None
             raise
+
+    def _check_new(self, path: str) -> None:
+        """Make sure that something may be called so, here and in a folder that it is exported to.
+
+        Raises
+        ------
+        OSError
+            If a part of the path is longer than file systems have them.
+        """
+        self.changes.check(path)
+        self._check_length(path)
+
+    def _check_length(self, path: str) -> None:
+        if any(len(os.fsencode(part)) > _LONGEST for part in path.split("/")):
+            raise OSError(errno.ENAMETOOLONG, f"names have at most {_LONGEST} bytes")
 
     def _is_there(self, path: str) -> bool:
         try:

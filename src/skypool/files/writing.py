@@ -47,6 +47,7 @@ class WriteOperations(OpenFiles):
     def mkdir(self, path: str) -> None:
         """Make a folder."""
         path = clean(path)
+        self._check_length(path)
         with self._lock:
             if self._is_there(path):
                 raise OSError(errno.EEXIST, f"there is {path} already")
@@ -117,7 +118,7 @@ class WriteOperations(OpenFiles):
         """
         old, new = clean(old), clean(new)
         self.changes.check(old)
-        self.changes.check(new)
+        self._check_new(new)
         with self._lock:
             found = self._find(old)
             if old == new:
@@ -155,7 +156,7 @@ class WriteOperations(OpenFiles):
             Paths; a file of the new name gets a version.
         """
         old, new = clean(old), clean(new)
-        self.changes.check(new)
+        self._check_new(new)
         with self._lock:
             found = self._find(old)
             if found is None or isinstance(found, FolderNode):

@@ -52,7 +52,9 @@ def mount_verb(
     options: tuple[str, ...],
     at: str | None,
 ) -> None:
-    """Mount a pool at an empty folder, which is made where there is none.
+    """Mount a pool at an empty folder.
+
+    Where there is none it is made, and removed when it is unmounted.
 
     Names are folders and files; @versions/PATH, @tags/TAG, @at/DATE and @search/QUERY are
     beside them. Needs FUSE 3 and skypool[mount].
@@ -83,17 +85,18 @@ def mount_verb(
         write=write,
         special=not plain,
         allow_other="allow_other" in options,
-        ready=lambda: _tell(state, pool, folder, place, write),
+        ready=lambda made: _tell(state, pool, folder, place, write, made),
         tell=state.note,
     )
 
 
-def _tell(state: State, pool: Pool, folder: str, place: str, write: bool) -> None:
+def _tell(state: State, pool: Pool, folder: str, place: str, write: bool, made: bool) -> None:
     if state.json:
-        found = {"folder": place, "pool": pool.path, "write": write}
+        found = {"folder": place, "pool": pool.path, "write": write, "made": made}
         click.echo(to_json(found | {"pid": os.getpid()}))
     else:
-        click.echo(f"{pool.name} is at {folder}{', to be written to' if write else ''}")
+        what = ", a folder that was made and will be removed" if made else ""
+        click.echo(f"{pool.name} is at {folder}{what}{', to be written to' if write else ''}")
     sys.stdout.flush()
 
 
@@ -101,13 +104,13 @@ def _in_background(
     state: State, folder: str, write: bool, plain: bool, options: tuple[str, ...], at: str | None
 ) -> None:
     """Start the same command in a process of its own, and wait until it has mounted."""
-    from skypool.files.mount import prepared
+    from skypool.files.mount_place import check_place
 
     # Most of what can be wrong is found here, where its errors are told.
-    prepared(folder)
     pool = state.open(write=write, at=at)
     path = pool.path
     pool.close()
+    check_place(folder, path)
     words = [sys.executable, "-m", "skypool", "-p", path, "mount", "--foreground"]
     words += [word for word, wanted in (("--write", write), ("--plain", plain)) if wanted]
     words += [word for option in options for word in ("-o", option)]

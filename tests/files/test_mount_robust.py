@@ -1,0 +1,297 @@
+"""Mounts in trouble: odd names, other processes, other users, killed ones, no room."""
+
+from __future__ import annotations
+
+import errno
+import json
+import mmap
+import os
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import skypool as sp
+from skypool.errors import UsageError
+
+from .mounting import SECONDS, Mounted, mounted, need, need_fuse, run
+
+SKY = [sys.executable, "-m", "skypool"]
+OTHER = 54321  # a user that is not there
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> Iterator[sp.Pool]:
+    with sp.Pool(tmp_path / "pool", mode="x") as pool:
+        yield pool
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    folder = tmp_path / "mnt"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def writing(pool: sp.Pool, place: Path) -> Iterator[Mounted]:
+    with mounted(Path(pool.path), place, "--write") as found:
+        yield found
+
+
+def number_of(work: object, *words: object) -> int | None:
+    """Return the error number of a call."""
+    with pytest.raises(OSError) as caught:
+        work(*words)  # type: ignore[operator]
+    return caught.value.errno
+
+
+NAMES = [
+    "Name.txt", "name.txt", "with space.txt", "ünïcödé ☄.txt", "new\nline.txt", "me@home.txt",
+    "v@1.fits.txt", "100%2F.txt", "@unlike", "-rf", "'quote\"", "back\\slash", "\udcff\udcfe.bin",
+    "x" * 255, *("/".join(["deep"] * n) + "/file" for n in (1, 40)),
+]  # fmt: skip
+
+
+def test_names_of_every_sort(writing: Mounted, pool: sp.Pool) -> None:
+    top = writing.folder
+    for name in NAMES:
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).write_bytes(os.fsencode(name))
+    assert sorted(os.listdir(top)) == sorted(
+        {name.split("/")[0] for name in NAMES} | {"@at", "@search", "@tags", "@versions"}
+    )
+    for name in NAMES:
+        assert (top / name).read_bytes() == os.fsencode(name)
+        assert Path(pool[name].path).read_bytes() == os.fsencode(name)
+        assert os.getxattr(top / name, "user.skypool.version") == b"0"
+    for work, path in ((Path.touch, top / ("y" * 256)), (Path.mkdir, top / ("y" * 256))):
+        assert number_of(work, path) == errno.ENAMETOOLONG
+    assert number_of(os.rename, top / "-rf", top / ("é" * 128)) == errno.ENAMETOOLONG
+    # Searches: what finds nothing is an empty folder, what is no query is not there.
+    found = top / "@search"
+    pool.tag("name.txt", "a/b c")
+    assert os.listdir(found / "tagged('a%2Fb c')") == ["name.txt"]
+    assert os.listdir(found / "kind == 'ü'") == []
+    for query in ("(((", 'kind="', "x\ny", "%", "a" * 250):
+        if (found / query).exists():
+            os.listdir(found / query)
+    assert not (found / "(((").exists()
+    assert not (top / "@at" / "no time").exists()
+    (top / "-rf").rename(top / "@unlike2")
+    assert pool["@unlike2"].versions[0].version == 0
+
+
+def test_programs_change_files(writing: Mounted, pool: sp.Pool, tmp_path: Path) -> None:
+    need("rsync")
+    top = writing.folder
+    path = top / "a.txt"
+    path.write_text("one\n")
+    with open(path, "a") as file:
+        file.write("two\n")
+    os.truncate(path, 6)
+    assert path.read_text() == "one\ntw"
+    with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
+        memory[:3] = b"ONE"
+        memory.flush()
+    assert path.read_text() == "ONE\ntw"
+    assert [ref.version for ref in pool["a.txt"].versions] == [0, 1, 2, 3]
+    # Two who write at once: each closes a whole file, and the last one stays.
+    with open(path, "w") as first, open(path, "a") as second:
+        first.write("first\n")
+        first.flush()
+        second.write("second\n")
+    assert path.read_text() == "first\nsecond\n"
+    large = tmp_path / "large"
+    large.write_bytes(os.urandom(300_000))
+    run("rsync", "--inplace", large, top / "large")
+    with open(large, "r+b") as file:
+        file.seek(1000)
+        file.write(b"changed")
+    run("rsync", "--inplace", "--no-whole-file", "--ignore-times", large, top / "large")
+    run("cmp", large, top / "large")
+    assert pool["large"].version == 1
+    for folder in ("x", "y"):
+        (top / folder).mkdir()
+    run("mv", path, top / "x/b.txt")
+    run("mv", top / "x/b.txt", top / "y/c.txt")
+    assert pool["y/c.txt"].version == pool["y/c.txt"].versions[-1].version > 3
+    run("mv", top / "y", top / "x/y")
+    assert (top / "x/y/c.txt").read_text() == "first\nsecond\n"
+    with open(top / "sparse", "wb") as file:
+        file.seek(3_000_000)
+        file.write(b"x")
+    assert (top / "sparse").read_bytes() == bytes(3_000_000) + b"x"
+    for work, words in ((os.symlink, ("a", top / "link")), (os.link, (large, top / "link"))):
+        assert number_of(work, *words) in (errno.ENOSYS, errno.EPERM, errno.EXDEV)
+    writing.end()
+    assert pool.verify().ok
+
+
+def test_what_is_open_stays_as_it_was(pool: sp.Pool, place: Path, tmp_path: Path) -> None:
+    source = tmp_path / "a.bin"
+    contents = [os.urandom(size) for size in (3_000_000, 3_000_000, 1_000_000, 4_000_000)]
+    path = place / "a.bin"
+
+    def save(content: bytes) -> None:
+        source.write_bytes(content)
+        os.utime(source, ns=(1_600_000_000_000_000_000,) * 2)  # the time tells nothing
+        pool.add(source)
+
+    save(contents[0])
+    with mounted(Path(pool.path), place):
+        opened = []
+        for number, content in enumerate(contents):
+            if number:
+                save(content)
+            if number == 2:
+                pool.gc(grace=0)
+            opened.append(open(path, "rb", buffering=0))  # noqa: SIM115 (closed below)
+            assert opened[-1].read(10_000) == content[:10_000]
+            for before, file in zip(contents, opened, strict=False):
+                file.seek(0)
+                assert file.read(50_000) == before[:50_000]
+        # Those that are not read now end where the file ends that is there by now.
+        for before, file in zip(contents, opened, strict=True):
+            file.seek(0)
+            assert b"".join(iter(lambda file=file: file.read(1 << 20), b"")) == before
+            file.close()
+        for _ in range(3):
+            assert path.read_bytes() == contents[-1]
+        save(contents[1])
+        assert path.read_bytes() == contents[1]
+        space, disk = os.statvfs(place), os.statvfs(pool.path)
+        assert (space.f_blocks, space.f_frsize) == (disk.f_blocks, disk.f_frsize)
+
+
+def test_what_was_killed_is_mended(pool: sp.Pool, tmp_path: Path) -> None:
+    need_fuse()
+    pool.add(__file__)
+    place = tmp_path / "new/er"
+    try:
+        for _ in range(2):  # the second time what is dead is there, and is taken away
+            said = json.loads(run(*SKY, "mount", "--json", pool.path, place))
+            assert said["made"] is True
+            assert (place / Path(__file__).name).exists()
+            os.kill(said["pid"], signal.SIGKILL)
+            assert number_of(os.listdir, place) in (errno.ENOTCONN, errno.ECONNABORTED)
+        run(*SKY, "unmount", place)
+        assert not (tmp_path / "new").exists()
+    finally:
+        run("sh", "-c", f"fusermount3 -uz '{place}' 2>/dev/null || true")
+
+
+def test_places_that_are_none(pool: sp.Pool, tmp_path: Path) -> None:
+    from skypool.files.mount_place import check_place, make_place
+
+    inside = Path(pool.path) / "sky"
+    for place in (inside, Path(pool.path)):
+        with pytest.raises(UsageError, match="in the pool itself"):
+            check_place(str(place), pool.path)
+    link = tmp_path / "link"
+    link.symlink_to(pool.path)
+    with pytest.raises(UsageError, match="in the pool itself"):
+        make_place(str(link / "sky"), pool.path)
+    assert not inside.exists()
+    file = tmp_path / "file"
+    file.touch()
+    for place in (file, file / "below"):
+        with pytest.raises(UsageError, match=r"is a file|in a file"):
+            make_place(str(place), pool.path)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/x").touch()
+    with pytest.raises(UsageError, match="there are files in"):
+        make_place(str(tmp_path / "full"), pool.path)
+    found, made = make_place(str(tmp_path / "a/b/c"), pool.path)
+    assert made == [str(tmp_path / each) for each in ("a/b/c", "a/b", "a")]
+    assert make_place(str(tmp_path / "a/b/c"), pool.path) == (found, [])
+
+
+def test_a_pool_that_is_full_says_so(pool: sp.Pool, place: Path, tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(os.urandom(3_000_000))
+    (tmp_path / "small").write_bytes(b"small")
+    pool.configure(max_size=2_000_000)
+    with mounted(Path(pool.path), place, "--write") as mount:
+        space = os.statvfs(place)
+        assert space.f_blocks * space.f_frsize <= 2_000_000
+        assert 0 < space.f_bavail < space.f_blocks
+        assert "quota" in run("cp", tmp_path / "large", place / "large", code=1)
+        run("cp", tmp_path / "small", place / "small")
+        assert (place / "small").read_bytes() == b"small"
+        run("rm", place / "large")
+        assert not (place / "large").exists()
+        mount.end()
+    assert [ref.name for ref in pool.find()] == ["small"]
+    assert pool.verify().ok
+
+
+# As a process of its own, since the one of the tests has to stay root.
+LOOK = "import os, sys; os.setuid(int(sys.argv[1])); print(open(sys.argv[2]).read(), end='')"
+
+
+def look(path: Path, code: int) -> str:
+    return run(sys.executable, "-S", "-c", LOOK, OTHER, path, code=code)
+
+
+def test_other_users_see_it_only_if_told(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can be another user")
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        top = Path(name)
+        top.chmod(0o755)
+        with sp.Pool(top / "pool", mode="x") as pool:
+            (tmp_path / "a.txt").write_text("seen")
+            pool.add(tmp_path / "a.txt")
+        (top / "mnt").mkdir()
+        with mounted(top / "pool", top / "mnt") as mount:
+            assert "Permission denied" in look(top / "mnt/a.txt", 1)
+            mount.end()
+        with mounted(top / "pool", top / "mnt", "-o", "allow_other") as mount:
+            assert look(top / "mnt/a.txt", 0) == "seen"
+            mount.end()
+
+
+@pytest.mark.campaign
+def test_a_tree_of_a_thousand_files(writing: Mounted, pool: sp.Pool, tmp_path: Path) -> None:
+    for number in range(1000):
+        path = tmp_path / f"tree/s{number % 20}/f{number}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(str(number))
+    run("cp", "-r", tmp_path / "tree", writing.folder)
+    run("diff", "-r", tmp_path / "tree", writing.folder / "tree")
+    # Some read while others write, each his own file.
+    wrong: list[int] = []
+
+    def work(number: int) -> None:
+        path = writing.folder / f"many/{number}.bin"
+        for size in (10, 100_000, 3_000_000, 5):
+            data = bytes([number]) * size
+            path.write_bytes(data)
+            if path.read_bytes() != data:
+                wrong.append(number)
+
+    (writing.folder / "many").mkdir()
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(SECONDS)
+    assert wrong == []
+    assert all(pool[f"many/{number}.bin"].version == 3 for number in range(8))
+    writing.end()
+    assert pool.verify().ok
+
+
+def test_a_device_that_is_not_ours_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    need_fuse()
+    from skypool.errors import MissingDependency
+    from skypool.files.fuse import load_library
+
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(MissingDependency, match="may not use /dev/fuse") as error:
+        load_library()
+    assert "--webdav" in error.value.hint
