@@ -17,11 +17,8 @@ from skypool.catalogue.text import from_database
 __all__ = ["read_key"]
 
 _FETCHED: Final = 20_000
-# Documents whose numbers are taken in at once: of a million the arrays in between are 100 MB.
-_AT_ONCE: Final = 100_000
 # Fewer rows than this of each value, and they are read one by one.
 _GROUPED: Final = 4
-_LAST: Final = 2**62
 _NUMBER: Final = f"p.value BETWEEN -{EXACT} AND {EXACT}"
 _ROWS: Final = (
     " FROM slots s JOIN postings p ON p.slot = s.id"
@@ -38,8 +35,10 @@ class _Rows(NamedTuple):
     codes: NDArray[np.int32]
 
 
-def read_key(connection: sqlite3.Connection, column: Column, run: int, exact: int) -> None:
-    """Take in the documents of a run and of all behind it.
+def read_key(
+    connection: sqlite3.Connection, column: Column, runs: tuple[int, int], exact: int
+) -> None:
+    """Take in the documents of some runs.
 
     Parameters
     ----------
@@ -47,8 +46,8 @@ def read_key(connection: sqlite3.Connection, column: Column, run: int, exact: in
         Inside a transaction.
     column
         Its keys are set.
-    run
-        The first run that counts.
+    runs
+        The first and the last that count.
     exact
         The key that is spelt as was asked for; 0 if there is none.
     """
@@ -56,7 +55,7 @@ def read_key(connection: sqlite3.Connection, column: Column, run: int, exact: in
         number: from_database(text)
         for number, text in connection.execute("SELECT id, text FROM units")
     }
-    reading = _Reading(connection, column, run, units)
+    reading = _Reading(connection, column, runs, units)
     parts = [part for key in column.keys for part in reading.own(key)]
     for key in column.keys:
         parts += reading.of_datasets(key)
@@ -77,11 +76,15 @@ class _Reading:
     """One reading of some runs."""
 
     def __init__(
-        self, connection: sqlite3.Connection, column: Column, run: int, units: dict[int, str]
+        self,
+        connection: sqlite3.Connection,
+        column: Column,
+        runs: tuple[int, int],
+        units: dict[int, str],
     ) -> None:
         self._connection = connection
         self._column = column
-        self._run = run
+        self._runs = runs
         self._units = units
 
     def _unit(self, number: int) -> str:
@@ -95,10 +98,9 @@ class _Reading:
         if self._has_few_values(key):
             yield from self._grouped(key)
             return
-        for first, last in self._spans():
-            yield from self._numbers(key, first, last)
+        yield from self._numbers(key)
         others = self._connection.execute(
-            f"SELECT p.entry, 0, p.value, s.unit{_ROWS} NOT ({_NUMBER})", (key, self._run, _LAST)
+            f"SELECT p.entry, 0, p.value, s.unit{_ROWS} NOT ({_NUMBER})", (key, *self._runs)
         )
         yield from self._one_by_one(others, key)
 
@@ -113,7 +115,8 @@ class _Reading:
     def _slots(self, key: int) -> list[tuple[int, int]]:
         """Return slots and their units."""
         return self._connection.execute(
-            "SELECT id, unit FROM slots WHERE key = ? AND run >= ? ORDER BY run", (key, self._run)
+            "SELECT id, unit FROM slots WHERE key = ? AND run BETWEEN ? AND ? ORDER BY run",
+            (key, *self._runs),
         ).fetchall()
 
     def _grouped(self, key: int) -> Iterator[_Rows]:
@@ -135,25 +138,13 @@ class _Reading:
             counts = np.fromiter((text.count(",") + 1 for text in texts), np.int64, len(texts))
             yield _rows(documents, np.repeat(self._codes(values), counts), key)
 
-    def _spans(self) -> Iterator[tuple[int, int]]:
-        """Yield the first and last of runs that are read together."""
-        first, documents = self._run, 0
-        for run, count in self._connection.execute(
-            "SELECT id, documents FROM runs WHERE id >= ? ORDER BY id", (self._run,)
-        ).fetchall():
-            documents += count
-            if documents >= _AT_ONCE:
-                yield first, run
-                first, documents = run + 1, 0
-        yield first, _LAST
-
-    def _numbers(self, key: int, first: int, last: int) -> Iterator[_Rows]:
-        """Yield the rows of some runs with numbers that floating point holds as they are."""
+    def _numbers(self, key: int) -> Iterator[_Rows]:
+        """Yield the rows with numbers that floating point holds as they are."""
         rows = numbers(
             self._connection,
             f"SELECT p.value, p.entry, 2 * s.unit + (typeof(p.value) = 'integer'){_ROWS}{_NUMBER}",
             3,
-            (key, first, last),
+            (key, *self._runs),
         )
         if not len(rows):
             return
@@ -170,9 +161,9 @@ class _Reading:
         """Yield the values of datasets."""
         found = self._connection.execute(
             f"SELECT {DOCUMENT.format('p')}, p.entry >> {PLACE_SHIFT}, p.value, s.unit FROM slots s"
-            " JOIN postings p ON p.slot = s.id WHERE s.key = ? AND s.run >= ?"
+            " JOIN postings p ON p.slot = s.id WHERE s.key = ? AND s.run BETWEEN ? AND ?"
             f" AND NOT {OWN.format('p')}",
-            (key, self._run),
+            (key, *self._runs),
         )
         yield from self._one_by_one(found, key)
 

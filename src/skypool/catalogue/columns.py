@@ -13,7 +13,7 @@ import contextlib
 import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -40,6 +40,8 @@ __all__ = [
 
 _BYTES_KEPT: Final = 256 * 2**20
 _VISIBLE_KEPT: Final = 2
+# Documents whose values are read at once: of a million the arrays in between are 100 MB.
+_AT_ONCE: Final = 100_000
 
 BY_DOCUMENT: Final = ("kind", "type", "size")
 """Attributes that belong to the content."""
@@ -98,6 +100,13 @@ class Columns:
     def has(self, name: str) -> bool:
         """Tell whether a column is in memory already."""
         return name in self._columns
+
+    def ready(self, name: str) -> bool:
+        """Tell, outside `reading`, whether a column is in memory and nobody is reading one."""
+        if name not in self._columns or not self._lock.acquire(blocking=False):
+            return False
+        self._lock.release()
+        return True
 
     @property
     def has_visible(self) -> bool:
@@ -216,13 +225,37 @@ class Columns:
         if column.keys != keys:
             column = Column()
             column.keys = keys
-        end = self._connection.execute(
-            "SELECT id, documents FROM runs ORDER BY id DESC LIMIT 1"
-        ).fetchone() or (0, 0)
-        if end != column.read_to:
-            read_key(self._connection, column, column.read_to[0], _exact(self._connection, name))
-            column.read_to = end
+        self._read_on(name, column)
         return self._keep(place, column)
+
+    def read_some(self, name: str) -> bool:
+        """Read some of what is missing of `key`, inside `reading`; return whether all is there.
+
+        Whoever reads a large column ahead of its use lets others come between.
+        """
+        place = key_place(name, bare=True)
+        keys = _keys(self._connection, name, bare=True)
+        column = self._columns.get(place)
+        if column is None or column.keys != keys:
+            column = Column()
+            column.keys = keys
+        done = self._read_on(name, column, 1)
+        self._keep(place, column)
+        return done
+
+    def _read_on(self, name: str, column: Column, most: int | None = None) -> bool:
+        """Read the runs that are missing, some at a time; return whether none is left."""
+        runs = self._connection.execute(
+            "SELECT id, documents FROM runs WHERE id >= ? ORDER BY id", (column.read_to[0],)
+        ).fetchall()
+        if not runs or runs[-1] == column.read_to:
+            return True
+        spans = _spans(runs)
+        exact = _exact(self._connection, name)
+        for first, last in spans[:most]:
+            read_key(self._connection, column, (runs[first][0], runs[last][0]), exact)
+            column.read_to = runs[last]
+        return most is None or len(spans) <= most
 
     def _keep(self, name: str, column: Column) -> Column:
         self._columns[name] = column
@@ -235,6 +268,17 @@ class Columns:
     def nbytes(self) -> int:
         """Memory that all columns take, roughly."""
         return sum(column.nbytes for column in self._columns.values())
+
+
+def _spans(runs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the places of the first and last of runs that are read together."""
+    found, first, documents = [], 0, 0
+    for place, (_, count) in enumerate(runs):
+        documents += count
+        if documents >= _AT_ONCE or place == len(runs) - 1:
+            found.append((first, place))
+            first, documents = place + 1, 0
+    return found
 
 
 def key_place(name: str, *, bare: bool) -> str:

@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skypool.catalogue.applying import changes_of
-from skypool.catalogue.integers import damaged, integers
+from skypool.catalogue.integers import checked, damaged, integers, joined
 
 __all__ = ["Visible", "as_of", "read_visible"]
 
@@ -75,32 +75,54 @@ class Visible:
         return sum(array.nbytes for array in arrays)
 
 
-def _made(at: int, purged_to: int, rows: NDArray[np.int64]) -> Visible:
-    """Return what rows of version, document, product and number of references say."""
-    urns, documents, tracks = (rows[:, n].astype(np.int32) for n in range(3))
-    leaf = rows[:, 3] == 0
+def _made(
+    at: int,
+    purged_to: int,
+    urns: NDArray[Any],
+    documents: NDArray[Any],
+    tracks: NDArray[Any],
+    leaf: NDArray[np.bool_],
+) -> Visible:
+    """Return what numbers of versions, documents and products say."""
     places = np.full(int(urns.max(initial=0)) + 1, -1, np.int32)
     places[urns] = np.arange(len(urns), dtype=np.int32)
     shared = np.bincount(documents[leaf]).max(initial=0) if len(urns) else 0
-    return Visible(at, purged_to, urns, documents, tracks, leaf, places, bool(shared <= 1))
+    return Visible(
+        at,
+        purged_to,
+        np.ascontiguousarray(urns, np.int32),
+        np.ascontiguousarray(documents, np.int32),
+        np.ascontiguousarray(tracks, np.int32),
+        leaf,
+        places,
+        bool(shared <= 1),
+    )
+
+
+def _of_rows(at: int, purged_to: int, rows: NDArray[np.int32]) -> Visible:
+    """Return what rows of version, document, product and number of references say."""
+    return _made(at, purged_to, rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 3] == 0)
 
 
 def read_visible(connection: sqlite3.Connection, at: int, head: int) -> Visible:
     """Read all of them, inside a transaction."""
-    order = integers(
-        connection, f"SELECT track FROM names n WHERE {_NAMED} ORDER BY name", 1, {"at": at}
-    )[:, 0]
-    rows = integers(
+    (order,) = joined(
         connection,
-        f"SELECT urn, document, track, children FROM versions v WHERE {_SEEN}",
-        4,
+        ["track"],
+        f"(SELECT track FROM names n WHERE {_NAMED} ORDER BY name)",
         {"at": at},
     )
-    size = int(max(order.max(initial=0), rows[:, 2].max(initial=0))) + 1
-    of_track = np.full(size, -1, np.int64)
-    of_track[rows[:, 2]] = np.arange(len(rows))
+    urns, documents, tracks, children = joined(
+        connection,
+        ["urn", "document", "track", "children"],
+        f"versions v WHERE {_SEEN}",
+        {"at": at},
+    )
+    of_track = np.full(int(max(order.max(initial=0), tracks.max(initial=0))) + 1, -1, np.int32)
+    of_track[tracks] = np.arange(len(tracks), dtype=np.int32)
     chosen = of_track[order]
-    return _made(at, head, rows[chosen[chosen >= 0]])
+    chosen = chosen[chosen >= 0]
+    return _made(at, head, urns[chosen], documents[chosen], tracks[chosen], children[chosen] == 0)
 
 
 def as_of(connection: sqlite3.Connection, known: Visible, at: int, head: int) -> Visible:
@@ -192,7 +214,7 @@ def _replaced(
     """Read some products again, and put them where their names belong."""
     kept = ~np.isin(known.tracks, tracks)
     rows = np.stack([known.urns, known.documents, known.tracks, ~known.leaf], axis=1)
-    rows = rows[kept].astype(np.int64)
+    rows = rows[kept].astype(np.int32)
     new = connection.execute(
         "SELECT n.name, v.urn, v.document, v.track, v.children FROM json_each(:tracks) t"
         " CROSS JOIN names n ON n.track = t.value CROSS JOIN versions v ON v.track = n.track"
@@ -200,7 +222,7 @@ def _replaced(
         {"tracks": json.dumps(tracks.tolist()), "at": at},
     ).fetchall()
     if not new:
-        return _made(at, head, rows)
+        return _of_rows(at, head, rows)
     of_track = np.full(int(rows[:, 2].max(initial=0)) + 1, -1, np.int64)
     of_track[rows[:, 2]] = np.arange(len(rows))
     inserted: dict[int, int] = {}
@@ -209,10 +231,10 @@ def _replaced(
         place = inserted[track] = _behind(connection, name, at, of_track, inserted)
         places.append(place)
     try:
-        values = np.array([row[1:] for row in new], np.int64)
+        values = checked(np.array([row[1:] for row in new], np.int64)).astype(np.int32)
     except (TypeError, ValueError, OverflowError):
         raise damaged("a number in it is none") from None
-    return _made(at, head, np.insert(rows, places, values, axis=0))
+    return _of_rows(at, head, np.insert(rows, places, values, axis=0))
 
 
 def _behind(

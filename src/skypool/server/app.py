@@ -145,7 +145,7 @@ def _route(context: Context, endpoint: Endpoint) -> Route:
             if asynchronous:
                 made = await endpoint.answer(asked)
             else:
-                made = await context.run(endpoint.answer, asked)
+                made = await context.run(endpoint.answer, asked, slow=endpoint.slow)
         except SkypoolError as error:
             made = error_answer(error)
             if made.status_code == 500:

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 __all__ = ["Context", "Event", "Hub"]
 
 THREADS: Final = 4
+# Threads that count whole results, beside them.
+SLOW: Final = 2
 _WAITING: Final = 1000
 # Seconds without a request after which a client is taken to have what it wanted, how often that
 # is looked at, and after which it is not waited for any longer.
-_QUIET: Final = 1.0
+_QUIET: Final = 0.5
 _LOOK: Final = 0.05
 _PATIENCE: Final = 30.0
 
@@ -137,6 +139,8 @@ class Context:
         self.senders = senders
         self.hub = Hub()
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="skypool-server")
+        self._slow = ThreadPoolExecutor(SLOW, thread_name_prefix="skypool-counting")
+        self._behind = ThreadPoolExecutor(1, thread_name_prefix="skypool-behind")
         self._parts: dict[Any, Any] = {}
         self._lock = threading.RLock()
         self._at_end: list[Callable[[], object]] = []
@@ -157,17 +161,26 @@ class Context:
             made: Made = self._parts[make]
             return made
 
-    async def run(self, work: Callable[..., Made], *given: Any) -> Made:
-        """Run what reads pools in one of the threads."""
+    async def run(self, work: Callable[..., Made], *given: Any, slow: bool = False) -> Made:
+        """Run what reads pools in one of the threads.
+
+        What is slow has threads of its own, so that rows never wait for all of them.
+        """
         loop = asyncio.get_running_loop()
         with self._counting:  # never the other lock: this is the thread of the loop
             self._running += 1
         try:
-            return await loop.run_in_executor(self._threads, functools.partial(work, *given))
+            threads = self._slow if slow else self._threads
+            return await loop.run_in_executor(threads, functools.partial(work, *given))
         finally:
             with self._counting:
                 self._running -= 1
                 self._last = time.monotonic()
+
+    async def look(self, work: Callable[..., Made], *given: Any) -> Made:
+        """Run what no client waits for: it does not count as a request."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, functools.partial(work, *given))
 
     def wait_for_quiet(self) -> None:
         """Let requests pass, for what can be done at any time; not for ever."""
@@ -178,8 +191,8 @@ class Context:
             time.sleep(_LOOK)
 
     def begin(self, work: Callable[..., object], *given: Any) -> None:
-        """Have something done in one of the threads, whenever one is free."""
-        self._threads.submit(work, *given)
+        """Have something done behind the requests, one thing after the other."""
+        self._behind.submit(work, *given)
 
     def at_end(self, work: Callable[[], object]) -> None:
         """Have something done when the server ends, before the pools are closed."""
@@ -191,5 +204,6 @@ class Context:
         for work in reversed(self._at_end):
             work()
         self._at_end.clear()
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        for threads in (self._threads, self._slow, self._behind):
+            threads.shutdown(wait=True, cancel_futures=True)
         self.pools.close()

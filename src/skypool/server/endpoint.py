@@ -218,6 +218,8 @@ class Endpoint:
         Type of a body that the answer reads itself, from `Asked.request`.
     group : str
         Heading in the description.
+    slow : bool
+        Whether it may look at whole results: these have threads of their own.
     """
 
     method: Method
@@ -234,6 +236,7 @@ class Endpoint:
     raw_body: str = ""
     group: str = ""
     body_limit: int = JSON_LIMIT
+    slow: bool = False
 
     def all_parameters(self) -> list[Parameter]:
         """Return the parameters, those of the path first."""

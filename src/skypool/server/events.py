@@ -79,7 +79,7 @@ async def _events(context: Context) -> AsyncIterator[bytes]:
         yield b"retry: 1000\n: hello\n\n"
         said = loop.time()
         while True:
-            for data in await context.run(commits.news, told):
+            for data in await context.look(commits.news, told):
                 yield _written("pool", data)
                 said = loop.time()
             try:

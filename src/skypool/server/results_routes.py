@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +19,7 @@ from skypool.server.search import SEARCH, Asking
 if TYPE_CHECKING:
     from skypool.server.context import Context
 
-__all__ = ["routes"]
+__all__ = ["routes", "searched"]
 
 _GROUP: Final = "Results"
 _FIRST: Final = 100
@@ -93,6 +94,7 @@ def routes(context: Context) -> list[Endpoint]:
         ),
         Endpoint(
             method="POST", path="results/{cursor}/facets", answer=_facets, group=_GROUP,
+            slow=True,
             summary="How many have which value; each key without the filter on itself",
             body=record(["keys"], keys=_KEYS, limit={**INTEGER, "minimum": 0, "maximum": 10_000}),
             result=record(
@@ -101,6 +103,7 @@ def routes(context: Context) -> list[Endpoint]:
         ),
         Endpoint(
             method="POST", path="results/{cursor}/histogram", answer=_histogram, group=_GROUP,
+            slow=True,
             summary="Numbers or times in bins, without the filter on the key itself",
             body=record(["key"], key=_KEY, bins={**INTEGER, "minimum": 1, "maximum": 1000}),
             result=_HISTOGRAM,
@@ -113,6 +116,7 @@ def routes(context: Context) -> list[Endpoint]:
         ),
         Endpoint(
             method="POST", path="results/{cursor}/selection", answer=_selection, group=_GROUP,
+            slow=True,
             summary="What a selection holds",
             body=record(
                 [], {"except": _REFS}, all=BOOLEAN, refs=_REFS, cursor={"type": ["string", "null"]}
@@ -127,12 +131,17 @@ def _cursor(asked: Asked) -> Cursor:
 
 
 def _search(asked: Asked) -> dict[str, Any]:
-    asking = Asking.of(asked.body)
+    return searched(asked.context, asked.body)
+
+
+def searched(context: Context, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a search finds, with its first rows."""
+    asking = Asking.of(body)
     asking.query  # noqa: B018 - wrong queries are told before any pool is asked
-    cursor = asked.context.part(Results).ask(asking)
-    keys = asked.body.get("show") or _defaults(asked.context, cursor)
-    rows = page(cursor, 0, _FIRST, keys)
-    pools = [asked.context.pools[label] for label in cursor.commits]
+    cursor = context.part(Results).ask(asking)
+    keys = body.get("show") or cursor.kept_once("defaults", lambda: _defaults(cursor))
+    rows = cursor.kept_once(("first", *keys), lambda: page(cursor, 0, _FIRST, keys))
+    pools = [context.pools[label] for label in cursor.commits]
     found = {
         "cursor": cursor.id,
         "total": len(cursor.hits),
@@ -141,15 +150,15 @@ def _search(asked: Asked) -> dict[str, Any]:
         "columns": rows["columns"],
         "order": asking.sent.get("order") or "",
         "rows": rows["rows"],
-        "code": search_code(asking, pools, asked.body.get("show") or ()),
+        "code": search_code(asking, pools, body.get("show") or ()),
         "took_ms": round(cursor.took * 1000, 3),
     }
     if not cursor.hits and asking.query:
-        found["advice"] = cursor.kept_once("advice", lambda: _advice(asked.context, cursor))
+        found["advice"] = cursor.kept_once("advice", lambda: _advice(context, cursor))
     return found
 
 
-def _defaults(context: Context, cursor: Cursor) -> list[str]:
+def _defaults(cursor: Cursor) -> list[str]:
     if len(cursor.labels) == 0:
         return default_columns([])
     catalogues = [each.view.session.catalogue for each in cursor.hits.snapshots]
@@ -179,7 +188,7 @@ def _advice(context: Context, cursor: Cursor) -> list[str]:
 
 def _rows(asked: Asked) -> dict[str, Any]:
     cursor = _cursor(asked)
-    keys = asked["columns"] or _defaults(asked.context, cursor)
+    keys = asked["columns"] or _defaults(cursor)
     return page(cursor, asked["start"], asked["count"], keys)
 
 

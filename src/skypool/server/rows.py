@@ -132,10 +132,8 @@ def _of_meta(hits: Hits, refs: Sequence[Ref], key: str) -> tuple[list[Any], str 
     from skypool.pool.results.values import FEW, parameter_of
 
     snapshot = hits.snapshots[0] if hits.snapshots else None
-    cached = False
-    if snapshot is not None:
-        with snapshot.columns.reading() as columns:
-            cached = columns.has(f"meta:{key}")
+    # Rows do not wait for a column that somebody reads.
+    cached = snapshot is not None and snapshot.columns.ready(f"meta:{key}")
     if cached or len(refs) > 2 * FEW:
         found = by_key(hits, key)
         units = [unit for unit in found.units if unit] if refs else []

@@ -42,6 +42,7 @@ def routes(context: Context) -> list[Endpoint]:
     return [
         Endpoint(
             method="GET", path="results/{cursor}/sky/density", answer=_density, group=_GROUP,
+            slow=True,
             summary="How many products of a result are where", result=_DENSITY,
             parameters=[
                 integer("width", 720, 8, 2880, "cells along the equator; half as many across"),
@@ -50,6 +51,7 @@ def routes(context: Context) -> list[Endpoint]:
         ),
         Endpoint(
             method="GET", path="results/{cursor}/sky/outlines", answer=_outlines, group=_GROUP,
+            slow=True,
             summary="Outlines of the footprints of a result; none where there are too many",
             result=_OUTLINES,
             parameters=[
@@ -59,6 +61,7 @@ def routes(context: Context) -> list[Endpoint]:
         ),
         Endpoint(
             method="GET", path="results/{cursor}/sky/at", answer=_at, group=_GROUP,
+            slow=True,
             summary="Products of a result whose footprint is at a place",
             result=record(["refs", "total"], refs=listing(TEXT), total=INTEGER),
             parameters=[

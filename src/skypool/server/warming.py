@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import sys
 from typing import TYPE_CHECKING, Final
@@ -9,21 +10,21 @@ from typing import TYPE_CHECKING, Final
 from skypool.errors import SkypoolError
 
 if TYPE_CHECKING:
-    from skypool.catalogue.database import Database
     from skypool.pool.pool import Pool
     from skypool.server.context import Context
 
 __all__ = ["frugal", "steady_memory", "warm"]
 
 # Each of the threads has a connection of its own, and the system keeps the file in memory as well.
-_CACHE_KB: Final = 8192
+_CACHE_KB: Final = 4096
 _COLUMNS: Final = 48 * 2**20
 # Parameters of glibc's mallopt.
 _TRIM, _MAP, _ARENAS = -1, -3, -8
 _LARGE: Final = 128 * 2**10
 # In a smaller pool everything is read in no time.
 _MANY: Final = 20_000
-_RUNS: Final = 4
+# Runs whose texts are read at once: 30 ms.
+_RUNS: Final = 1
 _KEYS: Final = ("instrument", "object", "band", "obs_mode", "level", "proposal")
 
 
@@ -53,40 +54,49 @@ def steady_memory() -> None:
         mallopt(parameter, value)
 
 
-def _read_words(context: Context, database: Database) -> None:
-    """Read the texts for free text, a few runs at a time: whoever asks meanwhile comes between."""
+def warm(context: Context) -> None:
+    """Read what the first search, its facets and free text will need."""
+    pools = [each for each in context.pools.all().values() if _is_large(each)]
+    if not pools:
+        return
+    # Whoever asks is told of what is wrong.
+    with contextlib.suppress(SkypoolError):
+        # Everything is what a page shows first, and it comes without being asked for by name.
+        from skypool.server.results_routes import searched
+
+        searched(context, {})
+        for label in context.pools.all():
+            context.pools.facts(label)
+    for pool in pools:
+        with contextlib.suppress(SkypoolError):
+            _read_ahead(context, pool)
+
+
+def _is_large(pool: Pool) -> bool:
+    with contextlib.suppress(SkypoolError):
+        if pool.exists:
+            database = pool.view.session.catalogue.database
+            ((documents,),) = database.query("SELECT coalesce(sum(documents), 0) FROM runs")
+            return bool(documents >= _MANY)
+    return False
+
+
+def _read_ahead(context: Context, pool: Pool) -> None:
+    """Read columns and texts, a little at a time: whoever asks meanwhile comes between."""
     from skypool.catalogue.columns import columns_of
     from skypool.catalogue.search_words import words_of
 
+    catalogue = pool.view.session.catalogue
+    database = catalogue.database
+    known = {key.casefold() for key in list(catalogue.keys())}
+    for key in (each for each in _KEYS if each in known):
+        done = False
+        while not done and not context.hub.closed:
+            context.wait_for_quiet()
+            with columns_of(database).reading() as columns:
+                done = columns.read_some(key)
     done = False
     while not done and not context.hub.closed:
         context.wait_for_quiet()
         with columns_of(database).reading() as columns, database.reading() as connection:
             done = words_of(columns).read(connection, _RUNS)
-
-
-def warm(context: Context) -> None:
-    """Read what the first search, its facets and free text will need."""
-    from skypool.catalogue.columns import columns_of
-    from skypool.pool.results.facets import facets
-
-    for pool in context.pools.all().values():
-        try:
-            if not pool.exists:
-                continue
-            database = pool.view.session.catalogue.database
-            with columns_of(database).reading() as columns:
-                if columns.count() < _MANY:
-                    continue
-                columns.visible(pool.view.at)
-            hits = pool.find("")
-            known = {key.casefold() for key in list(pool.view.session.catalogue.keys())}
-            for key in _KEYS:
-                context.wait_for_quiet()
-                if context.hub.closed:
-                    return
-                if key in known:
-                    facets(hits, [key], 1)
-            _read_words(context, database)
-        except SkypoolError:  # whoever asks is told
-            continue
