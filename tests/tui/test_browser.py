@@ -12,7 +12,7 @@ import pytest
 
 import skypool as sp
 from skypool.tui.screens.columns import Columns
-from skypool.tui.screens.dialogs import Ask, Code, Confirm, Help
+from skypool.tui.screens.dialogs import Ask, Choose, Code, Confirm, Help
 from skypool.tui.screens.presets import Presets
 from skypool.tui.widgets.contents import ContentsPage
 from skypool.tui.widgets.details import PAGES, Details
@@ -521,6 +521,30 @@ def test_versions_are_compared(looked, drive):
     drive(looked, script, query="name == 'obs/map3'")
 
 
+def test_versions_blink_by_the_same_limits(pool, drive):
+    brighter = pool["obs/map3"].product
+    values = np.array(brighter["image"][:])
+    values[10:20, 10:20] += 5
+    pool.save(brighter.replace(datasets={"image": values}), "obs/map3")
+
+    async def script(ui):
+        await ui.press("space")
+        page = ui.app.query_one(LookPage)
+        now = page.look.preview
+        await ui.press("B")
+        before = page.look.preview
+        assert "obs/map3@1" in ui.text("#words")
+        assert (before.low, before.high) == (now.low, now.high)
+        assert np.nanmax(before.values) < np.nanmax(now.values) - 3
+        await ui.press("B")
+        assert "obs/map3@" not in ui.text("#words")
+        assert np.array_equal(page.look.preview.values, now.values, equal_nan=True)
+        await ui.press("enter", "5", "j", "j", "b", "k", "k", "B")
+        assert "obs/map3@0" in ui.text("#words")
+
+    drive(pool, script, query="name == 'obs/map3'")
+
+
 @pytest.mark.parametrize("number", range(1, len(PAGES) + 1))
 def test_every_page_of_every_sort_of_product(looked, drive, number):
     async def script(ui):
@@ -651,6 +675,33 @@ def test_export_into_a_folder(pool, tmp_path, drive):
         assert ui.app.is_running and not ui.app.job
 
     drive(pool, script, query="kind == 'SimpleImage'")
+
+
+def test_products_are_sent(pool, tmp_path, drive, monkeypatch):
+    from skypool.vo import Sender, Target
+
+    ds9 = Target("samp:c1", "SAOImage DS9", "samp", ("image", "cube"))
+    monkeypatch.setattr(Sender, "targets", lambda self: [ds9])
+
+    async def script(ui):
+        await ui.press("z")
+        assert isinstance(ui.app.screen, Choose)
+        assert "takes images and cubes, and this is table" in str(ui.app.screen._entries)
+        await ui.press("enter")  # nothing is sent to what does not take it
+        assert not ui.app.job and ui.app.screen is ui.app.screen_stack[0]
+        await ui.press("z", "j", "j", "enter")
+        await ui.fill(str(tmp_path / "lines.fits"))
+        assert (tmp_path / "lines.fits").exists()
+        assert ui.app.code_line == f"pool['lines'].send('file:{tmp_path / 'lines.fits'}')"
+        await ui.press("z", "j", "enter")
+        await ui.fill(str(tmp_path / "copies"))
+        with sp.Pool(tmp_path / "copies", "r") as copies:
+            assert copies["lines"].hash == pool["lines"].hash
+        await ui.press("z", "j", "j", "enter")
+        await ui.fill(str(tmp_path / "lines.fits"))  # it is there: refused, and told
+        assert any("nothing arrived" in note.message for note in ui.app._notifications)
+
+    drive(pool, script, query="name == 'lines'")
 
 
 def test_an_export_is_stopped_by_escape(pool, tmp_path, drive, monkeypatch):

@@ -17,12 +17,14 @@ from skypool.tui.help import KEYS
 from skypool.tui.memory import Memory
 from skypool.tui.screens.dialogs import Code, Help
 from skypool.tui.searching import Searches
+from skypool.tui.sending import Sends
 from skypool.tui.text import count_text
 from skypool.tui.widgets.details import Details
 from skypool.tui.widgets.facet_list import FacetList
 from skypool.tui.widgets.grid import Grid
 from skypool.tui.widgets.look import LookPage
 from skypool.tui.widgets.search_line import SearchLine
+from skypool.tui.widgets.versions import VersionsPage
 from skypool.tui.working import Works
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ _NARROW, _WIDE = 100, 170
 _NEWS = 2.0
 
 
-class Browser(Searches, Works, App[None]):
+class Browser(Searches, Works, Sends, App[None]):
     """The browser.
 
     Parameters
@@ -80,6 +82,7 @@ class Browser(Searches, Works, App[None]):
         Binding("s", "sort", "sort"),
         Binding("c", "columns", "columns"),
         Binding("e", "export", "export"),
+        Binding("z", "send", "send to"),
         Binding("r", "rename", "rename", show=False),
         Binding("d,delete", "remove", "remove", show=False),
         Binding("u", "undo", "undo", show=False),
@@ -105,6 +108,7 @@ class Browser(Searches, Works, App[None]):
         Binding("full_stop,right_square_bracket", "picture('plane', 1)", "plane", show=False),
         Binding("comma,left_square_bracket", "picture('plane', -1)", "plane", show=False),
         Binding("F", "picture('full')", "all pixels", show=False),
+        Binding("B", "blink", "blink", show=False),
     ]
 
     def __init__(
@@ -119,6 +123,7 @@ class Browser(Searches, Works, App[None]):
         super().__init__()
         self.pools = Pools(pools)
         self.memory = Memory(settings.config if settings else None)
+        self.given = settings
         self.read_only = read_only
         self.begin(query, at)
 
@@ -253,6 +258,19 @@ class Browser(Searches, Works, App[None]):
         getattr(look, f"action_{action}")(*arguments)
         self.memory.put("stretch", look.picture.stretch)
         self.memory.put("colour_map", look.picture.colour_map)
+
+    def action_blink(self) -> None:
+        """Show the picture of the version that it is compared with, and of this one again."""
+        ref = self.details.ref
+        if ref is None:
+            return
+        other = self.query_one(VersionsPage).base_of(ref)
+        if other is None:
+            self.notify("it has one version only: nothing to blink with", markup=False)
+            return
+        if not isinstance(self.details.page, LookPage):
+            self.action_page(0)
+        self.query_one(LookPage).action_blink(other)
 
     def action_leave(self) -> None:
         """Go back: from a job, from the details to the results, from a selection."""

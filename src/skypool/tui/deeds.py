@@ -7,16 +7,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from skypool.errors import UsageError
+from skypool.errors import Unreachable, UsageError
 from skypool.tui.text import count_text
 
 if TYPE_CHECKING:
+    from skypool.config import Settings
     from skypool.pool.pool import Pool
+    from skypool.pool.progress import OnProgress
     from skypool.pool.ref import Ref
     from skypool.pool.transaction import Transaction
     from skypool.tui.question import Question
 
-__all__ = ["Deed", "export", "remove", "rename", "save_search", "tag", "tag_words"]
+__all__ = ["Deed", "export", "remove", "rename", "save_search", "send", "tag", "tag_words"]
 
 # Told how many of how many are done; False stops.
 OnStep = Callable[[int, int], bool]
@@ -231,4 +233,51 @@ def export(
     code = f"pool.export({last!r}, {where!r})"
     if total > 1:
         code = f"for ref in hits: pool.export(ref, {where!r})"
+    return Deed(text, code)
+
+
+def send(
+    refs: Sequence[Ref],
+    target: str,
+    settings: Settings | None,
+    *,
+    start: bool = False,
+    told: OnProgress | None = None,
+) -> Deed:
+    """Send products to a program, a pool or files, as `skypool send` does.
+
+    Parameters
+    ----------
+    refs
+        The versions.
+    target
+        What `Sender.send` takes.
+    settings
+        Settings from outside.
+    start
+        Start the program, and a hub, where they do not run.
+    told
+        Told how far it is.
+
+    Raises
+    ------
+    Unreachable
+        If nothing arrived; it says why.
+    """
+    from skypool.vo import Sender
+
+    with Sender(hub=start, settings=settings) as sender:
+        replies = sender.send(refs, target, told, start=start)
+    good = [reply for reply in replies if reply.ok]
+    bad = [reply for reply in replies if not reply.ok]
+    reasons = dict.fromkeys(reply.detail or reply.state for reply in bad)
+    if not good:
+        raise Unreachable("nothing arrived: " + ("; ".join(reasons) or "no program takes it"))
+    what = good[0].ref if len(good) == 1 else count_text(len(good), "product")
+    text = f"sent {what} to {good[0].name}"
+    if bad:
+        text += f"; {len(bad):,} not: {'; '.join(reasons)}"
+    code = f"pool[{refs[0].name!r}].send({target!r})"
+    if len(refs) > 1:
+        code = f"for ref in hits: ref.send({target!r})"
     return Deed(text, code)

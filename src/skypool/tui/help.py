@@ -47,6 +47,7 @@ KEYS: Final = (
             ("i", "metadata, header: filter the lines"),
             ("Enter c", "metadata: use as filter, use as column"),
             ("b", "versions: compare with this one"),
+            ("B", "blink with the version before, or with that one"),
         ),
     ),
     (
@@ -60,6 +61,7 @@ KEYS: Final = (
             ("d", "remove (asks); nothing is lost until gc"),
             ("u", "undo the last change"),
             ("e", "export the files into a folder"),
+            ("z", "send to DS9, TOPCAT, Aladin, any SAMP program, a pool, a file"),
         ),
     ),
     (

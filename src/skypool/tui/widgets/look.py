@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -83,6 +84,8 @@ class LookPage(Page):
         self.column = ""
         self.look: Look | None = None
         self._ref: Ref | None = None
+        self._other: Ref | None = None
+        self._limits: tuple[float, float] | None = None
         self._point = ""
         self._room = (40, 40)
 
@@ -104,14 +107,14 @@ class LookPage(Page):
         """Note what the other thread needs to know of the screen."""
         if ref != self._ref:
             self.plane, self.budget, self.column, self._point = None, BUDGET, "", ""
-            self._ref = ref
+            self._ref, self._other, self._limits = ref, None, None
         self._room = self.picture.room
         if not self.picture.display:
             self._room = (2 * max(4, self.size.height - 4), max(8, self.size.width))
 
     def load(self, ref: Ref) -> Look:
         """Read what is to be shown."""
-        product = ref.product
+        product = (self._other or ref).product
         known = dict(sheets.datasets_of(product.datasets))
         paths = [path for path, dataset in known.items() if _shows(dataset)]
         path = self.wanted if self.wanted in paths else sheets.first_dataset(product)
@@ -122,12 +125,15 @@ class LookPage(Page):
         if hasattr(dataset, "colnames"):
             columns = traces.plottable(dataset)
             column = self.column if self.column in columns else _first_column(columns)
-            found = traces.of_column(dataset, column, width) if column and len(dataset) else None
-            return Look(path, paths, dataset, None, found)
+            trace = traces.of_column(dataset, column, width) if column and len(dataset) else None
+            return Look(path, paths, dataset, None, trace)
         if dataset.ndim == 1:
             return Look(path, paths, dataset, None, traces.of_array(dataset, width))
         plane = None if self.plane is None else _unravelled(self.plane, dataset.shape[:-2])
-        return Look(path, paths, dataset, preview(dataset, self._room, plane, self.budget))
+        found = preview(dataset, self._room, plane, self.budget)
+        if self._limits is not None:  # so that what blinks is what differs
+            found = replace(found, low=self._limits[0], high=self._limits[1])
+        return Look(path, paths, dataset, found)
 
     def fill(self, ref: Ref, found: Look) -> None:
         """Show it."""
@@ -169,6 +175,8 @@ class LookPage(Page):
         text = Text(no_wrap=True, overflow="ellipsis")
         if look is not None and look.dataset is not None:
             place = f" ({look.paths.index(look.path) + 1}/{len(look.paths)})"
+            if self._other is not None:
+                text.append(f"{sheets.title(self._other)}  ", "bold yellow")
             text.append(clean(look.path), "bold")
             text.append(place if len(look.paths) > 1 else "", "dim")
             text.append(f"  {sheets.dataset_text(look.dataset)}")
@@ -261,6 +269,18 @@ class LookPage(Page):
             now = int(np.ravel_multi_index(look.preview.plane, lead))
             self.plane = (now + step) % int(np.prod(lead))
             self.post_message(self.Again())
+
+    def action_blink(self, other: Ref) -> None:
+        """Show another version by the same limits, or go back to this one."""
+        look = self.look
+        if self._other is not None:
+            self._other = None
+        else:
+            self._other = other
+            if look is not None and look.preview is not None:
+                self._limits = self._limits or (look.preview.low, look.preview.high)
+            self.wanted = look.path if look is not None else self.wanted
+        self.post_message(self.Again())
 
     def action_full(self) -> None:
         """Read all pixels."""

@@ -49,7 +49,8 @@ class VersionsPage(Page):
     def compose(self) -> ComposeResult:
         """Make the parts."""
         yield Static(
-            "only differences    b: compare with this one    Enter: open it", classes="note"
+            "only differences    b: compare with this one    B: blink    Enter: open it",
+            classes="note",
         )
         yield Grid()
         with VerticalScroll():
@@ -102,6 +103,15 @@ class VersionsPage(Page):
         if self._versions:
             self._base = self._versions[self.query_one(Grid).cursor]
             self.compare()
+
+    def base_of(self, ref: Ref) -> Ref | None:
+        """Return what a version is compared with: the chosen one, else the one before or after."""
+        if self._base is not None and self._base.track == ref.track and self._base != ref:
+            return self._base
+        listed = list(ref.versions)
+        place = next((n for n, one in enumerate(listed) if one.number == ref.number), 0)
+        others = listed[:place][::-1] or listed[place + 1 :]
+        return next((one for one in others if not one.purged), None)
 
     def action_go(self) -> None:
         """Show this version in all pages."""
