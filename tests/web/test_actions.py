@@ -42,8 +42,10 @@ class Sender:
 
     def targets(self) -> list[Target]:
         return [
-            Target("samp:c1", "Aladin"), Target("samp:c2", "SAOImage DS9"),
-            Target("samp:c3", "topcat"), Target("program:vospec", "VOSpec", "program", alive=False),
+            Target("samp:c1", "Aladin", accepts=("image", "cube", "table")),
+            Target("samp:c2", "SAOImage DS9", accepts=("image", "cube")),
+            Target("samp:c3", "topcat", accepts=("table", "spectrum")),
+            Target("program:vospec", "VOSpec", "program", ("spectrum",), alive=False),
         ]  # fmt: skip
 
     def send(self, refs: Any, target: str, progress: Any, **options: Any) -> list[Any]:
@@ -123,8 +125,10 @@ def test_the_menu_has_hipes_entries(place: Place) -> None:
         expect(menu.get_by_role("menuitem", name=entry, exact=True)).to_be_enabled()
     menu.get_by_role("menuitem", name="Send to").click()
     targets = place.page.get_by_role("menu", name="Send to")
-    for entry in ("Aladin", "SAOImage DS9", "topcat", "Local pool", "FITS file", "Text file"):
+    for entry in ("Aladin", "SAOImage DS9", "Local pool", "FITS file", "Text file"):
         expect(targets.get_by_role("menuitem", name=entry)).to_be_enabled()
+    tables = targets.get_by_role("menuitem", name="topcat (takes tables and spectra only)")
+    expect(tables).to_be_disabled()
     expect(targets.get_by_role("menuitem", name="VOSpec")).to_be_disabled()
     shot(place.page, "actions-menu")
     place.page.keyboard.press("Escape")
@@ -398,6 +402,26 @@ def test_send_to_a_program_and_a_text_file(place: Place, tmp_path: Path) -> None
     dialog.get_by_role("button", name="Send").click()
     place.said("sent 1 product")
     assert place.sender.sent[1][1] == f"text:{tmp_path / 't.txt'}"
+
+
+def test_what_a_program_does_not_take_is_said(visitor: Visitor, place: Place) -> None:
+    page = visitor.open(place.served, "#query=name%3D%3D'tables/sources'")
+    count_is(page, 1)
+    rows(page).first.click()
+    rows(page).first.click(button="right")
+    page.get_by_role("menuitem", name="Send to").click()
+    ds9 = page.get_by_role("menuitem", name="SAOImage DS9 (takes images and cubes only)")
+    expect(ds9).to_be_disabled()
+    expect(page.get_by_role("menuitem", name="topcat", exact=True)).to_be_enabled()
+    shot(page, "actions-send-menu")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    grid(page).focus()
+    page.keyboard.press("s")
+    dialog = page.get_by_role("dialog", name="Send 1 product")
+    expect(dialog.get_by_label("To", exact=True)).to_have_value("samp:c1")
+    option = dialog.locator("option", has_text="takes images and cubes only")
+    expect(option).to_be_disabled()
 
 
 def test_sending_a_context_is_warned(visitor: Visitor, place: Place) -> None:

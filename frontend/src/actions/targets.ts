@@ -1,6 +1,7 @@
 /** Where products can be sent. */
 
 import type { Api } from '../lib/api';
+import type { Product } from '../lib/types';
 
 export interface Target {
   id: string;
@@ -14,4 +15,19 @@ export interface Target {
 
 export async function targets(api: Api): Promise<Target[]> {
   return (await api.get<{ targets: Target[] }>('targets')).targets;
+}
+
+/**
+ * Why a program does not take a product, or one of its datasets; '' where it does. DS9 says to
+ * take tables and shows nothing of them: the server knows, and leaves them out of what it accepts.
+ */
+export function refusal(target: Target, product: Product | null, dataset = ''): string {
+  const program = target.kind === 'samp' || target.kind === 'program';
+  if (!program || !product || product.datasets.length === 0) return '';
+  const sent = product.datasets.filter((one) => !dataset || one.path === dataset);
+  if (sent.some((one) => target.accepts.includes(one.quick))) return '';
+  const words = target.accepts
+    .filter((word) => word !== 'context')
+    .map((word) => (word === 'spectrum' ? 'spectra' : `${word}s`));
+  return words.length ? `takes ${words.join(' and ')} only` : 'takes nothing of this';
 }

@@ -124,8 +124,10 @@ def _takes(target: Target, holds: tuple[str, ...]) -> bool:
 
 def _about(target: Target, holds: tuple[str, ...]) -> str:
     """Return what a target is, or why it does not take what is sent."""
+    from skypool.vo.targets import several
+
     if not _takes(target, holds):
-        what = " and ".join(f"{word}s" for word in target.accepts) or "nothing of this"
+        what = several(target.accepts) or "nothing of this"
         return f"takes {what}, and this is {' and '.join(holds)}"
     if target.kind == "program":
         return "does not run: it is started" if target.start else f"not found; {target.get}"

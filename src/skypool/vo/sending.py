@@ -21,7 +21,7 @@ from skypool.vo.peers import Peer
 from skypool.vo.pointing import Pointing
 from skypool.vo.programs import SPECTRA, accepted, takes
 from skypool.vo.serving import FileServer
-from skypool.vo.targets import Reply
+from skypool.vo.targets import Reply, several
 
 if TYPE_CHECKING:
     from skypool.pool.progress import OnProgress
@@ -211,7 +211,7 @@ def _why_not(ref: Ref, found: list[Part], peer: Peer, dataset: str | None) -> st
     if not found:
         return f"{ref.name} has no image, table or spectrum"
     there = sorted({part.what for part in found if dataset in (None, part.path)})
-    what = " and ".join(f"{word}s" for word in accepts) or "nothing that skypool sends"
+    what = several(accepts) or "nothing that skypool sends"
     return f"{peer.name} takes {what}, and this is {' and '.join(there) or 'something else'}"
 
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Reply", "Target"]
+__all__ = ["Reply", "Target", "several"]
+
+
+def several(whats: Iterable[str]) -> str:
+    """Return what programs take in words, such as ``tables and spectra``; empty for nothing."""
+    return " and ".join("spectra" if what == "spectrum" else f"{what}s" for what in whats)
 
 
 @dataclass(frozen=True, slots=True)
