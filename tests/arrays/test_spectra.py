@@ -116,7 +116,9 @@ def test_photutils_takes_what_it_is_given(pool):
     circle = aperture.CircularAperture((500, 400), r=3)
     found = aperture.aperture_photometry(made, circle)
     assert found["aperture_sum"].unit == u.Jy / u.beam
-    assert found["aperture_sum_err"][0].value == pytest.approx(0.5 * np.sqrt(np.pi * 9))
+    # What errors add up to is photutils' choice, and changed with its version 3.
+    plain = aperture.aperture_photometry(made.data, circle, error=np.full(made.shape, 0.5))
+    assert found["aperture_sum_err"][0].value == pytest.approx(plain["aperture_sum_err"][0])
     direct = aperture.aperture_photometry(pool["image"].product["image"], circle)
     assert direct["aperture_sum"][0] == pytest.approx(found["aperture_sum"][0].value)
 

@@ -110,6 +110,22 @@ def test_a_full_output_is_an_error(tree: Path, program: Program) -> None:
     assert err.count(b"\n") == 1
 
 
+def test_streams_that_the_caller_has_closed(tree: Path, program: Program) -> None:
+    program("-p", "./pool", "add", "obs")
+    words = f"{sys.executable} -m skypool -p ./pool"
+    # No file of the pool may get the number of a stream that is closed.
+    script = f"{words} ls >&-; {words} add obs --as-version <&- >&- 2>&- && {words} nosuch 2>&-"
+    done = subprocess.run(["sh", "-c", script], capture_output=True, check=False, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (2, b"", b"")
+    assert program("-p", "./pool", "verify").returncode == 0
+
+
+def test_a_file_is_no_pool(tree: Path, program: Program) -> None:
+    done = program("-p", "./obs/notes.txt", "ls")
+    assert done.returncode == 10
+    assert b"notes.txt is a file; a pool is a folder" in done.stderr
+
+
 NAMES = [
     b"plain.txt", b"with space.txt", b"it's \"quoted\".txt", b"$HOME `x`.txt", b"new\nline.txt",
     "café 長い名前 🔭.txt".encode(), b"latin1-caf\xe9.txt", b"-dash.txt", b"*.txt", b"tab\there",

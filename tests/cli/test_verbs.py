@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import shutil
 import struct
 import zlib
@@ -453,7 +454,7 @@ def test_history_and_diff(sky: Sky, pool: Path) -> None:
     assert sky("diff", PSW, PSW, "--json").json["same"] is True
     assert "no difference" in sky("diff", PSW, PSW).out
     other = str(pool.parent / "other")
-    sky("copy", "obs", "--to", other)
+    assert re.match(r".*other: \d+ versions, ", sky("copy", "obs", "--to", other).out)
     assert "no difference" in sky("diff", "obs", "obs", "--in", other).out
     assert sky("diff", f"{PSW}@0", PSW, "--in", other, "--json").json["datasets"][0]["count"] == 15
 

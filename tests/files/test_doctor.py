@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,11 +12,15 @@ from dataclasses import replace
 import pytest
 
 import skypool as sp
+from skypool.errors import DiskFull
 from skypool.files import doctor
 from skypool.files.disk_facts import DiskFacts, disk_facts
 from skypool.storage.filelayer import LocalFiles
 
-GOOD = DiskFacts("/d", "ext4", False, 10**12, 2 * 10**12, 10**6, True, 1.0, True, True, True, 0.0)
+GOOD = DiskFacts(
+    "/d", "ext4", False, 10**12, 2 * 10**12, 10**6, writable=True, full=False, sync_ms=1.0,
+    locks=True, stable_inodes=True, case_sensitive=True, skew_s=0.0,
+)  # fmt: skip
 
 
 def texts(found) -> str:
@@ -39,12 +44,48 @@ def test_a_disk_whose_locks_do_not_work(tmp_path):
     assert "problem: locks do not work" in texts(doctor._of_disk(found))
 
 
+def test_a_full_disk_is_told_from_one_that_may_not_be_written_to(tmp_path):
+    class Full(LocalFiles):
+        def write(self, handle, offset, parts):
+            raise DiskFull("no room")
+
+    class Nothing(LocalFiles):
+        def create_exclusive(self, path):
+            raise FileNotFoundError(path)  # as below /proc
+
+    found = disk_facts(str(tmp_path), Full())
+    assert (found.full, found.writable, found.sync_ms) == (True, True, None)
+    found = disk_facts(str(tmp_path), Nothing())
+    assert (found.full, found.writable) == (False, False)
+    assert os.listdir(tmp_path) == []
+
+
+def test_advice_on_sqlite_and_fuse(monkeypatch):
+    assert texts(doctor._of_sqlite()) == ""
+    there = {"/dev/fuse": "/dev/fuse", "fusermount3": "/bin/fusermount3"}
+    assert texts(doctor._of_fuse({"mount": []}, there)) == ""
+    assert texts(doctor._of_fuse({"mount": ["mfusepy"]}, dict.fromkeys(there))) == ""
+    said = texts(doctor._of_fuse({"mount": []}, there | {"fusermount3": None}))
+    assert said.startswith("advice: `skypool mount` needs the program fusermount3")
+    said = texts(doctor._of_fuse({"mount": []}, dict.fromkeys(there)))
+    assert said.startswith("advice: `skypool mount` cannot work")
+
+    def lacking():
+        raise sqlite3.OperationalError("no such module: rtree")
+
+    monkeypatch.setattr(doctor, "schema_rows", lacking)
+    assert "problem: SQLite" in texts(doctor._of_sqlite())
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
         ({}, ""),
         ({"network": True, "type": "nfs4"}, "advice: this is a network file system (nfs4)"),
-        ({"free_bytes": 10**9}, "advice: only 1.0 GB"),
+        ({"free_bytes": 10**9}, "advice: only 1.0 GB of 2000.0 GB"),
+        ({"free_bytes": 1000}, "advice: only 1,000 bytes"),
+        ({"free_bytes": 0, "full": True}, "problem: the disk, or your quota there, is full"),
+        ({"type": "tmpfs"}, "advice: this is memory (tmpfs)"),
         ({"free_inodes": 0}, "problem: no inodes"),
         ({"writable": False, "locks": None}, "advice: you may not write"),
         ({"sync_ms": 80.0}, "advice: a sync takes 80 ms"),

@@ -168,6 +168,8 @@ class Finder:
             return None
         return PathFinder.find_spec(name, path, target)
 
+    find_distributions = PathFinder.find_distributions
+
 
 sys.meta_path[:] = [Finder if finder is PathFinder else finder for finder in sys.meta_path]
 """

@@ -27,7 +27,7 @@ SECONDS = 900
 CASA = ROOT / "tests" / "formats" / "data" / "casa_images.tar.xz"
 
 READS = """
-ref = pool["{name}"]
+ref = pool.add("{name}")  # again: what could not be read before is read now
 kinds = {{type(each).__name__ for each in ref.product.datasets.values()}}
 if not kinds & {{"Array", "Table"}}:
     raise SystemExit(run("show", "{name}"))
@@ -40,11 +40,15 @@ with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, tex
     line = process.stdout.readline()
     if not line:
         raise SystemExit(process.stderr.read())
-    address = next(word for word in line.split() if word.startswith("http"))
-    with urllib.request.urlopen(address, timeout=60) as answer:
-        assert answer.status == 200
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) in (0, 130)
+    try:
+        address = next(word for word in line.split() if word.startswith("http"))
+        cookies = urllib.request.HTTPCookieProcessor()
+        with urllib.request.build_opener(cookies).open(address, timeout=60) as answer:
+            assert answer.status == 200
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) in (0, 130)
+    finally:
+        process.kill()
 """
 MOUNTS = """
 import subprocess
@@ -77,7 +81,7 @@ USES = {
         "from skypool.pool.herschel_archive import Archive\n"
         "assert Archive.configured().address(1342182452, 'SPIRE').startswith('http')"
     ),
-    "casa": READS.format(name="casa_image"),
+    "casa": READS.format(name="cube.image"),
     "dask": "assert pool['image'].product['image'].to_dask().sum().compute() == 64",
     "fsspec": (
         "from skypool.files.filesystem import SkypoolFileSystem\n"
@@ -99,7 +103,7 @@ USES = {
         "from skypool.vo.hub import start_hub\n"
         "assert start_hub(from_environment()).url"
     ),
-    "watch": "assert 'seen.txt' in run('watch', '--once', 'seen')",
+    "watch": "assert next(iter(pool.watch('seen'))).commit",
     "webdav": SERVES.format(words=["serve", "--webdav", "--no-password"]),
     "xarray": "assert float(pool['image'].product['image'].to_xarray().sum()) == 64",
     "zarr": READS.format(name="values.zarr"),
@@ -198,9 +202,7 @@ def work(plain: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         file["a"] = np.arange(12.0)
     zarr.save_array(folder / "values.zarr", np.arange(12.0))
     with tarfile.open(CASA) as archive:
-        archive.extractall(folder / "casa", filter="data")
-    image = next(path.parent for path in (folder / "casa").rglob("table.dat"))
-    image.rename(folder / "casa_image")
+        archive.extractall(folder, filter="data")
     datasets = {
         "image": np.ones((8, 8), "f4"),
         "cube": sp.Array(np.ones((2, 2, 2), "f4"), wcs=CUBE),
@@ -208,7 +210,7 @@ def work(plain: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     with sp.Pool(folder / "pool") as pool:
         pool.save(sp.Product(kind="SimpleImage", datasets=datasets), name="image")
-    names = ["notes.txt", "values.parquet", "values.h5", "values.zarr", "casa_image"]
+    names = ["notes.txt", "values.parquet", "values.h5", "values.zarr", "cube.image"]
     code, told = run(plain, folder, "-p", "./pool", "add", *names, program="skypool")
     assert code == 0, told
     return folder
@@ -277,9 +279,7 @@ def test_an_empty_environment(python: str, kind: str, tmp_path: Path) -> None:
         found, told = run(folder, work, *words, program="skypool")
         assert found == code and said in told, (words, told)
     assert (work / "out" / "a.txt").read_text() == "a"
-    script = (
-        "import sys, skypool; skypool.Pool('pool')['a.txt'].path; print('numpy' in sys.modules)"
-    )
-    assert run(folder, work, "-W", "error", "-X", "dev", "-c", script)[0] == 0
-    assert run(folder, work, "-m", "compileall", "-q", str(folder / "lib"))[0] in (0, 1)
+    # Nobody closes the pool: nothing is said of what it had open.
+    script = "import skypool as sp; print(len(sp.Pool('./pool').find('')))"
+    assert run(folder, work, "-X", "dev", "-W", "error", "-c", script) == (0, "1\n")
     assert not (work / "there").exists()

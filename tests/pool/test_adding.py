@@ -412,3 +412,33 @@ def test_members_of_an_archive_that_lead_out_of_it_are_left_out(tmp_path):
     }  # fmt: skip
     assert not list(tmp_path.rglob("evil.txt"))
     assert "obs/good.txt" in [ref.name for ref in pool.ls()]
+
+
+def test_what_a_package_would_read_is_read_once_it_is_there(pool, tmp_path, monkeypatch):
+    h5py = pytest.importorskip("h5py")
+    monkeypatch.setattr("skypool.pool.seen_before._CLOCK_GRAIN_NS", -(10**18))
+    with h5py.File(tmp_path / "values.h5", "w") as file:
+        file["a"] = np.arange(12.0)
+    with monkeypatch.context() as without:
+        without.setattr("skypool.formats.parsing.find_spec", lambda name: None)
+        for _ in range(2):
+            report = pool.add_report([tmp_path / "values.h5"])
+            assert [reason for _, reason in report.opaque] == ["install skypool[hdf5] to read it"]
+    ref = pool.add(tmp_path / "values.h5")
+    assert (ref.version, list(ref.product.datasets)) == (1, ["a"])
+    assert pool.add_report([tmp_path / "values.h5"]).files_read == 0
+
+
+def test_a_folder_that_a_package_would_read_says_so(pool, tmp_path, monkeypatch):
+    def missing(load, extra):
+        raise errors.MissingDependency(f"install skypool[{extra}] to read it")
+
+    images = Path(__file__).parents[1] / "formats" / "data" / "casa_images.tar.xz"
+    with tarfile.open(images) as archive:
+        archive.extractall(tmp_path, filter="data")
+    with monkeypatch.context() as without:
+        without.setattr("skypool.formats.casa_tables.optional_import", missing)
+        report = pool.add_report([tmp_path / "cube.image"])
+    assert report.opaque == [("cube.image", "install skypool[casa] to read it")]
+    said = report.refs[0].product["content"].description
+    assert said == "not read: install skypool[casa] to read it"

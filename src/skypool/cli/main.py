@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import gc
+import os
 import sys
 import warnings
 from types import TracebackType
@@ -27,12 +28,24 @@ def main() -> int:
     gc.set_threshold(50_000, 20, 50)
     sys.excepthook = _unexpected
     try:
+        _open_streams()
         _prepare_streams()
         from skypool.cli.app import run
 
         return run(sys.argv[1:])
     except KeyboardInterrupt:  # so early, or so late, that nothing is under way
         return 130
+
+
+def _open_streams() -> None:
+    """Open what the caller has closed (`>&-`), so that no file of a pool gets its number."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            try:
+                os.fstat(number)
+            except OSError:
+                os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
 def _prepare_streams() -> None:

@@ -9,7 +9,7 @@ import time
 import uuid
 from dataclasses import dataclass
 
-from skypool.errors import SkypoolError
+from skypool.errors import DiskFull, SkypoolError
 from skypool.storage.filelayer import FileLayer, LocalFiles
 from skypool.storage.mounts import file_system, is_network
 
@@ -33,6 +33,9 @@ class DiskFacts:
     free_bytes, total_bytes, free_inodes : int
         For this user; inodes are -1 where the file system does not count them.
     writable : bool
+        Whether this user may make files there.
+    full : bool
+        Whether there was no room for the small file.
     sync_ms : float or None
         Middle of five syncs of 4 kB.
     locks : bool or None
@@ -51,6 +54,7 @@ class DiskFacts:
     total_bytes: int
     free_inodes: int
     writable: bool
+    full: bool = False
     sync_ms: float | None = None
     locks: bool | None = None
     stable_inodes: bool | None = None
@@ -84,7 +88,9 @@ def disk_facts(place: str, files: FileLayer | None = None) -> DiskFacts:
     if found.writable:
         try:
             _try(found, files or LocalFiles())
-        except SkypoolError:
+        except DiskFull:
+            found.full = True
+        except (SkypoolError, OSError):  # such as below /proc, where all may write and nobody can
             found.writable = False
     return found
 

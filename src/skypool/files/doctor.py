@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import re
@@ -13,6 +14,7 @@ from importlib import metadata
 from typing import Any, Final
 
 import skypool
+from skypool.catalogue.database import schema_rows
 from skypool.errors import SkypoolError
 from skypool.files.disk_facts import DiskFacts, disk_facts
 from skypool.pool.pool import Pool
@@ -35,6 +37,7 @@ _LIBRARIES: Final = (
 _NOT_FOR_USERS: Final = frozenset({"all", "dev", "docs"})
 _REQUIREMENT: Final = re.compile(r"\s*([A-Za-z0-9][\w.-]*)")
 _EXTRA: Final = re.compile(r"extra\s*==\s*['\"]([\w.-]+)['\"]")
+_OF_MEMORY: Final = frozenset({"tmpfs", "ramfs"})
 _LOW_BYTES: Final = 5 * 1024**3
 _LOW_SHARE: Final = 0.05
 _SLOW_SYNC_MS: Final = 50.0
@@ -107,6 +110,8 @@ def examine(folder: str, *, is_pool: bool) -> Examination:
         except SkypoolError as error:
             text = "; ".join(str(error).splitlines())
             found.advice.append(Advice("problem", f"the pool cannot be opened: {text}"))
+    found.advice += _of_sqlite()
+    found.advice += _of_fuse(found.extras, found.programs)
     found.advice += _of_disk(found.disk)
     if found.pool is not None:
         found.advice += _of_pool(found.pool, found.disk)
@@ -190,6 +195,46 @@ def _pool_facts(pool: Pool) -> dict[str, Any]:
     }
 
 
+def _of_sqlite() -> Iterator[Advice]:
+    try:
+        schema_rows()
+        with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+            connection.execute("SELECT value FROM json_each('[1]')").fetchall()
+    except sqlite3.Error as error:
+        yield Advice(
+            "problem",
+            f"SQLite {sqlite3.sqlite_version} of this Python lacks what pools need ({error}): use a"
+            " Python whose SQLite is newer, with R*Tree and JSON",
+        )
+
+
+def _of_fuse(
+    extras: Mapping[str, list[str]], programs: Mapping[str, str | None]
+) -> Iterator[Advice]:
+    if extras.get("mount"):
+        return  # what it lacks is listed already
+    other = "`skypool serve --webdav` shows a pool as a folder without it"
+    if programs["/dev/fuse"] is None:
+        yield Advice(
+            "advice",
+            "`skypool mount` cannot work: there is no /dev/fuse (load the kernel's fuse; give"
+            f" a container --device /dev/fuse); {other}",
+        )
+    elif programs["fusermount3"] is None:
+        yield Advice(
+            "advice",
+            "`skypool mount` needs the program fusermount3 (Debian: apt install fuse3), unless you"
+            f" are root; {other}",
+        )
+
+
+def _size(count: int) -> str:
+    for unit, factor in (("GB", 10**9), ("MB", 10**6)):
+        if count >= factor:
+            return f"{count / factor:.1f} {unit}"
+    return f"{count:,} bytes"
+
+
 def _of_disk(disk: DiskFacts) -> Iterator[Advice]:
     if disk.network:
         yield Advice(
@@ -197,12 +242,18 @@ def _of_disk(disk: DiskFacts) -> Iterator[Advice]:
             f"this is a network file system ({disk.type}): pools work there, commits are slower;"
             " let one machine at a time write",
         )
-    if disk.free_bytes < _LOW_BYTES or disk.free_bytes < _LOW_SHARE * disk.total_bytes:
+    if disk.type in _OF_MEMORY:
         yield Advice(
             "advice",
-            f"only {disk.free_bytes / 1e9:.1f} GB of {disk.total_bytes / 1e9:.0f} GB are free:"
-            " `skypool du` shows what takes space, `skypool gc` gives back what nothing needs",
+            f"this is memory ({disk.type}), not a disk: what is there is gone when the machine goes"
+            " down; have pools that shall last elsewhere",
         )
+    give_back = "`skypool du` shows what takes space, `skypool gc` gives back what nothing needs"
+    if disk.full:
+        yield Advice("problem", f"the disk, or your quota there, is full: {give_back}")
+    elif disk.free_bytes < _LOW_BYTES or disk.free_bytes < _LOW_SHARE * disk.total_bytes:
+        free, total = _size(disk.free_bytes), _size(disk.total_bytes)
+        yield Advice("advice", f"only {free} of {total} are free: {give_back}")
     if disk.free_inodes == 0:
         yield Advice("problem", "no inodes are left: no file can be made there")
     if not disk.writable:

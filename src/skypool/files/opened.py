@@ -100,7 +100,8 @@ class ReadingFile(io.BufferedReader):
         """What it is called."""
         return self.path
 
-    def __reduce__(self) -> Any:
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # Not `__reduce__`: from Python 3.13 on, files refuse before that is asked.
         if self._again is None:
             raise TypeError(f"the open file {self.path!r} cannot be pickled")
         return self._again

@@ -52,6 +52,8 @@ class Imported:
     reason
         Why the file was kept opaque although it looks like a known format;
         None where it was understood, or looks like nothing known.
+    lacking
+        Whether a package that is not installed would have read more.
     skipped
         Entries of a folder that were left out, as (relative path, reason):
         symbolic links, special files, files that cannot be read.
@@ -64,6 +66,7 @@ class Imported:
     reason: str | None = None
     skipped: list[tuple[str, str]] = field(default_factory=list)
     headers: Mapping[int, str] = field(default_factory=dict)
+    lacking: bool = False
 
 
 @runtime_checkable

@@ -12,7 +12,7 @@ from skypool.errors import MissingDependency, SkypoolError
 from skypool.formats.base import FolderFormat, Imported, fixed_attributes
 from skypool.formats.opaque import write_verbatim
 from skypool.formats.parsing import NotUnderstood, WatchedSource
-from skypool.formats.typed import kind_of, known_attributes
+from skypool.formats.typed import kind_of, known_attributes, unread
 from skypool.formats.verbatim import Description, renamed
 
 if TYPE_CHECKING:
@@ -207,11 +207,13 @@ def read_folder(
     try:
         found = describe(files)
     except NotUnderstood as error:
-        found, reason = Description(kind="Product"), f"looks like {name}, but is {error.reason}"
+        reason = f"looks like {name}, but is {error.reason}"
     except MissingDependency as error:
-        found, reason = Description(kind="Product"), error.message
+        reason = error.message
     finally:
         files.close()
+    if reason is not None:
+        found = Description(kind="Product", datasets=[["content", unread(reason)]])
     return Imported(_document(found, tree), reason, skipped)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -68,7 +69,7 @@ class VerbatimFormat:
         except NotUnderstood as error:
             return read_opaque(source, sink, f"looks like {self.name}, but is {_said(error)}")
         except MissingDependency as error:
-            return read_opaque(source, sink, error.message)
+            return dataclasses.replace(read_opaque(source, sink, error.message), lacking=True)
         return Imported(self._document(found, write_verbatim(source, sink, self.name)))
 
     def _document(self, found: Description, recipe: dict[str, Any]) -> dict[str, Any]:

@@ -176,7 +176,8 @@ class FileIntake:
         if not node.member:
             facts = (content.kind, content.type, content.size)
             self._outside.note(node.path, state, content.document, facts)
-            self.seen.note(node, content.document)
+            if not found.lacking:  # with the package installed, adding again reads it
+                self.seen.note(node, content.document)
         self._report.bytes_in += size
         self._report.files_read += 1
         return content
@@ -191,6 +192,8 @@ class FileIntake:
                 return stack.enter_context(FileSource(os.path.join(node.path, relative)))
 
             found = node.format.read(Path(node.path), open_source, self._writer)
+        if found.reason:
+            self._report.opaque.append((name or node.name, found.reason))
         for path, reason in found.skipped:
             self.skip(os.path.join(node.path, path), reason, name)
         files = [file for _, file in found.document["tree"] if file is not None]

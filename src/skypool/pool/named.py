@@ -65,6 +65,11 @@ def list_pools(settings: Settings) -> list[NamedPool]:
 def missing_pool(path: str, settings: Settings) -> PoolNotFound:
     """Return the error that says that there is no pool, with names near it."""
     parent, name = os.path.split(path)
+    if os.path.isfile(path):
+        return PoolNotFound(
+            f"{path} is a file; a pool is a folder",
+            hint="`skypool add FILE` puts a file into a pool",
+        )
     near = []
     try:
         near = [n for n in os.listdir(parent) if is_pool(os.path.join(parent, n))]

@@ -81,7 +81,7 @@ def _lines(found: Examination, name: str, is_pool: bool) -> Iterator[str]:
         ("file system", f"{disk.type or 'unknown'}{network}"),
         ("free", f"{size_text(disk.free_bytes)} of {size_text(disk.total_bytes)}"),
         ("inodes free", f"{disk.free_inodes:,}" if disk.free_inodes >= 0 else "not counted"),
-        ("writable", _yes(disk.writable)),
+        ("writable", "full" if disk.full else _yes(disk.writable)),
         ("sync", f"{disk.sync_ms:.1f} ms" if disk.sync_ms is not None else "not tried"),
         ("locks", _yes(disk.locks)),
         ("stable inodes", _yes(disk.stable_inodes)),

@@ -64,7 +64,9 @@ def _as_json(commit: Any) -> dict[str, Any]:
 def _changes(changes: Any) -> str:
     if isinstance(changes, Mapping):
         return ", ".join(
-            count_text(count, what.removesuffix("s") if what != "hidden" else what, what)
+            f"{count:,} removed or restored"
+            if what == "hidden"
+            else count_text(count, what.removesuffix("s"), what)
             for what, count in changes.items()
             if count
         )
