@@ -13,9 +13,10 @@ import pytest
 
 import skypool as sp
 from skypool.errors import DiskFull, NotFound, ReadOnly, StorageError
-from skypool.storage.filelayer import LocalFiles, publish
+from skypool.storage.filelayer import LocalFiles
 from skypool.storage.looking import is_file, list_folder, status_of
 from skypool.storage.system import SystemCalls
+from skypool.storage.whole_files import publish
 from skypool.testing.faults import Faults, FaultyCalls
 
 from .operations import product, write_tree

@@ -14,8 +14,9 @@ import pytest
 
 from skypool.errors import DiskFull, Locked, ReadOnly, StorageError
 from skypool.storage import filelayer
-from skypool.storage.filelayer import LocalFiles, locked, publish, replace_file
+from skypool.storage.filelayer import LocalFiles, locked
 from skypool.storage.system import SystemCalls
+from skypool.storage.whole_files import publish, replace_file
 
 FILES = LocalFiles()
 

@@ -7,25 +7,18 @@ What they are, and what writing to them means, is that of a mount (`skypool.file
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
 import mimetypes
 import os
 import stat
 import threading
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, BinaryIO, Final
 
 from wsgidav import util
 from wsgidav.dav_error import (
     HTTP_BAD_REQUEST,
-    HTTP_CONFLICT,
     HTTP_FORBIDDEN,
-    HTTP_INSUFFICIENT_STORAGE,
-    HTTP_INTERNAL_ERROR,
-    HTTP_NOT_FOUND,
     DAVError,
 )
 from wsgidav.dav_provider import DAVCollection, DAVNonCollection, DAVProvider
@@ -33,8 +26,10 @@ from wsgidav.dav_provider import DAVCollection, DAVNonCollection, DAVProvider
 from skypool.errors import NotFound, SkypoolError
 from skypool.files.changes import clean, parent_of
 from skypool.files.opened import ReadingFile
-from skypool.files.operations import Attributes, Operations, errno_of
+from skypool.files.operations import Attributes, Operations
 from skypool.files.staged import is_temporary
+from skypool.files.webdav_answers import answer_to, answered
+from skypool.files.webdav_transfers import Arriving, OpenFile
 from skypool.files.writing import WriteOperations
 
 __all__ = ["PoolProvider"]
@@ -48,21 +43,6 @@ _TYPES: Final = {
 }
 # What arrives has such a name until it is whole; nobody is shown it.
 _ARRIVING: Final = ".skypool-arriving-"
-_STATUS: Final = {
-    errno.ENOENT: HTTP_NOT_FOUND,
-    errno.ENODATA: HTTP_NOT_FOUND,
-    errno.EEXIST: HTTP_CONFLICT,
-    errno.EISDIR: HTTP_CONFLICT,
-    errno.ENOTDIR: HTTP_CONFLICT,
-    errno.ENOTEMPTY: HTTP_CONFLICT,
-    errno.EBUSY: HTTP_CONFLICT,
-    errno.EROFS: HTTP_FORBIDDEN,
-    errno.EPERM: HTTP_FORBIDDEN,
-    errno.EACCES: HTTP_FORBIDDEN,
-    errno.EINVAL: HTTP_FORBIDDEN,
-    errno.ENOSPC: HTTP_INSUFFICIENT_STORAGE,
-    errno.EDQUOT: HTTP_INSUFFICIENT_STORAGE,
-}
 
 
 class PoolProvider(DAVProvider):  # type: ignore[misc] # wsgidav has no types
@@ -94,7 +74,7 @@ class PoolProvider(DAVProvider):  # type: ignore[misc] # wsgidav has no types
         except FileNotFoundError:
             return PoolFile(path, environ, self, None) if self.is_reserved(place) else None
         except OSError as error:
-            raise _answer(error) from error
+            raise answer_to(error) from error
 
     def resource(self, path: str, environ: dict[str, Any], found: Attributes) -> Any:
         """Return a file or folder."""
@@ -266,16 +246,16 @@ class PoolFile(_Common, DAVNonCollection):  # type: ignore[misc] # wsgidav has n
         with answered():
             if self.found is None:
                 return io.BytesIO()
-            return ReadingFile(_Handle(self.provider.files, clean(self.path)), self.path)
+            return ReadingFile(OpenFile(self.provider.files, clean(self.path)), self.path)
 
-    def begin_write(self, *, content_type: str | None = None) -> _Arriving:
+    def begin_write(self, *, content_type: str | None = None) -> Arriving:
         """Return a file to the side, which `end_write` renames."""
         place = clean(self.path)
         above = parent_of(place)
         self._arriving = f"{above}/" if above else ""
         self._arriving += f"{_ARRIVING}{uuid.uuid4().hex}"
         with answered():
-            return _Arriving(self._writing, self._arriving)
+            return Arriving(self._writing, self._arriving)
 
     def end_write(self, *, with_errors: bool) -> None:
         """Give what was written to the pool, as one commit."""
@@ -321,36 +301,6 @@ class PoolFile(_Common, DAVNonCollection):  # type: ignore[misc] # wsgidav has n
             with answered():
                 self._writing.copy(clean(self.path), clean(dest_path))
         self._properties(dest_path, move=False)
-
-
-class _Handle:
-    """Random access to an open file."""
-
-    def __init__(self, files: Operations, path: str) -> None:
-        self._files = files
-        self.size = files.attributes(path)[1]
-        self._number = files.open(path)
-
-    def pread(self, offset: int, length: int) -> bytes:
-        return self._files.read(self._number, offset, length)
-
-    def close(self) -> None:
-        self._files.release(self._number)
-
-
-class _Arriving:
-    """A file that is being written, piece by piece."""
-
-    def __init__(self, files: WriteOperations, path: str) -> None:
-        self._files = files
-        self._number = files.create(path)
-        self._at = 0
-
-    def write(self, data: bytes) -> None:
-        self._at += self._files.write(self._number, data, self._at)
-
-    def close(self) -> None:
-        self._files.release(self._number)
 
 
 class PoolFolder(_Common, DAVCollection):  # type: ignore[misc] # wsgidav has no types
@@ -430,21 +380,3 @@ class PoolFolder(_Common, DAVCollection):  # type: ignore[misc] # wsgidav has no
             with answered():
                 self._writing.mkdir(clean(dest_path))
         self._properties(dest_path, move=False)
-
-
-@contextmanager
-def answered() -> Iterator[None]:
-    """Turn errors into answers of HTTP."""
-    try:
-        yield
-    except SkypoolError as error:
-        text = f"{error.message} ({error.hint})" if error.hint else error.message
-        status = _STATUS.get(errno_of(error), HTTP_INTERNAL_ERROR)
-        raise DAVError(status, text, src_exception=error) from error
-    except OSError as error:
-        raise _answer(error) from error
-
-
-def _answer(error: OSError) -> DAVError:
-    status = _STATUS.get(error.errno or 0, HTTP_INTERNAL_ERROR)
-    return DAVError(status, error.strerror or str(error), src_exception=error)

@@ -10,7 +10,7 @@ from skypool.codec.digest import digest
 from skypool.codec.documents import loads
 from skypool.errors import Damaged
 from skypool.storage.commit_log import START, LogPosition, pack_record
-from skypool.storage.filelayer import explained
+from skypool.storage.file_errors import explained
 
 if TYPE_CHECKING:
     from skypool.pool.session import Session

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from skypool.errors import Damaged, UsageError
-from skypool.storage.filelayer import GROUP_FILE, explained, replace_file
+from skypool.storage.file_errors import explained
+from skypool.storage.filelayer import GROUP_FILE
+from skypool.storage.whole_files import replace_file
 
 if TYPE_CHECKING:
     from skypool.pool.folder import PoolFolder

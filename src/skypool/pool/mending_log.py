@@ -19,7 +19,8 @@ from skypool.errors import Damaged
 from skypool.pool.checking_log import difference
 from skypool.pool.recovery import noted_position
 from skypool.storage.commit_log import START, LogPosition, pack_record, whole_records
-from skypool.storage.filelayer import FileLayer, publish, replace_file
+from skypool.storage.filelayer import FileLayer
+from skypool.storage.whole_files import publish, replace_file
 
 if TYPE_CHECKING:
     from skypool.pool.session import Session

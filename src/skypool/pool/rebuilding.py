@@ -30,10 +30,11 @@ from skypool.pool.reaching import reached
 from skypool.pool.recovery import file_identity, noted_position
 from skypool.pool.sky_tables import coverage, kept_regions
 from skypool.storage.commit_log import START, LogPosition, has_record
-from skypool.storage.filelayer import GROUP_FILE, publish
+from skypool.storage.filelayer import GROUP_FILE
 from skypool.storage.looking import list_folder, status_of
 from skypool.storage.pack_files import list_packs
 from skypool.storage.store import ChunkStore, Location
+from skypool.storage.whole_files import publish
 
 if TYPE_CHECKING:
     from skypool.pool.session import Session

@@ -14,10 +14,11 @@ from skypool.errors import Damaged, PoolNotFound
 from skypool.pool.folder import PoolFolder, fitting_journal
 from skypool.pool.marker import FORMAT_VERSION, MARKER, PoolSettings
 from skypool.storage.commit_log import CommitLog
-from skypool.storage.filelayer import FileLayer, publish, replace_file
+from skypool.storage.filelayer import FileLayer
 from skypool.storage.pack_files import list_packs
 from skypool.storage.pack_layout import HEADER_SIZE, PackHeader, read_pack_header
 from skypool.storage.pack_scan import PackReader
+from skypool.storage.whole_files import publish, replace_file
 
 __all__ = ["restore_marker"]
 

@@ -20,10 +20,11 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NoReturn, Protocol
+from typing import Protocol
 
 from skypool.codec.buffers import Buffer
-from skypool.errors import DiskFull, Locked, ReadOnly, StorageError
+from skypool.errors import Locked, ReadOnly, StorageError
+from skypool.storage.file_errors import explained
 from skypool.storage.system import SystemCalls
 
 __all__ = [
@@ -32,15 +33,9 @@ __all__ = [
     "FileLayer",
     "Handle",
     "LocalFiles",
-    "explained",
     "locked",
-    "publish",
-    "replace_file",
 ]
 
-# EFBIG is what a limit on file sizes gives, EDQUOT a quota: no room, both of them.
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _TAKEN = frozenset({errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK})
 _MOST_BUFFERS = 512  # of one system call; the kernel's limit is 1024
 _WORTH_BEGINNING = 1 << 20
@@ -151,32 +146,6 @@ class FileLayer(Protocol):
     def for_group(self) -> FileLayer:
         """Return a layer like this that lets the group write to all that it makes."""
         ...
-
-
-@contextlib.contextmanager
-def explained(doing: str, path: str) -> Iterator[None]:
-    """Turn errors of the system into those of skypool; files missing or there pass."""
-    try:
-        yield
-    except (FileNotFoundError, FileExistsError):
-        raise
-    except OSError as error:
-        _refuse(error, doing, path)
-
-
-def _refuse(error: OSError, doing: str, path: str) -> NoReturn:
-    what = f"cannot {doing} {path}: {os.strerror(error.errno) if error.errno else error}"
-    if error.errno in _FULL:
-        raise DiskFull(
-            what, hint="free some space there, or raise the quota, then try again"
-        ) from error
-    if error.errno in _REFUSED:
-        raise ReadOnly(
-            what, hint="check the permissions of the folder and its file system"
-        ) from error
-    if error.errno in (errno.EMFILE, errno.ENFILE):
-        raise StorageError(what, hint="raise the limit on open files (ulimit -n)") from error
-    raise StorageError(what, hint="check the disk and its connection") from error
 
 
 def _begin_write_back(handle: Handle, offset: int, length: int) -> None:
@@ -425,42 +394,3 @@ def locked(
                     files.unlock(handle)
             finally:
                 files.close(handle)
-
-
-def publish(files: FileLayer, path: str, data: Buffer) -> bool:
-    """Write a new file that is there whole or not at all, durably.
-
-    Returns
-    -------
-    bool
-        False if there was a file of that name already; it is left as it is.
-    """
-    temporary = _write_temporary(files, path, data)
-    try:
-        files.link(temporary, path)
-    except FileExistsError:
-        return False
-    finally:
-        files.unlink(temporary)
-    return True
-
-
-def replace_file(files: FileLayer, path: str, data: Buffer) -> None:
-    """Write a file, over another if there is one, whole or not at all, durably."""
-    temporary = _write_temporary(files, path, data)
-    files.replace(temporary, path)
-
-
-def _write_temporary(files: FileLayer, path: str, data: Buffer) -> str:
-    temporary = f"{path}.{os.urandom(8).hex()}.tmp"
-    handle = files.create_exclusive(temporary)
-    try:
-        files.write(handle, 0, [data])
-        files.sync(handle)
-    except BaseException:
-        with contextlib.suppress(StorageError):
-            files.unlink(temporary)
-        raise
-    finally:
-        files.close(handle)
-    return temporary

@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 
-from skypool.storage.filelayer import explained
+from skypool.storage.file_errors import explained
 
 __all__ = ["is_file", "list_folder", "size_of", "status_of"]
 

@@ -44,7 +44,8 @@ class Memory:
         self._kept[name] = value
         if self._path is None:
             return
-        from skypool.storage.filelayer import LocalFiles, replace_file
+        from skypool.storage.filelayer import LocalFiles
+        from skypool.storage.whole_files import replace_file
 
         data = json.dumps(self._kept, indent=1, sort_keys=True).encode() + b"\n"
         with contextlib.suppress(OSError, StorageError):

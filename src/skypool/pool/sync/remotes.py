@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from skypool.errors import NotFound
-from skypool.storage.filelayer import replace_file
+from skypool.storage.whole_files import replace_file
 
 if TYPE_CHECKING:
     from skypool.pool.folder import PoolFolder

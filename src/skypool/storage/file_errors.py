@@ -1,0 +1,43 @@
+"""Errors of the system as those of skypool, with the path and what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from typing import NoReturn
+
+from skypool.errors import DiskFull, ReadOnly, StorageError
+
+__all__ = ["explained"]
+
+# EFBIG is what a limit on file sizes gives, EDQUOT a quota: no room, both of them.
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+
+
+@contextlib.contextmanager
+def explained(doing: str, path: str) -> Iterator[None]:
+    """Turn errors of the system into those of skypool; files missing or there pass."""
+    try:
+        yield
+    except (FileNotFoundError, FileExistsError):
+        raise
+    except OSError as error:
+        _refuse(error, doing, path)
+
+
+def _refuse(error: OSError, doing: str, path: str) -> NoReturn:
+    what = f"cannot {doing} {path}: {os.strerror(error.errno) if error.errno else error}"
+    if error.errno in _FULL:
+        raise DiskFull(
+            what, hint="free some space there, or raise the quota, then try again"
+        ) from error
+    if error.errno in _REFUSED:
+        raise ReadOnly(
+            what, hint="check the permissions of the folder and its file system"
+        ) from error
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        raise StorageError(what, hint="raise the limit on open files (ulimit -n)") from error
+    raise StorageError(what, hint="check the disk and its connection") from error
