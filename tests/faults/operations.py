@@ -22,6 +22,16 @@ from skypool.storage.filelayer import FileLayer
 Act = Callable[[Any, Path, FileLayer], Any]
 
 
+class Listed(Exception):
+    """Files of the user's could not be read: they are listed, and the rest was done."""
+
+
+def listed(problems: list[tuple[str, str]]) -> None:
+    """Raise `Listed` where there are any."""
+    if problems:
+        raise Listed(str(problems))
+
+
 def noise(seed: int, size: int) -> bytes:
     return np.random.default_rng(seed).bytes(size)
 
@@ -119,9 +129,40 @@ def make_lost(base: Path) -> None:
     (base / "pool/catalogue.sqlite").unlink()
 
 
+def make_versions(base: Path) -> None:
+    """Versions that may be given up, and a clone that has all content."""
+    make_filled(base)
+    with sp.Pool(base / "pool") as pool:
+        for seed in range(20, 23):
+            pool.save(product(seed), name="series")
+        pool.clone(base / "clone").close()
+
+
+def make_dropped(base: Path) -> None:
+    make_versions(base)
+    with sp.Pool(base / "pool") as pool:
+        pool.drop(["obs", "series"], from_=base / "clone")
+        pool.gc(grace=0)
+
+
+def make_outside(base: Path, *, headers_only: bool = False) -> None:
+    """Files that stay where they are."""
+    make_filled(base)
+    write_tree(base / "disk")
+    for path in (base / "disk").rglob("*.*"):
+        os.utime(path, (1.5e9, 1.5e9))
+    with sp.Pool(base / "pool") as pool:
+        pool.add(base / "disk", in_place=True, headers_only=headers_only)
+
+
+def make_unread(base: Path) -> None:
+    make_outside(base, headers_only=True)
+
+
 MAKERS = (
     *(make_empty, make_filled, make_changed, make_garbage),
     *(make_unlogged, make_behind, make_lost),
+    *(make_versions, make_dropped, make_outside, make_unread),
 )
 
 
@@ -212,6 +253,30 @@ def _collect(pool: Pool, base: Path, files: FileLayer) -> None:
     pool.gc(grace=0)
 
 
+def _relocate(pool: Pool, base: Path, files: FileLayer) -> None:
+    there = {path.partition("/disk/")[0] + "/disk" for path in sources(pool)}
+    for old in there - {str(base / "disk")}:
+        listed(pool.relocate(old, base / "disk").refused)
+
+
+def _absorb(pool: Pool, base: Path, files: FileLayer) -> None:
+    listed(pool.absorb("disk").skipped)
+
+
+def _complete(pool: Pool, base: Path, files: FileLayer) -> None:
+    listed(pool.complete(threads=1).skipped)
+
+
+def _drop(pool: Pool, base: Path, files: FileLayer) -> None:
+    report = pool.drop(["obs", "series"], from_=base / "clone")
+    assert report.versions + report.already == 6
+
+
+def _get(pool: Pool, base: Path, files: FileLayer) -> None:
+    report = pool.bring_back(["obs", "series"], from_=base / "clone")
+    assert report.versions + report.already == 6
+
+
 OPERATIONS = [
     Operation("create", "empty", _create, opens=True),
     Operation("open", "filled", _open, opens=True),
@@ -231,15 +296,37 @@ OPERATIONS = [
     Operation("roll", "filled", _roll, again=True),
     Operation("gc", "garbage", _collect),
     Operation("reindex", "filled", lambda pool, *_: pool.reindex()),
+    Operation("relocate", "outside", _relocate, again=True),
+    Operation("absorb", "outside", _absorb, again=True),
+    Operation("complete", "unread", _complete, again=True),
+    Operation("absorb unread", "unread", _absorb, again=True),
+    Operation("drop", "versions", _drop, again=True),
+    Operation("get", "dropped", _get, again=True),
+    Operation("purge", "versions", lambda pool, *_: pool.purge("series"), again=True),
+    Operation("forget", "versions", lambda pool, *_: pool.forget(len(pool.history())), again=True),
+    Operation("limit", "filled", lambda pool, *_: pool.configure(max_size="1GB"), again=True),
 ]
 
 
 def state(pool: Pool) -> dict[str, Any]:
-    """Return what a pool says: names, versions, documents and tags."""
-    return {
-        ref.name: [(old.version, old.hash, old.total_size, tuple(old.tags)) for old in ref.versions]
+    """Return what a pool says: names, versions, documents, tags, and where content is."""
+    found: dict[str, Any] = {
+        ref.name: [
+            (old.version, old.hash, old.total_size, tuple(old.tags), old.purged, old.dropped)
+            for old in ref.versions
+        ]
         for ref in pool.ls()
     }
+    if pool.exists and pool.options.max_size is not None:
+        found["max_size"] = pool.options.max_size
+    outside = sources(pool) if pool.exists else []
+    return found | ({"sources": outside} if outside else {})
+
+
+def sources(pool: Pool) -> list[str]:
+    """Return the paths of the files that hold content of a pool."""
+    database = pool.view.session.catalogue.database
+    return sorted({str(path) for (path,) in database.query("SELECT path FROM sources")})
 
 
 def files_open() -> set[str]:

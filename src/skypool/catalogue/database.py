@@ -390,7 +390,8 @@ class _Connection(sqlite3.Connection):
     """Closes itself when nobody has it any more: a pool need not be closed, and Python says so."""
 
     def __del__(self) -> None:
-        self.close()
+        with contextlib.suppress(sqlite3.ProgrammingError):  # it could not even be opened
+            self.close()
 
 
 def _connect(path: str, *, uri: bool = False) -> sqlite3.Connection:

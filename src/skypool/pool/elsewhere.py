@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from skypool.catalogue.interface import SourceRow
-from skypool.errors import Damaged, Dropped, SkypoolError, UsageError
+from skypool.errors import Damaged, Dropped, SkypoolError, StorageError, UsageError
 from skypool.pool.copying import PoolChunks, copy_chunks
 from skypool.pool.folder import is_pool
 from skypool.pool.named import locate, missing_pool
@@ -222,7 +222,10 @@ class Elsewhere:
             if isinstance(error, Damaged) or not writer_is_fine(error):
                 raise
             self.why = error.message
-            return [digest for digest in wanted if not writer.reuse(digest)]
+            try:
+                return [digest for digest in wanted if not writer.reuse(digest)]
+            except StorageError:  # what failed was the writing, and the commit with it
+                raise error from None
 
     def _of_file(
         self,

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from skypool.catalogue.interface import Draft, Move, SourceRow
 from skypool.catalogue.kept_files import KeptFiles
 from skypool.catalogue.outside import moved_path
-from skypool.errors import NotFound, SourceChanged, SourceMissing, StorageError, UsageError
+from skypool.errors import NotFound, SourceChanged, SourceMissing, UsageError
 from skypool.pool.progress import OnProgress, Progress
 from skypool.pool.sources import file_digest, file_hash
-from skypool.storage.inplace import FileSource
+from skypool.storage.inplace import SOURCE_ERRORS, FileSource
 
 if TYPE_CHECKING:
     from skypool.pool.session import Session
@@ -67,7 +67,7 @@ def relocate(
             on_progress(Progress("looking", count, 0, report.bytes_read, 0, each.row.path))
         try:
             row = _found(session, each.row, moved_path(each.row.path, old, new), full, report)
-        except StorageError as error:
+        except SOURCE_ERRORS as error:
             report.refused.append((each.row.path, error.message))
             continue
         report.moved += 1
