@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from pathlib import Path
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 import skypool as sp
+from skypool.errors import QuotaExceeded
 
 __all__ = ["SpaceRules"]
 
@@ -48,6 +50,20 @@ class SpaceRules(RuleBasedStateMachine):
         if got.versions:
             self._committed()
         shutil.rmtree(self.folder / f"{self.where}c")
+
+    @rule()
+    def take_no_more_than_allowed(self) -> None:
+        """Hold the pool to less than it takes: it stays as it is, and can be read."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self.pool.configure(max_size=1)
+        try:
+            self.pool.save(sp.Product(meta={"too": "much"}), name="a")
+        except QuotaExceeded:
+            pass
+        else:
+            raise AssertionError("more was taken than may be")
+        self.pool.configure(max_size=0)
 
     @rule(data=st.data())
     def copy_a_piece(self, data: st.DataObject) -> None:

@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 
 import skypool as sp
@@ -158,7 +159,7 @@ def check_operation(
         trace = record(operation, folder, wrap)
         site = Site(os.path.join(folder, "site"), trace.pins)
         drawn = sample(trace, seed, count, only)
-        _check_all(tally, trace, site, drawn, operation.readable, most_failures)
+        _check_all(tally, trace, site, drawn, operation, most_failures)
     return tally
 
 
@@ -200,7 +201,7 @@ def check_recoveries(
             drawn = sample(recovery, seed + number, 2 * left)
             fresh = (other for other in drawn if other.digest not in tally.seen)
             some = list(islice(fresh, left))
-            _check_all(tally, recovery, site, some, operation.readable, most_failures)
+            _check_all(tally, recovery, site, some, operation, most_failures)
     return tally
 
 
@@ -209,9 +210,10 @@ def _check_all(
     trace: Trace,
     site: Site,
     drawn: Sequence[State],
-    readable: bool,
+    operation: Operation,
     most_failures: int,
 ) -> None:
+    resume = operation.resume and partial(operation.resume, os.path.dirname(site.root))
     for number, state in enumerate(drawn):
         if len(tally.failures) >= most_failures:
             return
@@ -222,8 +224,9 @@ def _check_all(
             check(
                 os.path.join(site.root, "pool"),
                 state.allowed,
-                read_only=readable and number % _READ_ONLY == 0,
+                read_only=operation.readable and number % _READ_ONLY == 0,
                 then=_EXTRAS[number % len(_EXTRAS)],
+                resume=resume,
             )
         except CrashFailure as error:
             tally.failures.append(f"{error}\n{state.recipe.describe(trace.steps)}")

@@ -69,6 +69,7 @@ def check(
     *,
     read_only: bool = False,
     then: Callable[[sp.Pool], object] | None = None,
+    resume: Callable[[sp.Pool, Model], Model] | None = None,
 ) -> Model:
     """Check a pool after a crash, and return what it holds now.
 
@@ -82,6 +83,8 @@ def check(
         Open it for reading first.
     then
         Something more to do with it, such as garbage collection, before the next save.
+    resume
+        What the crash broke off, done again; it returns what the pool holds then.
 
     Raises
     ------
@@ -101,6 +104,10 @@ def check(
                 if then is not None:
                     then(pool)
                     compare(pool, found)
+            if resume is not None:
+                found = resume(pool, found)
+                compare(pool, found)
+                _verify(pool, "after it was done again")
             after = _save_again(pool, found, allowed)
         with _opened(path) as pool:
             compare(pool, after)

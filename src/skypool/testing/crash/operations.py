@@ -15,7 +15,17 @@ import numpy as np
 import skypool as sp
 from skypool.storage.filelayer import FileLayer
 from skypool.testing.crash.checking import Site, identify, product
-from skypool.testing.crash.model import Entry, Model
+from skypool.testing.crash.files_again import (
+    add_again,
+    bursts,
+    interrupt,
+    many,
+    watch_again,
+    watch_once,
+    with_tree,
+    write_tree,
+)
+from skypool.testing.crash.model import Model
 from skypool.testing.crash.recording import Recorder
 from skypool.testing.crash.states import State
 from skypool.testing.crash.trace import Trace
@@ -38,12 +48,16 @@ class Operation:
         Makes the pool before the recording starts, and returns what it holds.
     readable : bool
         The pool can be opened for reading all the time.
+    resume : callable or None
+        What a user does again after a crash, given the folder of the recording, the pool, and
+        what it holds; it returns what that holds then.
     """
 
     name: str
     run: Callable[[Work], None]
     prepare: Callable[[Work], Model]
     readable: bool = True
+    resume: Callable[[str, sp.Pool, Model], Model] | None = None
 
 
 @dataclass(slots=True)
@@ -213,29 +227,18 @@ def _tree(changed: bool = False) -> dict[str, bytes | None]:
 _CARDS = (("SIMPLE", "T"), ("BITPIX", -32), ("NAXIS", 2), ("NAXIS1", 30), ("NAXIS2", 30))
 
 
-def _write_tree(work: Work, tree: Mapping[str, bytes | None]) -> str:
-    for name, data in tree.items():
-        path = os.path.join(work.folder, name)
-        if data is None:
-            os.makedirs(path, exist_ok=True)
-        else:
-            with open(path, "wb") as file:
-                file.write(data)
-    return os.path.join(work.folder, "obs")
-
-
 def _add_tree(work: Work) -> None:
     with work.open() as pool:
         for tree in (_tree(), _tree(changed=True)):
-            path = _write_tree(work, tree)
+            path = write_tree(work.folder, tree)
             work.commit(
-                partial(_with_tree, tree=tree), partial(pool.add, path, name="obs", force_read=True)
+                partial(with_tree, tree=tree), partial(pool.add, path, name="obs", force_read=True)
             )
 
 
 def _outside(work: Work) -> None:
     """Leave files where they are: headers first, all of them, another place, and into the pool."""
-    path = _write_tree(work, _tree())
+    path = write_tree(work.folder, _tree())
     moved = shutil.copytree(path, os.path.join(work.folder, "moved"))
     for folder in (path, moved):  # both are there in every state that is looked at
         for base, _, names in os.walk(folder):
@@ -243,7 +246,7 @@ def _outside(work: Work) -> None:
                 os.utime(os.path.join(base, name), (1.5e9, 1.5e9))
     with work.open() as pool:
         add = partial(pool.add, path, name="obs", in_place=True, headers_only=True)
-        work.commit(partial(_with_tree, tree=_tree()), add)
+        work.commit(partial(with_tree, tree=_tree()), add)
         for change in (
             partial(pool.complete, threads=1),
             partial(pool.relocate, path, moved),
@@ -252,17 +255,20 @@ def _outside(work: Work) -> None:
             work.commit(lambda model: replace(model, commit=model.commit + 1), change)
 
 
-def _with_tree(model: Model, tree: Mapping[str, bytes | None]) -> Model:
-    """Return a model with a tree added: a folder is a new version where something in it is."""
-    after = model.added(tree)
-    changed = [name for name in tree if after.live[name] is not model.live.get(name)]
-    folders = [n for n, data in tree.items() if data is None and n in model.live]
-    live = dict(after.live)
-    for folder in folders:
-        if any(name.startswith(f"{folder}/") for name in changed):
-            old = model.live[folder]
-            live[folder] = Entry((*old.contents, None), (*old.tags, frozenset()))
-    return replace(after, live=live)
+def _interrupted(work: Work) -> None:
+    """Add very many files, be stopped in their midst, and go on."""
+    path = write_tree(work.folder, many())
+    with work.open() as pool:
+        interrupt(pool, path)
+        work.commit(partial(with_tree, tree=many()), lambda: add_again(work.folder, pool, Model()))
+
+
+def _watch(work: Work) -> None:
+    """Take in what a pipeline writes, burst by burst."""
+    with work.open() as pool:
+        for tree in bursts():
+            write_tree(work.folder, tree)
+            work.commit(partial(with_tree, tree=tree), partial(watch_once, work.folder, pool))
 
 
 def _tag(work: Work) -> None:
@@ -398,6 +404,8 @@ OPERATIONS: Mapping[str, Operation] = {
         Operation("reindex", _reindex, _filled),
         Operation("roll of a pack", _roll, _filled),
         Operation("two threads", _threads, _filled),
+        Operation("interrupted add", _interrupted, _filled, resume=add_again),
+        Operation("watch", _watch, _filled, resume=watch_again),
         Operation("rebuild a lost catalogue", _open_and_save, _without_catalogue, False),
         Operation("rebuild a damaged catalogue", _open_and_save, _with_damaged_catalogue, False),
     )
