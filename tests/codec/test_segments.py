@@ -61,6 +61,10 @@ def test_array_gives_back_bytes_and_parts(slab, shape, dtype, data):
     reader = RecipeReader([head, segment], sink.fetch)
     assert b"".join(reader.blocks(16)) == raw
     assert reader.pread(start, length) == raw[start : start + length]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("skypool.codec.reading._LARGE", 1)
+        assert reader.pread(start, length) == raw[start : start + length]
+        assert b"".join(reader.blocks(16)) == raw
     memory = bytearray(raw[start : start + length])
     memory[:] = bytes(len(memory))
     reader.read_into(start, memoryview(memory))
@@ -101,8 +105,9 @@ def test_table_gives_back_bytes_and_columns(rows, cuts, gap, data):
     length = data.draw(st.integers(0, len(raw)))
     assert read_segment(segment, sink.fetch, start, length) == raw[start : start + length]
     memory = bytearray(len(raw[start : start + length]))
-    RecipeReader([segment], sink.fetch).read_into(start, memoryview(memory))
-    assert memory == raw[start : start + length]
+    reader = RecipeReader([segment], sink.fetch)
+    reader.read_into(start, memoryview(memory))
+    assert memory == raw[start : start + length] == reader.pread(start, length)
     table = np.frombuffer(raw, np.uint8).reshape(rows, width)
     low, high = sorted((data.draw(st.integers(0, rows)), data.draw(st.integers(0, rows))))
     for number, (place, size, _) in enumerate(columns):

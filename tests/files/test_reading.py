@@ -11,7 +11,9 @@ import pytest
 
 from skypool.files import reading
 from skypool.files.kernel_view import KernelView, Opening
+from skypool.files.opened import ReadingFile
 from skypool.files.reading import Buffers, Reader
+from skypool.files.translating import Translating
 
 SIZE = 300_007
 
@@ -162,3 +164,22 @@ def test_a_longer_version_keeps_its_size_while_it_is_read() -> None:
         kernel.was_read(1)
         kernel.released(1)
         assert kernel.told(b"/a", short) == short
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_large_pieces_go_right_into_the_memory_of_the_program(cut: bool) -> None:
+    source = Source(cut=cut)
+    with ReadingFile(Translating(source, "a")) as file:
+        assert file.read(SIZE - 1) == source.data[: SIZE - 1]
+        assert file.read(SIZE) == source.data[SIZE - 1 :]
+        file.seek(7)
+        memory = bytearray(SIZE)
+        assert file.readinto(memory) == SIZE - 7
+        assert memory[: SIZE - 7] == source.data[7:]
+        assert file.seek(2 * SIZE) == 2 * SIZE
+        assert file.readinto(memory) == 0
+        source.broken = True
+        file.seek(0)
+        with pytest.raises(OSError, match="broken"):
+            file.read(SIZE)
+    assert source.closed

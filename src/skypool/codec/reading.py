@@ -20,6 +20,8 @@ from skypool.errors import Damaged
 __all__ = ["RecipeReader", "boxes", "read_array", "read_column", "read_range", "read_segment"]
 
 GetTile = Callable[[int], bytes]
+# Ranges of this size are worth being put together in memory of their own.
+_LARGE = 1 << 20
 
 
 def read_array(
@@ -339,7 +341,12 @@ class RecipeReader:
 
     def pread(self, offset: int, length: int) -> bytes:
         """Return *length* bytes from *offset*; fewer only at the end."""
-        return read_range(self._starts, self._part, offset, length)
+        length = min(length, self.size - offset)
+        if length < _LARGE:
+            return read_range(self._starts, self._part, offset, length)
+        memory = np.empty(length, np.uint8)
+        self.read_into(offset, memory.data)
+        return memory.tobytes()
 
     def _part(self, number: int, offset: int, length: int) -> bytes:
         return read_segment(self._segments[number], self._fetch, offset, length)
@@ -372,15 +379,11 @@ class RecipeReader:
         return found
 
     def blocks(self, size: int = 8 * 1024**2) -> Iterator[bytes]:
-        """Return all bytes in order, in pieces of about *size*.
-
-        Pieces follow the cuts of the segments, so that no chunk is fetched much more often
-        than once.
-        """
-        for segment in self._segments:
+        """Return all bytes in order, in pieces of about *size* that hardly share chunks."""
+        for segment, first in zip(self._segments, self._starts, strict=False):
             step = _step(segment, size)
             for offset in range(0, segment.size, step):
-                yield read_segment(segment, self._fetch, offset, step)
+                yield self.pread(first + offset, min(step, segment.size - offset))
 
 
 def _step(segment: Segment, size: int) -> int:

@@ -52,10 +52,16 @@ class _Raw(io.RawIOBase):
             # The buffer above asks for all that it holds: as much as is likely to be used.
             self._ahead = min(2 * self._ahead, wanted) if self._at == self._behind else _FIRST
             wanted = min(wanted, self._ahead)
-        data = self._source.pread(self._at, wanted)
-        view[: len(data)] = data
-        self._at = self._behind = self._at + len(data)
-        return len(data)
+        wanted = max(0, min(wanted, self._source.size - self._at))
+        fill = getattr(self._source, "read_into", None)
+        if fill is not None and wanted > BLOCK:  # the program's own memory: no copy between
+            fill(self._at, view[:wanted])
+        else:
+            data = self._source.pread(self._at, wanted)
+            wanted = len(data)
+            view[:wanted] = data
+        self._at = self._behind = self._at + wanted
+        return wanted
 
     def readall(self) -> bytes:
         data = self._source.pread(self._at, max(0, self._source.size - self._at))

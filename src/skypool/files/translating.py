@@ -23,11 +23,18 @@ class Translating:
         self._path = path
         with translated(path):
             self.size = source.size
+        #: Fills memory with bytes from an offset, where the source can; else None.
+        self.read_into = self._read_into if hasattr(source, "read_into") else None
 
     def pread(self, offset: int, length: int) -> bytes:
         """Return *length* bytes from *offset*; fewer only at the end."""
         with translated(self._path):
             return self._source.pread(offset, length)
+
+    def _read_into(self, offset: int, out: memoryview) -> None:
+        fill: Callable[[int, memoryview], None] = self._source.read_into  # type: ignore[attr-defined]
+        with translated(self._path):
+            fill(offset, out)
 
     def close(self) -> None:
         """Give back what is open."""
