@@ -7,7 +7,7 @@ import dataclasses
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,14 +46,18 @@ def _settings(folder: Path) -> Any:
 
 
 @contextlib.contextmanager
-def serve(*folders: Path, read_only: bool = False) -> Iterator[Served]:
-    """Serve pools on a free port of loopback."""
+def serve(
+    *folders: Path, read_only: bool = False, around: Callable[[Any], Any] | None = None
+) -> Iterator[Served]:
+    """Serve pools on a free port of loopback; *around* puts something before the application."""
     pools = [
         # Called by their names, as those in a user's own folder are.
         sp.Pool(folder, "r" if read_only else "a", settings=_settings(folder))
         for folder in folders
     ]
     application = Application(pools, token=TOKEN, read_only=read_only)
+    if around is not None:
+        application.asgi = around(application.asgi)
     serving: Any = Serving(application)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]

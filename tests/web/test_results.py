@@ -326,28 +326,33 @@ MANY = 1_000_000
 
 def many_rows(route: Any) -> None:
     """Answer as a server with a million products would."""
-    path = urlsplit(route.request.url)
-    asked = {k: v[0] for k, v in parse_qs(path.query).items()}
+    parts = urlsplit(route.request.url)
+    route.fulfill(json=many_answer(parts.path, parts.query))
+
+
+def many_answer(path: str, query: str) -> dict[str, Any]:
+    """Return what a server with a million products answers."""
+    asked = {k: v[0] for k, v in parse_qs(query).items()}
     columns = [{"key": "name", "unit": None, "type": "text", "label": "name"}]
     rows_of = lambda start, count: [  # noqa: E731
         [f"p/{i}", f"product {i}"] for i in range(start, min(MANY, start + count))
     ]
-    if path.path.endswith("/rows"):
+    if path.endswith("/rows"):
         start, count = int(asked["start"]), int(asked["count"])
         answer = {"start": start, "columns": columns, "rows": rows_of(start, count)}
-    elif path.path.endswith("/results"):
+    elif path.endswith("/results"):
         code = {"python": "find()", "command": "find", "url": "#"}
         answer = {
             "cursor": "c", "total": MANY, "query": "", "pools": {"p": 1}, "columns": columns,
             "order": "", "rows": rows_of(0, 100), "code": code, "took_ms": 1,
         }  # fmt: skip
-    elif path.path.endswith("/selection"):
+    elif path.endswith("/selection"):
         answer = {"count": MANY, "bytes": 0, "tags": {}}
-    elif path.path.endswith("/facets"):
+    elif path.endswith("/facets"):
         answer = {"facets": {}}
     else:
         answer = {"edges": [], "counts": [], "missing": 0, "unit": None, "time": False}
-    route.fulfill(json=answer)
+    return answer
 
 
 def test_a_million_rows_scroll(visitor: Visitor, shown: Any) -> None:
