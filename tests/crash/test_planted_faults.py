@@ -89,7 +89,7 @@ def test_a_database_that_does_not_sync(folder: str, monkeypatch: pytest.MonkeyPa
     def connect(path: str, *, uri: bool = False) -> sqlite3.Connection:
         with monkeypatch.context() as patch:
             own = sqlite3.connect
-            patch.setattr(sqlite3, "connect", lambda *a, **k: own(*a, factory=Careless, **k))
+            patch.setattr(sqlite3, "connect", lambda *a, **k: own(*a, **{**k, "factory": Careless}))
             return real(path, uri=uri)
 
     monkeypatch.setattr(database, "_connect", connect)
