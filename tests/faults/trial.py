@@ -122,8 +122,9 @@ class Trials:
                 failed = True
                 if not faults.fired:
                     raise
-                if error == "EDQUOT" and faults.fired[-1] == "sqlite.write":
-                    error = "EIO"  # SQLite does not tell them apart, and a disk with room is tried
+                # SQLite does not tell it from a bad disk, and the one that is tried has room.
+                if type(caught) is StorageError and "sqlite.write" in faults.fired:
+                    error = error.replace("EDQUOT", "EIO")
                 # Files of the user's are none of the pool: it says which, and does the rest.
                 self._partly = isinstance(caught, SOURCE_ERRORS)
                 if not self._partly:

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 from astropy.io import fits
+from astropy.wcs import WCS
 
 import skypool as sp
 from skypool.model.references import ExternalRef
@@ -145,6 +146,69 @@ def fill_more(pool: sp.Pool, base: Path) -> None:
     pool.remove("more/child")
 
 
+def _settled(path: Path, data: bytes | None = None) -> Path:
+    """Write a file, an image if nothing else, that is so old that its headers may stand for it."""
+    path.parent.mkdir(exist_ok=True)
+    if data is None:
+        fits.PrimaryHDU(smooth((60, 50), "f4"), fits.Header({"NAME": path.stem})).writeto(path)
+    else:
+        path.write_bytes(data)
+    os.utime(path, (1.5e9, 1.5e9))
+    return path
+
+
+def _on_the_sky() -> dict[str, sp.Product]:
+    """Products of which only rows or pixels say what they cover."""
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    wcs.wcs.crval, wcs.wcs.crpix, wcs.wcs.cdelt = [14, 0], [50, 50], [-0.01, 0.01]
+    random = np.random.default_rng(5)
+    data = random.normal(size=(100, 100)).astype("f4")
+    data[60:, :70] = np.nan
+    rows = sp.Table({"RA": random.uniform(9.8, 10.2, 5000), "Dec": random.uniform(0, 0.4, 5000)})
+    return {
+        "map": sp.Product(datasets={"image": sp.Array(data, wcs=wcs)}),
+        "rows": sp.Product(datasets={"rows": rows}),
+    }
+
+
+def fill_outside(pool: sp.Pool, base: Path) -> None:
+    """Files outside: of which headers are known, read later, moved, and absorbed."""
+    placed = base / "more" / "placed"
+    for name in ("unread.fits", "later.fits"):
+        pool.add(_settled(placed / name), in_place=True, headers_only=True, message=name)
+    pool.complete("later.fits")
+    moving = _settled(base / "more" / "moving" / "disk.bin", bytes(range(256)) * 20)
+    pool.add(moving, in_place=True)
+    moving.rename(placed / "disk.bin")
+    pool.relocate(moving, placed / "disk.bin")
+    absorbed = _settled(base / "more" / "moving" / "absorbed.bin", b"absorbed\n" * 300)
+    pool.add(absorbed, in_place=True)
+    pool.absorb("absorbed.bin")
+    absorbed.unlink()
+
+
+def fill_space(pool: sp.Pool, base: Path) -> None:
+    """What is dropped, came back, was given up, and came from another pool; and settings."""
+    for name, product in _on_the_sky().items():
+        pool.save(product, name=f"dropped/{name}")
+    pool.save(sp.Product(datasets={"a": made.numbers((50, 50), "f8")}), name="back")
+    with pool.clone(base / "clone") as clone:
+        pool.drop(["dropped/map", "dropped/rows", "back"], from_=clone, message="drop")
+        pool.bring_back("back")
+    for number in range(3):
+        pool.save(sp.Product(meta={"n": number}, datasets={"a": np.arange(9.0)}), name="purged")
+    pool.purge("purged")
+    with sp.Pool(base / "third", mode="x") as third:
+        child = third.save(sp.Product(meta={"n": 1}, datasets={"a": np.eye(40)}), name="piece/a")
+        third.tag(child, "chosen")
+        third.save(child.product.replace(meta={"n": 2}))
+        third.collect("piece", "n == 2")
+        third.copy("name:piece", pool)
+    pool.gc(grace=0)
+    pool.configure(shared=True, max_size="1GB")
+
+
 def expected(pool: sp.Pool) -> list[dict[str, Any]]:
     """Names, versions, tags and digests of files as of every commit."""
     found = []
@@ -159,7 +223,7 @@ def expected(pool: sp.Pool) -> list[dict[str, Any]]:
                 "total": ref.total_size,
                 "tags": list(ref.tags),
                 "document": ref.hash,
-                "file": ref.file_hash,
+                "file": None if ref.purged else ref.file_hash,
             }
             for ref in past
         }
@@ -171,6 +235,8 @@ def datasets(pool: sp.Pool) -> dict[str, dict[str, str]]:
     """Digests of the values of all arrays and columns of all products in view, by name."""
     found = {}
     for ref in pool:
+        if ref.dropped:
+            continue
         found[ref.name] = dict(_values(ref.product.datasets, ""))
     return {name: values for name, values in found.items() if values}
 
@@ -209,6 +275,8 @@ def main(name: str, pools: Path = POOLS) -> None:
         with sp.Pool(base / "pool", mode="x") as pool:
             fill(pool, folder)
             fill_more(pool, base)
+            fill_outside(pool, base)
+            fill_space(pool, base)
             told: dict[str, Any] = {"first": first, "commits": expected(pool)}
             told |= {"datasets": datasets(pool), "base": text}
             problems = pool.verify().problems

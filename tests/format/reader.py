@@ -159,6 +159,7 @@ class State:
         self.times: dict[tuple[str, bytes], int] = {}  # of sources, ns since 1970
         self.completed: dict[str, str] = {}  # documents, by those whose place they took
         self.dropped: dict[int, list[JSON]] = {}  # drop entries that hold, by version
+        self.purged: set[int] = set()  # numbers of versions
 
     def apply(self, commit: JSON) -> None:
         for entry in commit.get("versions", []):
@@ -177,6 +178,7 @@ class State:
             self._move(os.fsencode(move["from"]), move)
         for document, path in commit.get("gone", []):
             self.sources[document].remove(os.fsencode(path))
+        self.purged.update(commit.get("purged", []))
         for entry in commit.get("dropped", []):
             self.dropped.setdefault(entry["version"], []).append(entry)
         for number, pool in commit.get("fetched", []):
@@ -226,6 +228,7 @@ class Pool:
         self.commits = list(self._commits())
         state = self.at()
         self.sources, self.times, self.completed = state.sources, state.times, state.completed
+        self.purged = state.purged
         self._last_block: tuple[bytes, bytes] = (b"", b"")
 
     def _scan(self, path: Path, pack: Any) -> None:
@@ -311,6 +314,8 @@ class Pool:
         return state
 
     def product(self, entry: JSON) -> Product:
+        if entry["urn"] in self.purged:
+            raise Damaged("a version that was given up")
         return Product(self, entry["document"])
 
 

@@ -77,6 +77,7 @@ def opened(fixture: Unpacked) -> reader.Pool:
     base, here = os.fsencode(fixture.told.get("base", "")), os.fsencode(fixture.beside)
     for paths in pool.sources.values():
         paths[:] = [here + path.removeprefix(base) for path in paths]
+    pool.times = {(d, here + path.removeprefix(base)): t for (d, path), t in pool.times.items()}
     return pool
 
 
@@ -90,15 +91,62 @@ def test_the_reader_reads_it(fixture: Unpacked) -> None:
         assert set(state.visible()) == set(commit["products"])
         for name, told in commit["products"].items():
             entry = state.versions[state.tracks[state.visible()[name]][-1]]
+            entry = {**entry, "document": pool.completed.get(entry["document"], entry["document"])}
             assert {key: entry[key] for key in told if key in entry} == {
                 key: told[key] for key in told if key in entry
             }
             tags = sorted(tag for tag, on in state.tags.items() if entry["urn"] in on)
             assert tags == told["tags"]
+            if entry["urn"] in pool.purged:
+                continue
             product = pool.product(entry)
             if told["file"]:
                 assert reader.digest(product.content()).hex() == told["file"]
     assert _digests(pool) == expected["first"]
+
+
+def test_the_reader_reads_what_is_elsewhere(fixture: Unpacked) -> None:
+    """Dropped, given up, copied, outside: records of each kind, and what they mean."""
+    pool = opened(fixture)
+    keys = {key for commit in pool.commits for key in commit}
+    if "copied" not in keys:
+        pytest.skip("this fixture is older")
+    assert {"dropped", "fetched", "purged", "moved", "gone", "sources", "completed"} <= keys
+    marker = json.loads((fixture.path / "skypool.json").read_bytes())
+    assert (marker["shared"], marker["max_size"]) == ("group", 10**9)
+    state, placed = pool.at(), fixture.beside / "more/placed"
+
+    def product(name: str, version: int = -1) -> reader.Product:
+        return pool.product(state.versions[state.tracks[state.visible()[name]][version]])
+
+    for name in ("unread.fits", "later.fits", "disk.bin"):
+        assert product(name).content() == (placed / name).read_bytes()
+        assert ("hash" in product(name).document["file"]) == (name != "unread.fits")
+    assert not product("absorbed.bin").sources
+    assert product("absorbed.bin").content() == b"absorbed\n" * 300
+    ((rows,), (image,)) = (
+        state.dropped[product_number(state, name)] for name in ("dropped/rows", "dropped/map")
+    )
+    assert [region[0] for region in rows["sky"]] == ["icrs"]
+    assert [(place, len(blocks)) for place, _, _, blocks in image["masks"]] == [(0, 25 * 25)]
+    for name, entry in (("dropped/rows", rows), ("dropped/map", image)):
+        document = product(name)
+        assert entry["document"] == document.name
+        (dataset,) = document.datasets().values()
+        with pytest.raises(reader.Damaged):
+            document.data(dataset["data"])
+    assert product("dropped/map").statistics(dataset["stats"])
+    assert product("back").data(product("back").datasets()["a"]["data"])
+    with pytest.raises(reader.Damaged):
+        product("purged", 0)
+    assert ["n", 2] in [entry[:2] for entry in product("purged").document["meta"]]
+    origin = state.versions[product_number(state, "piece/a")]["origin"]
+    assert origin["made"]["pool"] == "third"
+    assert len(product("piece/a").data(product("piece/a").datasets()["a"]["data"])) == 40 * 40 * 8
+
+
+def product_number(state: reader.State, name: str) -> int:
+    return state.tracks[state.visible()[name]][-1]
 
 
 def _digests(pool: reader.Pool) -> dict[str, str]:
