@@ -168,6 +168,52 @@ def test_what_is_open_stays_as_it_was(pool: sp.Pool, place: Path, tmp_path: Path
         assert (space.f_blocks, space.f_frsize) == (disk.f_blocks, disk.f_frsize)
 
 
+def read_while_it_changes(pool: sp.Pool, place: Path, source: Path, versions: int) -> None:
+    """Save versions of a file while many read it: each gets one version, whole."""
+    path = place / source.name
+    sizes = [100_000 + (number * 7919) % 5 * 400_000 for number in range(versions)]
+    wrong: list[tuple[int, list[int]]] = []
+    done = threading.Event()
+
+    def save(number: int) -> None:
+        source.write_bytes(bytes([number % 250 + 1]) * sizes[number])
+        os.utime(source, ns=(1_600_000_000_000_000_000,) * 2)
+        pool.add(source)
+
+    def read(piece: int) -> None:
+        while not done.is_set():
+            with open(path, "rb", buffering=0) as file:
+                data = b"".join(iter(lambda: file.read(piece), b""))
+            values = sorted(set(data))
+            if len(values) != 1 or len(data) not in sizes[values[0] - 1 :: 250]:
+                wrong.append((len(data), values))
+
+    save(0)
+    with mounted(Path(pool.path), place):
+        threads = [threading.Thread(target=read, args=(10_000 * 4**n,)) for n in range(5)]
+        for thread in threads:
+            thread.start()
+        try:
+            for number in range(1, versions):
+                save(number)
+        finally:
+            done.set()
+            for thread in threads:
+                thread.join(SECONDS)
+        assert not any(thread.is_alive() for thread in threads)
+        assert path.read_bytes() == source.read_bytes()
+    assert wrong == []
+
+
+def test_readers_get_whole_versions(pool: sp.Pool, place: Path, tmp_path: Path) -> None:
+    read_while_it_changes(pool, place, tmp_path / "a.bin", 12)
+
+
+@pytest.mark.campaign
+def test_readers_get_whole_versions_for_long(pool: sp.Pool, place: Path, tmp_path: Path) -> None:
+    read_while_it_changes(pool, place, tmp_path / "a.bin", 240)
+
+
 def test_what_was_killed_is_mended(pool: sp.Pool, tmp_path: Path) -> None:
     need_fuse()
     pool.add(__file__)
@@ -295,3 +341,28 @@ def test_a_device_that_is_not_ours_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(MissingDependency, match="may not use /dev/fuse") as error:
         load_library()
     assert "--webdav" in error.value.hint
+
+
+def test_chunks_may_move_while_a_file_is_read(pool: sp.Pool, tmp_path: Path) -> None:
+    """Where chunks are is looked up ahead; gc of another process moves them meanwhile."""
+    from skypool.pool.file_bytes import file_bytes
+
+    for name in ("a.bin", "b.bin"):
+        (tmp_path / name).write_bytes(os.urandom(3_000_000))
+    pool.add([tmp_path / "b.bin", tmp_path / "a.bin"])
+    (tmp_path / "b.bin").write_bytes(b"short")
+    pool.add(tmp_path / "b.bin")
+    with sp.Pool(pool.path, "r") as reading, file_bytes(reading["a.bin"]) as file:
+        packs = set(os.listdir(Path(pool.path) / "packs"))
+        (segment,) = reading["a.bin"].document["file"]["segments"]
+        digests = bytes.fromhex(segment["chunks"])
+        names = [digests[at : at + 32] for at in range(0, len(digests), 32)]
+        chunks = reading.view.session.catalogue.chunks
+        chunks.expect(names)
+        assert pool.purge("b.bin").versions == 1
+        pool.gc(grace=0)
+        assert set(os.listdir(Path(pool.path) / "packs")) != packs
+        assert all(chunks._expected.get(each) for each in names)
+        assert file.pread(0, file.size) == (tmp_path / "a.bin").read_bytes()
+        assert not any(chunks._expected.get(each) for each in names)
+    assert pool.verify().ok

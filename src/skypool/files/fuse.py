@@ -24,6 +24,7 @@ _FILL_WITH_ATTRIBUTES: Final = 2  # FUSE_FILL_DIR_PLUS
 _NO_REPLACE, _EXCHANGE = 1, 2  # RENAME_NOREPLACE, RENAME_EXCHANGE
 
 _here = threading.local()
+_forgetting = threading.Semaphore(4)
 
 
 def load_library() -> Any:
@@ -126,12 +127,24 @@ class _Between:
         opening = calls.kernel.opened(path, number, calls.do.content(number), found)
         # The kernel reads no further than it believes the file to reach: where another
         # process has saved a version meanwhile, it is told so first.
-        if changed or opening.other:
-            fuse = calls.library._libfuse
+        direct = opening.direct or ((changed or opening.other) and not self._invalidate(path))
+        file.keep_cache, file.direct_io = opening.keep and not direct, direct
+        return 0
+
+    def _invalidate(self, path: bytes) -> bool:
+        """Have the kernel forget what it knows of a path; say whether that was possible.
+
+        It waits for reads of the path that go on, which need threads: some stay free for them.
+        """
+        if not _forgetting.acquire(blocking=False):
+            return False
+        try:
+            fuse = self.operations.library._libfuse
             context = fuse.fuse_get_context().contents
             fuse.fuse_invalidate_path(ctypes.c_void_p(context.fuse), path)
-        file.keep_cache, file.direct_io = opening.keep, opening.direct
-        return 0
+        finally:
+            _forgetting.release()
+        return True
 
     def read(self, _: bytes | None, buf: Any, size: int, offset: int, info: Any) -> int:
         # Right into the memory that libfuse sends: no copy between.
