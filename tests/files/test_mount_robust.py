@@ -17,6 +17,8 @@ import pytest
 
 import skypool as sp
 from skypool.errors import UsageError
+from skypool.files import doctor
+from skypool.files.mount_place import dead_mounts
 
 from .mounting import SECONDS, Mounted, mounted, need, need_fuse, run
 
@@ -217,7 +219,7 @@ def test_readers_get_whole_versions_for_long(pool: sp.Pool, place: Path, tmp_pat
 def test_what_was_killed_is_mended(pool: sp.Pool, tmp_path: Path) -> None:
     need_fuse()
     pool.add(__file__)
-    place = tmp_path / "new/er"
+    place = tmp_path / "a new\tone"
     try:
         for _ in range(2):  # the second time what is dead is there, and is taken away
             said = json.loads(run(*SKY, "mount", "--json", pool.path, place))
@@ -225,8 +227,12 @@ def test_what_was_killed_is_mended(pool: sp.Pool, tmp_path: Path) -> None:
             assert (place / Path(__file__).name).exists()
             os.kill(said["pid"], signal.SIGKILL)
             assert number_of(os.listdir, place) in (errno.ENOTCONN, errno.ECONNABORTED)
+            assert str(place) in dead_mounts()
+        said = "\n".join(each.text for each in doctor._of_fuse({}, dict(doctor.programs())))
+        assert f"skypool unmount {place}" in said
         run(*SKY, "unmount", place)
-        assert not (tmp_path / "new").exists()
+        assert not place.exists()
+        assert str(place) not in dead_mounts()
     finally:
         run("sh", "-c", f"fusermount3 -uz '{place}' 2>/dev/null || true")
 

@@ -17,6 +17,7 @@ import skypool
 from skypool.catalogue.database import schema_rows
 from skypool.errors import SkypoolError
 from skypool.files.disk_facts import DiskFacts, disk_facts
+from skypool.files.mount_place import dead_mounts
 from skypool.pool.pool import Pool
 from skypool.storage.pack_files import list_packs, unsealed_packs
 from skypool.storage.pack_writer import ROLL_BYTES
@@ -211,6 +212,12 @@ def _of_sqlite() -> Iterator[Advice]:
 def _of_fuse(
     extras: Mapping[str, list[str]], programs: Mapping[str, str | None]
 ) -> Iterator[Advice]:
+    for folder in dead_mounts():
+        yield Advice(
+            "problem",
+            f"the process of the mount at {folder} was killed: `skypool unmount {folder}` takes it"
+            " away, and nothing saved is lost",
+        )
     if extras.get("mount"):
         return  # what it lacks is listed already
     other = "`skypool serve --webdav` shows a pool as a folder without it"
@@ -225,6 +232,12 @@ def _of_fuse(
             "advice",
             "`skypool mount` needs the program fusermount3 (Debian: apt install fuse3), unless you"
             f" are root; {other}",
+        )
+    elif not os.access("/dev/fuse", os.R_OK | os.W_OK):
+        yield Advice(
+            "advice",
+            "`skypool mount` cannot work: you may not use /dev/fuse (whoever looks after this"
+            f" machine gives permission); {other}",
         )
 
 

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import subprocess
 from typing import Final
 
 from skypool.errors import Conflict, MissingDependency, StorageError, UsageError
 
-__all__ = ["check_place", "fusermount", "is_dead", "is_mounted", "make_place", "real_place"]
+__all__ = [
+    "check_place",
+    "dead_mounts",
+    "fusermount",
+    "is_dead",
+    "is_mounted",
+    "make_place",
+    "real_place",
+]
 
 _SECONDS: Final = 120
+_MOUNTS: Final = "/proc/self/mounts"
 
 
 def check_place(folder: str, pool: str) -> None:
@@ -116,7 +126,24 @@ def is_mounted(folder: str) -> bool:
 def is_dead(folder: str) -> bool:
     """Say whether something is mounted there whose process was killed."""
     try:
-        os.stat(folder)
+        # Its attributes the kernel may still know for a second.
+        os.scandir(folder).close()
     except OSError as error:
-        return error.errno == errno.ENOTCONN
+        return error.errno in (errno.ENOTCONN, errno.ECONNABORTED)
     return False
+
+
+def dead_mounts() -> list[str]:
+    """Return the folders of mounts of pools whose processes were killed, as far as can be seen."""
+    try:
+        with open(_MOUNTS, encoding="utf-8", errors="surrogateescape") as file:
+            lines = [line.split(" ") for line in file]
+    except OSError:  # not Linux
+        return []
+    # Spaces, tabs, line ends and backslashes are written as octal numbers.
+    found = [
+        re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), line[1])
+        for line in lines
+        if len(line) > 2 and line[2] == "fuse.skypool"
+    ]
+    return [folder for folder in found if is_dead(folder)]
