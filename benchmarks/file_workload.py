@@ -40,6 +40,27 @@ def change_files(folder: Path, fraction: float = 1.0) -> list[Path]:
     return changed
 
 
+def change_a_little(folder: Path, release: int, fraction: float = 1.0) -> list[Path]:
+    """Change what a day changes: a map and a frame anew, 5 headers, 1 patch, 1,000 rows more.
+
+    `release` tells the days apart; what an earlier one changed goes back to what it was.
+    """
+    changed = []
+    for number in (release % 30, 30 + release % 30):
+        changed.append(_replace(folder, number, _file(number, fraction, release=release)))
+    for number in range(release * 5, release * 5 + 5):
+        hdus = _file(number % 100, fraction)
+        hdus[0].header["CALVERS"] = f"14.{release + 2}"
+        changed.append(_replace(folder, number % 100, hdus))
+    number = 30 + (release + 15) % 30
+    hdus = _file(number, fraction)
+    image = hdus["SCI"].data
+    image[: len(image) // 8, : len(image) // 8] += 1
+    changed.append(_replace(folder, number, hdus))
+    changed.append(_replace(folder, 80, _file(80, fraction, extra_rows=1000 * release)))
+    return changed
+
+
 def _replace(folder: Path, number: int, hdus: fits.HDUList) -> Path:
     path = folder / f"{_kind(number)}{number:03d}.fits"
     hdus.writeto(path, overwrite=True)

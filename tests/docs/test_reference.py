@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import tomllib
+from dataclasses import fields
 
 import click
 import pytest
@@ -154,6 +155,14 @@ def test_environment_variables() -> None:
         if "design" not in path.parts:
             for name in re.findall(r"\$?\b(SKYPOOL_[A-Z_]+)\b", path.read_text("utf-8")):
                 assert name in known, f"{path}: {name}"
+
+
+def test_settings_of_pools() -> None:
+    from skypool.pool.marker import PoolSettings
+
+    text = section(read("settings.md"), "## Of a pool")
+    rows = set(re.findall(r"^\| `(\w+)` \|", text, re.M))
+    assert rows == {field.name for field in fields(PoolSettings)}
 
 
 def test_extras() -> None:

@@ -10,12 +10,16 @@ import zlib
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import click
 import pytest
 
 import skypool
 
 from .pages import DOCS, ROOT, pages
 from .public import classes, members
+
+# Options that all verbs have are told once.
+COMMON = {"pool_option", "json_option", "debug_option"}
 
 
 def test_the_site(tmp_path: Path) -> None:
@@ -115,6 +119,13 @@ def every_verb_and_route_is_there(site: Path) -> None:
 
     verbs = (site / "reference/verbs.html").read_text("utf-8")
     for name in app.list_commands(None):  # type: ignore[arg-type]
-        assert f'id="{name}"' in verbs
+        found = re.search(rf'<section id="{name}">.*?(?=<section|</main>)', verbs, re.S)
+        assert found is not None, name
+        command = app.get_command(None, name)  # type: ignore[arg-type]
+        for parameter in command.params:
+            if isinstance(parameter, click.Option) and not parameter.hidden:
+                assert parameter.name in COMMON or any(
+                    f'<span class="pre">{option}' in found[0] for option in parameter.opts
+                ), f"{name} {parameter.opts}"
     routes = (site / "reference/http-api.html").read_text("utf-8")
     assert routes.count('class="pre">GET<') > 30
