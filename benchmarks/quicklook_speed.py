@@ -7,8 +7,8 @@ processes that have imported what they need; runs take turns.
 
 - `quick look`: what the page asks for until an image is painted in a view 1,000 pixels wide: its
   description, and all tiles of the level that fits, by a client with six connections, as browsers
-  have. The pool is opened anew for each run, so nothing is in its memory. `first` is the time until
-  the first tile is there.
+  have. The server is started anew for each run, as a user starts it, so nothing of the image is in
+  its memory. `first` is the time until the first tile is there, `cpu` that of the server.
 - `matplotlib`: `astropy.io.fits` reads the image of a plain FITS file, `ZScaleInterval` and
   `AsinhStretch` find the colours, `imshow` draws it into a PNG as wide.
 - `thumbnail`: the picture of 256 pixels for the contact sheet, beside one of matplotlib.
@@ -18,28 +18,32 @@ may take: 0.2 s.
 """
 
 import argparse
+import http.client
 import io
 import json
 import statistics
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlencode
 
-import httpx2
 import numpy as np
-import uvicorn
 from astropy.io import fits
 
 import skypool as sp
-from skypool.server.app import make_app
 from skypool.server.thumbnails import picture
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from browser_speed import busy, served
 
 BUDGET = 0.2
 WIDTH = 1000
-TOKEN = "benchmark"
+CONNECTIONS = 6
 
 
 def made(size: int) -> np.ndarray:
@@ -69,51 +73,47 @@ def header(size: int) -> fits.Header:
     return cards
 
 
-class Server:
-    """The API on a port of its own, over a pool that was just opened."""
+class Connections(threading.local):
+    """A kept connection for each thread, as browsers have them."""
 
-    def __init__(self, folder: Path) -> None:
-        app = make_app([sp.Pool(folder, "r")], token=TOKEN)
-        self._server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
-        self._thread = threading.Thread(target=self._server.run)
-        self._thread.start()
-        while not self._server.started:
-            time.sleep(0.01)
-        port = self._server.servers[0].sockets[0].getsockname()[1]
-        self.address = f"http://127.0.0.1:{port}/api/v1"
+    def __init__(self, port: int, token: str) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
+        self._headers = {"Authorization": f"Bearer {token}"}
 
-    def close(self) -> None:
-        self._server.should_exit = True
-        self._thread.join()
+    def get(self, path: str) -> bytes:
+        self._connection.request("GET", f"/api/v1/{path}", headers=self._headers)
+        answer = self._connection.getresponse()
+        content = answer.read()
+        assert answer.status == 200, content[:500]
+        return content
 
 
 def quick_look(folder: Path, digest: str) -> dict[str, float]:
     """Return times to the description, the first tile and the last one."""
-    server = Server(folder)
-    headers = {"Authorization": f"Bearer {TOKEN}"}
-    with httpx2.Client(base_url=server.address, headers=headers, timeout=60) as client:
-        client.get("/pools")  # a page that is open has a connection
-        wall, cpu = time.perf_counter(), time.process_time()
-        info = client.get(f"/data/{digest}/image").json()
+    with served(folder) as (ask, pid, _), ThreadPoolExecutor(CONNECTIONS) as threads:
+        connections = Connections(int(ask.base.rstrip("/").rpartition(":")[2]), ask.token)
+        # A page that is open has its connections, and the server what it imports.
+        ask("pools")
+        ask("results", {})
+        list(threads.map(lambda _: connections.get("pools"), range(CONNECTIONS)))
+        list(threads.map(lambda _: time.sleep(0.05), range(CONNECTIONS)))
+        wall, cpu = time.perf_counter(), busy(pid)
+        info = json.loads(connections.get(f"data/{digest}/image"))
         told = time.perf_counter() - wall
         scale = WIDTH / info["shape"][1]
         level = max(0, int(np.log2(1 / scale)))
         rows, columns = (-(-n // info["tile"]) for n in info["levels"][level]["shape"])
-        first: list[float] = []
+        came: list[float] = []
 
         def fetch(place: tuple[int, int]) -> int:
-            query = {"level": level, "row": place[0], "column": place[1]}
-            size = len(client.get(f"/data/{digest}/tile", params=query).content)
-            first.append(time.perf_counter() - wall)
+            query = urlencode({"level": level, "row": place[0], "column": place[1]})
+            size = len(connections.get(f"data/{digest}/tile?{query}"))
+            came.append(time.perf_counter() - wall)
             return size
 
         places = [(row, column) for row in range(rows) for column in range(columns)]
-        with ThreadPoolExecutor(6) as threads:
-            assert sum(threads.map(fetch, places)) > 0
-        found = {"info": told, "first": first[0], "wall": time.perf_counter() - wall}
-        found["cpu"] = time.process_time() - cpu
-    server.close()
-    return found
+        assert sum(threads.map(fetch, places)) > 0
+        return {"info": told, "first": min(came), "wall": max(came), "cpu": busy(pid) - cpu}
 
 
 def drawn(path: Path, width: int) -> None:

@@ -25,7 +25,7 @@ from skypool.catalogue.column import Column
 from skypool.catalogue.column_reading import read_key
 from skypool.catalogue.database import Database
 from skypool.catalogue.in_memory import shared_columns
-from skypool.catalogue.integers import checked, damaged, integers
+from skypool.catalogue.integers import checked, damaged, joined
 from skypool.catalogue.text import to_database
 from skypool.catalogue.visible import Visible, as_of, read_visible
 from skypool.model.attributes.names import CORE
@@ -40,6 +40,7 @@ __all__ = [
 
 _BYTES_KEPT: Final = 256 * 2**20
 _VISIBLE_KEPT: Final = 2
+_MOST_SIZE: Final = 2**53 - 1
 # Documents whose values are read at once: of a million the arrays in between are 100 MB.
 _AT_ONCE: Final = 100_000
 
@@ -152,23 +153,21 @@ class Columns:
         return self._keep(name, column)
 
     def _read_documents(self, name: str, column: Column) -> None:
-        last = column.read_to[0]
-        sql = f"SELECT id, {name} FROM documents WHERE id > ?"
+        last = {"last": column.read_to[0]}
         if name == "size":
-            rows = integers(self._connection, "SELECT id FROM documents WHERE id > ?", 1, (last,))
-            if not len(rows):
+            numbers, sizes = joined(
+                self._connection, ["id", "size"], "documents WHERE id > :last", last, _MOST_SIZE
+            )
+            if not len(numbers):
                 return
-            numbers = rows[:, 0]
-            sizes = [row[1] for row in self._connection.execute(sql, (last,))]
-            if not all(type(size) is int and 0 <= size < 2**53 for size in sizes):
-                raise damaged("a size in it is none")
-            values = np.array(sizes, np.float64)
-            column.put(numbers, column.codes_of_numbers(values, np.ones(len(values), bool), ""))
+            whole = np.ones(len(sizes), bool)
+            column.put(numbers, column.codes_of_numbers(sizes.astype(np.float64), whole, ""))
         else:
             # As pairs of numbers: a million rows as objects of Python are 150 MB.
+            sql = f"SELECT id, {name} FROM documents WHERE id > :last"
             found = (
                 each
-                for number, text in self._connection.execute(sql, (last,))
+                for number, text in self._connection.execute(sql, last)
                 for each in (number, column.place(text))
             )
             pairs = checked(np.fromiter(found, np.int64).reshape(-1, 2))
@@ -179,20 +178,20 @@ class Columns:
         column.read_to = (int(numbers.max()), 0)
 
     def _read_versions(self, name: str, column: Column) -> None:
-        last = column.read_to[0]
+        last = {"last": column.read_to[0]}
         what = name if name in ("document", "version") else "since"
-        rows = integers(
-            self._connection, f"SELECT urn, {what} FROM versions WHERE urn > ?", 2, (last,)
+        numbers, values = joined(
+            self._connection, ["urn", what], "versions WHERE urn > :last", last
         )
-        if not len(rows):
+        if not len(numbers):
             return
         if name == "document":
-            column.put(rows[:, 0], rows[:, 1])
+            column.put(numbers, values)
         else:
-            different, back = np.unique(rows[:, 1], return_inverse=True)
+            different, back = np.unique(values, return_inverse=True)
             codes = [self._code(column, name, number) for number in different.tolist()]
-            column.put(rows[:, 0], np.array(codes, np.int32)[back.reshape(-1)])
-        column.read_to = (int(rows[:, 0].max()), 0)
+            column.put(numbers, np.array(codes, np.int32)[back.reshape(-1)])
+        column.read_to = (int(numbers.max()), 0)
 
     def _code(self, column: Column, name: str, number: int) -> int:
         """Return the code of a number of a version, or of what a commit says."""

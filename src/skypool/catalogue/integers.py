@@ -67,6 +67,7 @@ def joined(
     columns: Sequence[str],
     rows: str,
     parameters: Mapping[str, Any],
+    most: int = _LARGEST,
 ) -> list[NDArray[np.int64]]:
     """Return the columns of a question whose values are such as `integers` takes.
 
@@ -81,6 +82,8 @@ def joined(
     rows
         What comes behind FROM; the order is theirs.
     parameters
+    most
+        The largest value that can be.
 
     Raises
     ------
@@ -91,24 +94,24 @@ def joined(
     count, *found = connection.execute(
         f"SELECT count(*), {texts} FROM {rows}", parameters
     ).fetchone()
-    made = [listed([text] if text else ()) for text in found]
+    made = [listed([text] if text else (), most) for text in found]
     if any(len(each) != count for each in made):  # a value that is missing is left out
         raise damaged("a number in it is none")
     return made
 
 
-def listed(texts: Sequence[str]) -> NDArray[np.int64]:
+def listed(texts: Sequence[str], most: int = _LARGEST) -> NDArray[np.int64]:
     """Return the numbers in texts such as SQLite's `group_concat` makes."""
     if not texts:
         return np.zeros(0, np.int64)
     try:
-        return checked(np.fromstring(",".join(texts), np.int64, sep=","))
+        return checked(np.fromstring(",".join(texts), np.int64, sep=","), most)
     except (TypeError, ValueError, DeprecationWarning):
         raise damaged("a number in it is none") from None
 
 
-def checked(found: NDArray[np.int64]) -> NDArray[np.int64]:
+def checked(found: NDArray[np.int64], most: int = _LARGEST) -> NDArray[np.int64]:
     """Return numbers of documents and such, if they can be any."""
-    if found.size and (found.min() < 0 or found.max() > _LARGEST):
+    if found.size and (found.min() < 0 or found.max() > most):
         raise damaged("a number in it is beyond all bounds")
     return found

@@ -35,6 +35,7 @@ _KEPT: Final = 16
 # So many look-ups of a value in a run, and it is quicker to pass by all texts of the key.
 _MOST_LOOKUPS: Final = 100_000
 _FETCHED: Final = 20_000
+_COUNTED: Final = 2**20
 _TIME: Final = CANONICAL.replace("t.value", "p.value")
 _TEXT: Final = f"p.value >= '' AND p.value < x'' AND NOT (length(p.value) = 27 AND {_TIME})"
 _ID: Final = DOCUMENT.format("p")
@@ -64,7 +65,10 @@ class Scanned:
         np.cumsum(lengths, out=self.starts[1:])
         self.folded = np.frombuffer(whole.lower(), np.uint8)  # the letters A to Z alone
         self.original = np.frombuffer(whole, np.uint8) if keep else None
-        self._frequent = np.bincount(self.folded, minlength=256)
+        # Some at a time: numpy counts words of 8 bytes.
+        self._frequent = np.zeros(256, np.int64)
+        for start in range(0, len(self.folded), _COUNTED):
+            self._frequent += np.bincount(self.folded[start : start + _COUNTED], minlength=256)
 
     def __len__(self) -> int:
         return len(self.starts) - 1

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
+from skypool.server.memory import give_back
+
 if TYPE_CHECKING:
     from skypool.config import Settings
     from skypool.server.pools import OpenPools
@@ -26,6 +28,8 @@ _WAITING: Final = 1000
 _QUIET: Final = 0.5
 _LOOK: Final = 0.05
 _PATIENCE: Final = 30.0
+# Seconds after which a request is taken to have used much memory.
+_LONG: Final = 0.1
 
 Made = TypeVar("Made")
 
@@ -170,8 +174,12 @@ class Context:
         with self._counting:  # never the other lock: this is the thread of the loop
             self._running += 1
         try:
-            threads = self._slow if slow else self._threads
-            return await loop.run_in_executor(threads, functools.partial(work, *given))
+            threads, began = self._slow if slow else self._threads, time.monotonic()
+            found = await loop.run_in_executor(threads, functools.partial(work, *given))
+            if time.monotonic() - began > _LONG:
+                with contextlib.suppress(RuntimeError):  # the server ends
+                    self._slow.submit(give_back)
+            return found
         finally:
             with self._counting:
                 self._running -= 1

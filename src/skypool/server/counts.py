@@ -70,7 +70,7 @@ def _of_tags(cursor: Cursor, limit: int) -> dict[str, Any]:
 
 
 def tag_counts(
-    cursor: Cursor, chosen: Mapping[str, Sequence[int]] | None = None
+    cursor: Cursor, chosen: Mapping[str, NDArray[np.int64]] | None = None
 ) -> tuple[dict[str, int], int]:
     """Count tags.
 
@@ -95,7 +95,7 @@ def tag_counts(
     for pool, label in enumerate(cursor.labels):
         numbers = cursor.in_pool(pool)[0]
         if chosen is not None:
-            numbers = np.array(chosen.get(label, ()), np.int64)
+            numbers = chosen.get(label, np.zeros(0, np.int64))
         if not len(numbers):
             continue
         snapshot = cursor.hits.snapshots[pool]

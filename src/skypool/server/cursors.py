@@ -215,6 +215,11 @@ class Results:
 
 def all_but(cursor: Cursor, refs: Sequence[str]) -> dict[str, list[int]]:
     """Return the numbers of all versions of a result but some, by the labels of their pools."""
+    return {label: numbers.tolist() for label, numbers in arrays_but(cursor, refs).items()}
+
+
+def arrays_but(cursor: Cursor, refs: Sequence[str]) -> dict[str, NDArray[np.int64]]:
+    """Return what `all_but` does, as arrays."""
     import numpy as np
 
     left: dict[str, set[int]] = {}
@@ -227,7 +232,7 @@ def all_but(cursor: Cursor, refs: Sequence[str]) -> dict[str, list[int]]:
         if label in left:
             numbers = numbers[~np.isin(numbers, list(left[label]))]
         if len(numbers):
-            found[label] = numbers.tolist()
+            found[label] = numbers
     return found
 
 

@@ -10,7 +10,7 @@ from skypool.errors import QueryError
 from skypool.pool.advice import advice
 from skypool.server.code_lines import search_code
 from skypool.server.counts import facets, histogram, tag_counts
-from skypool.server.cursors import Cursor, Results, all_but
+from skypool.server.cursors import Cursor, Results, arrays_but
 from skypool.server.endpoint import Asked, Endpoint, integer, items, text
 from skypool.server.rows import default_columns, page
 from skypool.server.schema import ANY, BOOLEAN, INTEGER, TEXT, listing, record
@@ -212,18 +212,19 @@ def _selection(asked: Asked) -> dict[str, Any]:
 
     cursor, body = _cursor(asked), asked.body
     if body.get("all"):
-        chosen = all_but(cursor, body.get("except") or ())
+        chosen = arrays_but(cursor, body.get("except") or ())
     else:
-        chosen = asked.context.part(Results).selected(body)
+        found = asked.context.part(Results).selected(body)
+        chosen = {label: np.array(numbers, np.int64) for label, numbers in found.items()}
     size = 0
     for label, numbers in chosen.items():
         if label in cursor.labels and len(numbers) > _MOST:
             snapshot = cursor.hits.snapshots[cursor.labels.index(label)]
             with snapshot.columns.reading() as columns:
-                documents = columns.documents(np.array(numbers, np.int64), snapshot.at)
+                documents = columns.documents(numbers, snapshot.at)
                 column = columns.attribute("size")
                 size += int(column.entries.numbers[column.of(documents)].sum())
         else:
-            size += sum(asked.context.pools.ref(label, each).size for each in numbers)
+            size += sum(asked.context.pools.ref(label, each).size for each in numbers.tolist())
     counts, _ = tag_counts(cursor, chosen)
     return {"count": sum(map(len, chosen.values())), "bytes": size, "tags": counts}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from skypool.errors import UsageError
@@ -24,6 +25,8 @@ _GROUP: Final = "Results"
 _FRAMES: Final = ("icrs", "galactic", "ecliptic", "supergalactic")
 _MOST_AT: Final = 200
 # What has no footprint is found this near to its position, degrees, unless a radius is given.
+# Directions that are turned at once: those of a million would be 100 MB in between.
+_AT_ONCE: Final = 100_000
 _NEAR: Final = 0.0
 
 _DENSITY: Final = record(
@@ -82,19 +85,31 @@ def _cursor(asked: Asked) -> Cursor:
     return asked.context.part(Results).get(asked["cursor"])
 
 
-def _vectors(cursor: Cursor) -> NDArray[np.float64]:
-    """Return the unit vectors of the hits; NaN for those that are nowhere."""
+def _directions(cursor: Cursor) -> Iterator[tuple[Any, NDArray[np.float64]]]:
+    """Yield places of the hits, some at a time, and their unit vectors; NaN for nowhere."""
     import numpy as np
 
     from skypool.catalogue.places import places_of
 
-    found = np.full((len(cursor.hits), 3), np.nan)
     for pool, snapshot in enumerate(cursor.hits.snapshots):
         versions, places = cursor.in_pool(pool)
         database = snapshot.view.session.catalogue.database
         with snapshot.columns.reading() as columns, database.reading() as connection:
-            documents = columns.documents(versions, snapshot.at).astype(np.int64)
-            found[places] = places_of(columns, connection).of(documents)
+            documents = columns.documents(versions, snapshot.at)
+            known = places_of(columns, connection)
+        for start in range(0, len(documents), _AT_ONCE):
+            some = slice(start, start + _AT_ONCE)
+            which = some if isinstance(places, slice) else places[some]
+            yield which, known.of(documents[some].astype(np.int64))
+
+
+def _vectors(cursor: Cursor) -> NDArray[np.float32]:
+    """Return the unit vectors of the hits; NaN for those that are nowhere."""
+    import numpy as np
+
+    found = np.full((len(cursor.hits), 3), np.nan, np.float32)
+    for places, xyz in _directions(cursor):
+        found[places] = xyz
     return found
 
 
@@ -109,20 +124,23 @@ def _counted(cursor: Cursor, width: int, frame: str) -> dict[str, Any]:
     from skypool.sky.frames import ROTATIONS
 
     height = width // 2
-    xyz = _vectors(cursor)
-    xyz = xyz[~np.isnan(xyz[:, 0])]
-    if frame != "icrs":
-        xyz = xyz @ np.array(ROTATIONS[frame])
-    longitude = np.degrees(np.arctan2(xyz[:, 1], xyz[:, 0])) % 360.0
-    latitude = np.degrees(np.arctan2(xyz[:, 2], np.hypot(xyz[:, 0], xyz[:, 1])))
-    columns = np.minimum(((360.0 - longitude) / 360.0 * width).astype(np.int64), width - 1)
-    rows = np.minimum(((90.0 - latitude) / 180.0 * height).astype(np.int64), height - 1)
-    cells = np.bincount(rows * width + columns, minlength=width * height)
+    cells = np.zeros(width * height, np.int64)
+    placed = 0
+    for _, xyz in _directions(cursor):
+        part = xyz[~np.isnan(xyz[:, 0])]
+        if frame != "icrs":
+            part = part @ np.array(ROTATIONS[frame])
+        longitude = np.degrees(np.arctan2(part[:, 1], part[:, 0])) % 360.0
+        latitude = np.degrees(np.arctan2(part[:, 2], np.hypot(part[:, 0], part[:, 1])))
+        columns = np.minimum(((360.0 - longitude) / 360.0 * width).astype(np.int64), width - 1)
+        rows = np.minimum(((90.0 - latitude) / 180.0 * height).astype(np.int64), height - 1)
+        cells += np.bincount(rows * width + columns, minlength=width * height)
+        placed += len(part)
     return {
         "width": width,
         "height": height,
         "max": int(cells.max(initial=0)),
-        "placed": len(xyz),
+        "placed": placed,
         "cells": base64.b64encode(cells.astype("<u4").tobytes()).decode(),
     }
 
@@ -133,7 +151,7 @@ def _outlines(asked: Asked) -> dict[str, Any]:
     from skypool.catalogue.places import rings
 
     cursor, limit = _cursor(asked), asked["limit"]
-    xyz = cursor.kept_once("vectors", lambda: _vectors(cursor).astype(np.float32))
+    xyz = cursor.kept_once("vectors", lambda: _vectors(cursor))
     chosen = ~np.isnan(xyz[:, 0])
     if asked["bounds"]:
         chosen &= _inside(xyz, _bounds(asked["bounds"]))
@@ -211,7 +229,7 @@ def _at(asked: Asked) -> dict[str, Any]:
             here = columns.documents(versions, snapshot.at)
         hit[places] |= np.isin(here, np.array(sorted(documents)))
     if asked["radius"]:
-        xyz = cursor.kept_once("vectors", lambda: _vectors(cursor).astype(np.float32))
+        xyz = cursor.kept_once("vectors", lambda: _vectors(cursor))
         chord = 2 * math.sin(math.radians(asked["radius"]) / 2)
         with np.errstate(invalid="ignore"):
             hit |= ((xyz - np.array(vector(ra, dec), np.float32)) ** 2).sum(axis=1) <= chord**2

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import sys
 from typing import TYPE_CHECKING, Final
 
 from skypool.errors import SkypoolError
@@ -13,14 +11,11 @@ if TYPE_CHECKING:
     from skypool.pool.pool import Pool
     from skypool.server.context import Context
 
-__all__ = ["frugal", "steady_memory", "warm"]
+__all__ = ["frugal", "warm"]
 
 # Each of the threads has a connection of its own, and the system keeps the file in memory as well.
 _CACHE_KB: Final = 4096
 _COLUMNS: Final = 48 * 2**20
-# Parameters of glibc's mallopt.
-_TRIM, _MAP, _ARENAS = -1, -3, -8
-_LARGE: Final = 128 * 2**10
 # In a smaller pool everything is read in no time.
 _MANY: Final = 20_000
 # Runs whose texts are read at once: 30 ms.
@@ -36,22 +31,6 @@ def frugal(pool: Pool) -> None:
         database = pool.view.session.catalogue.database
         database.cache_kb = _CACHE_KB
         columns_of(database).most_bytes = _COLUMNS
-
-
-def steady_memory() -> None:
-    """Have large arrays given back to the system when they are freed.
-
-    By default glibc takes ever larger ones from its heap once some were freed, and the heap of a
-    server that runs for days never shrinks.
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):  # another C library
-        return
-    for parameter, value in ((_MAP, _LARGE), (_TRIM, _LARGE), (_ARENAS, 2)):
-        mallopt(parameter, value)
 
 
 def warm(context: Context) -> None:

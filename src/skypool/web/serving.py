@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
-from skypool.server.warming import steady_memory
+from skypool.server.memory import steady_memory
 
 if TYPE_CHECKING:
     from skypool.web.application import Application
@@ -21,6 +22,8 @@ __all__ = ["Serving"]
 
 # Answers that take longer when it ends are cut off; those of events end by themselves.
 _PATIENCE: Final = 3
+# Seconds after which a thread of Python lets another one go on.
+_TURN: Final = 0.001
 
 
 class Serving(uvicorn.Server):
@@ -52,6 +55,8 @@ class Serving(uvicorn.Server):
     def run(self, sockets: list[socket.socket] | socket.socket | None = None) -> None:
         """Serve on a socket that listens already, until told to end."""
         steady_memory()
+        # Rows are asked for while others count: they get their turn sooner.
+        sys.setswitchinterval(_TURN)
         listening = [sockets] if isinstance(sockets, socket.socket) else sockets
         super().run(sockets=listening)
 

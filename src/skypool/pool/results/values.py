@@ -132,7 +132,7 @@ class Values:
         return found[found > 0]
 
 
-def _ranks(entries: Sequence[Entry | None], codes: NDArray[np.int64]) -> NDArray[np.int64]:
+def _ranks(entries: Sequence[Entry | None], codes: NDArray[np.int64]) -> NDArray[np.int32]:
     """Return the places of values in their order, from 1; equal ones have the same."""
     if isinstance(entries, Entries):
         numbers = entries.numbers[codes]
@@ -144,12 +144,22 @@ def _ranks(entries: Sequence[Entry | None], codes: NDArray[np.int64]) -> NDArray
     base = _base(known)
     keys = [_order(entry, base) for entry in known]
     different = {key: rank for rank, key in enumerate(sorted(set(keys)), 1)}
-    return np.array([different[key] for key in keys], np.int64)
+    return np.array([different[key] for key in keys], np.int32)
 
 
-def _places(numbers: NDArray[np.float64]) -> NDArray[np.int64]:
-    _, places = np.unique(numbers, return_inverse=True)
-    return np.asarray(places.reshape(-1) + 1, np.int64)
+def _places(numbers: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Return the places of numbers among the different ones, from 1.
+
+    As `numpy.unique` does, in half the memory.
+    """
+    order = np.argsort(numbers, kind="stable")
+    fresh = np.ones(len(numbers), bool)
+    rising = numbers[order]
+    fresh[1:] = rising[1:] != rising[:-1]
+    del rising
+    found = np.empty(len(numbers), np.int32)
+    found[order] = np.cumsum(fresh, dtype=np.int32)
+    return found
 
 
 def _simple(value: float | str) -> bool:
