@@ -86,7 +86,7 @@ def drag(page: Page, start: tuple[float, float], end: tuple[float, float]) -> No
 
 def test_what_has_a_place_is_counted(visitor: Any, sky: Any) -> None:
     page = opened(visitor, sky)
-    expect(region(page).get_by_role("status")).to_contain_text("12 products of 13 products")
+    expect(region(page).get_by_role("status")).to_contain_text("12 of 13 products")
 
 
 def test_a_circle_that_is_drawn_searches(visitor: Any, sky: Any) -> None:
