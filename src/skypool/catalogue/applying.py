@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from skypool.catalogue.batches import insert_many
 from skypool.catalogue.checks import (
@@ -35,7 +35,9 @@ from skypool.errors import Damaged
 
 _LISTS = ("versions", "names", "hidden", "tags", "purged", "sources")
 
-__all__ = ["apply", "changes_of", "set_state", "state"]
+_AT_ONCE = 5000
+
+__all__ = ["VersionRows", "apply", "changes_of", "set_state", "state", "version_rows"]
 
 
 def state(connection: sqlite3.Connection, key: str, default: Any = 0) -> Any:
@@ -65,8 +67,27 @@ def set_state(connection: sqlite3.Connection, values: Mapping[str, Any]) -> None
     )
 
 
-def apply(connection: sqlite3.Connection, record: Mapping[str, Any]) -> None:
+class VersionRows(NamedTuple):
+    """The rows of the versions and references of a commit, and what they continue."""
+
+    versions: list[tuple[Any, ...]]
+    refs: list[tuple[Any, ...]]
+    continued: list[tuple[int, int, int]]
+
+
+def apply(
+    connection: sqlite3.Connection, record: Mapping[str, Any], rows: VersionRows | None = None
+) -> None:
     """Change the tables as a commit record says.
+
+    Parameters
+    ----------
+    connection
+        In a transaction.
+    record
+        The record.
+    rows
+        What `version_rows` gives for it, where that is known.
 
     Raises
     ------
@@ -75,7 +96,12 @@ def apply(connection: sqlite3.Connection, record: Mapping[str, Any]) -> None:
     """
     number = record["commit"]
     versions = record.get("versions", ())
-    _insert_versions(connection, number, versions)
+    if rows is not None:
+        _insert_versions(connection, rows)
+    else:
+        for start in range(0, len(versions), _AT_ONCE):
+            part = versions[start : start + _AT_ONCE]
+            _insert_versions(connection, version_rows(connection, number, part))
     _change_names(connection, number, record)
     for tag, urn, wanted in record.get("tags", ()):
         if wanted:
@@ -111,7 +137,14 @@ def apply(connection: sqlite3.Connection, record: Mapping[str, Any]) -> None:
     _note_commit(connection, record)
 
 
-def _insert_versions(connection: sqlite3.Connection, number: int, versions: Any) -> None:
+def version_rows(connection: sqlite3.Connection, number: int, versions: Any) -> VersionRows:
+    """Return the rows of versions of a commit.
+
+    Raises
+    ------
+    Damaged
+        If a document of theirs is not indexed.
+    """
     rows, refs, tracks = [], [], []
     digests = {bytes.fromhex(version["document"]) for version in versions}
     documents = document_numbers(connection, list(digests))
@@ -124,7 +157,8 @@ def _insert_versions(connection: sqlite3.Connection, number: int, versions: Any)
         head = (version["urn"], version["track"], version["version"])
         rest = (version["total"], number, FOREVER, origin, len(version["refs"]))
         rows.append((*head, document, *rest, crc_of_row(*head, digest, *rest, 0)))
-        tracks.append((number, version["track"], version["version"] - 1))
+        if version["version"]:
+            tracks.append((number, version["track"], version["version"] - 1))
         for position, (role, target) in enumerate(version["refs"]):
             child, external = (
                 (None, to_database(target["external"]))
@@ -133,19 +167,26 @@ def _insert_versions(connection: sqlite3.Connection, number: int, versions: Any)
             )
             ref = (version["urn"], position, to_database(role), child, external)
             refs.append((*ref, crc_of_row(*ref)))
+    return VersionRows(rows, refs, tracks)
+
+
+def _insert_versions(connection: sqlite3.Connection, found: VersionRows) -> None:
     insert_many(
         connection,
         "INSERT INTO versions(urn, track, version, document, total, since, until, origin, children,"
         " crc) VALUES",
         10,
-        rows,
+        found.versions,
     )
     connection.executemany(
         f"UPDATE versions SET until = ?1, crc = {CRC_OF_VERSION} WHERE track = ?2 AND version = ?3",
-        [t for t in tracks if t[2] >= 0],
+        found.continued,
     )
     insert_many(
-        connection, "INSERT INTO refs(parent, position, role, child, external, crc) VALUES", 6, refs
+        connection,
+        "INSERT INTO refs(parent, position, role, child, external, crc) VALUES",
+        6,
+        found.refs,
     )
 
 
@@ -166,9 +207,11 @@ def _change_names(connection: sqlite3.Connection, number: int, record: Mapping[s
                 (number, FOREVER, track),
             )
     names = record.get("names", ())
+    # Tracks that begin with this commit had no name.
+    first = state(connection, "next_track", 1)
     connection.executemany(
         f"UPDATE names SET until = ?1, crc = {CRC_OF_NAME} WHERE track = ?2 AND until = ?3",
-        [(number, track, FOREVER) for track, _ in names],
+        [(number, track, FOREVER) for track, _ in names if track < first],
     )
     rows = [
         (track, to_database(name), number, FOREVER) for track, name in names if name is not None

@@ -219,6 +219,25 @@ class ChunkIndex:
             [(key,) for key in condemned],
         )
 
+    def are_kept(self, reused: Iterable[bytes]) -> bool:
+        """Return whether all chunks are there and none is condemned: `keep` would do nothing."""
+        keys = [chunk_key(digest) for digest in reused]
+        for start in range(0, len(keys), _BATCH):
+            part = keys[start : start + _BATCH]
+            ((found,),) = self._database.query(
+                "SELECT count(DISTINCT key) FROM chunks"
+                f" WHERE key IN ({','.join('?' * len(part))}) AND condemned = 0",
+                part,
+            )
+            ((condemned,),) = self._database.query(
+                "SELECT count(*) FROM chunks"
+                f" WHERE key IN ({','.join('?' * len(part))}) AND condemned = {CONDEMNED}",
+                part,
+            )
+            if condemned or found < len(set(part)):
+                return False
+        return True
+
     # -- damage
 
     def mark_bad(

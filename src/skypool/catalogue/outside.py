@@ -78,18 +78,20 @@ def apply_outside(connection: sqlite3.Connection, record: Mapping[str, Any]) -> 
         " (SELECT id FROM documents WHERE digest = ?)",
         [(to_database(path), bytes.fromhex(name)) for name, path in record.get("gone", ())],
     )
-    for source in record.get("sources", ()):
-        connection.execute(
-            "INSERT OR REPLACE INTO sources(document, path, size, mtime_ns, inode)"
-            " SELECT id, ?, ?, ?, ? FROM documents WHERE digest = ?",
+    connection.executemany(
+        "INSERT OR REPLACE INTO sources(document, path, size, mtime_ns, inode)"
+        " SELECT id, ?, ?, ?, ? FROM documents WHERE digest = ?",
+        (
             (
                 to_database(source["path"]),
                 source["size"],
                 source["mtime_ns"],
                 source["inode"],
                 bytes.fromhex(source["document"]),
-            ),
-        )
+            )
+            for source in record.get("sources", ())
+        ),
+    )
     for each in record.get("completed", ()):
         _complete(connection, bytes.fromhex(each["of"]), bytes.fromhex(each["document"]))
 

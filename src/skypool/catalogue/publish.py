@@ -83,7 +83,7 @@ class Resolver:
         ChunksGone
             If the content of a document that was taken over was given up.
         """
-        self._check_taken()
+        self.check_taken()
         for version in self._draft.versions:
             self._resolve(version)
         self._check_together()
@@ -216,8 +216,14 @@ class Resolver:
             self._there.add(target)
         return target
 
-    def _check_taken(self) -> None:
-        """Make sure that no content was given up that was not written again."""
+    def check_taken(self) -> None:
+        """Make sure that no content was given up that was not written again.
+
+        Raises
+        ------
+        ChunksGone
+            If some was.
+        """
         taken = list({document for version in self._draft.versions for document in version.taken})
         for start in range(0, len(taken), _BATCH):
             part = taken[start : start + _BATCH]

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from skypool.catalogue.absent import Absent
+from skypool.catalogue.ahead import WorkedOut, ahead, worked_out
 from skypool.catalogue.applying import apply, set_state, state
 from skypool.catalogue.checks import DOCUMENT, sure
 from skypool.catalogue.chunks import ChunkIndex
 from skypool.catalogue.database import Database, explained
-from skypool.catalogue.expectations import check_expectations
 from skypool.catalogue.extremes import PREFIX, dataset_of
 from skypool.catalogue.identity import Identity
 from skypool.catalogue.indexing import RUN_DOCUMENTS, index_documents
@@ -24,15 +24,15 @@ from skypool.catalogue.interface import (
     Published,
 )
 from skypool.catalogue.keeping import PLAIN, Keeping
-from skypool.catalogue.publish import Resolver
 from skypool.catalogue.seen import SeenFiles
 from skypool.catalogue.text import from_database
-from skypool.codec.documents import dumps
 
 __all__ = ["SqliteCatalogue"]
 
 # Rows of chunks in one short transaction.
 _STAGED_CHUNKS = 20_000
+# Versions of a commit that is worked out before it takes the write lock.
+_LARGE = 2000
 
 
 class SqliteCatalogue(Identity, Absent):
@@ -122,7 +122,7 @@ class SqliteCatalogue(Identity, Absent):
         draft: Draft,
         places: Sequence[tuple[bytes, ChunkPlace]],
         documents: Sequence[IndexedDocument],
-        reused: Iterable[bytes],
+        reused: Collection[bytes],
         noted: Mapping[str, Any] | None = None,
     ) -> Published:
         """Commit a draft in one transaction; see `Catalogue.publish`.
@@ -139,32 +139,43 @@ class SqliteCatalogue(Identity, Absent):
             Values of the state to keep with the commit; records up to `log_number` are durable in
             the log and are forgotten.
         """
+        early = None
+        if len(draft.versions) >= _LARGE and not documents:
+            early = ahead(self._database, self.chunks, draft, reused)
         with self._database.transaction() as connection:
-            self.chunks.keep(connection, reused)
+            found, untouched = self._still(connection, early)
+            if not untouched:
+                self.chunks.keep(connection, reused)
             self.chunks.insert(connection, places)
             index_documents(connection, documents)
-            self._prepare(connection, draft)
-            resolver = Resolver(connection, draft)
-            record = resolver.record()
-            number = None
+            if found is None:
+                found = worked_out(connection, draft)
+            elif not untouched:
+                found.resolver.check_taken()
+            record = found.record
             if record is not None:
-                number = record["commit"]
-                apply(connection, record)
+                apply(connection, record, found.rows if untouched else None)
                 connection.execute(
-                    "INSERT INTO unlogged(number, record) VALUES (?, ?)", (number, dumps(record))
+                    "INSERT INTO unlogged(number, record) VALUES (?, ?)",
+                    (record["commit"], found.data),
                 )
             if noted:
                 _set_state(connection, noted)
-        return Published(number, tuple(resolver.urns), tuple(resolver.new))
+        number = None if record is None else record["commit"]
+        return Published(number, tuple(found.resolver.urns), tuple(found.resolver.new))
 
     @staticmethod
-    def _prepare(connection: sqlite3.Connection, draft: Draft) -> None:
-        """Check what was expected, and let the draft's plans look at the names as they are."""
-        seen = list(draft.expected)
-        check_expectations(connection, seen)
-        for plan in draft.plans:
-            plan(draft)
-        check_expectations(connection, draft.expected[len(seen) :])
+    def _still(
+        connection: sqlite3.Connection, early: WorkedOut | None
+    ) -> tuple[WorkedOut | None, bool]:
+        """Return what was worked out early if it holds, and whether nobody changed anything."""
+        if early is None:
+            return None, False
+        if state(connection, "head") != early.head:
+            early.take_back()
+            return None, False
+        ((seen,),) = connection.execute("PRAGMA data_version")
+        return early, early.kept and seen == early.seen
 
     def adopt(
         self,

@@ -13,9 +13,11 @@ from typing import Any
 
 from skypool.errors import Damaged
 
-__all__ = ["dumps", "dumps_document", "format_time", "loads", "parse_time"]
+__all__ = ["dumps", "dumps_document", "dumps_in_parts", "format_time", "loads", "parse_time"]
 
 _SAFE = 2**53
+# Items of a list that are written at once.
+_PART = 1000
 _TAGS = frozenset({"$int", "$float", "$time"})
 _LEAVES = frozenset({str, float, bool, type(None), datetime})
 _NEGATIVE_ZERO = re.compile(r"-0\.0(?![0-9])")
@@ -193,6 +195,25 @@ def dumps(value: Any) -> bytes:
         if "-0.0" not in text or not _NEGATIVE_ZERO.search(text):
             return text.encode("ascii")
     return _encode(_tagged(value)).encode("ascii")
+
+
+def dumps_in_parts(value: Mapping[str, Any]) -> bytearray:
+    """Return an object with very long lists as `dumps` does, without copies of all of it."""
+    made = bytearray(b"{")
+    for key in sorted(value):
+        made += b"," if len(made) > 1 else b""
+        made += dumps(key) + b":"
+        part = value[key]
+        if not isinstance(part, list) or len(part) <= _PART:
+            made += dumps(part)
+            continue
+        made += b"["
+        for start in range(0, len(part), _PART):
+            made += b"," if start else b""
+            made += dumps(part[start : start + _PART])[1:-1]
+        made += b"]"
+    made += b"}"
+    return made
 
 
 def _untag(value: dict[str, Any]) -> Any:

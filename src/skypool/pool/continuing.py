@@ -55,10 +55,14 @@ class Continuing:
         self._files = files
         self._unread = frozenset(unread)
         self._removed = removed
+        self._noted: list[str] = []
         self._kept = tuple(kept)
 
     def __call__(self, draft: Draft) -> None:
-        """Fill the plan into a draft."""
+        """Fill the plan into a draft; if it is made again, what was found before is forgotten."""
+        for name in self._noted:
+            self._removed.remove(name)
+        self._noted = []
         head = self._catalogue.head()
         here = {version.name for version in self._versions}
         before = dict(self._catalogue.names(head, self._root))
@@ -83,7 +87,8 @@ class Continuing:
             parents = self._catalogue.live_parents(track, head)
             if all(parent.track in own for parent in parents):
                 draft.hidden.append((track, True))
-                self._removed.append(name)
+                self._noted.append(name)
+        self._removed += self._noted
 
     def _is_kept(self, name: str) -> bool:
         return any(name == kept or name.startswith(kept + "/") for kept in self._kept)

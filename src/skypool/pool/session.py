@@ -292,7 +292,8 @@ class Session:
             documents = self._with_coverage(documents, flushed, draft.sources)
             if draft.sources or draft.completed:
                 keep_regions(self.catalogue.database, draft, documents)
-            if len(documents) > _STAGE_DOCUMENTS or len(placed) > _STAGE_CHUNKS:
+            large = len(draft.versions) > _STAGE_DOCUMENTS  # more of it was staged already
+            if large or len(documents) > _STAGE_DOCUMENTS or len(placed) > _STAGE_CHUNKS:
                 self.catalogue.stage(placed, documents)
                 placed, documents = [], ()
             draft.pool = self.folder.id.hex()
