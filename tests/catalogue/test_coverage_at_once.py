@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import skypool as sp
-from skypool.catalogue.coverages import coverage_at_once, coverage_of_document
+from skypool.catalogue.coverages import coverage_of_document
+from skypool.catalogue.coverages_at_hand import coverage_at_once
 from skypool.codec.documents import dumps_document
 from skypool.codec.products import encode_product
 from skypool.sky.coverage import State, decode

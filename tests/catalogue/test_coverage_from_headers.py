@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from skypool.catalogue.coverages import coverage_from_headers, coverage_of_document
+from skypool.catalogue.coverages import coverage_of_document
+from skypool.catalogue.coverages_at_hand import coverage_from_headers
 from skypool.codec.deferring import Deferral
 from skypool.codec.digest import digest
 from skypool.codec.documents import dumps

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from skypool.catalogue.batches import insert_many
 from skypool.codec.deferring import is_deferred
 from skypool.codec.documents import loads
-from skypool.codec.extremes import finite_values
 from skypool.codec.sinks import Fetch
 from skypool.errors import Damaged, NotFound, StorageError, UsageError
 
@@ -26,21 +25,23 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BOXES",
+    "NUMBERS",
     "OpenTable",
-    "coverage_at_once",
     "coverage_in",
+    "coverage_of_datasets",
     "coverage_of_document",
     "delete_coverages",
     "insert_coverages",
     "keep_coverage",
     "kept_coverage",
     "may_be_on_sky",
+    "on_sky",
 ]
 
 OpenTable: TypeAlias = Callable[[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]], Any]
 
 # Text and objects, which some formats have, are no pixels.
-_NUMBERS: Final = re.compile(r"(?:bool|u?int|float|complex)\d*")
+NUMBERS: Final = re.compile(r"(?:bool|u?int|float|complex)\d*")
 
 BOXES: Final = 4096
 """Most boxes of a document; the number of a box is this times the document's, plus a place."""
@@ -104,7 +105,9 @@ def coverage_of_document(digest: bytes, fetch: Fetch, open_table: OpenTable) -> 
     # Headers are all that is read now of a file whose content is deferred.
     whole = not is_deferred(document)
     try:
-        return _coverage(document, fetch, reader, _all_pixels if whole else None, rows=whole)
+        return coverage_of_datasets(
+            document, fetch, reader, _all_pixels if whole else None, rows=whole
+        )
     except (Damaged, NotFound, StorageError, UsageError):
         return b""
 
@@ -113,136 +116,7 @@ def _all_pixels(_: str, array: Any) -> Any:
     return array[:]
 
 
-def coverage_at_once(
-    document: Mapping[str, Any], datasets: Mapping[str, Any] | None = None
-) -> bytes | None:
-    """Return the coverage of a product that was made in memory, before it is in any pack.
-
-    Parameters
-    ----------
-    document
-        Its document.
-    datasets
-        What it was made from, so that pixels need not be unpacked again.
-
-    Returns
-    -------
-    bytes or None
-        None where chunks have to be read for it: `coverage_of_document` does.
-    """
-    if "file" in document or _any_table(document["datasets"]):
-        return None
-    if len(document["datasets"]) == 1:
-        found = _plain_image(*document["datasets"][0])
-        if found is not None:
-            return found
-    made = datasets if datasets is not None else {}
-
-    def pixels(name: str, _: Any) -> Any:
-        import numpy as np
-
-        if name not in made or len(getattr(made[name], "shape", ())) != 2:
-            raise _ChunkNeeded
-        return np.asarray(made[name])
-
-    try:
-        return _coverage(document, _refuse, _refuse, pixels)
-    except _ChunkNeeded:
-        return None
-
-
-def coverage_from_headers(document: Mapping[str, Any], headers: Mapping[int, str]) -> bytes | None:
-    """Return the coverage of a product that is read from a file, before it is in any pack.
-
-    Parameters
-    ----------
-    document
-        Its document.
-    headers
-        The headers that its datasets name, as text.
-
-    Returns
-    -------
-    bytes or None
-        None where chunks have to be read for it: `coverage_of_document` does.
-    """
-    from skypool.model.wcs import needs_tables, wcs_cards
-
-    deferred = is_deferred(document)
-    if _any_table(document["datasets"]):
-        return None
-    texts = {number: wcs_cards(text) for number, text in headers.items()}
-    if any(map(needs_tables, texts.values())):
-        return None
-    datasets = list(_on_sky(_with_headers(document["datasets"], texts)))
-    if len(datasets) == 1:
-        found = _plain_image(*datasets[0], read=not deferred)
-        if found is not None:
-            return found
-    listed = {**document, "datasets": datasets}
-    try:
-        return _coverage(listed, _refuse, _refuse, None if deferred else _refuse, rows=not deferred)
-    except _ChunkNeeded:
-        return None
-    except (Damaged, NotFound, StorageError, UsageError):
-        return b""
-
-
-def _with_headers(datasets: Iterable[Any], texts: Mapping[int, str]) -> Iterator[list[Any]]:
-    """Yield the arrays, with the headers themselves where they name them."""
-    for name, dataset in datasets:
-        if dataset["is"] == "composite":
-            yield [name, {**dataset, "datasets": list(_with_headers(dataset["datasets"], texts))}]
-        elif dataset["is"] == "array":
-            number = dataset.get("wcs", {}).get("hdu")
-            yield [
-                name,
-                dataset if number is None else {**dataset, "wcs": {"header": texts[number]}},
-            ]
-
-
-def _plain_image(name: str, dataset: Mapping[str, Any], *, read: bool = True) -> bytes | None:
-    """Return the coverage of a gnomonic image alone: by far the most common; None for others.
-
-    *read* says whether its pixels are, so that it is known which have values.
-    """
-    from skypool.sky.coverage import AllSky, State, TangentPart, encode
-    from skypool.sky.roles import WEIGHTS
-    from skypool.sky.tangent import tangent
-
-    header = (dataset.get("wcs") or {}).get("header")
-    shape, stats = dataset.get("shape", ()), dataset.get("stats")
-    image = dataset["is"] == "array" and len(shape) == 2 and 0 not in shape
-    if not image or not header or name.partition(",")[0].strip().casefold() in WEIGHTS:
-        return None
-    finite = finite_values(stats) if stats is not None else -1
-    found = tangent(header) if _NUMBERS.fullmatch(dataset["dtype"]) else None
-    if found is None or finite is None:
-        return None
-    if read and finite not in (0, shape[0] * shape[1]):
-        return None  # which pixels have values is looked at
-    state = State.MIXED if not read else State.FULL if finite else State.EMPTY
-    part = TangentPart(found, shape[1], shape[0], state)
-    return encode([AllSky(state) if part.outline is None else part])
-
-
-class _ChunkNeeded(Exception):
-    """More than the document is needed."""
-
-
-def _refuse(*_: Any) -> Any:
-    raise _ChunkNeeded
-
-
-def _any_table(datasets: Iterable[Any]) -> bool:
-    return any(
-        dataset["is"] == "table"
-        or (dataset["is"] == "composite" and _any_table(dataset["datasets"]))
-        for _, dataset in datasets
-    )
-
-
-def _coverage(
+def coverage_of_datasets(
     document: Mapping[str, Any],
     fetch: Fetch,
     reader: Callable[[Any, Any], Any],
@@ -250,11 +124,24 @@ def _coverage(
     *,
     rows: bool = True,
 ) -> bytes:
+    """Return the coverage of the datasets of a document.
+
+    Parameters
+    ----------
+    document
+        The document.
+    fetch, reader
+        Give chunks, and what a format computes.
+    pixels
+        As in `sky.images.coverage_of`.
+    rows
+        Whether the rows of tables are read.
+    """
     from skypool.codec.stored import read_datasets  # with numpy, where there are coverages only
     from skypool.sky.coverage import encode
     from skypool.sky.images import coverage_of
 
-    wanted = {**document, "datasets": list(_on_sky(document["datasets"]))}
+    wanted = {**document, "datasets": list(on_sky(document["datasets"]))}
     return encode(coverage_of(read_datasets(wanted, fetch, reader, b""), pixels, rows=rows))
 
 
@@ -267,12 +154,12 @@ def coverage_in(database: Database, digest: bytes) -> bytes:
     return bytes(rows[0][0]) if rows else b""
 
 
-def _on_sky(datasets: Iterable[Any]) -> Iterator[list[Any]]:
+def on_sky(datasets: Iterable[Any]) -> Iterator[list[Any]]:
     """Yield the arrays of numbers, without metadata, and the tables that may be regions."""
     for name, dataset in datasets:
         if dataset["is"] == "composite":
-            yield [name, {**dataset, "meta": [], "datasets": list(_on_sky(dataset["datasets"]))}]
-        elif dataset["is"] == "array" and _NUMBERS.fullmatch(dataset["dtype"]):
+            yield [name, {**dataset, "meta": [], "datasets": list(on_sky(dataset["datasets"]))}]
+        elif dataset["is"] == "array" and NUMBERS.fullmatch(dataset["dtype"]):
             stats = dataset.get("stats") or {}
             if "total" in stats:  # enough to know whether all pixels have values, and is here
                 stats = {"type": stats["type"], "values": stats["total"]}

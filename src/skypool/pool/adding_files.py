@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from skypool.catalogue.coverages import coverage_from_headers
+from skypool.catalogue.coverages_at_hand import coverage_from_headers
 from skypool.catalogue.interface import Draft, IndexedDocument
 from skypool.catalogue.terms import indexed
 from skypool.codec.documents import dumps

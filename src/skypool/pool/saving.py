@@ -6,7 +6,8 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from skypool.catalogue.coverages import coverage_at_once, may_be_on_sky
+from skypool.catalogue.coverages import may_be_on_sky
+from skypool.catalogue.coverages_at_hand import coverage_at_once
 from skypool.catalogue.interface import (
     PLACEHOLDER,
     Draft,
