@@ -1,12 +1,14 @@
-"""Add 100,000 small FITS files, beside a plain copy, git-annex and borg.
+"""Add 100,000 small FITS files, or fewer large ones, beside a plain copy and other programs.
 
-    python benchmarks/bulk_add.py FOLDER [--files 100000] [--peers cp,borg,git-annex]
+    python benchmarks/bulk_add.py FOLDER [--files 100000] [--side 32]
+                                  [--peers cp,borg,restic,git-annex]
 
 Makes the files (headers of 60 cards and images of 32 x 32 pixels, 12 kB each, the same every
-time) in FOLDER/files, and prints for each program: processor time of it and its children, wall
-clock, growth of the disk, peak memory; then the same for adding them again unchanged, and for
-skypool after kill -9 in the middle. Processor time is the figure to compare where the machine is
-busy. The wall clock of all includes `sync`.
+time) in FOLDER, and prints for each program: processor time of it and its children, wall
+clock, growth of the disk, peak memory; then the same for adding them again unchanged, for
+skypool after kill -9 in the middle, and in place with the headers alone. Processor time is the
+figure to compare where the machine is busy. The wall clock of all includes `sync`. For skypool also
+how long another writer of the pool had to wait, who asks fifty times a second.
 """
 
 from __future__ import annotations
@@ -16,8 +18,10 @@ import os
 import resource
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -32,14 +36,15 @@ def card(key: str, value: object, comment: str = "") -> bytes:
     return f"{key:<8}= {text} / {comment}"[:80].ljust(80).encode()
 
 
-def header(number: int) -> bytes:
+def header(number: int, side: int) -> bytes:
     rng = np.random.default_rng(number)
     ra, dec = number * 137.50776405 % 360, (number * 0.61803398 % 1) * 160 - 80
     cards = [
         b"SIMPLE  =                    T".ljust(80),
-        card("BITPIX", -32), card("NAXIS", 2), card("NAXIS1", 32), card("NAXIS2", 32),
+        card("BITPIX", -32), card("NAXIS", 2), card("NAXIS1", side), card("NAXIS2", side),
         card("BUNIT", "Jy/beam"), card("CTYPE1", "RA---TAN"), card("CTYPE2", "DEC--TAN"),
-        card("CRPIX1", 16.5), card("CRPIX2", 16.5), card("CRVAL1", ra), card("CRVAL2", dec),
+        card("CRPIX1", (side + 1) / 2), card("CRPIX2", (side + 1) / 2),
+        card("CRVAL1", ra), card("CRVAL2", dec),
         card("CDELT1", -0.001), card("CDELT2", 0.001), card("CUNIT1", "deg"), card("CUNIT2", "deg"),
         card("EQUINOX", 2000.0), card("RADESYS", "ICRS"),
         card("TELESCOP", "Herschel"), card("INSTRUME", ("PACS", "SPIRE", "HIFI")[number % 3]),
@@ -54,7 +59,7 @@ def header(number: int) -> bytes:
     return data.ljust(-(-len(data) // BLOCK) * BLOCK)
 
 
-def make(folder: Path, count: int) -> None:
+def make(folder: Path, count: int, side: int) -> None:
     """Write the files that are not there yet; all look an hour old."""
     old = time.time() - 3600
     for start in range(0, count, PER_FOLDER):
@@ -63,10 +68,11 @@ def make(folder: Path, count: int) -> None:
             continue
         below.mkdir(parents=True, exist_ok=True)
         for number in range(start, min(start + PER_FOLDER, count)):
-            pixels = np.random.default_rng(number).normal(0, 1, (32, 32)).astype(">f4").tobytes()
+            values = np.random.default_rng(number).normal(0, 1, (side, side))
+            pixels = values.astype(">f4").tobytes()
             path = below / f"map{number:06d}.fits"
             padded = pixels.ljust(-(-len(pixels) // BLOCK) * BLOCK, b"\0")
-            path.write_bytes(header(number) + padded)
+            path.write_bytes(header(number, side) + padded)
             os.utime(path, (old, old))
 
 
@@ -117,19 +123,55 @@ def fresh(path: Path) -> Path:
     return path
 
 
+class Waiting(threading.Thread):
+    """Asks for the lock of a catalogue again and again, and notes the longest wait."""
+
+    def __init__(self, pool: Path) -> None:
+        super().__init__()
+        self._path = pool / "catalogue.sqlite"
+        self._over = threading.Event()
+        self.longest = 0.0
+
+    def run(self) -> None:
+        while not self._path.exists():
+            if self._over.wait(0.1):
+                return
+        self._over.wait(0.5)
+        connection = sqlite3.connect(self._path, timeout=120, isolation_level=None)
+        while not self._over.wait(0.02):
+            begin = time.perf_counter()
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+            self.longest = max(self.longest, time.perf_counter() - begin)
+        connection.close()
+
+    def end(self) -> float:
+        self._over.set()
+        self.join()
+        return self.longest
+
+
 def ours(folder: Path, files: Path) -> dict[str, float]:
     pool = fresh(folder / "pool")
-    add = skypool("-p", str(pool), "add", str(files), "--json")
+    add = skypool("-p", str(pool), "add", str(files))
+    waiting = Waiting(pool)
+    waiting.start()
     first = run(add)
+    longest = waiting.end()
     show("skypool add", first, None, disk(pool))
+    print(f"  another writer waited {longest:.2f} s at most")
     show("skypool add again, unchanged", run(add), first, disk(pool))
+    place = fresh(folder / "in-place")
+    words = skypool("-p", str(place), "add", "--in-place", "--headers-only", str(files))
+    show("skypool add --headers-only", run(words), first, disk(place))
+    show("skypool complete", run(skypool("-p", str(place), "complete")), first, disk(place))
     return first
 
 
 def killed(folder: Path, files: Path, first: dict[str, float]) -> None:
     """Kill skypool when it has used half of its processor time, and add again."""
     pool = fresh(folder / "killed")
-    add = skypool("-p", str(pool), "add", str(files), "--json")
+    add = skypool("-p", str(pool), "add", str(files))
     half = int(first["cpu"] / 2)
     process = subprocess.Popen(add, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while process.poll() is None:
@@ -156,6 +198,14 @@ def peers(folder: Path, files: Path, wanted: list[str], first: dict[str, float])
         show("borg create", run([*create, f"{repo}::a", str(files)]), first, disk(repo))
         show("borg create again", run([*create, f"{repo}::b", str(files)]), first, disk(repo))
         shutil.rmtree(repo)
+    if "restic" in wanted and shutil.which("restic"):
+        repo = fresh(folder / "restic")
+        os.environ["RESTIC_PASSWORD"] = "a"
+        restic = ["restic", "-q", "--no-cache", "-r", str(repo)]
+        run([*restic, "init"])
+        show("restic backup", run([*restic, "backup", str(files)]), first, disk(repo))
+        show("restic backup again", run([*restic, "backup", str(files)]), first, disk(repo))
+        shutil.rmtree(repo)
     if "git-annex" in wanted and shutil.which("git-annex"):
         repo = fresh(folder / "annex")
         shutil.copytree(files, repo)
@@ -176,11 +226,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--files", type=int, default=100_000)
-    parser.add_argument("--peers", default="cp,borg,git-annex")
+    parser.add_argument("--side", type=int, default=32, help="pixels of an image along its axes")
+    parser.add_argument("--peers", default="cp,borg,restic,git-annex")
     options = parser.parse_args()
     folder = options.folder.resolve()
-    files = folder / f"files-{options.files}"
-    make(files, options.files)
+    files = folder / f"files-{options.files}-{options.side}"
+    make(files, options.files, options.side)
     print(f"{options.files:,} files, {disk(files) / 1e6:.0f} MB on disk; one run")
     print(f"{'':38}{'CPU s':>9}{'wall s':>9}{'peak MB':>9}{'disk MB':>9}{'/ ours':>8}")
     first = ours(folder, files)
