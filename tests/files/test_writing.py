@@ -332,6 +332,45 @@ def test_a_full_disk_is_told_to_who_closes(
     assert Path(pool["a.txt"].path).read_bytes() == b"after"
 
 
+def test_what_could_not_be_written_whole_is_not_saved(
+    ops: WriteOperations, pool: sp.Pool, monkeypatch: pytest.MonkeyPatch, told: list[str]
+) -> None:
+    write(ops, "a.txt", b"before")
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "no room left")
+
+    for name in ("a.txt", "b.txt", "c.txt"):
+        new = name != "a.txt"
+        number = ops.create(name) if new else ops.open(name, os.O_WRONLY | os.O_TRUNC)
+        ops.write(number, b"part", 0)
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "pwrite", full)
+            assert error_of(ops.write, number, b"more", 4) == errno.ENOSPC
+        assert error_of(ops.flush, number) == errno.ENOSPC
+        assert error_of(ops.release, number) == errno.ENOSPC
+    assert pool["a.txt"].version == 0
+    assert "b.txt" not in pool
+    # Written again from its start it is whole; what is removed is gone.
+    write(ops, "a.txt", b"after")
+    assert pool["a.txt"].version == 1
+    ops.unlink("b.txt")
+    # So is what is written to the end after all.
+    number = ops.create("d.txt")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", full)
+        assert error_of(ops.write, number, b"whole", 0) == errno.ENOSPC
+    ops.write(number, b"who", 0)
+    assert error_of(ops.flush, number) == errno.ENOSPC
+    ops.write(number, b"le", 3)
+    ops.flush(number)
+    ops.release(number)
+    assert Path(pool["d.txt"].path).read_bytes() == b"whole"
+    ops.close()
+    assert [line for line in told if "c.txt is not saved" in line]
+    assert "b.txt" not in pool and "c.txt" not in pool
+
+
 def test_what_is_not_saved_is_told(ops: WriteOperations, pool: sp.Pool, told: list[str]) -> None:
     write(ops, ".hidden", b"x")
     write(ops, "seen", b"y")

@@ -148,6 +148,9 @@ class OpenFiles(Overlay):
 
     def _save(self, *files: StagedFile) -> None:
         """Make products of files, in one commit; they stay where they are if that fails."""
+        for staged in files:
+            if staged.broken:
+                raise OSError(staged.broken, f"{staged.path} could not be written whole")
         with self._lock, self.changes.staging() as folder:
             sources = {}
             for staged in files:

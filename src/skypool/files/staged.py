@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import shutil
@@ -74,6 +75,9 @@ class StagedFile:
         self.path = path
         self.changed = changed
         self.deleted = False
+        #: The error number of a write that failed and was not made up for: bytes are missing.
+        self.broken = 0
+        self._missing = (0, 0)
         self.mtime_ns: int | None = None
         #: Handles that are open, and the processes that opened them.
         self.users: dict[int, int] = {}
@@ -105,11 +109,20 @@ class StagedFile:
     def pwrite(self, data: bytes, offset: int) -> int:
         """Write bytes at an offset."""
         with self._lock:
-            self._take_base()
-            self._touch()
-            done = 0
-            while done < len(data):
-                done += os.pwrite(self._open(), memoryview(data)[done:], offset + done)
+            try:
+                self._take_base()
+                self._touch()
+                done = 0
+                while done < len(data):
+                    done += os.pwrite(self._open(), memoryview(data)[done:], offset + done)
+            except OSError as error:
+                self.broken = error.errno or errno.EIO
+                self._missing = (offset, offset + len(data))
+                raise
+            first, stop = self._missing
+            if self.broken and offset <= first < offset + done:
+                self._missing = (offset + done, stop)
+                self.broken = self.broken if offset + done < stop else 0
             return done
 
     def truncate(self, length: int) -> None:
@@ -117,6 +130,7 @@ class StagedFile:
         with self._lock:
             if length == 0:
                 self._drop_base()
+                self.broken = 0
             self._take_base()
             self._touch()
             os.ftruncate(self._open(), length)
