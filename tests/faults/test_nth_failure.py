@@ -21,7 +21,7 @@ from .trial import SQLITE, Failed, Trials
 
 Trial = tuple[str, str | None, int]  # error, call or None for any, number
 
-ERRORS_EACH, CALLS_EACH = 2, 3
+ERRORS_EACH, CALLS_EACH = 2, 2
 
 
 @pytest.fixture(scope="session")

@@ -147,8 +147,7 @@ def test_headers_only(pool: Pool, survey: Path, tmp_path: Path) -> None:
     assert pool["survey/maps/m1"].complete
 
 
-@pytest.mark.parametrize("completed", [False, True])
-@pytest.mark.parametrize("rebuilt", [False, True])
+@pytest.mark.parametrize(("completed", "rebuilt"), [(False, True), (True, False)])
 def test_headers_added_again_are_of_the_same_file(
     pool: Pool, survey: Path, tmp_path: Path, completed: bool, rebuilt: bool
 ) -> None:
