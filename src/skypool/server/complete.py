@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from skypool.catalogue.lookups import key_facts, names_from
 from skypool.errors import QueryError, SkypoolError
 from skypool.model.attributes.names import CORE
+from skypool.query.completion import JOINING, OPERATORS, Place, place
 from skypool.query.functions import FUNCTIONS
 from skypool.query.grammar import parse
 from skypool.query.render import quote
@@ -25,15 +25,6 @@ __all__ = ["all_keys", "complete", "list_keys"]
 
 _ITEMS: Final = 30
 _SEVERAL: Final = 200
-# What stands before the caret: a word, or a text that is not closed yet.
-_WORD: Final = re.compile(r"[^\W\d]\w*$")
-_KEY_BEFORE: Final = re.compile(
-    r"""(?:([^\W\d]\w*)|meta\[\s*(?:'([^']*)'|"([^"]*)")\s*\])\s*"""
-    r"""(?:==|!=|<=|>=|<|>|=|(?:not\s+)?in\s*\[(?:[^\[\]]*,)?|contains|startswith|like)\s*$"""
-)
-_IN_CALL: Final = re.compile(r"(tagged|has|missing|refers_to|has_ref|has_dataset)\(\s*$")
-_META: Final = re.compile(r"meta\[\s*$")
-_OPERATORS: Final = ("and", "or", "not", "in", "contains", "startswith", "like")
 
 
 def complete(asked: Asked) -> dict[str, Any]:
@@ -41,10 +32,10 @@ def complete(asked: Asked) -> dict[str, Any]:
     text = asked["text"]
     caret = len(text) if asked["caret"] is None else min(asked["caret"], len(text))
     pools = [p for p in asked.context.pools.chosen(asked["pools"]).values() if p.exists]
-    start, found = _found(asked.context, pools, text[:caret])
-    end = caret + _rest(text, caret, start)
-    items = [{**each, "count": each.get("count")} for each in _first(found)]
-    answer: dict[str, Any] = {"start": start, "end": end, "items": items}
+    here = place(text, caret)
+    found = _first(_items(asked.context, pools, here))
+    items = [{**each, "count": each.get("count")} for each in found]
+    answer: dict[str, Any] = {"start": here.start, "end": here.end, "items": items}
     if text.strip():
         try:
             parse(text, {})
@@ -66,89 +57,32 @@ def _first(found: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return list(seen.values())
 
 
-def _rest(text: str, caret: int, start: int) -> int:
-    """Count the characters behind the caret that belong to the same word or text."""
-    if start < caret and text[start] in "'\"":
-        closed = text.find(text[start], caret)
-        return closed + 1 - caret if closed >= 0 and "\n" not in text[caret:closed] else 0
-    match = re.match(r"\w*", text[caret:])
-    return len(match[0]) if match else 0
-
-
-def _found(
-    context: Context, pools: list[Pool], before: str
-) -> tuple[int, Iterator[dict[str, Any]]]:
-    """Return where the word begins, and what it may be."""
-    start = _open_text(before)
-    if start is not None:
-        return start, _texts(context, pools, before[:start], before[start + 1 :])
-    word = _WORD.search(before)
-    start = word.start() if word else len(before)
-    typed = word[0] if word else ""
-    lead = before[:start]
-    return start, _words(context, pools, lead, typed)
-
-
-def _open_text(before: str) -> int | None:
-    """Return where a text begins that is not closed; None where there is none."""
-    start = None
-    place = 0
-    while place < len(before):
-        letter = before[place]
-        if start is None:
-            start = place if letter in "'\"" else None
-        elif letter == "\\":
-            place += 1
-        elif letter == before[start]:
-            start = None
-        place += 1
-    return start
-
-
-def _texts(context: Context, pools: list[Pool], lead: str, typed: str) -> Iterator[dict[str, Any]]:
-    call = _IN_CALL.search(lead)
-    if call is not None and call[1] == "tagged":
+def _items(context: Context, pools: list[Pool], here: Place) -> Iterator[dict[str, Any]]:
+    typed = here.typed
+    if here.sort == "tag":
         yield from _tags(pools, typed)
-    elif _META.search(lead) or (call is not None and call[1] in ("has", "missing")):
+    elif here.sort == "key text":
         for key in _keys(pools, typed):
             yield {"text": quote(key), "kind": "key", "detail": ""}
-    elif call is not None and call[1] == "refers_to":
+    elif here.sort == "name":
         yield from _names(pools, typed)
-    else:
-        asked = _key_before(lead)
-        if asked == "name":
-            yield from _names(pools, typed)
-        elif asked == "tags":
-            yield from _tags(pools, typed)
-        elif asked is not None:
-            yield from _values(context, pools, asked, typed)
+    elif here.sort == "value":
+        yield from _values(context, pools, here.key, typed)
+    elif here.sort in ("word", "operator"):
+        yield from _joining(here)
+    # A value may be another key, or what a function gives.
+    if here.sort == "key" or (here.key and not here.quoted):
+        for name in _keys(pools, typed):
+            yield {"text": key_text(name), "kind": "key", "detail": _detail(name)}
+        for name, function in FUNCTIONS.items():
+            if name.startswith(typed.casefold()):
+                yield {"text": f"{name}(", "kind": "function", "detail": function.signature}
 
 
-def _words(context: Context, pools: list[Pool], lead: str, typed: str) -> Iterator[dict[str, Any]]:
-    call = _IN_CALL.search(lead)
-    if call is not None and call[1] == "tagged":
-        yield from _tags(pools, typed)
-        return
-    key = _key_before(lead)
-    if key == "tags":
-        yield from _tags(pools, typed)
-    elif key is not None:
-        yield from _values(context, pools, key, typed)
-    low = typed.casefold()
-    if (
-        key is None
-        and re.search(r"[\w\])'\"]\s+$", lead)
-        and not re.search(r"\b(and|or|not|in|contains|startswith|like)\s+$", lead)
-    ):
-        for word in _OPERATORS:
-            if word.startswith(low):
-                yield {"text": word, "kind": "function", "detail": "operator"}
-        return
-    for name in _keys(pools, typed):
-        yield {"text": key_text(name), "kind": "key", "detail": _detail(name)}
-    for name, function in FUNCTIONS.items():
-        if name.startswith(low):
-            yield {"text": f"{name}(", "kind": "function", "detail": function.signature}
+def _joining(here: Place) -> Iterator[dict[str, Any]]:
+    for word in (*OPERATORS, *JOINING) if here.sort == "operator" else JOINING:
+        if word.startswith(here.typed.casefold()):
+            yield {"text": word, "kind": "function", "detail": "operator"}
 
 
 def _detail(name: str) -> str:
@@ -156,11 +90,6 @@ def _detail(name: str) -> str:
         if each.name == name:
             return each.description + (f", {each.unit}" if each.unit else "")
     return "of the pool" if name in ATTRIBUTES else ""
-
-
-def _key_before(lead: str) -> str | None:
-    match = _KEY_BEFORE.search(lead)
-    return None if match is None else match[1] or match[2] or match[3]
 
 
 def all_keys(pools: Iterable[Pool]) -> list[str]:
