@@ -14,7 +14,7 @@ __all__ = ["KernelView", "Opening"]
 _TOLD: Final = 200_000
 _PAGES: Final = 100_000
 # So long after its last read a file counts as being read.
-_READING: Final = 10.0
+_READING: Final = 60.0
 
 
 class Opening(NamedTuple):
