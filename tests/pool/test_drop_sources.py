@@ -189,6 +189,9 @@ def test_files_of_an_archive(pool: sp.Pool, tmp_path: Path, name: str) -> None:
     archive(path, a=OTHER)
     with pytest.raises(Dropped, match="cannot be had now"):
         pool.bring_back("obs/a.bin")
+    path.unlink()
+    with pytest.raises(Dropped, match=r"cannot be had now: .*obs\.tar.* is gone"):
+        pool.bring_back("obs/a.bin")
     path.write_bytes(kept[: len(kept) // 2])
     with pytest.raises(Dropped, match=r"cannot be unpacked|has other content|no place has"):
         pool.bring_back("name:obs")

@@ -186,6 +186,7 @@ class Elsewhere:
             self._unpacked[key] = ""
             with self._file(whole) as path:
                 if path:
+                    FileSource(path).close()  # says it better where it is gone
                     folder = tempfile.TemporaryDirectory(prefix="skypool-")
                     self._stack.enter_context(folder)
                     unpack(path, folder)
