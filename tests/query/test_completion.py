@@ -18,7 +18,7 @@ from skypool.query.completion import place
         ("instrument ", 11, "", "operator", ""),
         ("instrument == 'PACS' ", 21, "", "word", ""),
         ("has(object) a", 12, "a", "word", ""),
-        ("instrument = ", 13, "", "value", "instrument"),
+        ("instrument == ", 14, "", "value", "instrument"),
         ("instrument not in ['a', 'b", 24, "b", "value", "instrument"),
         ("meta['odd key'] == 3", 19, "3", "value", "odd key"),
         ("name == 'obs", 8, "obs", "name", "name"),

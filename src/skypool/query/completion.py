@@ -22,7 +22,7 @@ _TAIL: Final = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _COMPARING: Final = frozenset(
-    {"=", "==", "!=", "<", "<=", ">", ">=", "in", "like", "contains", "startswith"}
+    {"==", "!=", "<", "<=", ">", ">=", "in", "like", "contains", "startswith"}
 )
 # Functions whose first argument is a text of a known sort, and `meta[...]`.
 _TEXTS: Final[dict[str, Sort]] = {
