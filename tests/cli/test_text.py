@@ -116,3 +116,14 @@ def test_json_is_ascii_and_strict() -> None:
     assert found["bytes"] == "caf\udce9"
     assert found["time"] == "2026-11-22T00:00:00Z"
     assert found["big"] == 2**63
+
+
+def test_names_stay_readable_in_narrow_terminals() -> None:
+    rows = [["1342182452/level2/PSW.fits", "0", "SimpleImage", "HSPSMAP", "23.0 kB", "using cal"]]
+    heads = ["NAME", ">VER", "KIND", "TYPE", ">SIZE", "TAGS"]
+    for width in range(36, 120):
+        table = Table(heads, middle=True, terminal=True, width=width)
+        head, line = table.lines(rows)
+        assert width_of(line) <= width and width_of(head) <= width
+        assert width_of(line.split("  ")[0]) >= 16 and "23.0 kB" in line
+    assert line.split() == [rows[0][0], "0", "SimpleImage", "HSPSMAP", "23.0", "kB", "using", "cal"]

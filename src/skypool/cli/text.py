@@ -213,6 +213,10 @@ def terminal_width() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
+# Of a name so much is shown before other columns are left out.
+_LEAST_NAME = 16
+
+
 class Table:
     """A table that fits the terminal; elsewhere one as wide as it needs, or lines with tabs.
 
@@ -296,6 +300,7 @@ class Table:
             return widths
         free = self._width - 2 * (len(widths) - 1)
         others = [i for i in range(len(widths)) if i != self._flexible and not self._right[i]]
+        name = widths[self._flexible]
         # Columns give way in turn, each time a little further; numbers stay whole.
         for columns, least in (
             ([self._flexible], 32),
@@ -307,11 +312,27 @@ class Table:
             for index in sorted(columns, key=lambda i: -widths[i]):
                 excess = max(0, sum(widths) - free)
                 widths[index] = max(min(widths[index], least), widths[index] - excess)
+        if self._middle >= 0:
+            self._leave_out(widths, name)
         return widths
+
+    def _leave_out(self, widths: list[int], name: int) -> None:
+        """Leave out texts, the last ones first, where too little of the names would be left."""
+        assert self._width is not None
+        for index in reversed(range(len(widths))):
+            spare = self._width - sum(widths) - 2 * (sum(map(bool, widths)) - 1)
+            if spare >= 0 and widths[self._flexible] + spare >= min(name, _LEAST_NAME):
+                break
+            if index != self._flexible and not self._right[index]:
+                widths[index] = 0
+        spare = self._width - sum(widths) - 2 * (sum(map(bool, widths)) - 1)
+        widths[self._flexible] = max(4, min(name, widths[self._flexible] + spare))
 
     def _line(self, row: Sequence[str], widths: Sequence[int]) -> str:
         cells = []
         for index, cell in enumerate(row):
+            if not widths[index]:
+                continue
             if self._width is not None:
                 cell = shorten(cell, widths[index], middle=index == self._middle)
             gap = " " * (widths[index] - width_of(cell))
