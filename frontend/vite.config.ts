@@ -42,19 +42,21 @@ const widget = {
   rolldownOptions: { output: { minify: true } },
 };
 
-// The page is fetched beside the small beginning that asks for it, not after it.
+// The page is fetched beside the small beginning that asks for it, which runs before all is here.
 const together: Plugin = {
   name: 'together',
   transformIndexHtml: {
     order: 'post',
-    handler: (_, { bundle }) =>
-      Object.values(bundle ?? {})
+    handler: (html, { bundle }) => ({
+      html: html.replace('<script type="module" crossorigin', '<script type="module" async crossorigin'),
+      tags: Object.values(bundle ?? {})
         .filter((one) => one.type === 'chunk' && one.isDynamicEntry)
         .map(({ fileName }) => ({
           tag: 'link',
           injectTo: 'head' as const,
           attrs: { rel: 'modulepreload', crossorigin: true, href: `./${fileName}` },
         })),
+    }),
   },
 };
 

@@ -55,7 +55,7 @@ def routes(context: Context) -> list[Endpoint]:
             parameters=[text("text", ""), integer("caret", None, 0, 1_000_000), pools],
         ),
         Endpoint(
-            method="GET", path="keys", answer=list_keys, group=_GROUP,
+            method="GET", path="keys", answer=list_keys, group=_GROUP, slow=True,
             summary="The keys that products have", parameters=[pools, text("search", "")],
             result=record(["keys"], keys=listing(_KEY)),
         ),
