@@ -367,3 +367,18 @@ def test_clones_and_merges(pool: Pool, survey: Path, tmp_path: Path, collected: 
         again = {ref.name: ref.hash for ref in apart.ls()}
         apart.reindex()
         assert {ref.name: ref.hash for ref in apart.ls()} == again
+
+
+def test_completing_a_file_does_not_look_at_all_others(pool: Pool, survey: Path) -> None:
+    """With 200,000 files that had been seen, each one that was completed took 0.1 s."""
+    add(pool, survey)
+    connection = pool.view.session.catalogue.database.connection()
+    made: list[str] = []
+    connection.set_trace_callback(made.append)
+    pool.complete()
+    connection.set_trace_callback(None)
+    updates = [sql for sql in made if sql.lstrip().startswith("UPDATE seen")]
+    assert updates
+    for sql in updates:
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall()
+        assert not [step for *_, step in plan if step.startswith("SCAN")]

@@ -125,7 +125,12 @@ def _complete(connection: sqlite3.Connection, old: bytes, new: bytes) -> None:
         " AND EXISTS (SELECT 1 FROM documents WHERE digest = ?1)",
         (new, old),
     )
-    connection.execute("UPDATE seen SET document = ? WHERE document = ?", (new, old))
+    # By paths, which are the key: there may be millions of rows.
+    connection.execute(
+        "UPDATE seen SET document = ?1 WHERE document = ?2 AND path IN (SELECT path FROM sources"
+        " WHERE document IN (SELECT id FROM documents WHERE digest IN (?1, ?2)))",
+        (new, old),
+    )
     connection.execute(
         "INSERT OR REPLACE INTO completed(digest, document) VALUES (?, ?)", (old, new)
     )
