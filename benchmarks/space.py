@@ -125,7 +125,10 @@ def main() -> None:
         first = {}
         for release in range(options.versions):
             if release:
-                changed += sum(path.stat().st_size for path in change_a_little(folder, release))
+                changed += sum(
+                    path.stat().st_size
+                    for path in change_a_little(folder, release, options.fraction)
+                )
             for way in ways:
                 way.save(folder)
                 if release == 0:
