@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -86,30 +87,18 @@ def tag_counts(
     counts, tagged
         How many have each tag, and how many have any.
     """
-    import numpy as np
+    from skypool.catalogue.tagged import count_tags
 
-    from skypool.catalogue.tagged import tagged_numbers
-
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     tagged = 0
     for pool, label in enumerate(cursor.labels):
-        numbers = cursor.in_pool(pool)[0]
-        if chosen is not None:
-            numbers = chosen.get(label, np.zeros(0, np.int64))
-        if not len(numbers):
+        numbers = cursor.in_pool(pool)[0] if chosen is None else chosen.get(label)
+        if numbers is None:
             continue
         snapshot = cursor.hits.snapshots[pool]
-        here = np.zeros(int(numbers.max()) + 1, bool)
-        here[numbers] = True
-        any_tag = np.zeros(len(here), bool)
-        database = snapshot.view.session.catalogue.database
-        for tag, urns in tagged_numbers(database, snapshot.at):
-            urns = urns[urns < len(here)]
-            mine = urns[here[urns]]
-            if len(mine):
-                counts[tag] = counts.get(tag, 0) + len(mine)
-                any_tag[mine] = True
-        tagged += int(any_tag.sum())
+        found, any_tag = count_tags(snapshot.view.session.catalogue.database, snapshot.at, numbers)
+        counts.update(found)
+        tagged += any_tag
     return counts, tagged
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from skypool.catalogue.tagged import count_tags
 from skypool.errors import UsageError
 from skypool.pool.results.ordering import by_key
-from skypool.pool.results.tables import tags_of
 
 if TYPE_CHECKING:
     from skypool.pool.results.hits import Hits
@@ -129,11 +129,16 @@ def _first(values: Values, codes: Any, counts: Any, limit: int | None) -> list[i
 
 
 def _of_tags(hits: Hits, limit: int | None) -> Facet:
-    listed = tags_of(hits)
-    counts = Counter(tag for tags in listed for tag in tags)
+    counts: Counter[str] = Counter()
+    without = len(hits)
+    numbers = hits.as_array()
+    for pool, snapshot in enumerate(hits.snapshots):
+        here = numbers if hits.pools is None else numbers[np.asarray(hits.pools) == pool]
+        found, tagged = count_tags(snapshot.view.session.catalogue.database, snapshot.at, here)
+        counts.update(found)
+        without -= tagged
     facet = Facet(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:limit])
     facet.different = len(counts)
-    without = sum(1 for tags in listed if not tags)
     if without:
         facet[None] = without
     return facet
