@@ -107,6 +107,22 @@ def test_keys(client):
     assert [each["key"] for each in some] == ["rare"]
 
 
+def test_keys_follow_commits_and_rebuilt_catalogues(tmp_path):
+    with sp.Pool(tmp_path / "pool") as pool:
+        pool.save(sp.Product(meta={"rare": 1}), name="a")
+        with client_of(tmp_path / "pool") as client:
+
+            def rare():
+                answer = client.get("/api/v1/keys", params={"search": "rare"})
+                return [each["products"] for each in answer.json()["keys"]]
+
+            assert rare() == rare() == [1]
+            pool.save(sp.Product(meta={"rare": 2}), name="b")
+            assert rare() == [2]
+            pool.reindex()
+            assert rare() == [2]
+
+
 def complete(client, text, caret=None):
     params = {"text": text} if caret is None else {"text": text, "caret": caret}
     answer = client.get("/api/v1/complete", params=params)

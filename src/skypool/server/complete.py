@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
 
 from skypool.catalogue.lookups import key_facts, names_from
 from skypool.errors import QueryError, SkypoolError
@@ -17,7 +18,9 @@ from skypool.server.cursors import Results
 from skypool.server.search import Asking, key_text
 
 if TYPE_CHECKING:
+    from skypool.catalogue.lookups import KeyFacts
     from skypool.pool.pool import Pool
+    from skypool.pool.session import Session
     from skypool.server.context import Context
     from skypool.server.endpoint import Asked
 
@@ -156,6 +159,31 @@ def _as_text(value: Any) -> str:
     return str(jsonable(value))
 
 
+class KeysOfPools:
+    """What the keys of pools are like, worked out once for each commit.
+
+    Parameters
+    ----------
+    context
+        What is made once for the server.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._found: WeakKeyDictionary[Session, tuple[tuple[int, int], list[KeyFacts]]] = (
+            WeakKeyDictionary()
+        )
+
+    def of(self, pool: Pool) -> list[KeyFacts]:
+        """Return the facts as of the last commit."""
+        session = pool.view.session
+        # After a rebuild of the catalogue the commits are the same, the numbers of slots are not.
+        state = (session.catalogue.head(), int(session.catalogue.state("epoch")))
+        kept = self._found.get(session)
+        if kept is None or kept[0] != state:
+            kept = self._found[session] = (state, key_facts(session.catalogue.database))
+        return kept[1]
+
+
 def list_keys(asked: Asked) -> dict[str, Any]:
     """Return the keys of pools: what they are, and how many products have them."""
     pools = [p for p in asked.context.pools.chosen(asked["pools"]).values() if p.exists]
@@ -163,7 +191,7 @@ def list_keys(asked: Asked) -> dict[str, Any]:
     core = {each.name: each for each in CORE}
     facts: dict[str, list[Any]] = {}
     for pool in pools:
-        for name, sort, its_unit, number in key_facts(pool.view.session.catalogue.database):
+        for name, sort, its_unit, number in asked.context.part(KeysOfPools).of(pool):
             known = facts.setdefault(name, [sort, its_unit, 0])
             known[0] = sort if known[0] == sort else "text"
             known[1] = its_unit if known[1] == its_unit else None
