@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from query.subjects import FakeSubject
-from skypool.catalogue.interface import Draft, DraftVersion, External
+from skypool.catalogue.draft import Draft, DraftVersion, External
 from skypool.catalogue.search import Limits, Scope, find_numbers
 from skypool.catalogue.search_near import within
 from skypool.catalogue.sqlite import SqliteCatalogue

@@ -14,7 +14,7 @@ import pytest
 from astropy.wcs import WCS
 
 import skypool as sp
-from skypool.catalogue.interface import Published
+from skypool.catalogue.draft import Published
 from skypool.errors import Damaged, Locked, ReadOnly
 from skypool.pool.pool import Pool
 from skypool.pool.session import Session

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 import skypool as sp
-from skypool.catalogue.interface import Draft, DraftVersion
+from skypool.catalogue.draft import Draft, DraftVersion
 from skypool.catalogue.terms import indexed
 from skypool.codec.digest import digest
 from skypool.codec.documents import dumps

@@ -26,7 +26,7 @@ from pool.upkeep import (
     state_of,
     write_tree,
 )
-from skypool.catalogue.interface import Draft, Purge
+from skypool.catalogue.draft import Draft, Purge
 from skypool.cli.app import app
 from skypool.codec.documents import loads
 from skypool.errors import Damaged, Purged, SkypoolError

@@ -21,7 +21,7 @@ from skypool.codec.documents import dumps_in_parts
 if TYPE_CHECKING:
     from skypool.catalogue.chunks import ChunkIndex
     from skypool.catalogue.database import Database
-    from skypool.catalogue.interface import Draft
+    from skypool.catalogue.draft import Draft
 
 __all__ = ["WorkedOut", "ahead", "worked_out"]
 

@@ -10,7 +10,8 @@ import sqlite3
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from skypool.catalogue.interface import FOREVER, Expectation
+from skypool.catalogue.draft import Expectation
+from skypool.catalogue.interface import FOREVER
 from skypool.catalogue.text import from_database, to_database
 from skypool.errors import EditConflict
 

@@ -8,12 +8,8 @@ from typing import Any
 from skypool.catalogue.applying import changes_of, state
 from skypool.catalogue.checks import COMMIT, NAME, REF, TAG, VERSION, sure
 from skypool.catalogue.database import explained
-from skypool.catalogue.interface import (
-    CommitRow,
-    RefRow,
-    SourceRow,
-    VersionRow,
-)
+from skypool.catalogue.draft import SourceRow
+from skypool.catalogue.interface import CommitRow, RefRow, VersionRow
 from skypool.catalogue.names import BATCH, Names
 from skypool.catalogue.text import from_database, to_database
 from skypool.errors import Damaged

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from skypool.catalogue.checks import DOCUMENT, sure
 from skypool.catalogue.database import Database
-from skypool.catalogue.interface import FOREVER, SourceRow
+from skypool.catalogue.draft import SourceRow
+from skypool.catalogue.interface import FOREVER
 from skypool.catalogue.text import from_database, to_database
 
 __all__ = ["KeptFile", "KeptFiles", "KnownFile"]

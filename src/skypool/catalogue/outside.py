@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from skypool.catalogue.checks import CRC_OF_COMPLETED
-from skypool.catalogue.interface import Completion, Draft, Move
+from skypool.catalogue.draft import Completion, Draft, Move
 from skypool.catalogue.text import to_database
 
 __all__ = ["apply_outside", "moved_path", "outside_lists", "stands_for"]

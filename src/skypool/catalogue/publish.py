@@ -15,14 +15,13 @@ from skypool.catalogue.checks import (
     sure,
 )
 from skypool.catalogue.coverages import kept_coverage
-from skypool.catalogue.interface import (
-    FOREVER,
+from skypool.catalogue.draft import (
     PLACEHOLDER,
-    ChunksGone,
     Draft,
     DraftVersion,
     External,
 )
+from skypool.catalogue.interface import FOREVER, ChunksGone
 from skypool.catalogue.outside import outside_lists, stands_for
 from skypool.catalogue.purging import still_to_purge
 from skypool.catalogue.text import from_database, to_database

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from skypool.catalogue.checks import NAME, REF, TAG, VERSION, sure
 from skypool.catalogue.database import explained
-from skypool.catalogue.interface import FOREVER, Purge
+from skypool.catalogue.draft import Purge
+from skypool.catalogue.interface import FOREVER
 
 __all__ = [
     "DOOMED",

@@ -12,16 +12,15 @@ from skypool.catalogue.applying import apply, set_state, state
 from skypool.catalogue.checks import DOCUMENT, sure
 from skypool.catalogue.chunks import ChunkIndex
 from skypool.catalogue.database import Database, explained
+from skypool.catalogue.draft import Draft, Published
 from skypool.catalogue.extremes import PREFIX, dataset_of
 from skypool.catalogue.identity import Identity
 from skypool.catalogue.indexing import RUN_DOCUMENTS, index_documents
 from skypool.catalogue.interface import (
     FOREVER,
     ChunkPlace,
-    Draft,
     HeadMoved,
     IndexedDocument,
-    Published,
 )
 from skypool.catalogue.keeping import PLAIN, Keeping
 from skypool.catalogue.seen import SeenFiles

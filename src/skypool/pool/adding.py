@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from skypool.catalogue.interface import (
+from skypool.catalogue.draft import (
     Draft,
     DraftVersion,
     Expectation,

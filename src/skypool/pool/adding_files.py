@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from skypool.catalogue.coverages_at_hand import coverage_from_headers
-from skypool.catalogue.interface import Draft, IndexedDocument
+from skypool.catalogue.draft import Draft
+from skypool.catalogue.interface import IndexedDocument
 from skypool.catalogue.terms import indexed
 from skypool.codec.documents import dumps
 from skypool.formats.registry import read_file

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from skypool.catalogue.interface import Completion, Draft, SourceRow
+from skypool.catalogue.draft import Completion, Draft, SourceRow
 from skypool.catalogue.kept_files import KeptFiles
 from skypool.codec.deferring import Deferral, has_same_headers, is_deferred
 from skypool.pool.inplace import InPlaceSink

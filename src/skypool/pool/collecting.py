@@ -16,7 +16,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from skypool.catalogue.collecting import PackUse, PlacedRow
-from skypool.catalogue.interface import ChunkPlace, Draft, Purge
+from skypool.catalogue.draft import Draft, Purge
+from skypool.catalogue.interface import ChunkPlace
 from skypool.catalogue.reclaiming import Range, Reclaim
 from skypool.catalogue.times import time_of
 from skypool.codec.documents import loads

@@ -12,13 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from skypool.catalogue.interface import (
-    ChunksGone,
-    Completion,
-    Draft,
-    IndexedDocument,
-    SourceRow,
-)
+from skypool.catalogue.draft import Completion, Draft, SourceRow
+from skypool.catalogue.interface import ChunksGone, IndexedDocument
 from skypool.catalogue.kept_files import KeptFile, KeptFiles
 from skypool.catalogue.terms import indexed
 from skypool.codec.deferring import has_same_headers, is_deferred

@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from skypool.catalogue.draft import Draft, DraftVersion
     from skypool.catalogue.identity import Identity
-    from skypool.catalogue.interface import Draft, DraftVersion
 
 __all__ = ["Continuing"]
 

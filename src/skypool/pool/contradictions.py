@@ -10,7 +10,8 @@ from skypool.errors import NameConflict
 from skypool.pool.observations import contradiction
 
 if TYPE_CHECKING:
-    from skypool.catalogue.interface import DraftVersion, VersionRow
+    from skypool.catalogue.draft import DraftVersion
+    from skypool.catalogue.interface import VersionRow
     from skypool.pool.session import Session
 
 __all__ = ["check_contradictions"]

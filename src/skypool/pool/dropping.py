@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from skypool.catalogue.interface import ChunksGone, Draft
+from skypool.catalogue.draft import Draft
+from skypool.catalogue.interface import ChunksGone
 from skypool.errors import Conflict, StorageError
 from skypool.pool.elsewhere import Elsewhere, content_digests, dropped_error
 from skypool.pool.progress import OnProgress, Progress

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from skypool.catalogue.interface import SourceRow
+from skypool.catalogue.draft import SourceRow
 from skypool.errors import Damaged, Dropped, SkypoolError, StorageError, UsageError
 from skypool.pool.copying import PoolChunks, copy_chunks
 from skypool.pool.folder import is_pool

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from skypool.pool.arranging import Place
 
 if TYPE_CHECKING:
+    from skypool.catalogue.draft import Draft, DraftVersion
     from skypool.catalogue.identity import Identity
-    from skypool.catalogue.interface import Draft, DraftVersion
     from skypool.pool.session import Session
 
 __all__ = ["Following", "Moves", "children_that_stay"]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
 
-from skypool.catalogue.interface import Draft, Purge
+from skypool.catalogue.draft import Draft, Purge
 from skypool.catalogue.old_versions import OldVersions
 from skypool.errors import UsageError
 from skypool.pool.history import commit_number

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from skypool.catalogue.chunks import BAD, ChunkIndex, chunk_key, place_of
 from skypool.catalogue.collecting import PlacedRow
-from skypool.catalogue.interface import ChunkPlace, Draft
+from skypool.catalogue.draft import Draft
+from skypool.catalogue.interface import ChunkPlace
 from skypool.errors import Damaged, NotFound, SkypoolError, UsageError
 from skypool.pool.copying import PoolChunks, copy_chunks
 from skypool.pool.damage_notes import Range, missing_packs

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from skypool.catalogue.interface import SourceRow
+from skypool.catalogue.draft import SourceRow
 from skypool.codec.buffers import Buffer
 from skypool.codec.digest import digest
 from skypool.codec.segments import (

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from skypool.catalogue.interface import Draft, Published
+from skypool.catalogue.draft import Draft, Published
 from skypool.errors import UsageError
 from skypool.model.product import Product
 from skypool.pool.collector import still

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from skypool.catalogue.interface import ChunksGone, Draft
+from skypool.catalogue.draft import Draft
+from skypool.catalogue.interface import ChunksGone
 from skypool.errors import NotFound, StorageError, UsageError
 from skypool.pool.add_report import AddOptions, AddReport, Saved
 from skypool.pool.addresses import is_url

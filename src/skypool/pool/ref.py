@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from skypool.catalogue.attributes import read_attributes
-from skypool.catalogue.interface import Expectation, VersionRow
+from skypool.catalogue.draft import Expectation
+from skypool.catalogue.interface import VersionRow
 from skypool.catalogue.times import time_of
 from skypool.codec.documents import loads
 from skypool.codec.parameters import read_meta

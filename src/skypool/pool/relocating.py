@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from skypool.catalogue.interface import Draft, Move, SourceRow
+from skypool.catalogue.draft import Draft, Move, SourceRow
 from skypool.catalogue.kept_files import KeptFiles
 from skypool.catalogue.outside import moved_path
 from skypool.errors import NotFound, SourceChanged, SourceMissing, UsageError

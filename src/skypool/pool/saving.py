@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from skypool.catalogue.coverages import may_be_on_sky
 from skypool.catalogue.coverages_at_hand import coverage_at_once
-from skypool.catalogue.interface import (
+from skypool.catalogue.draft import (
     PLACEHOLDER,
     Draft,
     DraftVersion,
     Expectation,
     External,
-    IndexedDocument,
     RefTarget,
 )
+from skypool.catalogue.interface import IndexedDocument
 from skypool.catalogue.terms import indexed
 from skypool.codec.documents import dumps_document
 from skypool.codec.products import encode_product

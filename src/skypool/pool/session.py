@@ -14,14 +14,8 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from skypool.catalogue.interface import (
-    ChunkPlace,
-    ChunksGone,
-    Draft,
-    IndexedDocument,
-    Published,
-    SourceRow,
-)
+from skypool.catalogue.draft import Draft, Published, SourceRow
+from skypool.catalogue.interface import ChunkPlace, ChunksGone, IndexedDocument
 from skypool.catalogue.sqlite import SqliteCatalogue
 from skypool.codec.documents import loads
 from skypool.codec.sinks import Fetch

@@ -15,7 +15,8 @@ from skypool.errors import Damaged
 
 if TYPE_CHECKING:
     from skypool.catalogue.database import Database
-    from skypool.catalogue.interface import Draft, IndexedDocument
+    from skypool.catalogue.draft import Draft
+    from skypool.catalogue.interface import IndexedDocument
     from skypool.codec.sinks import ByteSource, Fetch
 
 __all__ = ["coverage", "keep_regions", "kept_regions", "with_coverage"]

@@ -20,7 +20,7 @@ from skypool.pool.reaching import content_of, reached
 from skypool.storage.inplace import FileSource, FileState
 
 if TYPE_CHECKING:
-    from skypool.catalogue.interface import SourceRow
+    from skypool.catalogue.draft import SourceRow
     from skypool.pool.progress import OnProgress
     from skypool.pool.ref import Ref
     from skypool.pool.session import Session

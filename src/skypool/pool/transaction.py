@@ -9,7 +9,13 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from skypool.catalogue.interface import ChunksGone, Draft, Expectation, Published, Purge
+from skypool.catalogue.draft import (
+    Draft,
+    Expectation,
+    Published,
+    Purge,
+)
+from skypool.catalogue.interface import ChunksGone
 from skypool.errors import NotFound, StorageError, UsageError
 from skypool.model.product import Product
 from skypool.pool.pending import Pending, Save, Storing, number_of

@@ -16,7 +16,8 @@ from skypool.catalogue.commit_changes import (
     tags_changed,
     tracks_changed,
 )
-from skypool.catalogue.interface import ChunksGone, Draft, DraftVersion, External, VersionRow
+from skypool.catalogue.draft import Draft, DraftVersion, External
+from skypool.catalogue.interface import ChunksGone, VersionRow
 from skypool.catalogue.times import time_of
 from skypool.errors import EditConflict, NotFound, Purged, UsageError
 from skypool.pool.ref import Ref

@@ -24,7 +24,8 @@ from skypool.storage.inplace import FileSource, FileState
 
 if TYPE_CHECKING:
     from skypool.catalogue.collecting import Marks
-    from skypool.catalogue.interface import SourceRow, Term
+    from skypool.catalogue.draft import SourceRow
+    from skypool.catalogue.interface import Term
     from skypool.pool.session import Session
     from skypool.pool.verify_report import Findings, Problem
 
