@@ -99,3 +99,26 @@ kept.find("")
     words = [sys.executable, "-X", "dev", "-c", script, str(tmp_path / "pool")]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("deed", ["transaction", "reading"])
+def test_what_is_stopped_when_it_has_just_begun_leaves_no_transaction(tmp_path, monkeypatch, deed):
+    class Stopped(sqlite3.Connection):
+        def execute(self, sql, *given):
+            done = super().execute(sql, *given)
+            if sql.startswith("BEGIN"):
+                raise KeyboardInterrupt  # as the handler of a signal does
+            return done
+
+    database = Database(str(tmp_path / "c.sqlite"), writable=True)
+    database.prepare()
+    stopped = sqlite3.connect(tmp_path / "c.sqlite", isolation_level=None, factory=Stopped)
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "connection", lambda: stopped)
+        with pytest.raises(KeyboardInterrupt), getattr(database, deed)():
+            pass
+    assert not stopped.in_transaction
+    with database.transaction() as connection:  # nobody holds the lock
+        connection.execute("CREATE TABLE later(x)")
+    stopped.close()
+    database.close()

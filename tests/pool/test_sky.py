@@ -11,7 +11,7 @@ from astropy.table import Table as AstropyTable
 from astropy.wcs import WCS
 
 import skypool as sp
-from skypool.catalogue.coverages import _on_sky
+from skypool.catalogue.coverages import on_sky
 from skypool.errors import QueryError, UsageError
 from skypool.sky.images import covers, direction_of, footprint_covers, meets
 from skypool.sky.vectors import separation, vector
@@ -148,7 +148,7 @@ def test_arrays_that_are_no_numbers_are_left_out():
     odd = {"is": "array", "dtype": "object", "shape": [2]}
     text = {"is": "array", "dtype": "U7", "shape": [2]}
     inner = {"is": "composite", "datasets": [["image", image], ["odd", odd]]}
-    (found,) = _on_sky([["inner", inner], ["odd", odd], ["text", text]])
+    (found,) = on_sky([["inner", inner], ["odd", odd], ["text", text]])
     assert found[0] == "inner"
     assert [name for name, _ in found[1]["datasets"]] == ["image"]
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 from skypool.catalogue.beside import TablesBeside
 from skypool.catalogue.chunks import ALONE, BAD, checked_digest, chunk_key, place_of
-from skypool.catalogue.database import Database, explained, schema_rows
+from skypool.catalogue.database import Database, all_or_nothing, explained, schema_rows
 from skypool.catalogue.interface import ChunkPlace
 from skypool.catalogue.purging import DOOMED, RemovedVersions, purged_by
 from skypool.catalogue.text import from_database
@@ -159,12 +159,8 @@ class Marks(TablesBeside):
         self._insert("INSERT OR IGNORE INTO live(key) VALUES (?)", ((key,) for key in keys))
 
     def _insert(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        with explained(self._database.path):
-            self._connection.execute("BEGIN")
-            try:
-                self._connection.executemany(sql, rows)
-            finally:
-                self._connection.execute("COMMIT")
+        with explained(self._database.path), all_or_nothing(self._connection):
+            self._connection.executemany(sql, rows)
 
     # -- packs
 

@@ -21,7 +21,14 @@ from skypool.catalogue.quotas import no_room_beside
 from skypool.catalogue.schema import SCHEMA, SCHEMA_VERSION
 from skypool.errors import Damaged, DiskFull, Locked, ReadOnly, SkypoolError, StorageError
 
-__all__ = ["CatalogueVersion", "Database", "explained", "make_tables", "schema_rows"]
+__all__ = [
+    "CatalogueVersion",
+    "Database",
+    "all_or_nothing",
+    "explained",
+    "make_tables",
+    "schema_rows",
+]
 
 _WAIT_SECONDS = 60.0
 _GROUP_FILE = 0o664
@@ -63,6 +70,22 @@ _OF_VALUES = (
 
 class CatalogueVersion(StorageError):
     """The tables are those of another version of skypool."""
+
+
+@contextlib.contextmanager
+def all_or_nothing(connection: sqlite3.Connection, begin: str = "BEGIN") -> Iterator[None]:
+    """Do what follows in one transaction, and leave none open whatever is raised.
+
+    A handler of a signal may raise as soon as the transaction has begun.
+    """
+    try:
+        connection.execute(begin)
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 @contextlib.contextmanager
@@ -263,11 +286,12 @@ class Database:
             if connection.in_transaction:
                 yield connection
                 return
-            connection.execute("BEGIN")
             try:
+                connection.execute("BEGIN")
                 yield connection
             finally:
-                connection.execute("ROLLBACK")
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -275,8 +299,8 @@ class Database:
         with self.writing:
             connection = self.connection()
             with explained(self.path):
-                connection.execute("BEGIN IMMEDIATE")
-                try:
+                try:  # a handler of a signal may raise as soon as it has begun
+                    connection.execute("BEGIN IMMEDIATE")
                     yield connection
                     connection.execute("COMMIT")
                 except BaseException:

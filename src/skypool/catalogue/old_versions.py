@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from skypool.catalogue.beside import TablesBeside
-from skypool.catalogue.database import Database, explained
+from skypool.catalogue.database import Database, all_or_nothing, explained
 from skypool.catalogue.interface import FOREVER
 from skypool.catalogue.purging import DOOMED, batches, check_rows, purged_by, spare
 
@@ -70,12 +70,8 @@ class OldVersions(TablesBeside):
         self._ask(_UP_TO, ({"at": commit},))
 
     def _ask(self, sql: str, values: Iterable[dict[str, int]]) -> None:
-        with explained(self._database.path):
-            self._connection.execute("BEGIN")
-            try:
-                self._connection.executemany(sql, values)
-            finally:
-                self._connection.execute("COMMIT")
+        with explained(self._database.path), all_or_nothing(self._connection):
+            self._connection.executemany(sql, values)
 
     def spare(self) -> Spared:
         """Take out what is protected, and tell why.

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from skypool.catalogue.checks import NAME, REF, TAG, VERSION, sure
-from skypool.catalogue.database import explained
+from skypool.catalogue.database import all_or_nothing, explained
 from skypool.catalogue.draft import Purge
 from skypool.catalogue.interface import FOREVER
 
@@ -98,11 +98,8 @@ class RemovedVersions:
         self._path = path
         with explained(path):
             connection.execute(DOOMED)
-            connection.execute("BEGIN")
-            try:
+            with all_or_nothing(connection):
                 self._find(before)
-            finally:
-                connection.execute("COMMIT")
 
     def _find(self, before: int) -> None:
         self._connection.execute("DELETE FROM doomed")

@@ -17,7 +17,7 @@ from skypool.catalogue.checks import CRC_OF_BARE
 from skypool.catalogue.chunks import ALONE, BAD, CONDEMNED, ChunkIndex, chunk_key, place_of
 from skypool.catalogue.collecting import Marks, PlacedRow
 from skypool.catalogue.coverages import delete_coverages
-from skypool.catalogue.database import Database, explained
+from skypool.catalogue.database import Database, all_or_nothing, explained
 from skypool.catalogue.interface import ChunkPlace
 from skypool.catalogue.purging import check_rows
 from skypool.catalogue.schema import DOCUMENT
@@ -373,13 +373,8 @@ class Reclaim(Marks):
         """Change the catalogue itself: all or nothing."""
         connection = self._connection
         with self._database.writing, explained(self._database.path):
-            connection.execute("BEGIN IMMEDIATE")
-            try:
+            with all_or_nothing(connection, "BEGIN IMMEDIATE"):
                 yield connection
-                connection.execute("COMMIT")
-            finally:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
             if self._most(_RANGE_ROWS) < _RANGE_ROWS:
                 # What was written ahead is used again by the next transaction.
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)")

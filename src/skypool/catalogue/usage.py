@@ -13,7 +13,7 @@ from typing import NamedTuple
 from skypool.catalogue.beside import TablesBeside
 from skypool.catalogue.checks import NAME, VERSION, sure
 from skypool.catalogue.chunks import ALONE, BAD
-from skypool.catalogue.database import Database, explained
+from skypool.catalogue.database import Database, all_or_nothing, explained
 from skypool.catalogue.text import from_database
 
 __all__ = ["PartBytes", "Usage", "VersionPlace"]
@@ -168,12 +168,8 @@ class Usage(TablesBeside):
         self._insert("INSERT OR IGNORE INTO reach(key, part) VALUES (?, ?)", pairs)
 
     def _insert(self, sql: str, rows: Iterable[tuple[int, int]]) -> None:
-        with explained(self._database.path):
-            self._connection.execute("BEGIN")
-            try:
-                self._connection.executemany(sql, rows)
-            finally:
-                self._connection.execute("COMMIT")
+        with explained(self._database.path), all_or_nothing(self._connection):
+            self._connection.executemany(sql, rows)
 
     def bytes(self) -> tuple[int, dict[int, PartBytes]]:
         """Return the stored bytes of all parts together, and those of each.
