@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from astropy.wcs import WCS
 from tests.web.products import cube, rotated_wcs, spectrum
 
 import skypool as sp
@@ -66,6 +67,12 @@ def fill_looks(folder: Path) -> Path:
         pool.save(sp.Product(kind="Product", meta={"a": 1}), name="nothing")
         flat = sp.Product(type="FLAT", datasets={"image": np.full((5, 4), 3, np.int64)})
         pool.save(flat, name="flat")
+        plate = WCS(naxis=2)
+        plate.wcs.ctype = ["LINEAR", "LINEAR"]
+        plate.wcs.cdelt = [0.5, 2]
+        plate.wcs.crpix = [1, 1]
+        scan = sp.Array(np.arange(20.0).reshape(4, 5), wcs=plate)
+        pool.save(sp.Product(type="PLATE", datasets={"image": scan}), name="plate")
     return folder
 
 

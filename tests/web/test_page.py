@@ -140,9 +140,21 @@ def test_a_phone_shows_one_pane_at_a_time(visitor: Visitor, shown: Any) -> None:
     page.get_by_role("region", name="Search", exact=True).get_by_label("HIFI").check()
     panes.get_by_role("button", name="Results").click()
     expect(page.get_by_role("list", name="Filters")).to_contain_text("HIFI")
-    grid(page).locator("#row-1").dblclick()
+    # The box selects; a tap on the row leads to what is in it, and back leads to the row.
+    grid(page).locator("#row-2 [data-check]").tap()
+    expect(page.get_by_role("status", name="Selected")).to_contain_text("1 selected")
+    expect(grid(page)).to_be_visible()
+    grid(page).locator("#row-1").tap()
     expect(page.get_by_role("tab", name="Preview")).to_be_visible()
+    expect(grid(page)).to_be_hidden()
     fits(page, 390)
+    page.get_by_role("tab", name="Metadata").click()
+    use = page.get_by_role("button", name="Use obsMode as filter").bounding_box()
+    assert use["x"] + use["width"] <= 390
+    page.reload()
+    expect(page.get_by_role("tab", name="Metadata")).to_be_visible()
+    page.go_back()
+    expect(grid(page).locator("#row-1")).to_be_visible()
 
 
 def test_a_large_screen_is_used(visitor: Visitor, shown: Any) -> None:

@@ -194,11 +194,27 @@ def test_the_dataset_is_chosen_and_remembered(look: Open) -> None:
     ready(page)
     choose(page, "Dataset", "coverage")
     expect(canvas(page)).to_have_accessible_name(re.compile("ramp, coverage"))
+    assert "dataset=coverage" in page.url
+    page.evaluate("localStorage.clear()")  # The address alone leads others to it.
+    page.reload()
+    expect(canvas(page)).to_have_accessible_name(re.compile("ramp, coverage"))
+    choose(page, "Dataset", "image")
+    choose(page, "Dataset", "coverage")
     image = ready(page)
     image.click(position=place(image, 200, 200))
     expect(page.get_by_test_id("pixel-value")).to_have_text("7")
     page.get_by_role("gridcell", name="other", exact=True).first.click()
     expect(canvas(page)).to_have_accessible_name(re.compile("other, coverage"))
+
+
+def test_axes_that_are_called_alike(look: Open) -> None:
+    page = look("plate")
+    image = ready(page)
+    for x, y in [(1, 1), (3, 2)]:
+        image.hover(position=place(image, x, y, (4, 5)))
+        expect(page.get_by_test_id("pixel-value")).to_have_text(f"{5.0 * y + x}")
+        places = page.get_by_text(re.compile("^LINEAR "))
+        expect(places).to_have_text([f"LINEAR {x / 2:g}", f"LINEAR {2 * y:g}"])
 
 
 def test_one_value_everywhere(look: Open) -> None:

@@ -251,6 +251,18 @@ def test_what_is_the_same_for_all_is_told_once(maps: Any) -> None:
     expect(header(page, "obsMode")).to_be_visible()
 
 
+def test_a_number_of_observations_that_no_product_has_takes_no_room(
+    visitor: Any, tmp_path: Path
+) -> None:
+    with sp.Pool(tmp_path / "pool") as pool, pool.commit() as commit:
+        for number in range(4):
+            commit.save(sp.Product(meta={"object": f"field {number}"}), name=f"{number}")
+    page = visitor.open(visitor.serve(tmp_path / "pool"))
+    expect(grid(page).locator("#row-3")).to_be_visible()
+    expect(header(page, "object")).to_be_visible()
+    expect(header(page, "obsid")).to_have_count(0)
+
+
 def test_widths_of_columns_are_dragged(maps: Any) -> None:
     page = maps
     before = header(page, "name").bounding_box()

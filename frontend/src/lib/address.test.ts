@@ -22,6 +22,8 @@ const STATE: PageState = {
   ref: 'temp1/12',
   tab: 'Versions',
   against: 'other/7',
+  dataset: 'coverage',
+  pane: 'Details',
 };
 
 describe('the address', () => {
@@ -32,6 +34,7 @@ describe('the address', () => {
   it('of the empty search is empty', () => {
     const empty = {
       search: {}, view: 'table' as const, columns: [], ref: null, tab: null, against: null,
+      dataset: null, pane: 'Results' as const,
     }; // prettier-ignore
     expect(toAddress(empty)).toBe('');
     expect(fromAddress('')).toEqual(empty);
@@ -49,11 +52,13 @@ describe('the address', () => {
     '#pools=[1]',
     '#region={"circle":["a"]}',
     '#view=other',
+    '#pane=other',
     '#all_versions=yes',
   ])('leaves out what is wrong in %s', (text) => {
     const state = fromAddress(text);
     expect(state.search).toEqual({});
     expect(state.view).toBe('table');
+    expect(state.pane).toBe('Results');
   });
 
   it('is the same for equal searches', () => {

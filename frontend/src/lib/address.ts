@@ -5,6 +5,10 @@ import type { Filter, Region, Search } from './types';
 export type ViewName = 'table' | 'sheet' | 'sky' | 'both';
 export const VIEWS: readonly ViewName[] = ['table', 'sheet', 'sky', 'both'];
 
+/** Panes that a narrow page may show instead of the results. */
+export type PaneName = 'Search' | 'Results' | 'Details';
+export const PANES: readonly PaneName[] = ['Search', 'Results', 'Details'];
+
 /** All that the address holds: the search, and what is looked at. */
 export interface PageState {
   search: Search;
@@ -14,6 +18,10 @@ export interface PageState {
   tab: string | null;
   /** The version that the one in the details is compared with. */
   against: string | null;
+  /** The dataset that the quick look shows, where it is not the one it would choose. */
+  dataset: string | null;
+  /** The pane that is in front where there is room for one only. */
+  pane: PaneName;
 }
 
 const TEXTS = ['query', 'text', 'kind', 'order', 'at'] as const;
@@ -53,6 +61,8 @@ export function toAddress(state: PageState): string {
   if (state.ref) params.set('ref', state.ref);
   if (state.tab) params.set('tab', state.tab);
   if (state.against) params.set('against', state.against);
+  if (state.dataset) params.set('dataset', state.dataset);
+  if (state.pane !== 'Results') params.set('pane', state.pane);
   return params.toString();
 }
 
@@ -73,6 +83,7 @@ export function fromAddress(text: string): PageState {
   if (isRegion(region)) search.region = region;
   const columns = parsed(params.get('columns'));
   const view = params.get('view') as ViewName;
+  const pane = params.get('pane') as PaneName;
   return {
     search: normalised(search),
     view: VIEWS.includes(view) ? view : 'table',
@@ -80,6 +91,8 @@ export function fromAddress(text: string): PageState {
     ref: params.get('ref'),
     tab: params.get('tab'),
     against: params.get('against'),
+    dataset: params.get('dataset'),
+    pane: PANES.includes(pane) ? pane : 'Results',
   };
 }
 

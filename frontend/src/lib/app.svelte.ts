@@ -34,8 +34,6 @@ export class Application {
   jobs: Record<string, Job> = $state({});
   /** Open where a context menu is asked for; what it acts on is the selection. */
   menu: MenuPlace | null = $state.raw(null);
-  /** Path of the dataset that the quick look is asked to show; it forgets it then. */
-  dataset: string | null = $state(null);
   /** The channel of events is open. */
   connected = $state(true);
   /** Other things are around the page: it is a part of a notebook. */

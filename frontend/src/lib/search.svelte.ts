@@ -1,6 +1,7 @@
 /** The search that the page shows: read from its address, written to it, with history. */
 
-import { addressText, fromAddress, normalised, toAddress, type PageState, type ViewName } from './address';
+import { addressText, fromAddress, normalised, toAddress } from './address';
+import type { PageState, PaneName, ViewName } from './address';
 import type { Cell, Filter, Search } from './types';
 
 /** Where the state is kept; the window's address, or nothing in a notebook. */
@@ -54,6 +55,10 @@ export class SearchState {
   tab: string | null = $state(null);
   /** The version that it is compared with. */
   against: string | null = $state(null);
+  /** The dataset of the product that was chosen; null for the best one. */
+  dataset: string | null = $state(null);
+  /** The pane in front of a narrow page. */
+  pane: PaneName = $state('Results');
 
   private readonly place: Place;
 
@@ -101,20 +106,33 @@ export class SearchState {
   }
 
   /** Look at a product: no entry of the history, as walking through a table would fill it. */
-  open(ref: string | null, tab: string | null = this.tab): void {
-    if (ref === this.ref && tab === this.tab) return;
+  open(
+    ref: string | null,
+    tab: string | null = this.tab,
+    dataset: string | null = ref === this.ref ? this.dataset : null,
+  ): void {
+    if (ref === this.ref && tab === this.tab && dataset === this.dataset) return;
     if (ref !== this.ref) this.against = null;
     this.ref = ref;
+    this.dataset = dataset;
     this.tab = tab;
     this.save(true);
   }
 
   /** Show what differs from one version to another, of any pools; null ends it. */
   compare(from: string | null, to: string | null = this.ref): void {
+    if (to !== this.ref) this.dataset = null;
     this.ref = to;
     this.tab = 'Versions';
     this.against = from;
     this.save(true);
+  }
+
+  /** Bring a pane of a narrow page to the front; the way back is that of the browser, too. */
+  front(pane: PaneName): void {
+    if (pane === this.pane) return;
+    this.pane = pane;
+    this.save(false);
   }
 
   filterOf(key: string): Filter | undefined {
@@ -136,8 +154,8 @@ export class SearchState {
   }
 
   private state(): PageState {
-    const { search, view, columns, ref, tab, against } = this;
-    return { search, view, columns, ref, tab, against };
+    const { search, view, columns, ref, tab, against, dataset, pane } = this;
+    return { search, view, columns, ref, tab, against, dataset, pane };
   }
 
   private load(): void {
@@ -148,6 +166,8 @@ export class SearchState {
     this.ref = state.ref;
     this.tab = state.tab;
     this.against = state.against;
+    this.dataset = state.dataset;
+    this.pane = state.pane;
   }
 
   private save(replace: boolean): void {

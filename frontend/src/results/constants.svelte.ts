@@ -37,8 +37,9 @@ export class Constants {
     this.list = [];
     if (info.total < MANY || this.app.shownColumns.length > 0) return;
     const candidates = info.columns.filter((column, i) => {
-      if (KEPT.has(column.key)) return false;
       const first = JSON.stringify(info.rows[0]?.[i + 1] ?? null);
+      // A number of the observation that no product has tells nothing apart.
+      if (KEPT.has(column.key) && !(column.key === 'obsid' && first === 'null')) return false;
       return info.rows.every((row) => JSON.stringify(row[i + 1] ?? null) === first);
     });
     if (!candidates.length) return;

@@ -135,12 +135,14 @@ export class Moving {
     return found ? Number(found.dataset.index) : -1;
   }
 
-  press(event: MouseEvent): void {
+  /** Go to what was pressed; with `opens` a plain press, beside the box, opens it too. */
+  press(event: MouseEvent, opens = false): void {
     const index = this.indexOf(event);
     if (index < 0) return;
     const check = (event.target as HTMLElement).closest('[data-check]') !== null;
     const known = modifiers(event);
     void this.options.walk.go(index, check ? { ...known, ctrl: true } : known, true);
+    if (opens && !check && !known.shift && !known.ctrl) this.options.onopen();
   }
 
   /** Ask for the menu: at the pointer, or beside the current product where a key asks. */
