@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import skypool as sp
 from skypool.catalogue.interface import ChunkPlace
 from skypool.codec.documents import loads
-from skypool.errors import NotFound, Purged, UsageError
+from skypool.errors import DiskFull, NotFound, Purged, UsageError
 from skypool.pool.reaching import reached
 
 
@@ -289,6 +289,33 @@ def test_many_versions_go_in_several_commits(
         assert report.versions == 10
         assert len(report.commits) == 4
         assert pool.verify().ok
+
+
+@pytest.mark.parametrize("verb", ["purge", "forget"])
+def test_lack_of_room_on_the_way_loses_no_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """What was given up before there was no room is told too."""
+    from skypool.pool.session import Session
+
+    monkeypatch.setattr("skypool.pool.giving_up._AT_ONCE", 3)
+    publish, calls = Session.publish, iter(range(100))
+
+    def full_at_the_second(session: Session, *args: object) -> object:
+        if next(calls) == 1:
+            raise DiskFull("no room")
+        return publish(session, *args)  # type: ignore[arg-type]
+
+    with sp.Pool(tmp_path / "pool") as pool:
+        for corner in range(9):
+            save(pool, "obs/a", corner)
+        asked = pool.purge("obs/a", dry_run=True)
+        assert asked.versions == 8
+        monkeypatch.setattr(Session, "publish", full_at_the_second)
+        report = pool.purge("obs/a") if verb == "purge" else pool.forget(9)
+        assert (report.versions, report.bytes) == (8, asked.bytes)
+        assert len(report.commits) == 2
+        assert [ref.purged for ref in pool["obs/a"].versions].count(True) == 8
 
 
 @given(

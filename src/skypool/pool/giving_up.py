@@ -51,9 +51,22 @@ class PurgeReport:
 
 
 def purge(
-    view: View, refs: Iterable[Ref], keep: int, message: str = "", *, dry_run: bool = False
+    view: View,
+    refs: Iterable[Ref],
+    keep: int,
+    message: str = "",
+    *,
+    dry_run: bool = False,
+    report: PurgeReport | None = None,
 ) -> PurgeReport:
     """Give up all but the newest versions of products, and of what is named below them.
+
+    Parameters
+    ----------
+    view, refs, keep, message, dry_run
+        As for `Pool.purge`.
+    report
+        What was given up before it stopped for lack of room, to go on with.
 
     Raises
     ------
@@ -77,13 +90,18 @@ def purge(
     )
     with OldVersions(view.session.catalogue.database) as old:
         old.of_tracks(sorted(tracks), keep)
-        return _give_up(view, old, text, dry_run=dry_run)
+        return _give_up(view, old, text, report, dry_run=dry_run)
 
 
 def forget(
-    view: View, before: int | str | date, message: str = "", *, dry_run: bool = False
+    view: View,
+    before: int | str | date,
+    message: str = "",
+    *,
+    dry_run: bool = False,
+    report: PurgeReport | None = None,
 ) -> PurgeReport:
-    """Give up what is not in view at a commit or time, nor was later.
+    """Give up what is not in view at a commit or time, nor was later; see `purge`.
 
     Raises
     ------
@@ -93,11 +111,13 @@ def forget(
     commit = commit_number(view.identity, before)
     with OldVersions(view.session.catalogue.database) as old:
         old.up_to(commit)
-        return _give_up(view, old, message or f"forget: before {before}", dry_run=dry_run)
+        return _give_up(view, old, message or f"forget: before {before}", report, dry_run=dry_run)
 
 
-def _give_up(view: View, old: OldVersions, message: str, *, dry_run: bool) -> PurgeReport:
-    report = PurgeReport()
+def _give_up(
+    view: View, old: OldVersions, message: str, begun: PurgeReport | None, *, dry_run: bool
+) -> PurgeReport:
+    report = begun if begun is not None else PurgeReport()
     report.tagged, report.newest, report.needed = old.spare()
     if dry_run:
         report.versions, report.bytes = old.count()

@@ -145,12 +145,12 @@ class Space(Archiving):
         UsageError
             If *keep* is not positive.
         """
-        from skypool.pool.giving_up import purge
+        from skypool.pool.giving_up import PurgeReport, purge
 
         if dry_run:
             return purge(self.view, self._several(refs), keep, message, dry_run=True)
-        asked = list(self._several(refs))
-        return self._freeing(lambda view: purge(view, asked, keep, message))
+        asked, done = list(self._several(refs)), PurgeReport()
+        return self._freeing(lambda view: purge(view, asked, keep, message, report=done))
 
     def forget(
         self, before: int | str | date, message: str = "", *, dry_run: bool = False
@@ -174,11 +174,12 @@ class Space(Archiving):
         NotFound
             If there is no such commit, or none before that time.
         """
-        from skypool.pool.giving_up import forget
+        from skypool.pool.giving_up import PurgeReport, forget
 
         if dry_run:
             return forget(self.view, before, message, dry_run=True)
-        return self._freeing(lambda view: forget(view, before, message))
+        done = PurgeReport()
+        return self._freeing(lambda view: forget(view, before, message, report=done))
 
     def usage(
         self,
