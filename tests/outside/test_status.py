@@ -106,6 +106,7 @@ def test_a_changed_tree_added_again(pool: Pool, survey: Path) -> None:
     report = pool.add_report(survey, in_place=True)
     assert {ref.name for ref in report.saved} >= {"survey/maps/m0.fits"}
     assert pool["survey/maps/m0.fits@1"].product["image"].max() > 0
+    assert report.overwritten == ["survey/maps/m0.fits@0"]
     found = pool.status()
     assert found.ok
     (old,) = found.sources
@@ -114,6 +115,22 @@ def test_a_changed_tree_added_again(pool: Pool, survey: Path) -> None:
         with pytest.raises(SourceChanged, match="holds a newer version"):
             again["survey/maps/m0.fits@0"].product["image"][:]
         assert again["survey/maps/m0.fits@0"].meta["SEED"].value == 0
+
+
+def test_content_that_is_somewhere_is_not_told_gone(
+    pool: Pool, survey: Path, tmp_path: Path
+) -> None:
+    pool.add(survey, in_place=True)
+    pool.absorb("survey/maps/m0.fits")
+    pool.add(survey / "maps" / "m1.fits", name="copy", in_place=True)
+    shutil.copy2(survey / "maps" / "m2.fits", tmp_path / "m2.fits")
+    pool.add(tmp_path / "m2.fits", name="elsewhere", in_place=True)
+    for number in range(3):
+        image(survey / "maps" / f"m{number}.fits", 7 + number)
+    result = CliRunner().invoke(app, ["add", "-p", pool.path, "--in-place", str(survey)])
+    assert "gone: survey/maps/m1.fits@0: its content was in a file" in result.stdout
+    assert result.stdout.count("gone: ") == 1
+    assert pool.add_report(survey, in_place=True).overwritten == []
 
 
 def test_replaced_under_another_name_hurts(pool: Pool, survey: Path) -> None:

@@ -161,6 +161,22 @@ class KeptFiles:
         )
         return [_kept(row).row for row in rows]
 
+    def replaced_by(self, first: int, last: int) -> list[tuple[int, bytes]]:
+        """Return the versions that new ones follow, and their documents: only those in place.
+
+        Parameters
+        ----------
+        first, last
+            The numbers of the first and last of the new versions.
+        """
+        return self._database.query(
+            "SELECT p.urn, d.digest FROM versions v JOIN versions p ON p.track = v.track"
+            " AND p.version = v.version - 1 JOIN documents d ON d.id = p.document"
+            " WHERE v.urn BETWEEN ? AND ? AND v.version > 0 AND p.purged = 0"
+            " AND EXISTS (SELECT 1 FROM sources s WHERE s.document = p.document) ORDER BY p.urn",
+            (first, last),
+        )
+
     def holders(self, number: int) -> list[tuple[str, int, bool]]:
         """Return name, version, and whether it is the newest in view, of a document's versions."""
         rows = self._database.query(

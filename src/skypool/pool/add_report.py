@@ -112,6 +112,9 @@ class AddReport:
         and that are not there.
     removed : list of str
         Names that a folder no longer has.
+    overwritten : list of str
+        Older versions, such as `maps/m83@0`, whose content is gone: it was in files that stayed
+        where they were and have been written anew.
     bytes_in : int
         Bytes of the files.
     bytes_added : int
@@ -130,6 +133,7 @@ class AddReport:
     opaque: list[tuple[str, str]] = field(default_factory=list)
     notes: list[tuple[str, str]] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
+    overwritten: list[str] = field(default_factory=list)
     bytes_in: int = 0
     bytes_added: int = 0
     bytes_fetched: int = 0

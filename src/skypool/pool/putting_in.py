@@ -104,6 +104,7 @@ def _once(
     progress: OnProgress | None,
 ) -> AddReport:
     from skypool.pool.adding import Adder
+    from skypool.pool.overwritten import overwritten
 
     room = view.session.quota.room()
     if room is not None and not options.in_place and bytes_below(fetched.paths) > room:
@@ -124,7 +125,10 @@ def _once(
     report = adder.report
     report.commit = published.commit
     pairs = zip(published.urns, published.new, strict=True)
-    report.saved = Saved(view, [urn for urn, new in pairs if new])
+    saved = [urn for urn, new in pairs if new]
+    report.saved = Saved(view, saved)
+    if saved:
+        report.overwritten = overwritten(view, min(saved), max(saved))
     report.unchanged = sum(not new for new in published.new)
     report.unchanged += sum(isinstance(path, int) for path in fetched.paths)
     report.refs = [view.number(r if r > 0 else published.urns[-1 - r]) for r in roots]

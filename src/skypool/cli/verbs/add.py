@@ -215,6 +215,7 @@ def report_json(report: AddReport) -> dict[str, Any]:
         "opaque": [{"name": name, "reason": reason} for name, reason in report.opaque if reason],
         "notes": [{"path": path, "text": text} for path, text in report.notes],
         "removed": report.removed,
+        "overwritten": report.overwritten,
         "bytes_fetched": report.bytes_fetched,
     }
     return found | {key: value for key, value in more.items() if value}
@@ -234,6 +235,8 @@ def report_lines(report: AddReport, verbose: bool, seconds: float) -> Iterator[s
     yield from _listed(
         "no longer there", [(name, "its versions stay") for name in report.removed], verbose
     )
+    told = "its content was in a file that was written anew; `absorb` keeps it the next time"
+    yield from _listed("gone", [(name, told) for name in report.overwritten], verbose)
     commit = "nothing new" if report.commit is None else f"commit {report.commit}"
     yield (
         f"{commit}: {len(report.saved):,} saved, {report.unchanged:,} unchanged;"
