@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from astropy import units as u
+from astropy.io import fits
 from astropy.nddata import InverseVariance, StdDevUncertainty
 from tests.arrays.conftest import CUBE, IMAGE, celestial, spectral, spectrum
 
@@ -79,6 +80,32 @@ def test_a_cube(pool):
     sky = plain.world[0, 9, 7]
     ra, dec = spectral().celestial.pixel_to_world_values(7, 9)
     assert (sky[2].value, sky[1].value) == pytest.approx((float(ra), float(dec)))
+
+
+def test_a_cube_of_a_file_is_the_one_of_spectral_cube(tmp_path):
+    """Values, units, axes and the beam, without which Jy/beam are no temperatures."""
+    cubes = pytest.importorskip("spectral_cube")
+    header = spectral().to_header()
+    header.update({"BUNIT": "Jy/beam", "BMAJ": 0.02, "BMIN": 0.01, "BPA": 30.0, "RESTFRQ": 1e11})
+    fits.PrimaryHDU(CUBE, header).writeto(tmp_path / "cube.fits")
+    theirs = cubes.SpectralCube.read(tmp_path / "cube.fits")
+    with sp.Pool(tmp_path / "pool") as pool:
+        ours = pool.add(tmp_path / "cube.fits").product.to_spectral_cube()
+        assert ours.beam == theirs.beam
+        assert ours.unit == theirs.unit == u.Unit("Jy/beam")
+        assert np.array_equal(ours.spectral_axis, theirs.spectral_axis)
+        assert list(ours.world[0, 7, 9]) == list(theirs.world[0, 7, 9])
+        mine, others = ours.filled_data[:].value, theirs.filled_data[:].value
+        assert np.array_equal(mine, others, equal_nan=True)
+        mine, others = ours[5].to(u.K).value, theirs[5].to(u.K).value
+        assert np.allclose(mine, others, equal_nan=True)
+
+
+def test_what_is_no_array_is_no_nddata():
+    product = sp.Product(datasets={"table": sp.Table({"a": [1.0]})})
+    for become in (product.to_nddata, product.to_ccddata):
+        with pytest.raises(UsageError, match="'table' is no array, but a Table"):
+            become("table")
 
 
 @pytest.mark.parametrize("order", [(1, 2, 0), (2, 0, 1), (0, 2, 1)])

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from specutils import Spectrum, SpectrumList
     from xarray import Dataset
 
+    from skypool.model.arrays import Array
     from skypool.model.product import Product
 
 __all__ = ["ProductConversions"]
@@ -61,7 +62,16 @@ class ProductConversions:
         from skypool.model.nddata import build, companions
 
         beside = companions(self._product.datasets, name, lazy=lazy)
-        return build(self._product[name], **beside, lazy=lazy)
+        return build(self._array(name), **beside, lazy=lazy)
+
+    def _array(self, name: str) -> Array:
+        from skypool.errors import UsageError
+        from skypool.model.arrays import Array
+
+        found = self._product[name]
+        if not isinstance(found, Array):
+            raise UsageError(f"the dataset {name!r} is no array, but a {type(found).__name__}")
+        return found
 
     def to_ccddata(self, name: str = "image") -> CCDData:
         """Return an array with its mask and uncertainty as `astropy.nddata.CCDData`.
@@ -78,7 +88,7 @@ class ProductConversions:
         """
         from skypool.model.nddata import build_ccd, companions
 
-        return build_ccd(self._product[name], **companions(self._product.datasets, name))
+        return build_ccd(self._array(name), **companions(self._product.datasets, name))
 
     def to_xarray(self, group: str = "", *, coordinates: bool = True) -> Dataset:
         """Return the arrays as `xarray.Dataset`, read where looked at; needs `skypool[xarray]`.

@@ -247,7 +247,18 @@ def build_cube(array: Array, mask: Any = None) -> Any:
     meta = plain_meta(array.meta)
     if array.unit_text:
         meta["BUNIT"] = array.unit_text
-    return cubes.DaskSpectralCube(data, wcs=wcs, mask=seen, meta=meta)
+    return cubes.DaskSpectralCube(data, wcs=wcs, mask=seen, meta=meta, beam=_beam(meta))
+
+
+def _beam(meta: dict[str, Any]) -> Any:
+    """Return the beam that metadata tell as FITS does, in degrees; None where they do not."""
+    major, minor = (meta.get(key) for key in ("BMAJ", "BMIN"))
+    angle = meta.get("BPA", 0.0)
+    if not all(isinstance(value, int | float) for value in (major, minor, angle)) or not major:
+        return None
+    from astropy.units import deg
+
+    return package("radio_beam", extra="spectra").Beam(major * deg, minor * deg, angle * deg)
 
 
 def _other(kinds: list[Any]) -> int:
