@@ -203,6 +203,7 @@ def test_ls(sky: Sky, pool: Path) -> None:
     assert "obs/notes.txt" not in below
     assert sky("ls", "-0").out.split("\0")[:-1] == names
     assert sky("ls", "--at", "1", "-q").out.splitlines() == names
+    assert sky("ls", "obs/level2/PSW.fits", "-q").out == "obs/level2/PSW.fits\n"
     assert sky("ls", "nothing-there", "--json").out == ""
 
 

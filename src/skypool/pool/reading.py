@@ -84,9 +84,18 @@ class Reading(Searching):
         Parameters
         ----------
         below
-            A name, such as `1342182452/level2`; only that product and what is named below it.
+            A name, such as `1342182452/level2`: only what is named below it, or the product of
+            that name if nothing is.
         """
-        return list(self.view.listing(below.strip("/"))) if self.exists else []
+        if not self.exists:
+            return []
+        view, name = self.view, below.strip("/")
+        found = list(view.listing(name))
+        if name and not found:
+            track = view.identity.named(name, view.at)
+            row = None if track is None else view.identity.latest(track, view.at)
+            found = [] if row is None else [view.ref(row)]
+        return found
 
     def searches(self) -> dict[str, SavedSearch]:
         """Return the saved searches by name."""
