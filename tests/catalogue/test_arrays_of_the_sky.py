@@ -16,6 +16,12 @@ from skypool.query.sky_boxes import SkyBox
 from skypool.sky.vectors import vector
 
 
+@pytest.fixture(autouse=True, params=[7, 100_000], ids=["in parts", "at once"])
+def at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("skypool.catalogue.places.AT_ONCE", request.param)
+    monkeypatch.setattr("skypool.catalogue.search_sky_arrays.AT_ONCE", request.param)
+
+
 def card(key: str, value: object) -> str:
     text = f"'{value:<8}'" if isinstance(value, str) else f"{value!r:>20}"
     return f"{key:<8}= {text}"[:80].ljust(80)

@@ -22,13 +22,17 @@ if TYPE_CHECKING:
     from skypool.catalogue.columns import Columns
     from skypool.catalogue.database import Database
 
-__all__ = ["Places", "boxed", "covering", "places_of", "rings"]
+__all__ = ["AT_ONCE", "Places", "boxed", "covering", "places_of", "rings"]
 
 Ring = list[tuple[float, float]]
 
 _MOST_POINTS: Final = 200
 _BATCH: Final = 500
 _KEPT: Final = "places"
+# What number no document has.
+_BEYOND: Final = 2**28
+# Documents whose places are worked on together: arrays of all of them are what takes memory.
+AT_ONCE: Final = 100_000
 # Coordinates of boxes are single precision.
 _ROUNDED: Final = 1e-6
 
@@ -53,24 +57,15 @@ class Places:
         ).fetchone()
         if (count, last) == self._seen:
             return self
-        after = self._seen[1]
-        rows = self._rows(connection, after)
-        if len(rows) + self._seen[0] != count:  # places of older documents have come or gone
-            rows, self.xyz = self._rows(connection, 0), np.zeros((0, 3))
+        if last >= _BEYOND:
+            raise damaged("a number in it is beyond all bounds")
         found = np.full((last + 1, 3), np.nan)
         found[: len(self.xyz)] = self.xyz[: last + 1]
-        found[rows[:, 0].astype(np.int64)] = rows[:, 1:]
+        if _fill(connection, found, self._seen[1]) + self._seen[0] != count:
+            found[:] = np.nan  # places of older documents have come or gone
+            _fill(connection, found, 0)
         self.xyz, self._seen = found, (count, last)
         return self
-
-    def _rows(self, connection: sqlite3.Connection, after: int) -> NDArray[np.float64]:
-        # The table behind the tree, in which the exact vectors stand, is read in one go.
-        rows = numbers(
-            connection, "SELECT rowid, a0, a1, a2 FROM points_rowid WHERE rowid > ?", 4, (after,)
-        )
-        if len(rows) and not (rows[:, 0].min() > 0 and rows[:, 0].max() < 2**28):
-            raise damaged("a number in it is beyond all bounds")
-        return rows
 
     def of(self, documents: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the unit vectors of documents, NaN where there is none."""
@@ -78,6 +73,18 @@ class Places:
         known = documents < len(self.xyz)
         found[known] = self.xyz[documents[known]]
         return found
+
+
+def _fill(connection: sqlite3.Connection, found: NDArray[np.float64], after: int) -> int:
+    """Read the vectors of documents with larger numbers; return how many there are."""
+    # The table behind the tree, in which the exact vectors stand, is read in order.
+    sql = "SELECT rowid, a0, a1, a2 FROM points_rowid WHERE rowid > ? AND rowid <= ?"
+    count = 0
+    for start in range(after, len(found) - 1, AT_ONCE):
+        rows = numbers(connection, sql, 4, (start, start + AT_ONCE))
+        found[rows[:, 0].astype(np.int64)] = rows[:, 1:]
+        count += len(rows)
+    return count
 
 
 def places_of(columns: Columns, connection: sqlite3.Connection) -> Places:

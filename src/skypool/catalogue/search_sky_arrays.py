@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skypool.catalogue.places import boxed, places_of
+from skypool.catalogue.places import AT_ONCE, Places, boxed, places_of
 from skypool.catalogue.search_sky import Wanted, answer, wanted
-from skypool.query.sky import directions_of, region_of
+from skypool.query.sky import Region, directions_of, region_of
 from skypool.query.sky_boxes import SkyBox, box_of
 from skypool.sky.vectors import Vector
 
@@ -43,19 +45,14 @@ def on_sky(
     """
     if node.function == "in_box":
         box = box_of(node)
-        return None if box is None else _in_box(box, places_of(columns, connection).of(documents))
+        if box is None:
+            return None
+        return _by_place(partial(_in_box, box), places_of(columns, connection), documents)
     if node.function == "within":
         region = region_of(node)
         if region is None or len(region.directions) > _MOST_DIRECTIONS:
             return None
-        xyz = places_of(columns, connection).of(documents)
-        maybe, sure = np.zeros(len(documents), bool), np.zeros(len(documents), bool)
-        for direction in region.directions:
-            away = _separations(xyz, np.array(direction))
-            with np.errstate(invalid="ignore"):
-                maybe |= away <= region.radius + _NEAR
-                sure |= away <= region.radius - _NEAR
-        return maybe, sure
+        return _by_place(partial(_within, region), places_of(columns, connection), documents)
     regions = wanted(node)
     if not regions or len(regions) > _MOST_DIRECTIONS:
         return None
@@ -65,6 +62,29 @@ def on_sky(
     assert directions is not None
     circles = [(direction, reach) for direction in directions]
     return _meeting(connection, list(zip(regions, circles, strict=True)), documents)
+
+
+def _by_place(
+    ask: Callable[[NDArray[np.float64]], tuple[Bools, Bools]],
+    places: Places,
+    documents: NDArray[np.int64],
+) -> tuple[Bools, Bools]:
+    """Ask unit vectors of documents, some at a time."""
+    maybe, sure = np.zeros(len(documents), bool), np.zeros(len(documents), bool)
+    for start in range(0, len(documents), AT_ONCE):
+        part = slice(start, start + AT_ONCE)
+        maybe[part], sure[part] = ask(places.of(documents[part]))
+    return maybe, sure
+
+
+def _within(region: Region, xyz: NDArray[np.float64]) -> tuple[Bools, Bools]:
+    maybe, sure = np.zeros(len(xyz), bool), np.zeros(len(xyz), bool)
+    for direction in region.directions:
+        away = _separations(xyz, np.array(direction))
+        with np.errstate(invalid="ignore"):
+            maybe |= away <= region.radius + _NEAR
+            sure |= away <= region.radius - _NEAR
+    return maybe, sure
 
 
 def _separations(xyz: NDArray[np.float64], direction: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -37,7 +37,7 @@ def steady_memory() -> None:
     """
     library = _library()
     if library is not None:
-        for parameter, value in ((_MAP, _LARGE), (_TRIM, _SPARE), (_ARENAS, 2)):
+        for parameter, value in ((_MAP, _LARGE), (_TRIM, _SPARE), (_ARENAS, 1)):
             library.mallopt(parameter, value)
 
 
