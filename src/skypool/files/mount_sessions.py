@@ -40,7 +40,7 @@ class Session:
         self.made = [*made, *clear_dead(settings, taken_over=folder)]
         self.path = os.path.join(base, f"{os.getpid()}-{time.time_ns():x}")
         os.makedirs(self.path, mode=0o700)
-        self._lock = _locked(self.path)
+        self._lock = _locked(self.path, os.O_CREAT)
         with open(os.path.join(self.path, "mount.json"), "w", encoding="utf-8") as out:
             json.dump({"folder": folder, "pid": os.getpid(), "made": self.made}, out)
         #: For files that are being written.
@@ -65,9 +65,12 @@ def _base(settings: Settings) -> str:
     return os.path.join(os.fspath(settings.cache), "mount")
 
 
-def _locked(path: str) -> int:
-    """Lock the folder of a session; -1 where its process lives."""
-    lock = os.open(os.path.join(path, "lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+def _locked(path: str, how: int = 0) -> int:
+    """Lock the folder of a session; -1 where its process lives, or has just removed it."""
+    try:
+        lock = os.open(os.path.join(path, "lock"), how | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except FileNotFoundError:
+        return -1
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
