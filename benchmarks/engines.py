@@ -152,13 +152,8 @@ class Restic(Engine):
         command(["restic", "check", "--read-data"], self.environment)
 
 
-class GitAnnex(Engine):
-    """git-annex, which moves the files into its repository and leaves links."""
-
-    name = "git-annex"
-    program = "git-annex"
-    version_words = ("version", "--raw")
-    version_word = 0
+class Repository(Engine):
+    """A repository of git, by whatever keeps its files there."""
 
     def __init__(self, scratch: Path) -> None:
         super().__init__(scratch)
@@ -169,10 +164,22 @@ class GitAnnex(Engine):
             **{f"GIT_{who}_EMAIL": "benchmark@example.org" for who in ("AUTHOR", "COMMITTER")},
         }
         self._git("init", "-q")
-        self._git("annex", "init", "-q")
 
     def _git(self, *words: str) -> None:
         command(["git", *words], self.environment, cwd=self.place)
+
+
+class GitAnnex(Repository):
+    """git-annex, which moves the files into its repository and leaves links."""
+
+    name = "git-annex"
+    program = "git-annex"
+    version_words = ("version", "--raw")
+    version_word = 0
+
+    def __init__(self, scratch: Path) -> None:
+        super().__init__(scratch)
+        self._git("annex", "init", "-q")
 
     def prepare(self, folder: Path) -> None:
         """Put new and changed files where it works, in place of its links."""

@@ -13,9 +13,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from engines import Borg, Engine, Ours, Restic
+from engines import Borg, Engine, Ours, Repository, Restic
 from file_workload import change_a_little, write_files
-from measure import command, folder_bytes
+from measure import folder_bytes
 
 
 class Copies(Engine):
@@ -68,25 +68,12 @@ class Links(Copies):
         return sum(found.values())
 
 
-class Git(Engine):
+class Git(Repository):
     """git, after `git gc`."""
 
     name = "git, after git gc"
     program = "git"
     version_word = 2
-
-    def __init__(self, scratch: Path) -> None:
-        super().__init__(scratch)
-        self.place.mkdir()
-        self.environment = {
-            "HOME": str(scratch),
-            **{f"GIT_{who}_NAME": "benchmark" for who in ("AUTHOR", "COMMITTER")},
-            **{f"GIT_{who}_EMAIL": "benchmark@example.org" for who in ("AUTHOR", "COMMITTER")},
-        }
-        self._git("init", "-q")
-
-    def _git(self, *words: str) -> None:
-        command(["git", *words], self.environment, cwd=self.place)
 
     def save(self, folder: Path) -> None:
         """Take the files in."""
