@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import skypool as sp
 from skypool.errors import NotFound, UsageError
 from skypool.server import data_tiles
+from skypool.server.block_means import BlockMeans, means_of
 from skypool.server.data_sources import Shown, ShownData
 from skypool.server.data_tiles import Scaling, levels, scaling_of, tile
 
@@ -218,3 +219,27 @@ def test_most_values_need_no_scaling() -> None:
     assert scaling_of(np.dtype("i2"), 30000, 30001) == Scaling()
     assert scaling_of(np.dtype("f8"), 0.0, 1e5) == Scaling()
     assert scaling_of(np.dtype("f8"), float("nan"), float("nan")) == Scaling()
+
+
+@pytest.mark.parametrize("step", [1, 2, 4, 16, 64])
+@pytest.mark.parametrize("shape", [(64, 128), (64, 97), (1, 64)])
+@pytest.mark.parametrize("blank", ["nothing", "some", "a block", "everything", "too large"])
+def test_small_images_in_whole_blocks_have_the_same_means(
+    step: int, shape: tuple[int, int], blank: str
+) -> None:
+    values = np.random.default_rng(step).normal(1e4, 10, shape).astype(np.float32)
+    if blank == "some":
+        values[:: step + 1, ::3] = np.nan
+        values[0, -1] = np.inf
+    elif blank == "a block":
+        values[:step, :step] = np.nan
+    elif blank == "everything":
+        values[:] = -np.inf
+    elif blank == "too large":
+        values[:, ::2] = 3e38  # the sum of two is beyond single precision
+    expected = BlockMeans(shape, (step, step))
+    expected.add_rows(values, 0, 0)
+    found = means_of(values, step)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected.values(), rtol=1e-6)
+    np.testing.assert_allclose(found, means(values, step), rtol=1e-6)

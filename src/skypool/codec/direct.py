@@ -19,7 +19,7 @@ from skypool.codec.scratch import scratch
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["decompressed"]
+__all__ = ["decompressed", "ready"]
 
 _MODULE = "_zstd" if sys.version_info >= (3, 14) else "backports.zstd._zstd"
 _local = threading.local()
@@ -60,6 +60,11 @@ def _library() -> _Library | None:
     free.restype, free.argtypes = size, [pointer]
     work.restype, work.argtypes = size, [pointer, pointer, size, pointer, size]
     return _Library(make, free, work)
+
+
+def ready() -> bool:
+    """Look for the library ahead of its first use; tell whether it is there."""
+    return _library() is not None
 
 
 def decompressed(payload: Buffer, length: int) -> np.ndarray | None:

@@ -80,8 +80,11 @@ def gather(
         piece = data[inside]
         if out is None:
             return _read_only(piece)
-        # Converted while it is whole: row by row numpy takes three times as long.
-        out[tuple(outer for _, _, outer in combination)] = piece.astype(out.dtype, copy=False)
+        target = out[tuple(outer for _, _, outer in combination)]
+        if not target.flags.c_contiguous:
+            # Converted while it is whole: row by row numpy takes three times as long.
+            piece = piece.astype(out.dtype, copy=False)
+        target[...] = piece
     assert out is not None
     return out if given else _read_only(out)
 

@@ -28,7 +28,7 @@ _WAITING: Final = 1000
 _QUIET: Final = 0.5
 _LOOK: Final = 0.05
 _PATIENCE: Final = 30.0
-# Seconds after which a request is taken to have used much memory.
+# Seconds of the processor after which a request is taken to have used much memory.
 _LONG: Final = 0.1
 
 Made = TypeVar("Made")
@@ -104,6 +104,12 @@ class Hub:
                 loop.call_soon_threadsafe(_put, queue, event)
 
 
+def _timed(work: Callable[..., Made], given: tuple[Any, ...]) -> tuple[Made, float]:
+    """Return what is made, and how long the processor was busy with it: waiting does not count."""
+    began = time.thread_time()
+    return work(*given), time.thread_time() - began
+
+
 def _put(queue: asyncio.Queue[Event | None], event: Event | None) -> None:
     if queue.full():  # nobody reads: the oldest go
         queue.get_nowait()
@@ -174,9 +180,9 @@ class Context:
         with self._counting:  # never the other lock: this is the thread of the loop
             self._running += 1
         try:
-            threads, began = self._slow if slow else self._threads, time.monotonic()
-            found = await loop.run_in_executor(threads, functools.partial(work, *given))
-            if time.monotonic() - began > _LONG:
+            threads = self._slow if slow else self._threads
+            found, spent = await loop.run_in_executor(threads, _timed, work, given)
+            if spent > _LONG:
                 with contextlib.suppress(RuntimeError):  # the server ends
                     self._slow.submit(give_back)
             return found

@@ -14,7 +14,7 @@ import numpy as np
 
 from skypool.errors import NotFound
 from skypool.model.arrays import Array
-from skypool.server.block_means import BlockMeans, Floats
+from skypool.server.block_means import BlockMeans, Floats, means_of
 from skypool.server.previews import BUDGET, preview
 
 if TYPE_CHECKING:
@@ -176,6 +176,12 @@ class _Plane:
         found = self._source.read(place[-len(self._source.shape) :])
         return found.reshape(found.shape[-2:] if found.ndim > 1 else (1, -1))
 
+    def starts_a_tile(self) -> bool:
+        """Tell whether stored tiles begin where the window does."""
+        return hasattr(self, "tile") and not (
+            self._window.top % self.tile[0] or self._window.left % self.tile[1]
+        )
+
     def all(self) -> Ndarray:
         """Return all values."""
         return self.read((slice(0, self.shape[0], 1), slice(0, self.shape[1], 1)))
@@ -191,12 +197,33 @@ def _reduced(plane: _Plane, step: int) -> Floats:
     count = -(-height // tile[0]) * -(-width // tile[1])
     if count * cost > BUDGET and count > 1:
         return _sampled(plane, step, int(BUDGET / cost * math.prod(tile) * plane.dtype.itemsize))
+    if tile[0] % step == tile[1] % step == 0 and plane.starts_a_tile():
+        return _tile_by_tile(plane, step)
     means = BlockMeans((height, width), (step, step))
     rows = max(step, tile[0] - tile[0] % step)
     for top in range(0, height, rows):
         part = plane.read((slice(top, min(height, top + rows), 1), slice(0, width, 1)))
         means.add_rows(part, top, 0)
     return means.values()
+
+
+def _tile_by_tile(plane: _Plane, step: int) -> Floats:
+    """Return the means of a window of whole stored tiles: each is worked on while it is near."""
+    height, width = plane.shape
+    high, wide = plane.tile
+    found = np.empty((-(-height // step), -(-width // step)), np.float32)
+    for top in range(0, height, high):
+        for left in range(0, width, wide):
+            part = plane.read(
+                (
+                    slice(top, min(height, top + high), 1),
+                    slice(left, min(width, left + wide), 1),
+                )
+            )
+            means = means_of(part, step)
+            row, column = top // step, left // step
+            found[row : row + means.shape[0], column : column + means.shape[1]] = means
+    return found
 
 
 def _sampled(plane: _Plane, step: int, budget: int) -> Floats:

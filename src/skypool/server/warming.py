@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 from typing import TYPE_CHECKING, Final
 
+from skypool.codec.direct import ready
 from skypool.errors import SkypoolError
 
 if TYPE_CHECKING:
@@ -15,11 +17,16 @@ __all__ = ["frugal", "warm"]
 
 # Each of the threads has a connection of its own, and the system keeps the file in memory as well.
 _CACHE_KB: Final = 4096
+# Chunks of images are read once: memory that is used again at once is quicker than memory that
+# keeps them.
+_CHUNKS: Final = 16 * 2**20
 _COLUMNS: Final = 48 * 2**20
 # In a smaller pool everything is read in no time.
 _MANY: Final = 20_000
 # Runs whose texts are read at once: 30 ms.
 _RUNS: Final = 1
+# What the first image would wait for.
+_OF_IMAGES: Final = ("numpy.ma", "skypool.sky.celestial")
 _KEYS: Final = ("instrument", "object", "band", "obs_mode", "level", "proposal")
 
 
@@ -28,13 +35,24 @@ def frugal(pool: Pool) -> None:
     from skypool.catalogue.columns import columns_of
 
     if pool.exists:
-        database = pool.view.session.catalogue.database
+        session = pool.view.session
+        session.store.limit_cache(_CHUNKS)
+        database = session.catalogue.database
         database.cache_kb = _CACHE_KB
         columns_of(database).most_bytes = _COLUMNS
 
 
 def warm(context: Context) -> None:
-    """Read what the first search, its facets and free text will need."""
+    """Read what the first search, its facets and free text will need; then what images need."""
+    _read_all(context)
+    context.wait_for_quiet()
+    if not context.hub.closed:
+        for name in _OF_IMAGES:
+            importlib.import_module(name)
+        ready()
+
+
+def _read_all(context: Context) -> None:
     pools = [each for each in context.pools.all().values() if _is_large(each)]
     if not pools:
         return

@@ -29,6 +29,12 @@ class ByteCache:
         self._lock = threading.Lock()
         self.used = 0
 
+    def limit(self, budget: int) -> None:
+        """Keep no more than so many bytes from now on."""
+        with self._lock:
+            self._budget = budget
+            self._shrink()
+
     def get(self, key: Hashable) -> bytes | None:
         """Return the value of *key*, or None."""
         with self._lock:
@@ -45,9 +51,12 @@ class ByteCache:
             old = self._values.pop(key, None)
             self.used += len(value) - (len(old) if old is not None else 0)
             self._values[key] = value
-            while self.used > self._budget:
-                _, gone = self._values.popitem(last=False)
-                self.used -= len(gone)
+            self._shrink()
+
+    def _shrink(self) -> None:
+        while self.used > self._budget:
+            _, gone = self._values.popitem(last=False)
+            self.used -= len(gone)
 
     def clear(self) -> None:
         """Forget everything."""

@@ -263,6 +263,10 @@ class ChunkStore:
         """Return a chunk that is in memory."""
         return self._cache.get(digest)
 
+    def limit_cache(self, budget: int) -> None:
+        """Keep no more than so many bytes of chunks in memory."""
+        self._cache.limit(budget)
+
     def keep(self, digest: bytes, chunk: bytes) -> None:
         """Keep a chunk in memory that was read, and checked, elsewhere."""
         self._cache.put(digest, chunk)
