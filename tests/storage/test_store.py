@@ -613,8 +613,9 @@ def test_cache_and_counters(make_store):
     assert store.chunks_read == 12  # pushed out
     store.limit_cache(30_000)
     assert store._cache.used <= 30_000
-    store.read(placed[digest(chunks[0])], digest(chunks[0]))
-    assert store.chunks_read == 13  # one of them is more than half of that
+    for _ in range(2):
+        store.read(placed[digest(chunks[1])], digest(chunks[1]))
+    assert store.chunks_read == 14  # one of them is more than half of that
 
 
 def test_relocate_is_asked_once(folder, make_store):
