@@ -18,6 +18,7 @@ release = version = skypool.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "generated"]
 root_doc = "index"
 default_role = "code"  # names in docstrings stand in single backticks
+smartquotes_action = "q"  # quotes, and no dashes: options of commands begin with two
 exclude_patterns = ["_site"]
 # Words such as `name` in a type of a docstring are several classes' members; they are no links.
 suppress_warnings = ["ref.python"]
@@ -41,6 +42,7 @@ html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
 html_sidebars = {"index": []}
+html_context = {"default_mode": "auto"}
 html_theme_options = {
     "logo": {"text": "skypool"},
     "header_links_before_dropdown": 5,
@@ -48,10 +50,9 @@ html_theme_options = {
     "navbar_persistent": ["search-button"],
     "footer_start": ["copyright"],
     "footer_end": [],
-    "secondary_sidebar_items": ["page-toc"],
+    "secondary_sidebar_items": {"**": ["page-toc"], "index": []},
     "show_toc_level": 2,
     "navigation_with_keys": False,
-    "show_prev_next": False,
     "pygments_light_style": "default",
     "pygments_dark_style": "monokai",
 }

@@ -30,16 +30,21 @@ def _option_row(parameter: click.Option) -> str:
     default = parameter.default
     if value and isinstance(default, str | int | float) and str(default):
         notes.append(f"By default `{default}`.")
-    if parameter.multiple:
+    if parameter.multiple and "repeated" not in notes[0] and "everal times" not in notes[0]:
         notes.append("May be given several times.")
-    return f"| {names} | {value} | {_cell(' '.join(notes))} |"
+    return f"| {names} | {value} | {_marked(_cell(' '.join(notes)))} |"
+
+
+def _marked(text: str) -> str:
+    """Mark options and variables in plain text as code."""
+    return re.sub(r"(?<![`\w-])(--[a-z][\w-]*|\$[A-Za-z]\w*)", r"`\1`", text)
 
 
 def _verb(name: str, command: click.Command, level: int) -> list[str]:
     context = click.Context(command, info_name=f"skypool {name}")
     usage = command.get_usage(context).removeprefix("Usage: ")
     lines = [f"{'#' * level} {name}", "", "```text", usage, "```", ""]
-    lines += [" ".join((command.help or "").split()).replace("\b", ""), ""]
+    lines += [_marked(" ".join((command.help or "").split()).replace("\b", "")), ""]
     examples = getattr(command, "examples", ())
     if examples:
         width = max(len(words) for words, _ in examples)
@@ -100,8 +105,27 @@ def expand(app: Any, name: str, source: list[str]) -> None:
     )
 
 
+def signature(
+    app: Any, what: str, name: str, member: Any, options: Any, arguments: str | None, *_: Any
+) -> tuple[str, None] | None:
+    """Show no signature of a class that methods return and nobody makes."""
+    import skypool
+
+    module, _, short = name.rpartition(".")
+    if what != "class" or not arguments or short in skypool.__all__:
+        return None
+    return ("", None) if module.startswith("skypool.pool") or short.startswith("Watch") else None
+
+
+def skipped(app: Any, what: str, name: str, member: Any, skip: bool, options: Any) -> bool | None:
+    """Leave out the fields of named tuples: the class has told them."""
+    return True if str(getattr(member, "__doc__", "")).startswith("Alias for field") else None
+
+
 def setup(app: Any) -> dict[str, bool]:
     """Join Sphinx."""
     app.connect("source-read", expand)
+    app.connect("autodoc-process-signature", signature)
+    app.connect("autodoc-skip-member", skipped)
     app.add_lexer("jython", Python2Lexer)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

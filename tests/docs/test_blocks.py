@@ -13,6 +13,8 @@ from .worlds import REALLY, WORLDS, nothing
 
 PAGES = {path.name if path.parent.name == "docs" else f"{path.parent.name}/{path.name}": path
          for path in pages()}  # fmt: skip
+#: Figures that pages draw, and what they are called in docs/screens.
+FIGURES = {"first-pool.md": ("psw.png", "first-plot")}
 RUNNING = {name: path for name, path in PAGES.items()
            if any(block.language in RUN for block in blocks(path))}  # fmt: skip
 
@@ -43,7 +45,7 @@ def test_the_page_runs(
         "PATH": f"{tools}:{os.environ['PATH']}",
     }.items():  # fmt: skip
         monkeypatch.setenv(variable, value)
-    world = WORLDS.get(path.name, nothing)
+    world = WORLDS.get(f"{path.parent.name}/{path.name}", WORLDS.get(path.name, nothing))
     with world(work, monkeypatch) as names:
         runner = Runner(path, tmp_path, dict(names), REALLY.get(path.name, ()))
         try:
@@ -53,3 +55,8 @@ def test_the_page_runs(
         finally:
             runner.close()
     assert runner.ran + runner.read
+    if (folder := os.environ.get("SKYPOOL_SCREENS")) and path.name in FIGURES:
+        from PIL import Image
+
+        made, figure = FIGURES[path.name]
+        Image.open(work / made).convert("RGB").save(Path(folder) / f"{figure}.webp", quality=80)

@@ -80,6 +80,26 @@ def files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, A
 
 
 @contextmanager
+def disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """A folder as it grows over the years."""
+    write(folder / "old/map_v1.fits", 7)
+    write(folder / "old/map_v2_final.fits", 8)
+    shutil.copy(folder / "old/map_v1.fits", folder / "old/copy_of_map_v1.fits")
+    (folder / "old/README").write_text("v1 went into paper I\n")
+    yield {}
+
+
+@contextmanager
+def reader(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """Files of a user, and the reader that was written from the text of the format."""
+    maps(folder)
+    shutil.copy(Path(__file__).parents[1] / "format/reader.py", folder)
+    monkeypatch.syspath_prepend(str(folder))
+    yield {}
+    sys.modules.pop("reader", None)
+
+
+@contextmanager
 def observation(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     """An observation as the archive sends it."""
     from skypool.testing.observation import write as observe
@@ -265,7 +285,6 @@ def programs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str
                 sender.close()
 
 
-#: Worlds by file name of the page; all others start with nothing.
 @contextmanager
 def mount(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     """Files of a user, and FUSE; nothing stays mounted."""
@@ -281,10 +300,12 @@ def mount(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, A
         subprocess.run(["fusermount3", "-uz", str(place)], capture_output=True, check=False)
 
 
+#: Worlds by file name of the page; all others start with nothing.
 WORLDS: dict[str, World] = {
     "add.md": files,
     "command-line.md": shell,
     "export.md": files,
+    "docs/index.md": files,
     "hcss-fits.md": convention,
     "herschel.md": archive,
     "mount.md": mount,
@@ -297,6 +318,9 @@ WORLDS: dict[str, World] = {
     "sync.md": step,
     "tag.md": files,
     "verify.md": files,
+    "from-files.md": disk,
+    "troubleshooting.md": files,
+    "without-skypool.md": reader,
     "008-many-at-once.md": two_people,
 }
 #: Verbs that need more than a page has otherwise, and have it in the world of that page.

@@ -152,3 +152,9 @@ def _shared(run: Run) -> Iterator[Plan]:
         (f"quality/hquality{OBSID}_{_STAMP}", timelines.quality),
     ):
         yield Plan(f"{path}.fits.gz", partial(make, run))
+
+
+if __name__ == "__main__":  # a small one, for the tutorials
+    import sys
+
+    write(Path(sys.argv[1] if len(sys.argv) > 1 else "."), 0.02)
