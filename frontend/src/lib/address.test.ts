@@ -23,6 +23,7 @@ const STATE: PageState = {
   tab: 'Versions',
   against: 'other/7',
   dataset: 'coverage',
+  look: { cuts: '-0.5..3e4', plane: '3', zoom: '2,10.5,1', sky: '83.6,22,5', find: 'a & b' },
   pane: 'Details',
 };
 
@@ -34,7 +35,7 @@ describe('the address', () => {
   it('of the empty search is empty', () => {
     const empty = {
       search: {}, view: 'table' as const, columns: [], ref: null, tab: null, against: null,
-      dataset: null, pane: 'Results' as const,
+      dataset: null, look: {}, pane: 'Results' as const,
     }; // prettier-ignore
     expect(toAddress(empty)).toBe('');
     expect(fromAddress('')).toEqual(empty);

@@ -9,6 +9,19 @@ export const VIEWS: readonly ViewName[] = ['table', 'sheet', 'sky', 'both'];
 export type PaneName = 'Search' | 'Results' | 'Details';
 export const PANES: readonly PaneName[] = ['Search', 'Results', 'Details'];
 
+/** How what is shown is looked at: texts by their names in the address. */
+export type Look = Readonly<Record<string, string>>;
+
+/** Names of how the map of the sky is looked at: it is that of no product. */
+export const MAP = ['sky', 'frame'] as const;
+/** Names of how a product is looked at; docs/howto/browser.md tells what each says. */
+export const LOOKS = [
+  'stretch', 'colours', 'invert', 'cuts', 'plane', 'zoom', 'pixel', // images
+  'as', 'rows', 'sort', 'row', 'fields', 'x', 'y', 'range', // tables and spectra
+  'find', 'of', 'hdu', // metadata and headers
+  'diff', 'by', 'border', 'boxes', 'all', // comparisons
+] as const; // prettier-ignore
+
 /** All that the address holds: the search, and what is looked at. */
 export interface PageState {
   search: Search;
@@ -20,6 +33,7 @@ export interface PageState {
   against: string | null;
   /** The dataset that the quick look shows, where it is not the one it would choose. */
   dataset: string | null;
+  look: Look;
   /** The pane that is in front where there is room for one only. */
   pane: PaneName;
 }
@@ -62,6 +76,7 @@ export function toAddress(state: PageState): string {
   if (state.tab) params.set('tab', state.tab);
   if (state.against) params.set('against', state.against);
   if (state.dataset) params.set('dataset', state.dataset);
+  for (const name of [...LOOKS, ...MAP]) if (state.look[name]) params.set(name, state.look[name]!);
   if (state.pane !== 'Results') params.set('pane', state.pane);
   return params.toString();
 }
@@ -84,6 +99,8 @@ export function fromAddress(text: string): PageState {
   const columns = parsed(params.get('columns'));
   const view = params.get('view') as ViewName;
   const pane = params.get('pane') as PaneName;
+  const look: Record<string, string> = {};
+  for (const name of [...LOOKS, ...MAP]) if (params.get(name)) look[name] = params.get(name)!;
   return {
     search: normalised(search),
     view: VIEWS.includes(view) ? view : 'table',
@@ -92,6 +109,7 @@ export function fromAddress(text: string): PageState {
     tab: params.get('tab'),
     against: params.get('against'),
     dataset: params.get('dataset'),
+    look,
     pane: PANES.includes(pane) ? pane : 'Results',
   };
 }

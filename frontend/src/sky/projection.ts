@@ -173,6 +173,12 @@ export function zoomed(map: SkyProjection, factor: number, px: number, py: numbe
   return { ...map.view, fov, lon: positive(lon), lat: fov > LOCAL ? 0 : limited(lat) };
 }
 
+/** A view of numbers that somebody else gave, within its limits. */
+export function limitedView(lon: number, lat: number, fov: number): Omit<View, 'frame'> {
+  const wide = Math.min(ALL, Math.max(NEAREST, fov));
+  return { lon: positive(lon), lat: wide > LOCAL ? 0 : limited(lat), fov: wide };
+}
+
 /** The view moved by pixels. */
 export function moved(map: SkyProjection, dx: number, dy: number): View {
   const degrees = map.degreesPerPixel;

@@ -1,11 +1,14 @@
 /** How an image is looked at: part, plane, limits, stretch, colours, and the pixel pointed at. */
 
+import type { Look } from '../../lib/address';
+import { numbers, short } from '../../lib/looks';
 import { remember, remembered } from '../../lib/remembered';
 import type { ImageInfo } from '../data';
 import { COLOUR_MAPS, type ColourMap } from './colours';
 import { colourTable, STRETCHES, type Stretch, type Style } from './stretch';
 import type { Painted } from './tiles';
 import {
+  clamp,
   fitted,
   imageSize,
   MOST_SCALE,
@@ -34,6 +37,9 @@ export const LIMIT_NAMES: Record<string, string> = {
   manual: 'By hand',
 };
 
+const USUAL = { stretch: 'asinh', colours: 'gray', limits: '99.5' } as const;
+type Kept = Partial<Style> & { limits?: string };
+
 export class ImageState {
   readonly info: ImageInfo;
   readonly image: Size;
@@ -52,17 +58,62 @@ export class ImageState {
   pinned = $state(false);
   private chosen: Viewport = $state.raw({ x: 0, y: 0, scale: 1 });
 
-  constructor(info: ImageInfo) {
+  /** With the look of an address; without one, as the last image was shown. */
+  constructor(info: ImageInfo, look: Look | null = null) {
     this.info = info;
     this.image = imageSize(info);
-    this.plane = info.planes > 1 ? Math.floor(info.planes / 2) : 0;
     this.manual = [info.low, info.high];
-    const kept = remembered<Partial<Style> & { limits?: string }>('image.style', {});
-    if (STRETCHES.includes(kept.stretch as Stretch)) this.stretch = kept.stretch as Stretch;
-    if (COLOUR_MAPS.includes(kept.colours as ColourMap)) this.colours = kept.colours as ColourMap;
-    this.inverted = kept.inverted === true;
-    if (kept.limits !== undefined && kept.limits in info.limits) this.limits = kept.limits;
-    if (!(this.limits in info.limits)) this.limits = 'minmax';
+    const kept = look ? {} : remembered<Kept>('image.style', {});
+    this.take(
+      look ?? {
+        stretch: kept.stretch ?? '',
+        colours: kept.colours ?? '',
+        invert: String(kept.inverted === true),
+        cuts: kept.limits ?? '',
+      },
+    );
+  }
+
+  /** Show the image in the way that an address tells. */
+  take(look: Look): void {
+    const { info } = this;
+    const has = <T extends string>(all: readonly T[], one: string | undefined, usual: T): T =>
+      all.includes(one as T) ? (one as T) : usual;
+    this.stretch = has<Stretch>(STRETCHES, look.stretch, USUAL.stretch);
+    this.colours = has<ColourMap>(COLOUR_MAPS, look.colours, USUAL.colours);
+    this.inverted = look.invert === 'true';
+    const cuts = numbers(look.cuts, 2, '..');
+    if (cuts) this.manual = [cuts[0]!, cuts[1]!];
+    const named = has(Object.keys(info.limits), look.cuts, this.usualLimits);
+    this.limits = cuts ? 'manual' : named;
+    const plane = numbers(look.plane, 1)?.[0] ?? Math.floor(info.planes / 2) + 1;
+    this.plane = info.planes > 1 ? clamp(Math.round(plane) - 1, 0, info.planes - 1) : 0;
+    const [scale, x, y] = numbers(look.zoom, 3) ?? [];
+    this.fit = !(scale! > 0);
+    if (!this.fit) this.chosen = { scale: Math.min(scale!, MOST_SCALE), x: x! - 1, y: y! - 1 };
+    const [column, row] = numbers(look.pixel, 2) ?? [];
+    this.unpin();
+    if (column !== undefined) this.pinAt(Math.round(column) - 1, Math.round(row!) - 1);
+  }
+
+  private get usualLimits(): string {
+    return USUAL.limits in this.info.limits ? USUAL.limits : 'minmax';
+  }
+
+  /** How the image is shown, as an address tells it: pixels and planes count from 1, as in FITS. */
+  get told(): Look {
+    const { stretch, colours, limits, cursor, view } = this;
+    const cuts = limits === 'manual' ? this.manual.map((one) => short(one)).join('..') : limits;
+    const zoom = [short(view.scale, 4), (view.x + 1).toFixed(1), (view.y + 1).toFixed(1)];
+    return {
+      stretch: stretch === USUAL.stretch ? '' : stretch,
+      colours: colours === USUAL.colours ? '' : colours,
+      invert: this.inverted ? 'true' : '',
+      cuts: cuts === this.usualLimits ? '' : cuts,
+      plane: this.info.planes > 1 ? `${this.plane + 1}` : '',
+      zoom: this.fit ? '' : zoom.join(','),
+      pixel: this.pinned && cursor ? `${cursor.x + 1},${cursor.y + 1}` : '',
+    };
   }
 
   /** What is seen. */
@@ -140,6 +191,13 @@ export class ImageState {
     const found = pixelAt(x, y, this.view, this.size, this.image);
     this.pinned = found !== null;
     this.cursor = found;
+  }
+
+  private pinAt(x: number, y: number): void {
+    const { width, height } = this.image;
+    if (x < 0 || y < 0 || x >= width || y >= height) return;
+    this.cursor = { x, y };
+    this.pinned = true;
   }
 
   unpin(): void {
