@@ -18,7 +18,6 @@ release = version = skypool.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "generated"]
 root_doc = "index"
 default_role = "code"  # names in docstrings stand in single backticks
-smartquotes_action = "q"  # quotes, and no dashes: options of commands begin with two
 exclude_patterns = ["_site"]
 # Words such as `name` in a type of a docstring are several classes' members; they are no links.
 suppress_warnings = ["ref.python"]
@@ -37,7 +36,7 @@ html_title = f"skypool {release}"
 html_logo = html_favicon = "_site/static/icon.svg"
 html_static_path = ["_site/static"]
 html_css_files = ["skypool.css"]
-html_js_files = [("copy.js", {"defer": "defer"})]
+html_js_files = [("site.js", {"defer": "defer"})]
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
@@ -53,6 +52,6 @@ html_theme_options = {
     "secondary_sidebar_items": {"**": ["page-toc"], "index": []},
     "show_toc_level": 2,
     "navigation_with_keys": False,
-    "pygments_light_style": "default",
-    "pygments_dark_style": "monokai",
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
 }

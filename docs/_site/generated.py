@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -36,8 +37,12 @@ def _option_row(parameter: click.Option) -> str:
 
 
 def _marked(text: str) -> str:
-    """Mark options and variables in plain text as code."""
-    return re.sub(r"(?<![`\w-])(--[a-z][\w-]*|\$[A-Za-z]\w*)", r"`\1`", text)
+    """Mark options and variables as code, where the text has not done it."""
+    parts = re.split(r"(`[^`]*`)", text)
+    parts[::2] = [
+        re.sub(r"(?<![\w-])(--[a-z][\w-]*|\$[A-Za-z]\w*)", r"`\1`", part) for part in parts[::2]
+    ]
+    return "".join(parts)
 
 
 def _verb(name: str, command: click.Command, level: int) -> list[str]:
@@ -105,6 +110,14 @@ def expand(app: Any, name: str, source: list[str]) -> None:
     )
 
 
+def outdated(
+    app: Any, env: Any, added: set[str], changed: set[str], removed: set[str]
+) -> list[str]:
+    """Make pages anew that hold what the program says: their own text has not changed."""
+    pages = (name for name in env.found_docs if name.startswith("reference/"))
+    return [name for name in pages if "% generated:" in Path(env.doc2path(name)).read_text("utf-8")]
+
+
 def signature(
     app: Any, what: str, name: str, member: Any, options: Any, arguments: str | None, *_: Any
 ) -> tuple[str, None] | None:
@@ -125,6 +138,7 @@ def skipped(app: Any, what: str, name: str, member: Any, skip: bool, options: An
 def setup(app: Any) -> dict[str, bool]:
     """Join Sphinx."""
     app.connect("source-read", expand)
+    app.connect("env-get-outdated", outdated)
     app.connect("autodoc-process-signature", signature)
     app.connect("autodoc-skip-member", skipped)
     app.add_lexer("jython", Python2Lexer)

@@ -87,7 +87,7 @@ def links_lead_somewhere_and_nothing_is_loaded_from_elsewhere(site: Path) -> Non
 
 
 def styles_and_scripts_load_nothing_from_elsewhere(site: Path) -> None:
-    for path in [*site.rglob("*.css"), DOCS / "_site/static/copy.js"]:
+    for path in [*site.rglob("*.css"), DOCS / "_site/static/site.js"]:
         text = path.read_text("utf-8")
         assert not re.search(r"""(?:url\(|@import|fetch\()\s*['"]?(?:https?:)?//""", text), path
 

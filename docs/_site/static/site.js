@@ -30,3 +30,9 @@ document.querySelectorAll("div.highlight").forEach((block) => {
   });
   block.append(button);
 });
+
+// The arrows of the sidebar say what they open.
+document.querySelectorAll("summary").forEach((summary) => {
+  const link = summary.closest("li")?.querySelector("a");
+  if (!summary.innerText.trim()) summary.setAttribute("aria-label", `Pages of ${link?.innerText.trim() ?? "this part"}`);
+});
