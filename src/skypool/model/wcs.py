@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from skypool.model.iraf import in_standard_words
 from skypool.model.validate import Problems
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ _TABLES = re.compile(
     r"(?:(?:CPDIS|CQDIS)\d+ *= *'LOOKUP|D2IMDIS\d *=|AXISCORR *=|CTYPE\d+ *= *'....-TAB)",
     re.DOTALL,
 )
+# The card without which IRAF says nothing of its own.
+_IRAF = "WAT1_001="
 _SIP = re.compile(r"(A|B|AP|BP)_(\d+)_(\d+) *=")
 # Bits of astropy.wcs.WCS.to_header: everything that wcslib can write, 17 digits, SIP.
 _SIP_BIT = 0x80000
@@ -52,16 +55,20 @@ def has_wcs(header: str) -> bool:
 
 
 def wcs_cards(header: str) -> str:
-    """Return those of 80-character cards that say something about world coordinates."""
+    """Return those of 80-character cards that say something about world coordinates.
+
+    What IRAF says of spectra in keywords of its own is put into the words of the standard.
+    """
     if not has_wcs(header):
         return ""
-    return "".join(
+    found = "".join(
         [
             header[start : start + 80].ljust(80)
             for start in range(0, len(header), 80)
             if _is_wcs_card(header[start : start + 10])
         ]
     )
+    return in_standard_words(header, found) if _IRAF in header else found
 
 
 @lru_cache(maxsize=4096)
@@ -137,10 +144,10 @@ def wcs_text(wcs: Any, problems: Problems) -> str:
     problems
         Takes what cannot be kept.
     """
-    if isinstance(wcs, str):
-        return wcs
     if hasattr(wcs, "tostring") and hasattr(wcs, "cards"):
-        return str(wcs.tostring(sep="", endcard=False, padding=False))
+        wcs = str(wcs.tostring(sep="", endcard=False, padding=False))
+    if isinstance(wcs, str):
+        return wcs_cards(wcs) if _IRAF in wcs else wcs
     low = wcs if hasattr(wcs, "to_header") else getattr(wcs, "low_level_wcs", None)
     if low is None or not hasattr(low, "to_header"):
         problems.add(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from skypool.errors import NotFound, UsageError
 from skypool.model.arrays import Array
 from skypool.model.composite import Composite
+from skypool.model.iraf import dispersion
 from skypool.model.tables import Table
 from skypool.vo.client import plain
 
@@ -256,6 +257,9 @@ def _axis(array: Array, count: int) -> tuple[Any, str | None]:
 
     pixels = np.arange(count, dtype=float)
     wcs = array.wcs
+    by_iraf = dispersion(wcs, count)
+    if by_iraf is not None:
+        return by_iraf[1], by_iraf[2]
     if wcs is None or not wcs.has_spectral or wcs.naxis != array.ndim:
         return pixels + 1, None
     at = [np.zeros(count)] * wcs.naxis

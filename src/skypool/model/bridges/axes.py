@@ -139,6 +139,9 @@ def _names(wcs: Any) -> tuple[str, ...]:
         elif kind[:4].rstrip("-") in _NAMES:
             name = _NAMES[kind[:4].rstrip("-")]
         else:
+            # Where IRAF has labelled it, its type says nothing.
+            kind = wcs.wcs.cname[axis] if kind in ("LINEAR", "LINE-LOG") else kind
+            kind = kind or wcs.wcs.ctype[axis]
             word = "".join(c for c in kind.partition("-")[0].lower() if c.isalnum() or c == "_")
             name = word if word.isidentifier() else next(spare, f"axis{axis}")
         made.append(name if name not in made else f"{name}{axis}")

@@ -10,6 +10,7 @@ import numpy as np
 from skypool.errors import UsageError
 from skypool.model.arrays import Array
 from skypool.model.composite import Composite
+from skypool.model.iraf import dispersion
 from skypool.model.nddata import companions, plain_meta
 from skypool.model.optional import package
 from skypool.model.tables import Column, Table
@@ -85,7 +86,7 @@ def _candidates(datasets: Mapping[str, Any], before: str = "") -> Iterator[tuple
         elif (
             part.ndim == 1
             and not name.lower().endswith(_COMPANIONS)
-            and _spectral_axis(part.wcs) is not None
+            and (_spectral_axis(part.wcs) is not None or _by_iraf(part) is not None)
         ):
             yield f"{before}{name}", part
 
@@ -95,6 +96,14 @@ def _spectral_axis(wcs: Any) -> int | None:
         return None
     kinds = [axis["coordinate_type"] for axis in wcs.get_axis_types()]
     return kinds.index("spectral") if kinds.count("spectral") == 1 else None
+
+
+def _by_iraf(array: Array) -> Any:
+    """Return the last axis of an array where IRAF tells it, which says nothing of air or vacuum."""
+    from astropy.units import Quantity
+
+    found = dispersion(array.wcs, array.shape[-1]) if array.ndim else None
+    return None if found is None else Quantity(found[1], found[2])
 
 
 def spectrum_of_array(array: Array, mask: Any = None, uncertainty: Any = None) -> Any:
@@ -107,6 +116,15 @@ def spectrum_of_array(array: Array, mask: Any = None, uncertainty: Any = None) -
     """
     spectra = package("specutils", extra="spectra")
     wcs = array.wcs
+    along = _by_iraf(array)
+    if along is not None:
+        return spectra.Spectrum(
+            flux=_quantity(np.array(array), array),
+            spectral_axis=along,
+            mask=mask,
+            uncertainty=uncertainty,
+            meta=plain_meta(array.meta),
+        )
     if wcs is None or wcs.naxis != array.ndim or _spectral_axis(wcs) is None:
         raise UsageError(
             "the array has no axis in wavelength, frequency, energy or velocity",
