@@ -687,3 +687,14 @@ def test_every_action_of_the_contract_is_there():
     line = next(line for line in text.splitlines() if line.startswith("- actions:"))
     for action in {**actions_change.CHANGES, **actions_files.FILES}:
         assert f"`{action}`" in line
+
+
+def test_tags_and_folders_with_braces_are_echoed_as_they_are(server, own, tmp_path):
+    search = server.client.post("/api/v1/results", json={}).json()
+    every = {"cursor": search["cursor"], "all": True}
+    for selection in (refs(own, A), every):
+        job = server.do("tag", selection=selection, tags=["{}", "a{b"])
+        assert "'{}', 'a{b')" in job["code"]["python"]
+        assert job["code"]["command"].splitlines()[0].removesuffix("; done").endswith("'{}' 'a{b'")
+        job = server.do("export", selection=selection, folder=str(tmp_path / "{x"), overwrite=True)
+        assert f"'{tmp_path}/{{x'" in job["code"]["python"]

@@ -67,7 +67,7 @@ def each_python(
     message
         Of the commit; empty where nothing is changed.
     call
-        What is called, with `{}` for the product and `c` for the commit.
+        What is called, with `{}` first for the product and `c` for the commit.
     """
     names = [full_name(ref) for ref in refs[:_LISTED]]
     lines = [f"pool = {pool_expression(pool)}"]
@@ -86,20 +86,22 @@ def each_python(
     if loop:
         lines.append(indent + loop)
         indent += "    "
-    lines.append(indent + call.format(item))
+    lines.append(indent + call.replace("{}", item, 1))  # tags may hold braces
     return "\n".join(lines)
 
 
 def each_command(
     pool: Pool, refs: Sequence[Ref], total: int, found: str, words: Sequence[str]
 ) -> str:
-    """Return command lines that do something with products; `{}` among the words is the product."""
+    """Return command lines that do something with products; the first `{}` is the product."""
+    words = list(words)
+    at = words.index("{}")
     if found:
-        line = command_of(pool, *words).replace("'{}'", '"$name"').replace("{}", '"$name"')
+        after = shlex.join(words[at + 1 :])
+        line = f'{command_of(pool, *words[:at])} "$name" {after}'.rstrip()
         return f"{found} -q | while read -r name; do {line}; done"
     lines = [
-        command_of(pool, *(full_name(ref) if word == "{}" else word for word in words))
-        for ref in refs[:_LISTED]
+        command_of(pool, *words[:at], full_name(ref), *words[at + 1 :]) for ref in refs[:_LISTED]
     ]
     return "\n".join([*lines, *(["..."] if total > len(lines) else [])])
 
