@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from schemathesis.checks import CHECKS
 from tests.docs.pages import page
 
 import skypool as sp
+from skypool.server.action_bodies import BODIES
+from skypool.server.actions import ACTIONS
 from skypool.server.app import PARTS, PREFIX, endpoints, make_context
+from skypool.server.jobs import Jobs
+from skypool.vo.sending import Sender
 
 from .conftest import TOKEN, client_of, made
 
@@ -26,7 +32,11 @@ CHECKED = ("not_a_server_error", "status_code_conformance", "content_type_confor
 
 @pytest.fixture(scope="module")
 def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("fuzzed") / "fuzzed"
+    return fill(tmp_path_factory.mktemp("fuzzed") / "fuzzed")
+
+
+def fill(folder: Path) -> Path:
+    """Make a pool with a few products."""
     with sp.Pool(folder) as pool, pool.commit() as commit:
         for number in range(4):
             commit.save(made(number), name=f"obs/{number:03d}/map", tags=["good"])
@@ -88,39 +98,90 @@ WORDS = {
     "hash": lambda known: known["hash"],
     "dataset": lambda known: "image",
 }
-
+# Of the bodies of actions: what is there, and places that may be used.
+TRUE = {
+    "selection": lambda known: {"refs": [f"fuzzed/{known['n']}"]},
+    "ref": lambda known: f"fuzzed/{known['n']}",
+    "refs": lambda known: [f"fuzzed/{known['n']}"],
+    "pool": lambda known: "fuzzed",
+    "commit": lambda known: 1,
+    "paths": lambda known: [known["in"]],
+    "folder": lambda known: known["out"],
+    "target": lambda known: f"file:{known['out']}/sent.fits",
+}
 
 GROUPS = (
-    "results", "complete", "keys", "views", "products", "data", "jobs", "uploads", "targets",
+    "results", "complete", "keys", "views", "products", "data", "uploads", "targets",
     "trash", "openapi",
 )  # fmt: skip
 
 
 @pytest.mark.parametrize("part", GROUPS)
 def test_nothing_that_is_sent_ends_with_500(fuzzed, part):
+    with client_of(fuzzed) as client:
+        _fuzz_all(client, part, _known(client, fuzzed))
+
+
+def test_no_action_that_is_sent_ends_with_500(tmp_path, monkeypatch):
+    """Bodies of every action; what they say is read and written stays in a folder of the test."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "notes.txt").write_text("clouds")
+    monkeypatch.chdir(tmp_path)
+    pool = fill(tmp_path / "fuzzed")
+    with client_of(pool, folders=[str(tmp_path)], senders=Sender()) as client:
+        known = _known(client, pool) | {"in": f"{tmp_path}/in", "out": f"{tmp_path}/out"}
+        _fuzz_all(client, "jobs", known)
+        context = client.app._app.state.context
+        jobs = context.part(Jobs)
+        for job in jobs.all():
+            if job.download is not None and not job.ended:
+                client.get(f"/api/v1/jobs/{job.id}/download")
+            assert job.wait(300), job
+        codes = {error["code"] for job in jobs.all() for error in job.errors}
+        assert "internal" not in codes, [job.errors for job in jobs.all()]
+    with sp.Pool(pool, "r") as opened:
+        assert opened.verify().problems == []
+
+
+def _known(client: Any, folder: Path) -> dict[str, Any]:
+    """Return what is there, for clients that ask for it."""
+    search = client.post("/api/v1/results", json={}).json()
+    number = int(search["rows"][0][0].split("/")[1])
+    with sp.Pool(folder, "r") as pool:
+        digest = pool.view.number(number).hash
+    return {"cursor": search["cursor"], "n": number, "hash": digest}
+
+
+def _fuzz_all(client: Any, part: str, known: dict[str, Any]) -> None:
+    """Send much to the routes of a part."""
     # The stream of events never ends, and pools that are closed or made answer nothing more.
     left_out = r"^/events$|^/pools|shutdown"
-    with client_of(fuzzed) as client:
-        search = client.post("/api/v1/results", json={}).json()
-        ref = search["rows"][0][0]
-        with sp.Pool(fuzzed, "r") as pool:
-            number = int(ref.split("/")[1])
-            digest = pool.view.number(number).hash
-        known = {"cursor": search["cursor"], "n": number, "hash": digest}
-        schema = schemathesis.openapi.from_asgi(
-            "/api/v1/openapi.json",
-            client.app,
-            headers={"Authorization": f"Bearer {TOKEN}", "Host": "127.0.0.1"},
-        )
-        schema = schema.include(path_regex=f"^/{part}").exclude(path_regex=left_out)
-        operations = [each.ok() for each in schema.get_all_operations()]
-        checks = [check for check in CHECKS.get_all() if check.__name__ in CHECKED]
-        for operation in operations:
-            _fuzz(client, operation, checks, known)
+    schema = schemathesis.openapi.from_asgi("/api/v1/openapi.json", client.app, headers=HEADERS)
+    schema = schema.include(path_regex=f"^/{part}").exclude(path_regex=left_out)
+    checks = [check for check in CHECKS.get_all() if check.__name__ in CHECKED]
+    for operation in [each.ok() for each in schema.get_all_operations()]:
+        if operation.label == "POST /jobs":
+            for action in ACTIONS:  # the examples of the description
+                (body,) = deepcopy(BODIES[action]["examples"])
+                _make_true(body, known)
+                case = operation.Case(body=body, media_type="application/json")
+                answer = case.call(headers=HEADERS)
+                assert answer.status_code == 202, answer.text
+                case.validate_response(answer, checks=checks)
+        _fuzz(operation, checks, known)
 
 
-def _fuzz(client: Any, operation: Any, checks: list[Any], known: dict[str, Any]) -> None:
-    count = 300 if CAMPAIGN else 12
+def _make_true(body: Any, known: dict[str, Any]) -> None:
+    """Let the body of an action name what is there."""
+    if isinstance(body, dict):
+        body.update({name: make(known) for name, make in TRUE.items() if name in body})
+        if body.get("action") == "copy":
+            body["pool"] = f"{known['out']}/pool"
+
+
+def _fuzz(operation: Any, checks: list[Any], known: dict[str, Any]) -> None:
+    starts = operation.label == "POST /jobs"
+    count = (2000 if starts else 300) if CAMPAIGN else (30 if starts else 12)
 
     @settings(
         max_examples=count, deadline=None, database=None, derandomize=not CAMPAIGN,
@@ -133,10 +194,9 @@ def _fuzz(client: Any, operation: Any, checks: list[Any], known: dict[str, Any])
                 case.path_parameters[name] = make(known)
             if choice % 3 and name in (case.query or {}):
                 case.query[name] = make(known)
+        if starts and choice % 4:
+            _make_true(case.body, known)
         answer = case.call(headers=HEADERS)
         case.validate_response(answer, checks=checks)
-
-    from hypothesis import given
-    from hypothesis import strategies as st
 
     given(case=operation.as_strategy(), choice=st.integers(0, 11))(one)()

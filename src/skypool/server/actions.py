@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.concurrency import iterate_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
-from skypool.errors import Conflict, NotFound, ReadOnly, SkypoolError, UsageError
+from skypool.errors import Conflict, NotFound, ReadOnly, SkypoolError
+from skypool.server.action_bodies import BODY
+from skypool.server.action_results import JOB, JOBS
 from skypool.server.actions_change import CHANGES
 from skypool.server.actions_files import FILES
 from skypool.server.answers import download_headers
 from skypool.server.endpoint import Asked, Endpoint, Parameter, items
 from skypool.server.facts import label_of
 from skypool.server.jobs import Cancelled, Job, Jobs
-from skypool.server.schema import TEXT, checked, listing, record
+from skypool.server.schema import listing, record
 
 if TYPE_CHECKING:
     from skypool.server.context import Context
@@ -30,18 +32,15 @@ _HARMLESS: Final = ("zip", "send", "verify", "export")
 _PATIENCE: Final = 2.0
 _GROUP: Final = "Work"
 _ID: Final = Parameter(name="id", place="path", required=True, summary="of a job")
-_JOB: Final = record(["job"], job=record(["id", "state"], more=True, id=TEXT, state=TEXT))
+_JOB: Final = record(["job"], job=JOB)
 
 
 def _start(asked: Asked) -> Any:
     action = asked.body["action"]
-    if action not in ACTIONS:
-        raise UsageError(f"there is no action {action[:40]!r}", hint=f"one of {', '.join(ACTIONS)}")
     if action not in _HARMLESS:
         _check_changeable(asked.context)
-    schema, make = ACTIONS[action]
-    body = checked({key: each for key, each in asked.body.items() if key != "action"}, schema)
-    plan = make(asked.context, body)
+    body = {key: each for key, each in asked.body.items() if key != "action"}
+    plan = ACTIONS[action](asked.context, body)
     jobs = asked.context.part(Jobs)
     if plan.download is not None:
         job = jobs.new(action, plan.text, plan.code)
@@ -165,16 +164,14 @@ _POOLS: Final = items("pools", "labels with commas; without it all that are open
 
 def routes(context: Context) -> list[Endpoint]:
     """Return the routes of work."""
-    jobs = record(["jobs"], jobs=listing(record(more=True)))
     return [
         Endpoint(
             method="POST", path="jobs", answer=_start, summary="Do something.", status=202,
-            body=record(["action"], more=True, action={"type": "string", "enum": list(ACTIONS)}),
-            result=_JOB, group=_GROUP, body_limit=64 << 20,
+            body=BODY, result=_JOB, group=_GROUP, body_limit=64 << 20,
         ),
         Endpoint(
             method="GET", path="jobs", answer=_all, summary="Jobs, the newest first.",
-            result=jobs, group=_GROUP,
+            result=JOBS, group=_GROUP,
         ),
         Endpoint(
             method="GET", path="jobs/{id}", answer=_one, summary="A job.", parameters=[_ID],

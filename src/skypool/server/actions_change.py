@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from skypool.errors import SkypoolError, UsageError
 from skypool.pool.resolve import check_name, check_tag
+from skypool.server.action_results import SHOWN
 from skypool.server.code_lines import search_code
 from skypool.server.cursors import Results
 from skypool.server.echo import code, command_of, each_command, each_python, pool_expression
 from skypool.server.facts import label_of
 from skypool.server.jobs import Job, Jobs
 from skypool.server.pools import split_ref
-from skypool.server.schema import BOOLEAN, INTEGER, TEXT, listing, record
-from skypool.server.selections import SELECTION, Selected, count_of, selected
+from skypool.server.selections import Selected, count_of, selected
 
 if TYPE_CHECKING:
     from skypool.pool.ref import Ref
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from skypool.server.context import Context
 
 __all__ = ["CHANGES", "Plan", "lines_of"]
-
-_SHOWN: Final = 50
-_TAGS: Final = listing(TEXT, minItems=1, maxItems=100)
 
 
 @dataclass(frozen=True)
@@ -196,8 +193,8 @@ def _remove(context: Context, body: Mapping[str, Any]) -> Plan:
             spared += sorted({name for report in reports for name in report.spared} - gone)
         return {
             "count": len(removed),
-            "removed": removed[:_SHOWN],
-            "spared": spared[:_SHOWN],
+            "removed": removed[:SHOWN],
+            "spared": spared[:SHOWN],
             "spared_count": len(spared),
             "dry_run": dry,
         }
@@ -321,15 +318,12 @@ def _undo(context: Context, body: Mapping[str, Any]) -> Plan:
     )
 
 
-#: Of each action the schema of its body and what makes its plan.
-CHANGES: Final[Mapping[str, tuple[Mapping[str, Any], Callable[..., Plan]]]] = {
-    "tag": (record(["selection", "tags"], selection=SELECTION, tags=_TAGS, message=TEXT), _tag),
-    "untag": (record(["selection", "tags"], selection=SELECTION, tags=_TAGS, message=TEXT), _untag),
-    "rename": (record(["ref", "name"], ref=TEXT, name=TEXT, message=TEXT), _rename),
-    "remove": (
-        record(["selection"], selection=SELECTION, children=BOOLEAN, dry_run=BOOLEAN, message=TEXT),
-        _remove,
-    ),
-    "restore": (record(["refs"], refs=listing(TEXT, minItems=1, maxItems=100_000)), _restore),
-    "undo": (record([], job=TEXT, pool=TEXT, commit=INTEGER), _undo),
+#: What makes the plan of each action.
+CHANGES: Final[Mapping[str, Callable[[Context, Mapping[str, Any]], Plan]]] = {
+    "tag": _tag,
+    "untag": _untag,
+    "rename": _rename,
+    "remove": _remove,
+    "restore": _restore,
+    "undo": _undo,
 }

@@ -17,14 +17,15 @@ from skypool.errors import (
 )
 from skypool.pool.exporting import exporter_of, is_folder
 from skypool.pool.folder import is_pool
+from skypool.pool.named import locate
 from skypool.pool.resolve import check_name, check_tag
+from skypool.server.action_results import SHOWN
 from skypool.server.actions_change import Plan, lines_of
 from skypool.server.code_lines import pool_name
 from skypool.server.copies import copy_products
 from skypool.server.echo import code, command_of, full_name, pool_expression
 from skypool.server.facts import label_of
-from skypool.server.schema import BOOLEAN, TEXT, listing, record
-from skypool.server.selections import SELECTION, Selected, count_of, refs_of, selected
+from skypool.server.selections import Selected, count_of, refs_of, selected
 from skypool.server.uploads import Uploads
 from skypool.server.zips import top_name, zip_stream
 
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
     from skypool.server.jobs import Job
 
 __all__ = ["FILES"]
-
-_SHOWN: Final = 50
-_TAGS: Final = listing(TEXT, maxItems=100)
 
 
 def _products(count: int) -> str:
@@ -71,7 +69,7 @@ def _add(context: Context, body: Mapping[str, Any]) -> Plan:
         # Where it came from is what the browser called it, not a folder that is gone soon.
         origins = {path: {"path": os.path.basename(path)} for path in paths}
     else:
-        paths = names = [_absolute(path) for path in body["paths"]]
+        paths = names = [context.pools.places.whole(path) for path in body["paths"]]
         origins = {}
 
     def work(job: Job) -> Any:
@@ -97,28 +95,18 @@ def _add(context: Context, body: Mapping[str, Any]) -> Plan:
     )
 
 
-def _absolute(path: str) -> str:
-    found = os.path.expanduser(path)
-    if not os.path.isabs(found) or "\0" in found:
-        raise UsageError(
-            f"{path[:80]!r} is no whole path",
-            hint="give it from the root, or from ~, on the server",
-        )
-    return os.path.normpath(found)
-
-
 def _added(report: AddReport, label: str) -> dict[str, Any]:
     base = os.sep + "tree" + os.sep
     return {
         "count": len(report.saved),
         "unchanged": report.unchanged,
-        "refs": [label_of(ref, label) for ref in report.refs[:_SHOWN]],
-        "names": [ref.name for ref in report.refs[:_SHOWN]],
+        "refs": [label_of(ref, label) for ref in report.refs[:SHOWN]],
+        "names": [ref.name for ref in report.refs[:SHOWN]],
         "skipped": [
-            [path.partition(base)[2] or path, reason] for path, reason in report.skipped[:_SHOWN]
+            [path.partition(base)[2] or path, reason] for path, reason in report.skipped[:SHOWN]
         ],
-        "opaque": [list(each) for each in report.opaque[:_SHOWN]],
-        "notes": [list(each) for each in report.notes[:_SHOWN]],
+        "opaque": [list(each) for each in report.opaque[:SHOWN]],
+        "notes": [list(each) for each in report.notes[:SHOWN]],
         "bytes_in": report.bytes_in,
         "bytes_added": report.bytes_added,
     }
@@ -133,7 +121,7 @@ def _export(context: Context, body: Mapping[str, Any]) -> Plan:
             "this server is read-only, and writes no files", hint="download a zip file instead"
         )
     parts = selected(context, body["selection"], change=False)
-    folder = _absolute(body["folder"])
+    folder = context.pools.places.whole(body["folder"])
     form = body.get("format") or None
     make = exporter_of(form)
     overwrite = bool(body.get("overwrite"))
@@ -147,9 +135,9 @@ def _export(context: Context, body: Mapping[str, Any]) -> Plan:
             "folder": folder,
             "count": export.count,
             "files": len(export.files),
-            "paths": export.files[:_SHOWN],
+            "paths": export.files[:SHOWN],
             "bytes": export.bytes,
-            "inexact": export.inexact[:_SHOWN],
+            "inexact": export.inexact[:SHOWN],
         }
 
     options = _options(overwrite=overwrite, format=form)
@@ -258,7 +246,7 @@ def _copy(context: Context, body: Mapping[str, Any]) -> Plan:
             "pool": label,
             "count": len(copied.refs),
             "unchanged": copied.unchanged,
-            "refs": [label_of(ref, label) for ref in copied.refs[:_SHOWN]],
+            "refs": [label_of(ref, label) for ref in copied.refs[:SHOWN]],
         }
 
     names = ", ".join(repr(full_name(ref)) for ref in islice(refs_of(parts), 8))
@@ -292,8 +280,8 @@ def _send(context: Context, body: Mapping[str, Any]) -> Plan:
         )
     parts = selected(context, body["selection"], change=False)
     target = body["target"]
-    if target.startswith(("file:", "text:")) and context.read_only:
-        raise ReadOnly("this server is read-only, and writes no files")
+    if target.startswith(("file:", "text:", "pool:")):
+        target = _local_target(context, target)
     total = count_of(parts)
 
     def work(job: Job) -> Any:
@@ -327,6 +315,23 @@ def _send(context: Context, body: Mapping[str, Any]) -> Plan:
     )
 
 
+def _local_target(context: Context, target: str) -> str:
+    """Return a target on the server's disk, with its whole path, that clients may write."""
+    if context.read_only:
+        raise ReadOnly("this server is read-only, and writes no pools and files")
+    kind, _, where = target.partition(":")
+    places = context.pools.places
+    if kind == "pool":
+        if "\0" in where:
+            raise UsageError("a path holds no character 0")
+        places.check(locate(where, context.settings))
+        return target
+    if not where:
+        raise UsageError(f"{target!r} does not say where to", hint=f"write {kind}:PATH")
+    folder = os.sep if where.endswith(os.sep) else ""
+    return f"{kind}:{places.whole(where)}{folder}"
+
+
 _REPLY: Final = ("ref", "urn", "target", "name", "state", "detail", "mtype", "url", "offers")
 
 
@@ -348,7 +353,7 @@ def _verify(context: Context, body: Mapping[str, Any]) -> Plan:
     def work(job: Job) -> Any:
         report = pool.verify(quick=quick, progress=job.progress)
         problems = [str(problem) for problem in report.problems]
-        for text in problems[:_SHOWN]:
+        for text in problems[:SHOWN]:
             job.fail("damaged", text, "`skypool verify --repair` heals what can be healed")
         return {"sound": not problems, "problems": len(problems)}
 
@@ -362,36 +367,12 @@ def _verify(context: Context, body: Mapping[str, Any]) -> Plan:
     )
 
 
-#: Of each action the schema of its body and what makes its plan.
-FILES: Final[Mapping[str, tuple[Mapping[str, Any], Callable[..., Plan]]]] = {
-    "add": (
-        record(
-            ["pool"], pool=TEXT, upload=TEXT, paths=listing(TEXT, minItems=1, maxItems=10_000),
-            under=TEXT, tags=_TAGS, message=TEXT,
-        ),
-        _add,
-    ),
-    "export": (
-        record(
-            ["selection", "folder"], selection=SELECTION, folder=TEXT, overwrite=BOOLEAN,
-            format={"type": "string", "enum": ["", "hcss"]},
-        ),
-        _export,
-    ),
-    "zip": (record(["selection"], selection=SELECTION), _zip),
-    "copy": (
-        record(
-            ["selection", "pool"], selection=SELECTION, pool=TEXT, tags=_TAGS, create=BOOLEAN,
-            message=TEXT,
-        ),
-        _copy,
-    ),
-    "send": (
-        record(
-            ["selection", "target"], selection=SELECTION, target=TEXT, dataset=TEXT,
-            force=BOOLEAN, start=BOOLEAN,
-        ),
-        _send,
-    ),
-    "verify": (record(["pool"], pool=TEXT, quick=BOOLEAN), _verify),
-}  # fmt: skip
+#: What makes the plan of each action.
+FILES: Final[Mapping[str, Callable[[Context, Mapping[str, Any]], Plan]]] = {
+    "add": _add,
+    "export": _export,
+    "zip": _zip,
+    "copy": _copy,
+    "send": _send,
+    "verify": _verify,
+}

@@ -21,6 +21,7 @@ from skypool.errors import ReadOnly, SkypoolError, UsageError
 from skypool.server.answers import JsonResponse, error_answer, error_body
 from skypool.server.context import Context
 from skypool.server.endpoint import Asked, Endpoint
+from skypool.server.places import Places
 from skypool.server.pools import OpenPools
 from skypool.server.schema import checked
 from skypool.server.security import Access, Guard, new_token
@@ -58,11 +59,17 @@ class TooLarge(UsageError):
     status = 413
 
 
-def make_context(pools: Iterable[Pool], *, read_only: bool = False, senders: Any = None) -> Context:
-    """Return what the routes share, for pools that are open."""
+def make_context(
+    pools: Iterable[Pool],
+    *,
+    read_only: bool = False,
+    senders: Any = None,
+    folders: Iterable[str] = (),
+) -> Context:
+    """Return what the routes share, for pools that are open; see `make_app`."""
     pools = list(pools)
     settings = pools[0].settings if pools else from_environment()
-    opened = OpenPools(pools, settings, read_only=read_only, on_open=frugal)
+    opened = OpenPools(pools, settings, read_only=read_only, on_open=frugal, places=Places(folders))
     return Context(opened, read_only=read_only, senders=senders)
 
 
@@ -75,6 +82,7 @@ def make_app(
     hosts: Iterable[str] = (),
     pages: Sequence[BaseRoute] = (),
     access: Access | None = None,
+    folders: Iterable[str] = (),
     context: Context | None = None,
 ) -> ASGIApp:
     """Return the application over pools that are open; it closes them when it ends.
@@ -93,10 +101,14 @@ def make_app(
         Names beside those of loopback under which it may be asked for.
     pages
         Routes of the page, before those of the API.
-    access, context
+    access
         Made already.
+    folders
+        The only ones in which clients may have files read and written, and pools opened.
+    context
+        Made already; the other arguments that it is made from are not looked at then.
     """
-    context = context or make_context(pools, read_only=read_only, senders=senders)
+    context = context or make_context(pools, read_only=read_only, senders=senders, folders=folders)
     access = access or Access(token or new_token(), hosts)
     return Guard(make_api(context, pages), access)
 

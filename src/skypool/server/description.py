@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from skypool import __version__
@@ -46,9 +46,11 @@ def _openapi(asked: Asked) -> dict[str, Any]:
 def described(table: Sequence[Endpoint]) -> dict[str, Any]:
     """Return the OpenAPI description of routes."""
     paths: dict[str, dict[str, Any]] = {}
+    schemas: dict[str, Any] = {"Error": _ERROR}
     for endpoint in table:
         path = "/" + re.sub(r":\w+\}", "}", endpoint.path)
-        paths.setdefault(path, {})[endpoint.method.lower()] = _operation(endpoint)
+        operation = _by_name(_operation(endpoint), schemas)
+        paths.setdefault(path, {})[endpoint.method.lower()] = operation
     groups = dict.fromkeys(endpoint.group for endpoint in table if endpoint.group)
     return {
         "openapi": "3.1.0",
@@ -63,7 +65,7 @@ def described(table: Sequence[Endpoint]) -> dict[str, Any]:
         "tags": [{"name": group} for group in groups],
         "paths": paths,
         "components": {
-            "schemas": {"Error": _ERROR},
+            "schemas": dict(sorted(schemas.items())),
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer"},
                 "cookie": {"type": "apiKey", "in": "cookie", "name": "skypool"},
@@ -72,9 +74,29 @@ def described(table: Sequence[Endpoint]) -> dict[str, Any]:
     }
 
 
+def _by_name(told: Any, schemas: dict[str, Any]) -> Any:
+    """Return a part of the description, with schemas that have a title moved to the components."""
+    if isinstance(told, list | tuple):
+        return [_by_name(each, schemas) for each in told]
+    if not isinstance(told, Mapping):
+        return told
+    plain = {
+        key: each if key == "examples" else _by_name(each, schemas) for key, each in told.items()
+    }
+    title = plain.get("title")
+    if not isinstance(title, str):
+        return plain
+    known = schemas.setdefault(title, plain)
+    assert known == plain, f"two schemas are called {title}"
+    return {"$ref": f"#/components/schemas/{title}"}
+
+
 def _operation(endpoint: Endpoint) -> dict[str, Any]:
     name = re.sub(r"\W+", "_", f"{endpoint.method.lower()}_{endpoint.path}").strip("_")
-    content = {endpoint.media: {"schema": endpoint.result or _free(endpoint.media)}}
+    content: dict[str, Any] = {endpoint.media: {"schema": endpoint.result or _free(endpoint.media)}}
+    if endpoint.events:
+        # OpenAPI has no word of its own for the data of events before 3.2, where it is itemSchema.
+        content[endpoint.media]["x-events"] = dict(endpoint.events)
     answers: dict[str, Any] = {
         str(endpoint.status): {"description": endpoint.summary, "content": content}
     }

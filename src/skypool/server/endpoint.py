@@ -218,6 +218,8 @@ class Endpoint:
         Type of a body that the answer reads itself, from `Asked.request`.
     group : str
         Heading in the description.
+    events : mapping
+        Of a stream of server-sent events: the schema of the data by the name of the event.
     slow : bool
         Whether it may look at whole results: these have threads of their own.
     """
@@ -236,6 +238,7 @@ class Endpoint:
     raw_body: str = ""
     group: str = ""
     body_limit: int = JSON_LIMIT
+    events: Mapping[str, Schema] = field(default_factory=dict)
     slow: bool = False
 
     def all_parameters(self) -> list[Parameter]:

@@ -12,6 +12,7 @@ from skypool.pool.folder import is_pool
 from skypool.pool.named import list_pools, locate, missing_pool
 from skypool.pool.pool import Pool
 from skypool.pool.verifying import list_packs_of
+from skypool.server.places import Places
 
 if TYPE_CHECKING:
     from skypool.config import Settings
@@ -34,6 +35,8 @@ class OpenPools:
         Whether further pools are opened for reading only.
     on_open
         Is given each pool when it is opened.
+    places
+        Where clients may have pools opened.
     """
 
     def __init__(
@@ -43,8 +46,10 @@ class OpenPools:
         *,
         read_only: bool,
         on_open: Callable[[Pool], object] = lambda pool: None,
+        places: Places | None = None,
     ) -> None:
         self.settings = settings
+        self.places = places or Places()
         self._read_only = read_only
         self._on_open = on_open
         self._lock = threading.RLock()
@@ -154,10 +159,12 @@ class OpenPools:
         ------
         PoolNotFound
             If there is none.
+        Outside
+            If it is where this server opens none.
         """
         if "\0" in where:
             raise UsageError("a path holds no character 0")
-        path = locate(where, self.settings)
+        path = self.places.check(locate(where, self.settings))
         real = os.path.realpath(path)
         with self._lock:
             for label, pool in self._pools.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from skypool import __version__
+from skypool.server.action_results import EVENTS
 from skypool.server.endpoint import Asked, Endpoint, Parameter
 from skypool.server.events import event_stream
 from skypool.server.schema import BOOLEAN, TEXT, record
@@ -35,7 +36,8 @@ def routes(context: Context) -> list[Endpoint]:
         ),
         Endpoint(
             method="GET", path="events", answer=event_stream, media="text/event-stream",
-            group=_GROUP, summary="What happens, as server-sent events: pool, job, selected",
+            group=_GROUP, events=EVENTS,
+            summary="What happens, as server-sent events: pool, job, selected",
         ),
     ]  # fmt: skip
 

@@ -8,7 +8,20 @@ from typing import Any, Final
 
 from skypool.errors import UsageError
 
-__all__ = ["ANY", "BOOLEAN", "INTEGER", "NUMBER", "TEXT", "checked", "listing", "record"]
+__all__ = [
+    "ANY",
+    "BOOLEAN",
+    "INTEGER",
+    "NUMBER",
+    "TEXT",
+    "checked",
+    "choice",
+    "component",
+    "listing",
+    "maybe",
+    "record",
+    "told",
+]
 
 Schema = Mapping[str, Any]
 
@@ -52,6 +65,42 @@ def listing(item: Schema = ANY, **bounds: int) -> Schema:
     return {"type": "array", "items": item, **bounds}
 
 
+def told(schema: Schema, description: str, *examples: Any) -> Schema:
+    """Return a schema with what it means, and examples."""
+    more = {"examples": list(examples)} if examples else {}
+    return {**schema, "description": description, **more}
+
+
+def maybe(schema: Schema) -> Schema:
+    """Return the schema of something that may be null."""
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def component(title: str, schema: Schema, description: str = "", *examples: Any) -> Schema:
+    """Return a schema that the description of the API tells once, by its name."""
+    found = told(schema, description, *examples) if description else dict(schema)
+    return {"title": title, **found}
+
+
+def choice(key: str, choices: Mapping[str, Schema]) -> Schema:
+    """Return the schema of an object of one of several kinds, which are components.
+
+    Parameters
+    ----------
+    key
+        Its property that tells the kind.
+    choices
+        Records by what the key is; the key itself is added to them.
+    """
+    kinds = []
+    for name, given in choices.items():
+        properties = {key: {"type": "string", "const": name}, **given["properties"]}
+        required = [key, *given.get("required", ())]
+        kinds.append({**given, "properties": properties, "required": required})
+    mapping = {name: f"#/components/schemas/{kind['title']}" for name, kind in choices.items()}
+    return {"oneOf": kinds, "discriminator": {"propertyName": key, "mapping": mapping}}
+
+
 def checked(value: Any, schema: Schema, where: str = "the body") -> Any:
     """Return a value that fits a schema.
 
@@ -63,6 +112,8 @@ def checked(value: Any, schema: Schema, where: str = "the body") -> Any:
     if "anyOf" in schema:
         _any_of(value, schema, where)
         return value
+    if "discriminator" in schema:
+        return checked(value, _chosen(value, schema, where), where)
     kinds = schema.get("type", ())
     kinds = (kinds,) if isinstance(kinds, str) else tuple(kinds)
     if kinds and not any(_is(value, kind) for kind in kinds):
@@ -95,6 +146,21 @@ def _any_of(value: Any, schema: Schema, where: str) -> None:
         else:
             return
     raise UsageError("; or ".join(dict.fromkeys(errors)))
+
+
+def _chosen(value: Any, schema: Schema, where: str) -> Schema:
+    key = schema["discriminator"]["propertyName"]
+    kinds = {kind["properties"][key]["const"]: kind for kind in schema["oneOf"]}
+    if not isinstance(value, dict):
+        raise UsageError(f"{where} should be an object")
+    if key not in value:
+        raise UsageError(f"{where} lacks {key!r}", hint=f"one of {', '.join(kinds)}")
+    found: Schema | None = kinds.get(value[key]) if isinstance(value[key], str) else None
+    if found is None:
+        raise UsageError(
+            f"there is no {key} {str(value[key])[:40]!r}", hint=f"one of {', '.join(kinds)}"
+        )
+    return found
 
 
 def _object(value: dict[str, Any], schema: Schema, where: str) -> None:

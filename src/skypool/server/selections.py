@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from skypool.errors import NotFound, UsageError
 from skypool.server.cursors import Results
-from skypool.server.schema import BOOLEAN, TEXT, listing
+from skypool.server.schema import BOOLEAN, TEXT, component, listing, told
 
 if TYPE_CHECKING:
     from skypool.pool.pool import Pool
@@ -18,11 +18,22 @@ if TYPE_CHECKING:
 __all__ = ["SELECTION", "Selected", "count_of", "refs_of", "selected"]
 
 _REFS: Final = listing(TEXT, maxItems=1_000_000)
-SELECTION: Final = {
-    "type": "object",
-    "properties": {"refs": _REFS, "cursor": TEXT, "all": BOOLEAN, "except": _REFS},
-    "additionalProperties": False,
-}
+SELECTION: Final = component(
+    "Selection",
+    {
+        "type": "object",
+        "properties": {
+            "refs": told(_REFS, "versions, one by one"),
+            "cursor": told(TEXT, "of a search, for all that it found"),
+            "all": told(BOOLEAN, "all that the search of the cursor found; refs are left alone"),
+            "except": told(_REFS, "what is left out of all"),
+        },
+        "additionalProperties": False,
+    },
+    "What is acted on: versions one by one, or all of a search but some.",
+    {"refs": ["temp1/3", "temp1/4"]},
+    {"cursor": "5f0c6d", "all": True, "except": ["temp1/3"]},
+)
 _BATCH: Final = 2000
 
 

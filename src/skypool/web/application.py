@@ -32,6 +32,8 @@ class Application:
         What clients must show; by default a new one.
     read_only
         Refuse everything that changes a pool.
+    folders
+        The only ones in which clients may have files read and written, and pools opened.
 
     Attributes
     ----------
@@ -42,11 +44,18 @@ class Application:
     """
 
     def __init__(
-        self, pools: Iterable[Pool], *, token: str | None = None, read_only: bool = False
+        self,
+        pools: Iterable[Pool],
+        *,
+        token: str | None = None,
+        read_only: bool = False,
+        folders: Iterable[str] = (),
     ) -> None:
         pools = list(pools)
         self.access = Access(token or new_token())
-        self.context: Context = make_context(pools, read_only=read_only, senders=find_senders())
+        self.context: Context = make_context(
+            pools, read_only=read_only, senders=find_senders(), folders=folders
+        )
         self.asgi: ASGIApp = make_app(
             pools,
             read_only=read_only,

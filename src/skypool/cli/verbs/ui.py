@@ -29,6 +29,7 @@ _NEEDED = ("starlette", "uvicorn", "anyio")
     examples=[
         ("ui", "look at the nearest pool, or the usual one, in the browser"),
         ("ui survey ./mine", "at several pools at once"),
+        ("ui survey --folders .", "nothing outside this folder is read, written or opened"),
         ("ui --read-only --no-browser", "print the address only; nothing can be changed"),
     ],
 )
@@ -38,8 +39,21 @@ _NEEDED = ("starlette", "uvicorn", "anyio")
 )
 @click.option("--no-browser", is_flag=True, help="Print the address and open no browser.")
 @click.option("--read-only", is_flag=True, help="Refuse everything that changes a pool.")
+@click.option(
+    "--folders",
+    "folders",
+    multiple=True,
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False),
+    help="Let the page add from, export to and open pools in this folder only; may be repeated.",
+)
 def ui_verb(
-    state: State, pools: tuple[str, ...], port: int, no_browser: bool, read_only: bool
+    state: State,
+    pools: tuple[str, ...],
+    port: int,
+    no_browser: bool,
+    read_only: bool,
+    folders: tuple[str, ...],
 ) -> None:
     """Look at pools in the browser: the Product Browser.
 
@@ -62,7 +76,7 @@ def ui_verb(
     from skypool.web.application import Application
     from skypool.web.serving import Serving
 
-    application = Application(opened, token=token, read_only=read_only)
+    application = Application(opened, token=token, read_only=read_only, folders=folders)
     if not (no_browser or over_ssh):
         address = f"http://127.0.0.1:{port}/?token={application.access.another()}"
         threading.Thread(target=_open_browser, args=(address,), daemon=True).start()
