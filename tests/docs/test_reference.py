@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import runpy
 import tomllib
 from dataclasses import fields
 
@@ -197,6 +198,17 @@ def test_routes() -> None:
     assert len(told) > 20
     for method, path in told:
         assert (method, pattern.sub("{}", path).strip("/")) in known, f"{method} {path}"
+
+
+# Layers
+
+
+def test_the_picture_of_the_layers_is_that_of_the_contract() -> None:
+    layers = runpy.run_path(str(ROOT / "scripts/layers.py"))
+    assert layers["PICTURE"].read_text("utf-8") == layers["draw"](), "python scripts/layers.py"
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    known = [name for row in layers["layers"]() for name in row]
+    assert first_cells(section(text, "## Layout"))[: len(known)] == known
 
 
 # Figures

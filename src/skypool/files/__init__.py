@@ -1,1 +1,1 @@
-"""Files from elsewhere: the archive of Herschel."""
+"""Files: the archive of Herschel, folders that are watched, mount, WebDAV, fsspec, the doctor."""

@@ -1,1 +1,1 @@
-"""storage."""
+"""Storage: packs, the commit log, files in place; alone it writes and syncs."""

@@ -1,1 +1,1 @@
-"""testing."""
+"""Helps tests, ours and others': made observations, conformance suites, crash and fault kits."""
