@@ -24,6 +24,12 @@ CARDS = {
     "CUNIT1": "'deg'", "CUNIT2": "'deg'",
 }  # fmt: skip
 WCS = "".join(f"{key:<8}= {value!s:>20}".ljust(80) for key, value in CARDS.items())
+DEPTH = "".join(
+    f"{key:<8}= {value!s:>20}".ljust(80)
+    for key, value in {
+        "CTYPE3": "'FREQ'", "CUNIT3": "'Hz'", "CRPIX3": 1.0, "CRVAL3": 5e11, "CDELT3": 1e9,
+    }.items()
+)  # fmt: skip
 
 
 def image(seed: int, **meta: Any) -> sp.Product:
@@ -60,7 +66,7 @@ def fill(pool: sp.Pool) -> None:
             name="obs",
         )  # fmt: skip
     cube = np.arange(5 * 8 * 9, dtype=np.float32).reshape(5, 8, 9)
-    pool.save(sp.Product(kind="SimpleCube", datasets={"cube": cube}), "cube")
+    pool.save(sp.Product(kind="SimpleCube", datasets={"cube": sp.Array(cube, wcs=DEPTH)}), "cube")
     spectrum = np.sin(np.linspace(0, 20, 2000))
     pool.save(
         sp.Product(kind="Spectrum1d", datasets={"flux": sp.Array(spectrum, "Jy")}), "spectrum"

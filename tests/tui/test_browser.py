@@ -370,7 +370,8 @@ def test_planes_of_a_cube(looked, drive):
     async def script(ui):
         await ui.press("space")
         look = ui.app.query_one(LookPage)
-        assert look.look.preview.plane == (2,) and "plane 3 of 5" in ui.text("#words")
+        assert look.look.preview.plane == (2,)
+        assert "plane 3 of 5, frequency 502 GHz" in ui.text("#words")
         await ui.press("right_square_bracket", "full_stop", "full_stop")
         assert look.look.preview.plane == (0,)
         await ui.press("comma")

@@ -28,6 +28,7 @@ __all__ = [
     "ShownData",
     "all_datasets",
     "default_dataset",
+    "image_index",
     "quick_of",
     "spectral_columns",
 ]
@@ -250,7 +251,7 @@ class ShownData:
                 f"{path!r} is no array of numbers: there is nothing to show as image",
                 hint="tables are shown by `table`",
             )
-        shown = Shown(found, lambda: _image_index(product, found))
+        shown = Shown(found, lambda: image_index(product, found))
         with self._lock:
             return self._shown.setdefault((digest, path), shown)
 
@@ -278,8 +279,15 @@ def _refs(pools: Iterable[Any], digest: bytes) -> Iterator[Ref]:
                 yield view.ref(row)
 
 
-def _image_index(product: Product, array: Array) -> Any:
+def image_index(product: Product, array: Array) -> Any:
     """Return the values of the planes of a cube of HCSS, which has them in a table.
+
+    Parameters
+    ----------
+    product
+        Whose.
+    array
+        The cube.
 
     Returns
     -------

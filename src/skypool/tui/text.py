@@ -12,9 +12,16 @@ from rich.cells import cell_len, set_cell_size
 
 from skypool.model.amounts import count_text, size_text
 
-__all__ = ["cell", "clean", "count_text", "fitted", "percent", "size_text"]
+__all__ = ["cell", "clean", "count_text", "fitted", "percent", "size_text", "with_unit"]
 
 _DIGITS: Final = 12
+# Those of the page, too: the least value, what it is divided by, the unit then.
+_HANDY: Final[dict[str, tuple[tuple[float, float, str], ...]]] = {
+    "Hz": ((1e9, 1e9, "GHz"), (1e6, 1e6, "MHz")),
+    "m": ((1e-2, 1, "m"), (1e-7, 1e-6, "um"), (0, 1e-9, "nm")),
+    "m/s": ((1e4, 1e3, "km/s"),),
+    "m s-1": ((1e4, 1e3, "km/s"),),
+}
 # Control characters, and those that hide or reverse what follows, would let a name in a file
 # write over the screen.
 _UNSAFE: Final = re.compile(
@@ -76,3 +83,19 @@ def percent(share: float) -> str:
     if 0 < share < 1:
         shown = min(99, max(1, shown))
     return f"{shown} %"
+
+
+def with_unit(value: float, unit: str) -> str:
+    """Return a value in the unit in which it is read best, in seven digits.
+
+    Parameters
+    ----------
+    value
+        In that unit.
+    unit
+        As the header has it.
+    """
+    for least, factor, better in _HANDY.get(unit, ()):
+        if abs(value) >= least:
+            return f"{value / factor:.7g} {better}"
+    return f"{value:.7g} {unit}".rstrip()

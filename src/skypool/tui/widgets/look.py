@@ -14,10 +14,12 @@ from textual.message import Message
 from textual.widgets import Static
 
 from skypool.errors import SkypoolError
+from skypool.server.data_sources import image_index
+from skypool.server.data_world import World
 from skypool.server.previews import BUDGET, COLOUR_MAPS, STRETCHES, Preview, preview
 from skypool.tui import sheets, traces
 from skypool.tui.plots import plot
-from skypool.tui.text import cell, clean, percent
+from skypool.tui.text import cell, clean, percent, with_unit
 from skypool.tui.widgets.grid import Grid
 from skypool.tui.widgets.page import Page
 from skypool.tui.widgets.picture import Picture
@@ -44,6 +46,8 @@ class Look(NamedTuple):
         Of an image.
     trace : Trace or None
         Of a spectrum or column.
+    where : str
+        Values on the axes of the plane that is shown.
     """
 
     path: str
@@ -51,6 +55,7 @@ class Look(NamedTuple):
     dataset: Any = None
     preview: Preview | None = None
     trace: traces.Trace | None = None
+    where: str = ""
 
 
 class LookPage(Page):
@@ -133,7 +138,7 @@ class LookPage(Page):
         found = preview(dataset, self._room, plane, self.budget)
         if self._limits is not None:  # so that what blinks is what differs
             found = replace(found, low=self._limits[0], high=self._limits[1])
-        return Look(path, paths, dataset, found)
+        return Look(path, paths, dataset, found, where=_where(product, dataset, found.plane))
 
     def fill(self, ref: Ref, found: Look) -> None:
         """Show it."""
@@ -181,11 +186,11 @@ class LookPage(Page):
             text.append(place if len(look.paths) > 1 else "", "dim")
             text.append(f"  {sheets.dataset_text(look.dataset)}")
             if look.preview is not None:
-                text.append("\n" + self._image_words(look.preview, look.dataset), "dim")
+                text.append("\n" + self._image_words(look.preview, look.dataset, look.where), "dim")
             text.append(f"\n{self._point}" if self._point else "")
         self.query_one("#words", Static).update(text)
 
-    def _image_words(self, found: Preview, dataset: Any) -> str:
+    def _image_words(self, found: Preview, dataset: Any, where: str) -> str:
         words = [
             f"{cell(found.low)} … {cell(found.high)} {clean(dataset.unit_text)}".rstrip(),
             self.picture.stretch,
@@ -194,7 +199,7 @@ class LookPage(Page):
         ]
         if found.plane:
             number = int(np.ravel_multi_index(found.plane, dataset.shape[:-2]))
-            words.append(f"plane {number + 1} of {int(np.prod(dataset.shape[:-2]))}")
+            words.append(f"plane {number + 1} of {int(np.prod(dataset.shape[:-2]))}{where}")
         if found.read < 1:
             words.append(f"sampled from {percent(found.read)} of the pixels, F reads all")
         return "  ".join(words)
@@ -305,6 +310,24 @@ def _first_column(columns: list[str]) -> str:
 
 def _unravelled(number: int, lead: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(int(place) for place in np.unravel_index(number, lead))
+
+
+def _where(product: Any, dataset: Any, plane: tuple[int, ...]) -> str:
+    """Return the values of a plane on its axes, such as `, frequency 503 GHz`."""
+    from astropy.wcs import NoConvergence
+
+    world = World(dataset, lambda: image_index(product, dataset))
+    words = ""
+    for axis, place in enumerate(plane):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                known = world.along(axis, [place]) if dataset.shape[axis] > 1 else None
+            except (ValueError, TypeError, NoConvergence):  # those that astropy cannot work out
+                known = None
+        if known is not None and np.isfinite(known[2][0]):
+            words += f", {clean(known[0])} {with_unit(float(known[2][0]), clean(known[1]))}"
+    return words
 
 
 def _sky(dataset: Any, y: int, x: int) -> str:
