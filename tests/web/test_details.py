@@ -120,6 +120,29 @@ def test_metadata_of_a_dataset(show: Show, made_pools: dict[str, Path]) -> None:
     expect(panel(page).get_by_role("rowheader")).to_have_count(len(meta))
 
 
+BROKEN = """table => {
+    const broken = [], range = document.createRange();
+    const walk = document.createTreeWalker(table, NodeFilter.SHOW_TEXT);
+    for (let node = walk.nextNode(); node; node = walk.nextNode()) {
+        for (const word of node.data.matchAll(/[\\p{L}\\p{N}]+/gu)) {
+            range.setStart(node, word.index);
+            range.setEnd(node, word.index + word[0].length);
+            const tops = [...range.getClientRects()].map(box => Math.round(box.top));
+            if (new Set(tops).size > 1) broken.push(word[0]);
+        }
+    }
+    return broken;
+}"""
+
+
+@pytest.mark.parametrize("tab", ["Metadata", "Header"])
+def test_no_word_is_broken(show: Show, tab: str) -> None:
+    page = show("observations", PSW, tab)
+    table = panel(page).get_by_role("table").first
+    expect(table.get_by_role("rowheader").first).to_be_visible()
+    assert table.evaluate(BROKEN) == []
+
+
 def test_header_cards_as_they_are_stored(show: Show, made_pools: dict[str, Path]) -> None:
     page = show("observations", PSW, "Header")
     inside = panel(page)

@@ -62,6 +62,7 @@ const HANDY: Record<string, readonly [number, number, string][]> = {
   ],
   'm/s': [[1e4, 1e3, 'km/s']],
   'm s-1': [[1e4, 1e3, 'km/s']],
+  'm / s': [[1e4, 1e3, 'km/s']],
 };
 
 /** The unit in which a value is read best, and what it is divided by. */

@@ -21,6 +21,7 @@ _HANDY: Final[dict[str, tuple[tuple[float, float, str], ...]]] = {
     "m": ((1e-2, 1, "m"), (1e-7, 1e-6, "um"), (0, 1e-9, "nm")),
     "m/s": ((1e4, 1e3, "km/s"),),
     "m s-1": ((1e4, 1e3, "km/s"),),
+    "m / s": ((1e4, 1e3, "km/s"),),
 }
 # Control characters, and those that hide or reverse what follows, would let a name in a file
 # write over the screen.
