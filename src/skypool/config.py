@@ -24,6 +24,9 @@ class Settings:
         Bytes that those files may take.
     memory_bytes
         Bytes of decoded chunks that a pool keeps in memory.
+    processes
+        Processes that read files where very many are added; 0 for as many as there are
+        processors, at most 8; 1 to read them in the process that adds them.
     pool
         The pool that the command line uses where none is given; None to look for one.
     author
@@ -45,6 +48,7 @@ class Settings:
     cache: Path
     cache_bytes: int = 2 * 1024**3
     memory_bytes: int = 64 * 1024**2
+    processes: int = 0
     pool: str | None = None
     author: str = ""
     config: Path | None = None
@@ -58,11 +62,11 @@ def from_environment() -> Settings:
     """Read the settings from the environment.
 
     The variables are `SKYPOOL_HOME`, `SKYPOOL_CACHE`, `SKYPOOL_CACHE_BYTES`,
-    `SKYPOOL_MEMORY_BYTES`, `SKYPOOL` (the pool), `SKYPOOL_AUTHOR`, `SKYPOOL_CONFIG` (folder of
-    settings that are files: rules for core attributes are in `attributes` below it, what the
-    browsers remember is beside that), `SKYPOOL_HERSCHEL` (address of a mirror of the Herschel
-    archive's services), and that of SAMP, `SAMP_HUB`; the folders default to those of the XDG
-    Base Directory Specification.
+    `SKYPOOL_MEMORY_BYTES`, `SKYPOOL_PROCESSES`, `SKYPOOL` (the pool), `SKYPOOL_AUTHOR`,
+    `SKYPOOL_CONFIG` (folder of settings that are files: rules for core attributes are in
+    `attributes` below it, what the browsers remember is beside that), `SKYPOOL_HERSCHEL` (address
+    of a mirror of the Herschel archive's services), and that of SAMP, `SAMP_HUB`; the folders
+    default to those of the XDG Base Directory Specification.
 
     Returns
     -------
@@ -77,6 +81,7 @@ def from_environment() -> Settings:
         cache=Path(os.environ.get("SKYPOOL_CACHE") or os.path.join(cache, "skypool")),
         cache_bytes=_whole_number("SKYPOOL_CACHE_BYTES", 2 * 1024**3),
         memory_bytes=_whole_number("SKYPOOL_MEMORY_BYTES", 64 * 1024**2),
+        processes=_whole_number("SKYPOOL_PROCESSES", 0),
         pool=os.environ.get("SKYPOOL") or None,
         author=os.environ.get("SKYPOOL_AUTHOR") or _login(),
         config=Path(settings),

@@ -148,8 +148,8 @@ def test_a_blank_corner_does_not_decide_the_codec(folder, make_store):
 def test_a_raw_run_is_looked_at_again():
     codec = StreamCodec(1)
     noise, text = memoryview(os.urandom(50_000)), memoryview(b"%s words " % os.urandom(9) * 3_000)
-    assert codec.pick(noise) == 0
-    picked = [codec.pick(text) for _ in range(20)]
+    assert codec.pick(noise)[0] == 0
+    picked = [codec.pick(text)[0] for _ in range(20)]
     assert set(picked[10:]) == {1}
 
 

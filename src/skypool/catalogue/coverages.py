@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from skypool.catalogue.batches import insert_many
+from skypool.catalogue.interface import OnSphere
 from skypool.codec.deferring import is_deferred
 from skypool.codec.documents import loads
 from skypool.codec.sinks import Fetch
@@ -36,6 +37,7 @@ __all__ = [
     "kept_coverage",
     "may_be_on_sky",
     "on_sky",
+    "on_sphere",
 ]
 
 OpenTable: TypeAlias = Callable[[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]], Any]
@@ -204,12 +206,12 @@ def insert_coverages(
     coverages: list[tuple[int, bytes]] = []
     boxes: list[tuple[float, ...]] = []
     for number, document in found:
-        direction = _direction(document)
-        if direction is not None:
-            points.append((number, *direction))
+        middle, found_boxes = document.on_sphere or on_sphere(document)
+        if middle is not None:
+            points.append((number, *middle))
         if document.coverage:
             coverages.append((number, document.coverage))
-            boxes += _boxes_of(number, document.coverage)
+            boxes += _numbered(number, found_boxes)
     insert_many(
         connection, "INSERT OR REPLACE INTO coverages(document, parts) VALUES", 2, coverages
     )
@@ -262,7 +264,7 @@ def keep_coverage(connection: sqlite3.Connection, entry: Mapping[str, Any]) -> N
     connection.execute(
         "INSERT OR REPLACE INTO coverages(document, parts) VALUES (?, ?)", (number, found)
     )
-    _insert_boxes(connection, _boxes_of(number, found))
+    _insert_boxes(connection, _numbered(number, _boxes_of(found)))
     middle = centre(decode(found))
     if middle is not None:
         _insert_points(connection, [(number, *vector(*middle))])
@@ -280,12 +282,21 @@ def _direction(document: IndexedDocument) -> Vector | None:
     return position_of(listed for _, listed in document.metas)
 
 
-def _boxes_of(number: int, parts: bytes) -> list[tuple[float, ...]]:
-    """Return the rows of the index for a coverage."""
+def on_sphere(document: IndexedDocument) -> OnSphere:
+    """Return where a document is, as the indexes have it."""
+    return OnSphere(_direction(document), _boxes_of(document.coverage))
+
+
+def _boxes_of(parts: bytes) -> list[tuple[float, ...]]:
+    """Return the boxes of a coverage."""
     from skypool.sky.coverage import decode
 
-    found = _boxes(part.box() for part in decode(parts))
-    return [(number * BOXES + place, *box) for place, box in enumerate(found)]
+    return [tuple(box) for box in _boxes(part.box() for part in decode(parts))] if parts else []
+
+
+def _numbered(number: int, boxes: Iterable[tuple[float, ...]]) -> list[tuple[float, ...]]:
+    """Return the rows of the index for the boxes of a document."""
+    return [(number * BOXES + place, *box) for place, box in enumerate(boxes)]
 
 
 def _boxes(found: Iterable[Box]) -> list[Box]:

@@ -18,6 +18,7 @@ __all__ = [
     "HeadMoved",
     "IndexedDocument",
     "Listed",
+    "OnSphere",
     "RefRow",
     "Term",
     "VersionRow",
@@ -76,6 +77,21 @@ class Term(NamedTuple):
 Listed: TypeAlias = Sequence[Sequence[Any]]
 
 
+class OnSphere(NamedTuple):
+    """Where a document is on the sky, as the indexes have it.
+
+    Attributes
+    ----------
+    middle : tuple or None
+        Unit vector of its middle, or of where its metadata say that it is.
+    boxes : list of tuple
+        Of unit vectors: least and largest x, y, z.
+    """
+
+    middle: tuple[float, float, float] | None
+    boxes: list[tuple[float, ...]]
+
+
 @dataclass(slots=True)
 class IndexedDocument:
     """A product document as the catalogue indexes it.
@@ -90,6 +106,8 @@ class IndexedDocument:
         As `sky.coverage.encode` gives it.
     attributes : mapping
         Core attributes, by name.
+    on_sphere : OnSphere or None
+        Where the coverage is, if that was worked out already.
     """
 
     digest: bytes
@@ -103,6 +121,7 @@ class IndexedDocument:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     # Whether it cannot be read, so that no more is known than the log says.
     bare: bool = False
+    on_sphere: OnSphere | None = None
 
 
 class VersionRow(NamedTuple):

@@ -7,7 +7,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from skypool.errors import SkypoolError, StorageError
 from skypool.pool.add_report import AddOptions, AddReport
 from skypool.pool.adding_files import Content, FileIntake
 from skypool.pool.arranging import Place, arrange
+from skypool.pool.collector import stilled
 from skypool.pool.continuing import Continuing
 from skypool.pool.contradictions import check_contradictions
 from skypool.pool.damage_notes import missing_packs
@@ -91,11 +92,11 @@ class Adder:
             files = [file for _, node in nodes for file in _files(node)]
             self._todo = (len(files), sum(file.status.st_size for file in files))
             self._intake.expect(files)
+            stack.callback(self._intake.forget_files)
             del files
             targets = []
             while nodes:  # each is forgotten when it is read
                 targets.append(self._root(*nodes.pop(0)))
-            self._intake.seen.forget_files()
             return targets
 
     def finish(self) -> Published:
@@ -139,10 +140,12 @@ class Adder:
             return self._place_file(content, check_name(self._options.root(default, path)))
         self._take_skipped(node)
         unread = len(self._intake.unread)
-        for file in node.files():
-            content = self._content(file, os.path.relpath(file.path, node.path), origin)
-            if content is not None:
-                self._contents[id(file)] = content
+        start = len(os.path.join(node.path, ""))
+        with closing(stilled(node.files())) as files:
+            for file in files:
+                content = self._content(file, file.path[start:], origin)
+                if content is not None:
+                    self._contents[id(file)] = content
         found = arrange(node, self._parameters, lambda file: id(file) in self._contents)
         self.report.notes += found.notes
         name = check_name(self._options.root(found.name or node.name, path))

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from skypool.catalogue.coverages_at_hand import coverage_from_headers
 from skypool.catalogue.draft import Draft
 from skypool.catalogue.interface import IndexedDocument
 from skypool.catalogue.terms import indexed
-from skypool.codec.documents import dumps
-from skypool.formats.registry import read_file
+from skypool.codec.documents import dumps_document
 from skypool.pool.adding_outside import AddingOutside
-from skypool.pool.inplace import InPlaceSink
 from skypool.pool.noting import origin_of
+from skypool.pool.reading_ahead import WINDOW, ReadingAhead, processes_for
+from skypool.pool.reading_files import (
+    FileRead,
+    How,
+    Record,
+    file_size,
+    take_file,
+)
 from skypool.pool.seen_before import SeenBefore
 from skypool.storage.inplace import SOURCE_ERRORS, FileSource, FileState
 
 if TYPE_CHECKING:
+    from skypool.catalogue.seen import Seen
     from skypool.codec.sinks import ByteSource
     from skypool.pool.add_report import AddOptions, AddReport
     from skypool.pool.session import Session
@@ -31,8 +38,6 @@ __all__ = ["Content", "FileIntake"]
 
 _STAGE_DOCUMENTS = 1000
 _STAGE_BYTES = 512 * 1024**2
-# Files up to this size are read in one go.
-_AHEAD_BYTES = 64 * 1024
 
 
 @dataclass(slots=True)
@@ -91,10 +96,16 @@ class FileIntake:
         self._options = options
         self._report = report
         self._outside = AddingOutside(session, draft, options)
+        self._how = How(options.in_place, options.headers_only, options.gzip)
         self._staged_at = 0
+        # Files that will come, and what is known of the next of them.
+        self._files: Sequence[FileNode] = ()
+        self._looked_at = 0
+        self._next: deque[tuple[FileNode, Seen | None]] = deque()
+        self._ahead: ReadingAhead | None = None
         # Of what is not indexed yet: what it is, and its parameters.
         self._known: dict[bytes, tuple[str, str, int]] = {}
-        self._fresh: dict[bytes, list[list[Any]]] = {}
+        self._fresh: dict[bytes, Sequence[Sequence[Any]]] = {}
         self.seen = SeenBefore(session, writer, ())
         self.documents: list[IndexedDocument] = []
         self.unread: list[str] = []
@@ -102,13 +113,25 @@ class FileIntake:
     def expect(self, files: Sequence[FileNode]) -> None:
         """Take notice of all files that will come, in their order."""
         self.seen = SeenBefore(self._session, self._writer, files, in_place=self._options.in_place)
+        self._files, self._looked_at = files, 0
+        self._next.clear()
+        processes = processes_for(len(files), self._session.settings.processes)
+        self._ahead = ReadingAhead(self._how, processes) if processes else None
+
+    def forget_files(self) -> None:
+        """Let go of the files: nobody asks for them any more."""
+        if self._ahead is not None:
+            self._ahead.close()
+        self._files, self._ahead = (), None
+        self._next.clear()
+        self.seen.forget_files()
 
     def skip(self, path: str, reason: str, name: str) -> None:
         """Note what cannot be read."""
         self._report.skipped.append((path, reason))
         self.unread.append(name)
 
-    def entries(self, content: Content) -> list[list[Any]]:
+    def entries(self, content: Content) -> Sequence[Any]:
         """Return the parameters of a product."""
         fresh = self._fresh.get(content.document)
         if fresh is not None:
@@ -116,17 +139,20 @@ class FileIntake:
         found: list[list[Any]] = self._session.document(content.document)["meta"]
         return found
 
-    def describe(
-        self, document: Mapping[str, Any], size: int = 0, headers: Mapping[int, str] | None = None
-    ) -> Content:
-        """Store a document; *headers* are those of its file, where they are at hand."""
-        digest = self._writer.put(dumps(document))
+    def describe(self, document: Mapping[str, Any], size: int = 0) -> Content:
+        """Store a document of something that is no file."""
+        digest = self._writer.put(dumps_document(document))
+        if digest in self._known:
+            return Content(digest, *self._known[digest])
+        return self._take(indexed(digest, document, size))
+
+    def _take(self, entry: IndexedDocument) -> Content:
+        """Have a document indexed that is stored."""
+        digest = entry.digest
         if digest not in self._known:
-            coverage = coverage_from_headers(document, headers) if headers else None
-            entry = indexed(digest, document, size, coverage)
             self.documents.append(entry)
-            self._known[digest] = (entry.kind, entry.type, size)
-            self._fresh[digest] = document["meta"]
+            self._known[digest] = (entry.kind, entry.type, entry.size)
+            self._fresh[digest] = next(iter(entry.metas))[1]
         return Content(digest, *self._known[digest])
 
     def content(self, node: FileNode, name: str, origin: Mapping[str, Any]) -> Content | None:
@@ -140,15 +166,36 @@ class FileIntake:
         content.origin = origin_of(node, origin)
         return content
 
-    def _seen_before(self, node: FileNode) -> Content | None:
-        """Take the document that a file of these figures had; its bytes are not read."""
-        options = self._options
-        if options.force_read or node.format is not None or node.member:
+    def _look_ahead(self) -> None:
+        """Find out which of the next files have to be read."""
+        if len(self._next) > WINDOW // 2:
+            return
+        upto = min(len(self._files), self._looked_at + WINDOW - len(self._next))
+        for node in self._files[self._looked_at : upto]:
+            seen = self._seen(node)
+            self._next.append((node, seen))
+            if self._ahead is not None and seen is None and node.format is None:
+                self._ahead.expect(node)
+        self._looked_at = upto
+
+    def _seen(self, node: FileNode) -> Seen | None:
+        """Return the document that a file of these figures had, if that will do."""
+        if self._options.force_read or node.format is not None or node.member:
             return None
         seen = self.seen.find(node)
-        if seen is None or not self._outside.serves(seen):
+        return seen if seen is not None and self._outside.serves(seen) else None
+
+    def _seen_before(self, node: FileNode) -> Content | None:
+        """Take the document that a file of these figures had; its bytes are not read."""
+        if self._ahead is None:
+            seen = self._seen(node)
+        else:
+            self._look_ahead()
+            expected, seen = self._next.popleft()
+            assert expected is node
+        if seen is None:
             return None
-        if options.in_place:
+        if self._options.in_place:
             status = node.status
             state = FileState(status.st_size, status.st_mtime_ns, status.st_ino)
             self._outside.note(node.path, state, seen.document, seen[1:4])
@@ -158,28 +205,25 @@ class FileIntake:
     def _read(self, node: FileNode, name: str) -> Content:
         if node.format is not None:
             return self._read_folder(node, name)
-        with FileSource(node.path, ahead=_AHEAD_BYTES) as source:
-            sink = self._outside.sink(source, self._writer, node.member)
-            found = read_file(source, sink, node.name, self._options.gzip)
-            source.check()
-            size = source.size
-            state = source.state
-        known = self._outside.known(node.path, state, found.document)
+        record = self._ahead.take(node) if self._ahead is not None else None
+        read: FileRead | Record
+        if record is None:
+            read = take_file(node.path, node.name, node.member, self._how, self._writer)
+        else:
+            read = record.put(self._writer)
+        known = self._outside.known(node.path, read)
         if known is not None:
             content = Content(*known, taken=(known.document,))
         else:
-            if isinstance(sink, InPlaceSink):
-                sink.keep_headers(found.document)
-            size_of_file = _file_size(found.document["file"])
-            content = self.describe(found.document, size_of_file, found.headers)
-        if found.reason:
-            self._report.opaque.append((name or node.name, found.reason))
+            content = self._take(read.index(self._writer))
+        if read.reason:
+            self._report.opaque.append((name or node.name, read.reason))
         if not node.member:
             facts = (content.kind, content.type, content.size)
-            self._outside.note(node.path, state, content.document, facts)
-            if not found.lacking:  # with the package installed, adding again reads it
+            self._outside.note(node.path, read.state, content.document, facts)
+            if not read.lacking:  # with the package installed, adding again reads it
                 self.seen.note(node, content.document)
-        self._report.bytes_in += size
+        self._report.bytes_in += read.state.size
         self._report.files_read += 1
         return content
 
@@ -198,7 +242,7 @@ class FileIntake:
         for path, reason in found.skipped:
             self.skip(os.path.join(node.path, path), reason, name)
         files = [file for _, file in found.document["tree"] if file is not None]
-        size = sum(_file_size(file) for file in files)
+        size = sum(file_size(file) for file in files)
         self._report.bytes_in += size
         return self.describe(found.document, size)
 
@@ -216,8 +260,3 @@ class FileIntake:
         self._staged_at = self._writer.bytes_written
         self._known, self._fresh = {}, {}
         self.seen.keep()
-
-
-def _file_size(file: Mapping[str, Any]) -> int:
-    wrapper = file.get("wrapper")
-    return int(wrapper["size"] if wrapper else file["size"])

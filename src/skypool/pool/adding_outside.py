@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 from skypool.catalogue.draft import Completion, Draft, SourceRow
 from skypool.catalogue.kept_files import KeptFiles
-from skypool.codec.deferring import Deferral, has_same_headers, is_deferred
-from skypool.pool.inplace import InPlaceSink
+from skypool.codec.deferring import has_same_headers
 from skypool.pool.sources import is_stored
-from skypool.storage.inplace import FileSource, FileState
+from skypool.storage.looking import absolute
 
 if TYPE_CHECKING:
     from skypool.catalogue.kept_files import KnownFile
     from skypool.catalogue.seen import Seen
-    from skypool.codec.sinks import ChunkSink
     from skypool.pool.add_report import AddOptions
+    from skypool.pool.reading_files import FileRead, Record
     from skypool.pool.session import Session
-    from skypool.storage.interface import Writer
+    from skypool.storage.inplace import FileState
 
 __all__ = ["AddingOutside"]
-
-_CLOCK_GRAIN_NS: Final = 2 * 10**9
 
 
 class AddingOutside:
@@ -48,19 +43,6 @@ class AddingOutside:
         self._kept = KeptFiles(session.catalogue.database)
         self._staged = 0
 
-    def sink(self, source: FileSource, writer: Writer, member: str) -> ChunkSink:
-        """Return what takes the content of a file: the pool, or nobody, or nobody yet.
-
-        A *member* of an archive is in a folder that goes away, so the pool takes it.
-        """
-        if member or not self._options.in_place:
-            return writer
-        state, deferral = source.state, None
-        # A file that may change again without showing it is read: digests tell then.
-        if self._options.headers_only and time.time_ns() - state.mtime_ns > _CLOCK_GRAIN_NS:
-            deferral = Deferral(os.path.abspath(source.path), state.size, state.mtime_ns)
-        return InPlaceSink(writer, deferral)
-
     def serves(self, seen: Seen) -> bool:
         """Tell whether a file need not be read whose figures were seen with a document."""
         if not (seen.whole or self._options.headers_only):
@@ -73,7 +55,7 @@ class AddingOutside:
         self, path: str, state: FileState, document: bytes, facts: tuple[str, str, int]
     ) -> None:
         """Note a file, its state, its document, and the kind, type and size of that."""
-        path = os.path.abspath(path)
+        path = absolute(path)
         if self._options.in_place:
             self._draft.sources.append(
                 SourceRow(document, path, state.size, state.mtime_ns, state.inode)
@@ -82,25 +64,23 @@ class AddingOutside:
             for old in self._kept.unread_at(path, state.size, state.mtime_ns):
                 self._draft.completed.append(Completion(old, document, *facts))
 
-    def known(self, path: str, state: FileState, document: Mapping[str, Any]) -> KnownFile | None:
+    def known(self, path: str, read: FileRead | Record) -> KnownFile | None:
         """Return what the pool has of a file already of which the headers were read.
 
         They name where the file is, so those of a file that was moved are another document.
 
         Parameters
         ----------
-        path, state
-            The file.
-        document
-            What its headers say.
+        path, read
+            The file, and what its headers say.
         """
-        if not is_deferred(document):
+        if not read.deferred:
             return None
-        path = os.path.abspath(path)
+        path, state = absolute(path), read.state
         for found in self._kept.known_at(path, state.size, state.mtime_ns, state.inode):
             if not self._session.is_whole(found.document):
                 continue
-            if has_same_headers(document, self._session.document(found.document)):
+            if has_same_headers(read.document(), self._session.document(found.document)):
                 return found
         return None
 

@@ -9,10 +9,14 @@ from __future__ import annotations
 import gc
 import os
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
-__all__ = ["still"]
+__all__ = ["still", "stilled"]
+
+T = TypeVar("T")
 
 _lock = threading.Lock()
 _holders = 0
@@ -36,6 +40,25 @@ def still() -> Iterator[None]:
             _holders -= held
             if held and not _holders:
                 gc.enable()
+
+
+def stilled(items: Iterable[T]) -> Generator[T, None, None]:
+    """Yield items, and keep the collector from running meanwhile, but for once a second.
+
+    To be closed where it is left early.
+    """
+    left = iter(items)
+    while True:
+        with still():
+            end = time.monotonic() + 1
+            for item in left:
+                yield item
+                if time.monotonic() > end:
+                    break
+            else:
+                return
+        if gc.isenabled():
+            gc.collect(1)  # what stays is not looked at again
 
 
 def _in_child() -> None:

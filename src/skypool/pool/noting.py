@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from skypool.pool.arranging import PAIR, Place
 from skypool.pool.observations import ordered
 from skypool.pool.trees import FileNode
+from skypool.storage.looking import absolute
 
 __all__ = ["context_document", "origin_of", "unread_names"]
 
@@ -27,9 +27,8 @@ def origin_of(node: FileNode, fetched: Mapping[str, Any]) -> dict[str, Any]:
     origin: dict[str, Any] = dict(fetched)
     if not origin:
         path = node.archive or node.path
-        absolute = os.path.abspath(path)
-        absolute = path if absolute == path else absolute  # one text in memory, not two
-        origin = {"path": absolute, "mtime_ns": node.status.st_mtime_ns}
+        # Where it is so already, one text in memory, not two.
+        origin = {"path": absolute(path), "mtime_ns": node.status.st_mtime_ns}
     return origin | ({"member": node.member} if node.member else {})
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from skypool.codec.documents import loads
 from skypool.errors import Damaged
 from skypool.pool.reaching import content_of, own_parts, reached
 from skypool.pool.trees import Figures, FileNode
+from skypool.storage.looking import absolute
 
 if TYPE_CHECKING:
     from skypool.pool.session import Session
@@ -71,12 +71,12 @@ class SeenBefore:
                 return None
             self._next += _BATCH
             self._ask(batch)
-        return self._found.get(os.path.abspath(node.path))
+        return self._found.get(absolute(node.path))
 
     def _ask(self, batch: Sequence[FileNode]) -> None:
         self._asked = {id(node) for node in batch}
         found = self._session.catalogue.seen.find(
-            [(os.path.abspath(n.path), n.status) for n in batch if n.format is None]
+            [(absolute(n.path), n.status) for n in batch if n.format is None]
         )
         is_whole = self._session.is_whole
         ahead = {seen.document for seen in found.values() if not seen.committed}
@@ -115,7 +115,7 @@ class SeenBefore:
         """Note what a file became that was read just now."""
         changed = max(node.status.st_mtime_ns, node.status.st_ctime_ns)
         if time.time_ns() - changed > _CLOCK_GRAIN_NS:
-            self._read.append((os.path.abspath(node.path), node.status, document))
+            self._read.append((absolute(node.path), node.status, document))
 
     def forget_files(self) -> None:
         """Let go of the files: nobody asks for them any more."""

@@ -5,13 +5,31 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from functools import lru_cache
 
 from skypool.storage.file_errors import explained
 
-__all__ = ["is_file", "list_folder", "size_of", "status_of"]
+__all__ = ["absolute", "is_file", "list_folder", "size_of", "status_of"]
 
 # There can be no file of such a name.
 _NOTHING = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
+
+
+def absolute(path: str) -> str:
+    """Return a path from the root, as `os.path.abspath` does; quickly for many of one folder."""
+    folder, slash, name = path.rpartition("/")
+    if not slash or name in ("", ".", ".."):
+        return os.path.abspath(path)
+    here = "" if path[0] == "/" else os.getcwd()  # noqa: PTH109 - as text, for each of many
+    above = _absolute(folder or "/", here)
+    if above == folder:
+        return path
+    return f"{above}{name}" if above[-1] == "/" else f"{above}/{name}"
+
+
+@lru_cache(maxsize=16)
+def _absolute(folder: str, here: str) -> str:
+    return os.path.normpath(os.path.join(here, folder))
 
 
 def status_of(path: str) -> os.stat_result | None:

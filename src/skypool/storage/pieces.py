@@ -36,6 +36,8 @@ class Piece:
         `CHUNK` or `BLOCK`.
     codec, itemsize : int
         How to encode it.
+    payload : bytes or None
+        What that gives, where it was made already.
     """
 
     names: list[tuple[bytes, int | None, int]]
@@ -43,6 +45,7 @@ class Piece:
     kind: int = CHUNK
     codec: int = RAW
     itemsize: int = 1
+    payload: bytes | None = None
 
 
 @dataclass(slots=True)
@@ -86,21 +89,21 @@ class StreamCodec:
         self._codec: int | None = None
         self._raw_run = 0
 
-    def pick(self, raw: memoryview) -> int:
-        """Return the codec for the next chunk."""
+    def pick(self, raw: memoryview) -> tuple[int, bytes | None]:
+        """Return the codec for the next chunk, and what it gives, where that was found out."""
         if self._codec == RAW:
             self._raw_run += 1
             if self._raw_run % _RAW_RUN:
-                return RAW
+                return RAW, None
         elif self._codec is not None:
-            return self._codec
+            return self._codec, None
         samples = self._samples(raw)
         codec, payload = choose(samples, self.itemsize)
         if len(payload) < len(samples) * _TELLS_NOTHING:
             self._codec = None
-            return SHUFFLE if self.itemsize > 1 else ZSTD
+            return (SHUFFLE if self.itemsize > 1 else ZSTD), None
         self._codec = codec
-        return codec
+        return codec, payload if len(samples) == raw.nbytes else None
 
     def _samples(self, raw: memoryview) -> bytes:
         size = raw.nbytes
@@ -138,7 +141,7 @@ def encode_pieces(pieces: list[Piece]) -> list[Encoded]:
 def _encode_piece(piece: Piece) -> Encoded:
     raw, codec, itemsize = piece.raw, piece.codec, piece.itemsize
     level = _BLOCK_LEVEL if piece.kind == BLOCK else 1
-    payload = raw if codec == RAW else encode(raw, codec, itemsize, level)
+    payload = piece.payload or (raw if codec == RAW else encode(raw, codec, itemsize, level))
     if codec != RAW and len(payload) > _WORTHWHILE * len(raw):
         payload, codec = raw, RAW
     name = digest(raw) if piece.kind == BLOCK else piece.names[0][0]

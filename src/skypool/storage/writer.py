@@ -237,7 +237,7 @@ class StoreWriter(ReusingWriter):
         for name, data, codec in chunks:
             if name not in there:
                 piece = Piece([(name, None, len(data))], data, itemsize=codec.itemsize)
-                piece.codec = codec.pick(memoryview(data))
+                piece.codec, piece.payload = codec.pick(memoryview(data))
                 self._add(piece)
 
     def _add_small(self, name: bytes, data: bytes) -> None:

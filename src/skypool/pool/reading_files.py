@@ -1,0 +1,297 @@
+"""Reading one file for `add`: what it is, what the catalogue says of it, and its chunks.
+
+Nothing here asks the pool, so it is the same work in another process: a `Recorder` takes the chunks
+there, and they are put into the pool, in their order, where it is open.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from skypool.catalogue.coverages import on_sphere
+from skypool.catalogue.coverages_at_hand import coverage_from_headers
+from skypool.catalogue.interface import IndexedDocument
+from skypool.catalogue.terms import indexed
+from skypool.codec.deferring import Deferral, is_deferred
+from skypool.codec.digest import digest
+from skypool.codec.documents import dumps_document, loads
+from skypool.formats.registry import read_file
+from skypool.pool.inplace import InPlaceSink
+from skypool.storage.inplace import SOURCE_ERRORS, FileSource, FileState, SourceUnreadable
+from skypool.storage.looking import absolute
+
+if TYPE_CHECKING:
+    from skypool.codec.buffers import Buffer
+    from skypool.codec.sinks import ChunkSink, ChunkStream
+    from skypool.formats.base import Imported
+
+__all__ = [
+    "FileRead",
+    "How",
+    "Record",
+    "Recorder",
+    "TooLarge",
+    "file_size",
+    "record_file",
+    "take_file",
+]
+
+Chunk: TypeAlias = tuple[int, int, bytes]
+"""Number of the run that a chunk is of, or 0; bytes of an element; its bytes."""
+
+# Files up to this size are read in one go.
+_AHEAD_BYTES: Final = 64 << 10
+_CLOCK_GRAIN_NS: Final = 2 * 10**9
+# What a recorder keeps of one file: a small one may be large once it is unpacked.
+_MOST_BYTES: Final = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """How files are read; see `AddOptions`."""
+
+    in_place: bool = False
+    headers_only: bool = False
+    gzip: str = "exact"
+
+
+@dataclass(slots=True)
+class FileRead:
+    """A file that was read; its content went into a sink.
+
+    Attributes
+    ----------
+    found : Imported
+        What the file is.
+    state : FileState
+        Of the file while it was read.
+    sink : ChunkSink
+        Where its content went: the pool, or nowhere as it stays in place.
+    """
+
+    found: Imported
+    state: FileState
+    sink: ChunkSink
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is opaque; see `Imported`."""
+        return self.found.reason
+
+    @property
+    def lacking(self) -> bool:
+        """Whether a package that is not installed would have read more."""
+        return self.found.lacking
+
+    @property
+    def deferred(self) -> bool:
+        """Whether only its headers were read."""
+        return is_deferred(self.found.document)
+
+    def document(self) -> dict[str, Any]:
+        """Return its document."""
+        return self.found.document
+
+    def index(self, sink: ChunkSink) -> IndexedDocument:
+        """Put its document into *sink*, and return what is indexed of it."""
+        document, headers = self.found.document, self.found.headers
+        if isinstance(self.sink, InPlaceSink):
+            self.sink.keep_headers(document)
+        name = sink.put(dumps_document(document))
+        coverage = coverage_from_headers(document, headers) if headers else None
+        return indexed(name, document, file_size(document["file"]), coverage)
+
+
+def take_file(path: str, name: str, member: str, how: How, sink: ChunkSink) -> FileRead:
+    """Read a file.
+
+    Parameters
+    ----------
+    path, name
+        Where it is, and its base name.
+    member
+        Its path in the archive that it was unpacked from: in a folder that goes away, so that
+        the pool takes its content in any case.
+    how
+        How files are read.
+    sink
+        Takes what goes into the pool.
+
+    Raises
+    ------
+    SourceMissing, SourceChanged, SourceUnreadable
+        If it cannot be read.
+    """
+    with FileSource(path, ahead=_AHEAD_BYTES) as source:
+        if how.in_place and not member:
+            sink = InPlaceSink(sink, _deferral(source) if how.headers_only else None)
+        found = read_file(source, sink, name, how.gzip)
+        source.check()
+        return FileRead(found, source.state, sink)
+
+
+def _deferral(source: FileSource) -> Deferral | None:
+    """Return what stands for the content of a file of which the headers alone are read."""
+    state = source.state
+    # A file that may change again without showing it is read: digests tell then.
+    if time.time_ns() - state.mtime_ns <= _CLOCK_GRAIN_NS:
+        return None
+    return Deferral(absolute(source.path), state.size, state.mtime_ns)
+
+
+def file_size(file: Mapping[str, Any]) -> int:
+    """Return the bytes of a file, as it is, by its recipe."""
+    wrapper = file.get("wrapper")
+    return int(wrapper["size"] if wrapper else file["size"])
+
+
+# -- in another process
+
+
+class TooLarge(Exception):
+    """A file has more content than is kept in memory."""
+
+
+class Recorder:
+    """A `ChunkSink` that keeps what is put, for a pool that is open elsewhere.
+
+    Attributes
+    ----------
+    chunks : list of (run, itemsize, bytes)
+        In their order.
+    """
+
+    def __init__(self) -> None:
+        self.chunks: list[Chunk] = []
+        self._runs = 0
+        self._room = _MOST_BYTES
+
+    def stream(self, itemsize: int = 1) -> _Run:
+        """Start a run of chunks."""
+        self._runs += 1
+        return _Run(self, self._runs, itemsize)
+
+    def put(self, raw: Buffer, itemsize: int = 1) -> bytes:
+        """Keep a single chunk and return its digest."""
+        return self.keep(0, itemsize, raw)
+
+    def keep(self, run: int, itemsize: int, raw: Buffer) -> bytes:
+        """Keep a chunk.
+
+        Raises
+        ------
+        TooLarge
+            If there are too many.
+        """
+        data = bytes(raw)
+        self._room -= len(data)
+        if self._room < 0:
+            raise TooLarge
+        self.chunks.append((run, itemsize, data))
+        return digest(data)
+
+
+class _Run:
+    """A run of chunks of one sort."""
+
+    def __init__(self, recorder: Recorder, number: int, itemsize: int) -> None:
+        self._recorder = recorder
+        self._number = number
+        self._itemsize = itemsize
+
+    def put(self, raw: Buffer) -> bytes:
+        return self._recorder.keep(self._number, self._itemsize, raw)
+
+
+@dataclass(slots=True)
+class Record:
+    """A file that was read in another process; see `FileRead`.
+
+    Attributes
+    ----------
+    problem : str
+        Why it cannot be read; empty where it was.
+    chunks : list of (run, itemsize, bytes)
+        Of its content.
+    own : list of (run, itemsize, bytes)
+        Those that follow: of its document, which is the last of them.
+    """
+
+    problem: str
+    entry: IndexedDocument
+    state: FileState
+    reason: str | None = None
+    lacking: bool = False
+    deferred: bool = False
+    chunks: list[Chunk] = field(default_factory=list)
+    own: list[Chunk] = field(default_factory=list)
+
+    def put(self, sink: ChunkSink) -> Record:
+        """Put its content into a sink, as `take_file` does.
+
+        Raises
+        ------
+        SourceUnreadable
+            If the file cannot be read.
+        """
+        if self.problem:
+            raise SourceUnreadable(self.problem)
+        _replay(self.chunks, sink)
+        return self
+
+    def document(self) -> dict[str, Any]:
+        """Return its document."""
+        made: dict[str, Any] = loads(self.own[-1][2])
+        return made
+
+    def index(self, sink: ChunkSink) -> IndexedDocument:
+        """Put its document into *sink*, and return what is indexed of it."""
+        _replay(self.own, sink)
+        return self.entry
+
+
+_NOTHING: Final = IndexedDocument(b"", "", "", 0, None, ())
+
+
+def record_file(path: str, name: str, member: str, how: How) -> Record:
+    """Read a file as `take_file` does, and keep all of it.
+
+    Raises
+    ------
+    TooLarge
+        If it has more content than is kept in memory.
+    """
+    recorder = Recorder()
+    try:
+        read = take_file(path, name, member, how, recorder)
+    except SOURCE_ERRORS as error:
+        return Record(error.message, _NOTHING, FileState(0, 0))
+    count = len(recorder.chunks)
+    entry = read.index(recorder)
+    if not entry.on_sky:  # all is known that its place follows from
+        entry.on_sphere = on_sphere(entry)
+    return Record(
+        "",
+        entry,
+        read.state,
+        read.reason,
+        read.lacking,
+        read.deferred,
+        recorder.chunks[:count],
+        recorder.chunks[count:],
+    )
+
+
+def _replay(chunks: Iterable[Chunk], sink: ChunkSink) -> None:
+    """Put chunks that were recorded into a sink, as they came."""
+    runs: dict[int, ChunkStream] = {}
+    for run, itemsize, data in chunks:
+        if not run:
+            sink.put(data, itemsize)
+            continue
+        if run not in runs:
+            runs[run] = sink.stream(itemsize)
+        runs[run].put(data)

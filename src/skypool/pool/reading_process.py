@@ -1,0 +1,83 @@
+"""The process that reads files for another one, which has the pool open: see `reading_ahead`.
+
+It is a plain `python -m`: nothing of the user's program is imported again, as `multiprocessing`
+would do it, so that notebooks and scripts without `__main__` work. It ends when the other one does.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import pickle
+import signal
+import sys
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from typing import Any, TypeAlias
+
+from skypool.errors import SkypoolError
+from skypool.pool.reading_files import How, Record, TooLarge, record_file
+
+__all__ = ["Answer", "Job", "Said", "main", "work"]
+
+Job: TypeAlias = tuple[How, Sequence[tuple[str, str, str]]]
+"""How files are read; path, base name, and member of an archive, of each."""
+
+Said: TypeAlias = tuple[str, int, str]
+"""Logger, level and text of something that was logged."""
+
+Answer: TypeAlias = tuple[list["Record | None"], list[Said]]
+"""What was read; None for what has to be read where the pool is."""
+
+
+class _Listening(logging.Handler):
+    """Keeps what is logged, for the process that has handlers for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[Said] = []
+        self.setFormatter(logging.Formatter("%(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append((record.name, record.levelno, self.format(record)))
+
+
+def work(how: How, files: Sequence[tuple[str, str, str]]) -> list[Record | None]:
+    """Read files."""
+    return [_read(how, *file) for file in files]
+
+
+def _read(how: How, path: str, name: str, member: str) -> Record | None:
+    try:
+        return record_file(path, name, member, how)
+    except (TooLarge, SkypoolError, OSError, MemoryError):
+        # Whatever it is, it happens again where it can be told to the user.
+        return None
+
+
+def serve(connection: Any) -> None:
+    """Do jobs until there are no more."""
+    listening = _Listening()
+    logging.getLogger().addHandler(listening)
+    while True:
+        try:
+            how, files = pickle.loads(connection.recv_bytes())  # noqa: S301 - of our own
+            found = work(how, files)
+            said, listening.said = listening.said, []
+            connection.send_bytes(pickle.dumps((found, said), protocol=5))
+        except (EOFError, OSError):
+            return
+
+
+def main() -> None:
+    """Run as the process that reads."""
+    # Ctrl-C is for the user's process, which ends this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # What reading makes is freed by counting.
+    gc.disable()
+    with Connection(int(sys.argv[1])) as connection:
+        serve(connection)
+
+
+if __name__ == "__main__":
+    main()
