@@ -107,7 +107,7 @@ def test_adding_again_saves_what_changed_and_nothing_else(pool, tree, tmp_path):
 
 
 def test_unchanged_files_are_not_read(pool, tree, monkeypatch):
-    from skypool.pool import adding_files as adding
+    from skypool.pool import reading_files as adding
     from skypool.pool import seen_before
 
     monkeypatch.setattr(seen_before, "_CLOCK_GRAIN_NS", 0)
@@ -359,7 +359,7 @@ def test_export_refuses_to_overwrite(pool, tmp_path):
 
 
 def test_a_failure_in_the_middle_commits_nothing(pool, tree, monkeypatch):
-    from skypool.pool import adding_files as adding
+    from skypool.pool import reading_files as adding
 
     original = adding.read_file
     count = iter(range(100))
