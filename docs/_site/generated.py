@@ -125,9 +125,13 @@ def signature(
     import skypool
 
     module, _, short = name.rpartition(".")
-    if what != "class" or not arguments or short in skypool.__all__:
+    if what != "class" or not arguments or short in set(skypool.__all__) - {"Ref"}:
         return None
-    return ("", None) if module.startswith("skypool.pool") or short.startswith("Watch") else None
+    return (
+        ("", None)
+        if short == "Ref" or module.startswith("skypool.pool") or short.startswith("Watch")
+        else None
+    )
 
 
 def skipped(app: Any, what: str, name: str, member: Any, skip: bool, options: Any) -> bool | None:

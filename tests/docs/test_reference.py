@@ -79,6 +79,21 @@ def test_docstrings_name_all_parameters(place: str, function: object) -> None:
         assert set(names) <= {name.strip("*") for name in signature.parameters}
 
 
+@pytest.mark.parametrize(
+    "found",
+    [
+        found for name in skypool.__all__
+        if isinstance(found := getattr(skypool, name), type) and name != "Ref"  # pools make refs
+    ],
+)  # fmt: skip
+def test_docstrings_of_classes_name_what_they_are_made_of(found: type) -> None:
+    text = inspect.getdoc(found) or ""
+    match = re.search(r"^Parameters\n-+\n(.*?)(?=^\w[\w ]*\n-+\n|\Z)", text, re.M | re.S)
+    told = re.findall(r"^([*\w][\w*, ]*?)(?: : .*)?$", match[1], re.M) if match else []
+    names = {name.strip(" *") for line in told for name in line.split(",")}
+    assert names == {name for name in inspect.signature(found).parameters if name[0] != "_"}
+
+
 # The command line
 
 

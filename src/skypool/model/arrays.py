@@ -72,6 +72,10 @@ class Array(Duck, Conversions, Reducible, Immutable):
     not read. `numpy.array` gives a copy that may be changed. Operators and functions of
     numpy take the values and give numpy arrays, without unit (docs/howto/arrays.md).
 
+    Axes are those of numpy, slowest first: the pixel (x, y) of FITS, counted from 1, is
+    `array[y - 1, x - 1]`. The methods that reduce (`max`, `mean`, ...) leave NaN out and give
+    plain numbers in the array's unit; `max`, `min` and `count` of a saved array read no values.
+
     Parameters
     ----------
     data
@@ -94,6 +98,12 @@ class Array(Duck, Conversions, Reducible, Immutable):
     ------
     InvalidProduct
         With everything in it that cannot be kept.
+
+    Examples
+    --------
+    >>> image = Array(np.zeros((100, 200), "f4"), unit="Jy/beam", wcs=wcs)
+    >>> image.shape, image.max(), image[40:72, 40:72]
+    >>> image.cutout(SkyCoord(204.2538, -29.8657, unit="deg"), 2 * u.arcmin)
     """
 
     __slots__ = ("_header", "_source", "_unit_text", "_wcs", "description", "meta")

@@ -88,7 +88,7 @@ class NameMap(Immutable, Mapping[str, T]):
         Parameters
         ----------
         name
-            Name of a dataset; case, and what a mapping forgives else, as in `[]`.
+            Its name; small and capital letters count as in `[]`.
         default
             What is returned where it is not there.
         """

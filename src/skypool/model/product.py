@@ -79,6 +79,17 @@ class Product(ProductConversions, Immutable):
     ------
     InvalidProduct
         With all problems of all parts.
+
+    Examples
+    --------
+    >>> product = Product(
+    ...     kind="SimpleImage", instrument="SPIRE",
+    ...     meta={"obsid": 1342182452, "wavelength": Parameter(250.0, "um", "of the band")},
+    ...     datasets={"image": Array(values, unit="Jy/beam", wcs=wcs), "sources": table},
+    ...     refs={"made from": pool["m83/raw"]},
+    ... )
+    >>> saved = pool.save(product, name="m83/blue")
+    >>> changed = saved.product.replace(meta={"obsid": 1342182453})
     """
 
     __slots__ = ("_history", "_unchanged", "datasets", "kind", "meta", "origin", "refs")

@@ -233,6 +233,11 @@ class Table(TableConversions, Immutable):
     ------
     InvalidProduct
         With everything in it that cannot be kept.
+
+    Examples
+    --------
+    >>> table = Table({"energy": energies * u.eV, "grade": grades})
+    >>> table["energy"].max(), table.where("energy > 2000 and grade == 0")
     """
 
     __slots__ = ("_names", "_source", "description", "meta")

@@ -21,6 +21,10 @@ __all__ = ["Pool"]
 class Pool(TakingIn):
     """A pool of astronomical data products.
 
+    It is opened by making the object; the first `save` or `add` makes a pool that is not there.
+    `with Pool("temp1") as pool:` closes it at the end. Threads may share one object, and any
+    number of processes may work on one pool at the same time.
+
     Parameters
     ----------
     where
@@ -29,11 +33,20 @@ class Pool(TakingIn):
     mode
         `a` to read and change, created by the first save; `r` to read; `x` for a pool that
         must be new.
+    max_size, shared, journal
+        Of a pool that is made: see `configure`.
     settings
         Settings from outside; by default those of the environment.
     files
         What writes, syncs and locks files; by default those of the system. Tests put one in
         place that records or fails.
+
+    Attributes
+    ----------
+    path : str
+        Its folder.
+    mode : str
+        As it was opened.
 
     Raises
     ------
@@ -47,6 +60,9 @@ class Pool(TakingIn):
     >>> pool = Pool("temp1")
     >>> ref = pool.add("1342182452/", tags=["obsid_1342182452"])
     >>> image = pool["1342182452/level2/PSW"].product["image"]
+    >>> hits = pool.find("instrument == 'SPIRE' and covers(204.2538, -29.8657)")
+    >>> newer = pool.save(Product(datasets={"image": image[:] * 2}), name="m83/doubled")
+    >>> pool.export("1342182452", "given-back/")
     """
 
     # -- changing

@@ -35,10 +35,18 @@ class Reading(Searching):
     # -- finding
 
     def __getitem__(self, text: str) -> Ref:
-        """Return what a text stands for.
+        """Return the ref that a text stands for.
 
-        In this order: URN, name, name@version, name@tag, tag, unique hash prefix. `tag:...`
-        and `name:...` force one.
+        In this order: URN, name (its ending may be left out), `name@version`, `name@tag`, a name
+        and references behind it (`1342182452/level2/PSW`), tag, beginning of a hash, number of
+        an observation. `tag:...` and `name:...` say which is meant.
+
+        Raises
+        ------
+        NotFound
+            If it stands for nothing; names that are near are candidates.
+        Ambiguous
+            If it stands for several products, which are the candidates.
         """
         if isinstance(text, Ref):
             return text
@@ -62,6 +70,7 @@ class Reading(Searching):
             return default
 
     def __contains__(self, text: object) -> bool:
+        """Whether a text stands for a product of the pool, or a ref is one of it."""
         if isinstance(text, Ref):
             return self.exists and text.view.session.folder.key == self.view.session.folder.key
         try:
@@ -73,6 +82,7 @@ class Reading(Searching):
         return True
 
     def __len__(self) -> int:
+        """How many products there are, the removed ones and old versions left out."""
         return self.view.identity.counts(self.view.at)[0] if self.exists else 0
 
     def __iter__(self) -> Iterator[Ref]:
@@ -177,6 +187,16 @@ class Reading(Searching):
         ----------
         when
             Number of a commit, or a time; a date means its end, UTC.
+
+        Raises
+        ------
+        NotFound
+            If there is no such commit, or none before that time.
+
+        Examples
+        --------
+        >>> pool.at(42)["maps/m83"]
+        >>> pool.at("2026-11-01").find("tagged('published')")
         """
         view = self.view
         pool = type(self).__new__(type(self))
@@ -216,6 +236,10 @@ class Reading(Searching):
         ----------
         a, b
             Versions: refs, or texts that `pool[...]` takes. Refs may be of another pool.
+
+        Examples
+        --------
+        >>> print(pool.diff("maps/m83@0", "maps/m83"))
         """
         from skypool.pool.diff import compare
 

@@ -32,6 +32,13 @@ class Ref:
 
     Refs come from a pool (`pool["name"]`, `pool.find(...)`, `pool.save(...)`). They compare
     equal if they stand for the same version of the same pool.
+
+    Examples
+    --------
+    >>> ref = pool["1342182452/level2/PSW"]
+    >>> ref.version, ref.tags, ref.meta["object"].value  # reads no data
+    >>> ref["image"][40:72, 40:72]  # reads the tiles that it touches
+    >>> level2 = pool["1342182452"]["level2"]  # another ref: what it refers to
     """
 
     __slots__ = ("_attributes", "_meta", "_row", "_view")

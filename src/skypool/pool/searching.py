@@ -40,35 +40,58 @@ class Searching(Opened):
         values: Mapping[str, Any] | None = None,
         **bound: Any,
     ) -> Hits:
-        """Search; return `Hits`, or raise `QueryError` if the query cannot be understood.
+        """Find products by metadata, place on the sky, pixels, rows, or a function.
 
         Parameters
         ----------
         query
             Text in the query language (docs/reference/query.md), or a function of a product (lazy).
-        kind, where
-            Only products of this kind, sub-kinds included; text that the catalogue answers
-            before a function is called.
+        kind
+            Only products of this kind, sub-kinds included.
+        where
+            Beside a function: a query that is answered first, so that it is called less often.
         order_by
             Attributes and keys (`"-saved, name"`), or a list of them; minus is for descending.
             What lacks a key comes last. By default, and where they agree, by name.
-        limit, columns
-            At most so many; keys that `to_table` of the hits shows.
-        all_versions, all_names
-            Search old versions too; find identical content under each of its names, and not
-            once under the first in the order.
+        limit
+            At most so many.
+        columns
+            Keys and attributes that the hits show, and have in `to_table`.
+        all_versions
+            Search old versions too.
+        all_names
+            Find identical content under each of its names, and not once under the first.
         saved
             Name of a saved search; other options given here come before its own. Where it was
             saved as of a commit or time, it is asked so.
-        progress, workers
-            For a function: told how far the work is, and stops it by returning False; how many
-            processes, or threads where it cannot be sent to processes.
-        near, radius
-            Places on the sky: a `SkyCoord`, a table, or pairs of degrees. Found are products
-            with a value at one of them, or whose position is within the radius (degrees,
-            `Quantity` or text) of one; `Hits.near` says which.
+        progress
+            For a function: told how far the work is; it stops it by returning False.
+        workers
+            For a function: how many processes, or threads where it cannot be sent to these.
+        near
+            Places on the sky: a `SkyCoord`, a table, or pairs of degrees (ICRS). Found are
+            products with a value at one of them; `Hits.near` says which.
+        radius
+            With *near*: instead, products whose position is that near to one of the places;
+            degrees, a `Quantity`, or text such as `"5 arcmin"`.
         values, **bound
             What `$names` in the query stand for.
+
+        Returns
+        -------
+        Hits
+            A fixed list of refs, as of the last commit.
+
+        Raises
+        ------
+        QueryError
+            If the query cannot be understood; it says where.
+
+        Examples
+        --------
+        >>> hits = pool.find("instrument == 'SPIRE' and max(image) > '1 Jy/beam'")
+        >>> pool.find("covers($m83)", m83=SkyCoord(204.2538, -29.8657, unit="deg"))
+        >>> pool.find(lambda product: product["image"].max() > 1, kind="SimpleImage")
         """
         options = {
             "kind": kind,
