@@ -58,6 +58,12 @@ def test_sample(name: str, trials: dict[str, Trials], plan: dict[str, list[Trial
         assert trials[name].run(error, nth, call=call).fired
 
 
+def test_what_cannot_be_looked_at_is_told(trials: dict[str, Trials]) -> None:
+    # The system's own error came out where the permissions of the marker are looked at.
+    for nth in range(1, trials["limit"].count("EIO", "stat") + 1):
+        assert trials["limit"].run("EIO", nth, call="stat").fired
+
+
 def test_sample_has_every_error_and_every_call(
     trials: dict[str, Trials], plan: dict[str, list[Trial]]
 ) -> None:

@@ -16,6 +16,7 @@ import skypool as sp
 from skypool.catalogue.reclaiming import Reclaim
 from skypool.errors import Damaged, SkypoolError, SourceMissing
 from skypool.pool.pool import Pool
+from skypool.storage import pack_files
 from skypool.storage.store import Location
 
 from .upkeep import (
@@ -741,3 +742,24 @@ def test_two_collections_at_once(tmp_path: Path) -> None:
 def test_gc_of_a_pool_as_of_a_commit_is_refused(pool: Pool) -> None:
     with pytest.raises(SkypoolError):
         pool.at(1).gc()
+
+
+def test_packs_that_go_while_others_look_at_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # gc of another process removes a pack that was listed: `info` and `verify` met no file.
+    with sp.Pool(tmp_path / "pool") as pool:
+        pool.save(product(1), name="maps/one")
+        true = pack_files.list_packs
+
+        def with_one_that_is_gone(folder: str) -> list[os.DirEntry[str]]:
+            gone = Path(folder, "0" * 32 + ".pack")
+            gone.write_bytes(b"")
+            entries = list(true(folder))
+            gone.unlink()
+            assert gone.name in {entry.name for entry in entries}
+            return entries
+
+        monkeypatch.setattr(pack_files, "list_packs", with_one_that_is_gone)
+        assert pool.info().packs == 1
+        assert pool.verify().problems == []

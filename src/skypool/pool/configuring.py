@@ -60,7 +60,10 @@ def _share(path: str, *, shared: bool) -> None:
     others = []
     for folder, _, names in os.walk(path):
         for place in (folder, *(os.path.join(folder, name) for name in names)):
-            state = os.lstat(place)
+            try:
+                state = os.lstat(place)
+            except FileNotFoundError:  # a temporary file of one who works meanwhile
+                continue
             if stat.S_ISLNK(state.st_mode):
                 continue
             if stat.S_ISDIR(state.st_mode):
@@ -71,6 +74,8 @@ def _share(path: str, *, shared: bool) -> None:
                 continue
             try:
                 os.chmod(place, mode)
+            except FileNotFoundError:
+                continue
             except PermissionError:
                 others.append(place)
     if others:

@@ -14,7 +14,7 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from skypool.storage.pack_files import list_packs
+from skypool.storage.pack_files import packs_with_status
 from skypool.storage.pack_scan import pack_name
 
 if TYPE_CHECKING:
@@ -72,11 +72,10 @@ def take_notes(session: Session) -> None:
 
 def missing_packs(session: Session) -> list[Range]:
     """Return what the catalogue has in packs that are not there, or are shorter."""
-    sizes = {}
-    with contextlib.suppress(FileNotFoundError):
-        for entry in list_packs(session.folder.packs):
-            with contextlib.suppress(FileNotFoundError):
-                sizes[pack_name(entry.path)] = entry.stat().st_size
+    sizes = {
+        pack_name(entry.path): status.st_size
+        for entry, status in packs_with_status(session.folder.packs)
+    }
     return [
         (name, sizes.get(name, 0), _ALL)
         for name, end in session.catalogue.chunks.last_packs(-1)

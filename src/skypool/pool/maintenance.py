@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from skypool.catalogue.collecting import Marks
 from skypool.pool.collecting import Collector
 from skypool.pool.gc_report import GcOptions, GcReport
-from skypool.pool.verifying import Problem, Verifier, VerifyReport, list_packs_of
+from skypool.pool.verifying import Problem, Verifier, VerifyReport
+from skypool.storage.looking import size_of
+from skypool.storage.pack_files import packs_with_status
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -73,7 +74,7 @@ def info(view: View) -> PoolInfo:
     """Return figures about a pool as of a view's commit."""
     folder, identity, at = view.session.folder, view.identity, view.at
     products, versions, size = identity.counts(at)
-    packs = [entry.stat().st_size for entry in list_packs_of(folder)]
+    packs = [status.st_size for _, status in packs_with_status(folder.packs)]
     with Marks(view.session.catalogue.database) as marks:
         waiting = marks.removed(-1).waiting
     index = (folder.catalogue, folder.catalogue + "-wal", folder.log.path)
@@ -88,7 +89,7 @@ def info(view: View) -> PoolInfo:
         commits=at,
         bytes_logical=size,
         bytes_stored=sum(packs),
-        bytes_index=sum(os.path.getsize(path) for path in index if os.path.exists(path)),
+        bytes_index=sum(size_of(path) or 0 for path in index),
         packs=len(packs),
         waiting=waiting.versions,
         waiting_bytes=waiting.size,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from skypool.errors import Damaged, UsageError
 from skypool.storage.file_errors import explained
 from skypool.storage.filelayer import GROUP_FILE
+from skypool.storage.looking import status_of
 from skypool.storage.whole_files import replace_file
 
 if TYPE_CHECKING:
@@ -139,6 +140,7 @@ def change_settings(folder: PoolFolder, settings: PoolSettings) -> None:
     obj |= settings.entries()
     text = json.dumps(obj, indent=1) + "\n"
     marker = os.path.join(folder.path, MARKER)
-    mode = GROUP_FILE if settings.shared else stat.S_IMODE(os.stat(marker).st_mode)
-    replace_file(folder.files, marker, text.encode())
-    os.chmod(marker, mode)  # whoever could read it still can
+    status = status_of(marker)
+    kept = None if status is None else stat.S_IMODE(status.st_mode)
+    # Whoever could read it still can.
+    replace_file(folder.files, marker, text.encode(), GROUP_FILE if settings.shared else kept)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from skypool.errors import Damaged, QuotaExceeded
 from skypool.model.amounts import size_text
 from skypool.pool.marker import MARKER, PoolSettings, read_marker
+from skypool.storage.looking import size_of, status_of_entry
 from skypool.storage.pack_files import list_packs
 from skypool.storage.pack_writer import ROLL_BYTES
 
@@ -65,14 +66,13 @@ class Quota:
                 size = self._full.get(entry.name)
                 if size is None:
                     with contextlib.suppress(FileNotFoundError):
-                        size = entry.stat().st_size
+                        size = status_of_entry(entry).st_size
                         if size > ROLL_BYTES:
                             self._full[entry.name] = size
                 total += size or 0
-        for path in (self._folder.log.path, self._folder.catalogue):
-            with contextlib.suppress(FileNotFoundError):
-                total += os.path.getsize(path)
-        return total
+        return total + sum(
+            size_of(path) or 0 for path in (self._folder.log.path, self._folder.catalogue)
+        )
 
     def room(self) -> int | None:
         """Return what it may still take, None where that is not limited."""

@@ -32,7 +32,7 @@ from skypool.pool.sky_tables import coverage, kept_regions
 from skypool.storage.commit_log import START, LogPosition, has_record
 from skypool.storage.filelayer import GROUP_FILE
 from skypool.storage.looking import list_folder, status_of
-from skypool.storage.pack_files import list_packs
+from skypool.storage.pack_files import packs_with_status
 from skypool.storage.store import ChunkStore, Location
 from skypool.storage.whole_files import publish
 
@@ -199,11 +199,14 @@ def _take_places(
     """Give places to all good records; return the doubtful ones."""
     batch: list[Placed] = []
     doubtful: list[Placed] = []
-    entries = sorted(list_packs(folder.packs), key=_age)
-    total = sum(entry.stat().st_size for entry in entries)
+    # By their time: the newest is what writers go on with.
+    found = sorted(
+        packs_with_status(folder.packs), key=lambda one: (one[1].st_mtime_ns, one[0].name)
+    )
+    total = sum(status.st_size for _, status in found)
     done = 0
-    for count, entry in enumerate(entries):
-        _tell(on_progress, "scanning", count, len(entries), done, total)
+    for count, (entry, status) in enumerate(found):
+        _tell(on_progress, "scanning", count, len(found), done, total)
         _make_durable(folder, entry.path)
         for digest, place, doubt in scanned(entry.path, folder.files):
             batch.append((digest, place))
@@ -212,15 +215,10 @@ def _take_places(
             if len(batch) >= _CHUNKS_AT_ONCE:
                 catalogue.stage(batch, ())
                 batch = []
-        done += entry.stat().st_size
+        done += status.st_size
     catalogue.stage(batch, ())
-    _tell(on_progress, "scanning", len(entries), len(entries), total, total)
+    _tell(on_progress, "scanning", len(found), len(found), total, total)
     return doubtful
-
-
-def _age(entry: os.DirEntry[str]) -> tuple[int, str]:
-    """Order packs by their time: the newest is what writers go on with."""
-    return entry.stat().st_mtime_ns, entry.name
 
 
 def _make_durable(folder: PoolFolder, path: str) -> None:
@@ -358,8 +356,9 @@ def _copied_since(folder: PoolFolder) -> int:
 
     That is the time of the last change of its inode, which no tool sets to that of the original.
     """
-    paths = [entry.path for entry in list_packs(folder.packs)] + [folder.log.path]
-    return min(os.stat(path).st_ctime_ns for path in paths) // 1000
+    times = [status.st_ctime_ns for _, status in packs_with_status(folder.packs)]
+    log = status_of(folder.log.path)
+    return min(times if log is None else [*times, log.st_ctime_ns]) // 1000
 
 
 def _end_of_whole(

@@ -6,7 +6,6 @@ Nothing in the pool is changed. What is wrong is told with the products that it 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from skypool.catalogue.collecting import Marks
@@ -19,7 +18,8 @@ from skypool.pool.verified import Verified
 from skypool.pool.verify_report import Findings, Problem, VerifyReport
 from skypool.pool.verifying_chunks import BadRanges, MissingChunks
 from skypool.pool.verifying_documents import DocumentCheck
-from skypool.storage.pack_files import list_packs
+from skypool.storage.looking import status_of
+from skypool.storage.pack_files import packs_with_status
 from skypool.storage.pack_scan import pack_name, scan_pack
 from skypool.storage.pack_verify import verify_pack
 
@@ -102,7 +102,9 @@ class Verifier:
     def _check_packs(self, marks: Marks) -> None:
         ends = marks.ends()
         numbers = marks.packs()
-        packs = sorted((entry.path, entry.stat().st_size) for entry in list_packs_of(self._folder))
+        packs = sorted(
+            (entry.path, status.st_size) for entry, status in packs_with_status(self._folder.packs)
+        )
         total = sum(size for _, size in packs)
         for count, (path, _) in enumerate(packs):
             name = pack_name(path)
@@ -121,7 +123,9 @@ class Verifier:
         self._findings.tell("verifying", len(packs), len(packs), total, total)
 
     def _check_pack(self, path: str, committed: int, tell: Any) -> None:
-        state = os.stat(path)
+        state = status_of(path)
+        if state is None:  # gc has rewritten it meanwhile
+            return
         before = self._verified.sound(pack_name(path), state, committed)
         if before is not None:
             self.report.checked += before[0]
@@ -195,11 +199,3 @@ class Verifier:
             for p in self.report.problems
             if p.kind != "document" or not p.hurt or not explained.issuperset(p.hurt)
         ]
-
-
-def list_packs_of(folder: Any) -> Iterator[os.DirEntry[str]]:
-    """Return the packs of a pool; none where their folder is missing."""
-    try:
-        yield from list_packs(folder.packs)
-    except FileNotFoundError:
-        return

@@ -11,8 +11,8 @@ from skypool.errors import NotFound, PoolNotFound, ReadOnly, SkypoolError, Usage
 from skypool.pool.folder import is_pool
 from skypool.pool.named import list_pools, locate, missing_pool
 from skypool.pool.pool import Pool
-from skypool.pool.verifying import list_packs_of
 from skypool.server.places import Places
+from skypool.storage.pack_files import packs_with_status
 
 if TYPE_CHECKING:
     from skypool.config import Settings
@@ -240,7 +240,7 @@ class OpenPools:
         kept = self._counted.get(label)
         if kept is None or kept[0] != (folder.path, at):
             products, versions, _ = view.identity.counts(at)
-            stored = sum(entry.stat().st_size for entry in list_packs_of(folder))
+            stored = sum(status.st_size for _, status in packs_with_status(folder.packs))
             kept = self._counted[label] = ((folder.path, at), (products, versions, stored))
         return kept[1]
 

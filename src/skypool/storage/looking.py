@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from skypool.storage.file_errors import explained
 
-__all__ = ["absolute", "is_file", "list_folder", "size_of", "status_of"]
+__all__ = ["absolute", "is_file", "list_folder", "size_of", "status_of", "status_of_entry"]
 
 # There can be no file of such a name.
 _NOTHING = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
@@ -64,6 +64,20 @@ def size_of(path: str) -> int | None:
     """Return the bytes of a file; None if there is none."""
     found = status_of(path)
     return None if found is None else found.st_size
+
+
+def status_of_entry(entry: os.DirEntry[str]) -> os.stat_result:
+    """Return what the system says of what a folder lists.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is not there any more.
+    StorageError
+        If it cannot be told.
+    """
+    with explained("look at", entry.path):
+        return entry.stat()
 
 
 def list_folder(path: str) -> list[os.DirEntry[str]]:

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from skypool.errors import StorageError
 from skypool.storage.filelayer import FileLayer, Handle
 from skypool.storage.interface import PackEnd
-from skypool.storage.looking import list_folder
+from skypool.storage.looking import list_folder, status_of_entry
 from skypool.storage.pack_layout import HEADER_SIZE
 from skypool.storage.pack_scan import pack_name
 
-__all__ = ["PackFiles", "list_packs", "unsealed_packs"]
+__all__ = ["PackFiles", "list_packs", "packs_with_status", "unsealed_packs"]
 
 _MOST_OPEN = 64
 _MOST_CANDIDATES = 8
@@ -95,13 +95,27 @@ def list_packs(folder: str) -> Iterator[os.DirEntry[str]]:
             yield entry
 
 
+def packs_with_status(folder: str) -> Iterator[tuple[os.DirEntry[str], os.stat_result]]:
+    """Yield the packs of a folder, in no order, and what the system says of each.
+
+    None where there is no such folder; a pack that is reclaimed meanwhile is passed over.
+
+    Raises
+    ------
+    StorageError
+        If one cannot be looked at.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        for entry in list_packs(folder):
+            with contextlib.suppress(FileNotFoundError):
+                yield entry, status_of_entry(entry)
+
+
 def unsealed_packs(folder: str, roll_bytes: int) -> list[PackEnd]:
     """Return the packs of a folder that are too small to be sealed, youngest first."""
     found = []
-    for entry in list_packs(folder):
-        with contextlib.suppress(FileNotFoundError):
-            state = entry.stat()
-            if HEADER_SIZE <= state.st_size <= roll_bytes:
-                found.append((state.st_mtime_ns, pack_name(entry.name)))
+    for entry, state in packs_with_status(folder):
+        if HEADER_SIZE <= state.st_size <= roll_bytes:
+            found.append((state.st_mtime_ns, pack_name(entry.name)))
     found.sort(reverse=True)
     return [PackEnd(name, 0) for _, name in found[:_MOST_CANDIDATES]]

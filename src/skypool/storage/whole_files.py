@@ -7,6 +7,7 @@ import os
 
 from skypool.codec.buffers import Buffer
 from skypool.errors import StorageError
+from skypool.storage.file_errors import explained
 from skypool.storage.filelayer import FileLayer
 
 __all__ = ["publish", "replace_file"]
@@ -30,16 +31,27 @@ def publish(files: FileLayer, path: str, data: Buffer) -> bool:
     return True
 
 
-def replace_file(files: FileLayer, path: str, data: Buffer) -> None:
-    """Write a file, over another if there is one, whole or not at all, durably."""
-    temporary = _write_temporary(files, path, data)
-    files.replace(temporary, path)
+def replace_file(files: FileLayer, path: str, data: Buffer, mode: int | None = None) -> None:
+    """Write a file, over another if there is one, whole or not at all, durably.
+
+    With *mode* it has these permissions from the first moment on.
+    """
+    temporary = _write_temporary(files, path, data, mode)
+    try:
+        files.replace(temporary, path)
+    except StorageError:
+        with contextlib.suppress(StorageError):
+            files.unlink(temporary)
+        raise
 
 
-def _write_temporary(files: FileLayer, path: str, data: Buffer) -> str:
+def _write_temporary(files: FileLayer, path: str, data: Buffer, mode: int | None = None) -> str:
     temporary = f"{path}.{os.urandom(8).hex()}.tmp"
     handle = files.create_exclusive(temporary)
     try:
+        if mode is not None:
+            with explained("set the permissions of", temporary):
+                os.chmod(temporary, mode)
         files.write(handle, 0, [data])
         files.sync(handle)
     except BaseException:

@@ -13,7 +13,7 @@ from skypool.codec.documents import loads
 from skypool.errors import QuotaExceeded
 from skypool.pool.sync.needing import needed_bytes
 from skypool.pool.sync.transfer import Counter, Transfer
-from skypool.storage.pack_files import list_packs
+from skypool.storage.pack_files import packs_with_status
 
 if TYPE_CHECKING:
     from skypool.pool.session import Session
@@ -49,7 +49,9 @@ def follow(
     """
     counter.total_versions = _count(source, found)
     if not found.ours.number:
-        counter.total_bytes = sum(entry.stat().st_size for entry in list_packs(source.folder.packs))
+        counter.total_bytes = sum(
+            status.st_size for _, status in packs_with_status(source.folder.packs)
+        )
     if target.quota.limit is not None:
         coming = (
             version
