@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, overload
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from skypool.catalogue.text import from_database
 
-__all__ = ["EXACT", "TIME", "TRUTH", "Column", "Entries", "Entry", "is_time"]
+__all__ = ["EXACT", "TIME", "TRUTH", "Column", "Entries", "Entry", "is_time", "moments_of"]
 
 TRUTH: Final = 1
 TIME: Final = 2
@@ -20,9 +20,9 @@ EXACT: Final = 2**53
 _STORED_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 _TIME_LENGTH: Final = 27
 # What a text among the entries takes, roughly; and a number.
-_TEXT_BYTES: Final = 250
-_NUMBER_BYTES: Final = 25
-_OTHER, _REAL, _WHOLE = 0, 1, 2
+_TEXT_BYTES: Final = 330
+_NUMBER_BYTES: Final = 12
+_OTHER, _REAL, _WHOLE, _MOMENT = 0, 1, 2, 3
 
 
 class Entry(NamedTuple):
@@ -37,6 +37,26 @@ def is_time(text: str) -> bool:
     return len(text) == _TIME_LENGTH and _STORED_TIME.fullmatch(text) is not None
 
 
+def moments_of(texts: Sequence[str]) -> NDArray[np.float64]:
+    """Return times as the catalogue holds them as microseconds since 1970.
+
+    NaN where a text is no time after all (a 30th of February), or floating point does not hold it.
+    """
+    try:
+        stamps = np.array([text[:-1] for text in texts], "datetime64[us]")
+    except ValueError:
+        if len(texts) == 1:
+            return np.full(1, np.nan)
+        return np.concatenate([moments_of([text]) for text in texts])
+    found = stamps.astype(np.int64).astype(np.float64)
+    found[np.abs(found) > EXACT] = np.nan
+    return found
+
+
+def _time_text(moment: float) -> str:
+    return f"{np.datetime64(int(moment), 'us')}Z"
+
+
 def _mark(value: Any) -> int:
     if isinstance(value, str):
         return TIME if is_time(value) else 0
@@ -46,7 +66,7 @@ def _mark(value: Any) -> int:
 class Entries(Sequence["Entry | None"]):
     """Different values by their codes; the first stands for none.
 
-    Numbers are held in arrays: a key may have a million of them.
+    Numbers and times are held in arrays: a key may have a million of them.
 
     Attributes
     ----------
@@ -64,6 +84,7 @@ class Entries(Sequence["Entry | None"]):
         self._marks = np.zeros(1, np.uint8)
         self._unit_texts: list[str] = [""]
         self._others: dict[int, Entry] = {}
+        self._timed = False
 
     def __len__(self) -> int:
         return self._size
@@ -80,9 +101,10 @@ class Entries(Sequence["Entry | None"]):
             raise IndexError(code)
         if not self._sorts[code]:
             return self._others.get(code)
-        number = float(self._numbers[code])
-        whole = self._sorts[code] == _WHOLE
-        return Entry(int(number) if whole else number, self._unit_texts[self._units[code]])
+        number, unit = float(self._numbers[code]), self._unit_texts[self._units[code]]
+        if self._sorts[code] == _MOMENT:
+            return Entry(_time_text(number), unit)
+        return Entry(int(number) if self._sorts[code] == _WHOLE else number, unit)
 
     def __iter__(self) -> Iterator[Entry | None]:
         return (self[code] for code in range(self._size))
@@ -90,7 +112,17 @@ class Entries(Sequence["Entry | None"]):
     @property
     def numbers(self) -> NDArray[np.float64]:
         """The values as numbers; NaN for what is none, or does not fit."""
+        if self._timed:
+            found = self._numbers[: self._size].copy()
+            found[self._sorts[: self._size] == _MOMENT] = np.nan
+            return found
         return self._numbers[: self._size]
+
+    def moments(self, codes: NDArray[Any]) -> NDArray[np.float64]:
+        """Return some values as microseconds since 1970; NaN for what is no time."""
+        found = np.array(self._numbers[codes], np.float64)
+        found[self._sorts[codes] != _MOMENT] = np.nan
+        return found
 
     @property
     def marks(self) -> NDArray[np.uint8]:
@@ -141,13 +173,30 @@ class Entries(Sequence["Entry | None"]):
         self, values: NDArray[np.float64], whole: NDArray[np.bool_], unit: int
     ) -> NDArray[np.int32]:
         """Add numbers that floating point holds as they are; return their codes."""
+        new = self._added(values, unit)
+        self._sorts[new] = np.where(whole, _WHOLE, _REAL)
+        self._marks[new] = np.where(whole & ((values == 0) | (values == 1)), TRUTH, 0)
+        return np.arange(new.start, new.stop, dtype=np.int32)
+
+    def add_moments(self, values: NDArray[np.float64], unit: int) -> NDArray[np.int32]:
+        """Add times as `moments_of` gives them; return their codes."""
+        new = self._added(values, unit)
+        self._sorts[new] = _MOMENT
+        self._marks[new] = TIME
+        self._timed = True
+        return np.arange(new.start, new.stop, dtype=np.int32)
+
+    def _added(self, values: NDArray[np.float64], unit: int) -> slice:
         first = self._room(len(values))
         new = slice(first, first + len(values))
         self._numbers[new] = values
-        self._sorts[new] = np.where(whole, _WHOLE, _REAL)
         self._units[new] = unit
-        self._marks[new] = np.where(whole & ((values == 0) | (values == 1)), TRUTH, 0)
-        return np.arange(first, first + len(values), dtype=np.int32)
+        return new
+
+    def raw(self, codes: NDArray[Any]) -> NDArray[np.float64]:
+        """Return numbers or times of one sort, as they are held."""
+        found: NDArray[np.float64] = self._numbers[codes]
+        return found
 
     @property
     def nbytes(self) -> int:
@@ -173,7 +222,8 @@ class Column:
         self.entries = Entries()
         self.special: NDArray[np.int64] = np.zeros(0, np.int64)
         self._places: dict[Entry, int] = {}
-        # Of each unit the codes of the numbers that are there, in the order of the numbers.
+        # Of each unit the codes of the numbers that are there, in the order of the numbers; those
+        # of times under -1 - unit.
         self._sorted: dict[int, NDArray[np.int32]] = {}
         self.keys: tuple[int, ...] = ()
         self.read_to: tuple[int, int] = (0, 0)
@@ -200,9 +250,28 @@ class Column:
         A column takes its numbers by this or by `code`, never by both.
         """
         number = self.entries.unit_number(unit)
+        return self._codes_of(
+            values,
+            number,
+            lambda new, first: self.entries.add_numbers(new, whole[first], number),
+        )
+
+    def codes_of_moments(self, values: NDArray[np.float64], unit: str) -> NDArray[np.int32]:
+        """Return the codes of many times, as `moments_of` gives them."""
+        number = self.entries.unit_number(unit)
+        return self._codes_of(
+            values, -1 - number, lambda new, _: self.entries.add_moments(new, number)
+        )
+
+    def _codes_of(
+        self,
+        values: NDArray[np.float64],
+        sort: int,
+        add: Callable[[NDArray[np.float64], NDArray[np.int64]], NDArray[np.int32]],
+    ) -> NDArray[np.int32]:
         different, first, back = np.unique(values, return_index=True, return_inverse=True)
-        codes = self._sorted.get(number, np.zeros(0, np.int32))
-        there = self.entries.numbers[codes]
+        codes = self._sorted.get(sort, np.zeros(0, np.int32))
+        there = self.entries.raw(codes)
         places = np.searchsorted(there, different)
         known = places < len(there)
         known[known] = there[places[known]] == different[known]
@@ -210,8 +279,8 @@ class Column:
         found[known] = codes[places[known]]
         new = ~known
         if new.any():
-            found[new] = self.entries.add_numbers(different[new], whole[first[new]], number)
-            self._sorted[number] = np.insert(codes, places[new], found[new])
+            found[new] = add(different[new], first[new])
+            self._sorted[sort] = np.insert(codes, places[new], found[new])
         return np.asarray(found[back.reshape(-1)], np.int32)
 
     def put(self, numbers: NDArray[np.int64], codes: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from skypool.catalogue.column import EXACT, Column
+from skypool.catalogue.column import EXACT, Column, is_time, moments_of
 from skypool.catalogue.integers import checked, damaged, listed, numbers
 from skypool.catalogue.schema import DOCUMENT, OWN, PLACE_SHIFT
 from skypool.catalogue.text import from_database
@@ -180,9 +180,12 @@ class _Reading:
         """Return the codes of values with their units."""
         codes = np.zeros(len(values), np.int32)
         plain: dict[int, list[int]] = {}
+        times: dict[int, list[int]] = {}
         for place, (value, unit) in enumerate(values):
             if isinstance(value, int | float) and abs(value) <= EXACT:
                 plain.setdefault(unit, []).append(place)
+            elif isinstance(value, str) and is_time(value):
+                times.setdefault(unit, []).append(place)
             else:
                 codes[place] = self._column.place(value, self._unit(unit))
         for unit, places in plain.items():
@@ -190,6 +193,18 @@ class _Reading:
             codes[places] = self._column.codes_of_numbers(
                 np.array(chosen, np.float64), _whole(chosen), self._unit(unit)
             )
+        for unit, places in times.items():
+            texts = [values[place][0] for place in places]
+            codes[places] = self._codes_of_times(texts, self._unit(unit))
+        return codes
+
+    def _codes_of_times(self, texts: Sequence[str], unit: str) -> NDArray[np.int32]:
+        moments = moments_of(texts)
+        codes = np.zeros(len(texts), np.int32)
+        known = ~np.isnan(moments)
+        codes[known] = self._column.codes_of_moments(moments[known], unit)
+        for place in np.flatnonzero(~known).tolist():
+            codes[place] = self._column.place(texts[place], unit)
         return codes
 
 

@@ -25,7 +25,7 @@ from skypool.catalogue.column import Column
 from skypool.catalogue.column_reading import read_key
 from skypool.catalogue.database import Database
 from skypool.catalogue.in_memory import shared_columns
-from skypool.catalogue.integers import checked, damaged, joined
+from skypool.catalogue.integers import MOST_NUMBERED, checked, damaged, joined
 from skypool.catalogue.text import to_database
 from skypool.catalogue.visible import Visible, as_of, read_visible
 from skypool.model.attributes.names import CORE
@@ -79,6 +79,7 @@ class Columns:
         self.epoch: Any = None
         self.scanned: dict[str, int] = {}
         self.extras: dict[str, Any] = {}
+        self._documents: tuple[NDArray[Any], int, NDArray[np.int32]] | None = None
         self._head = 0
         self._lock = threading.RLock()
 
@@ -93,6 +94,7 @@ class Columns:
                 self._visible.clear()
                 self.scanned.clear()
                 self.extras.clear()
+                self._documents = None
                 self.epoch = epoch
             self._head = state(connection, "head")
             self._connection = connection
@@ -129,10 +131,21 @@ class Columns:
             self._visible.popitem(last=False)
         return found
 
-    def documents(self, versions: NDArray[np.int64], at: int) -> NDArray[np.int32]:
-        """Return the documents of versions, inside `reading`."""
+    def documents(self, versions: NDArray[Any], at: int) -> NDArray[np.int32]:
+        """Return the documents of versions, inside `reading`.
+
+        Those of the last array that was asked for are kept: several keys are asked for in turn.
+        """
+        kept = self._documents
+        if kept is None or kept[0] is not versions or kept[1] != at:
+            kept = self._documents = (versions, at, self._documents_of(versions, at))
+        return kept[2]
+
+    def _documents_of(self, versions: NDArray[Any], at: int) -> NDArray[np.int32]:
         if at in self._visible:
             visible = self._visible[at]
+            if np.array_equal(versions, visible.urns):
+                return visible.documents
             places = visible.places_of(versions)
             if (places >= 0).all():
                 return visible.documents[places]
@@ -153,45 +166,53 @@ class Columns:
         return self._keep(name, column)
 
     def _read_documents(self, name: str, column: Column) -> None:
-        last = {"last": column.read_to[0]}
-        if name == "size":
-            numbers, sizes = joined(
-                self._connection, ["id", "size"], "documents WHERE id > :last", last, _MOST_SIZE
-            )
-            if not len(numbers):
-                return
-            whole = np.ones(len(sizes), bool)
-            column.put(numbers, column.codes_of_numbers(sizes.astype(np.float64), whole, ""))
-        else:
+        for part in self._missing("id", "documents", column):
+            if name == "size":
+                numbers, sizes = joined(
+                    self._connection,
+                    ["id", "size"],
+                    "documents WHERE id > :after AND id <= :last",
+                    part,
+                    _MOST_SIZE,
+                )
+                whole = np.ones(len(sizes), bool)
+                column.put(numbers, column.codes_of_numbers(sizes.astype(np.float64), whole, ""))
+                continue
             # As pairs of numbers: a million rows as objects of Python are 150 MB.
-            sql = f"SELECT id, {name} FROM documents WHERE id > :last"
+            sql = f"SELECT id, {name} FROM documents WHERE id > :after AND id <= :last"
             found = (
                 each
-                for number, text in self._connection.execute(sql, last)
+                for number, text in self._connection.execute(sql, part)
                 for each in (number, column.place(text))
             )
             pairs = checked(np.fromiter(found, np.int64).reshape(-1, 2))
-            if not len(pairs):
-                return
-            numbers = pairs[:, 0]
-            column.put(numbers, pairs[:, 1])
-        column.read_to = (int(numbers.max()), 0)
+            column.put(pairs[:, 0], pairs[:, 1])
 
     def _read_versions(self, name: str, column: Column) -> None:
-        last = {"last": column.read_to[0]}
         what = name if name in ("document", "version") else "since"
-        numbers, values = joined(
-            self._connection, ["urn", what], "versions WHERE urn > :last", last
-        )
-        if not len(numbers):
-            return
-        if name == "document":
-            column.put(numbers, values)
-        else:
+        for part in self._missing("urn", "versions", column):
+            numbers, values = joined(
+                self._connection,
+                ["urn", what],
+                "versions WHERE urn > :after AND urn <= :last",
+                part,
+            )
+            if name == "document":
+                column.put(numbers, values)
+                continue
             different, back = np.unique(values, return_inverse=True)
             codes = [self._code(column, name, number) for number in different.tolist()]
             column.put(numbers, np.array(codes, np.int32)[back.reshape(-1)])
-        column.read_to = (int(numbers.max()), 0)
+
+    def _missing(self, number: str, table: str, column: Column) -> Iterator[dict[str, int]]:
+        """Yield bounds of the numbers that a column has not read, some at a time."""
+        ((last,),) = self._connection.execute(f"SELECT coalesce(max({number}), 0) FROM {table}")
+        if not isinstance(last, int) or last > MOST_NUMBERED:
+            raise damaged("a number in it is beyond all bounds")
+        for after in range(column.read_to[0], last, _AT_ONCE):
+            end = min(after + _AT_ONCE, last)
+            yield {"after": after, "last": end}
+            column.read_to = (end, 0)
 
     def _code(self, column: Column, name: str, number: int) -> int:
         """Return the code of a number of a version, or of what a commit says."""

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from skypool.errors import Damaged
 
-__all__ = ["checked", "damaged", "integers", "joined", "listed", "numbers"]
+__all__ = ["MOST_NUMBERED", "checked", "damaged", "integers", "joined", "listed", "numbers"]
 
 # Numbers of documents and versions index arrays: what is larger is damage, and no reason to
 # ask for all memory there is.
-_LARGEST: Final = 2**28
+MOST_NUMBERED: Final = 2**28
 
 
 def damaged(why: str) -> Damaged:
@@ -67,7 +67,7 @@ def joined(
     columns: Sequence[str],
     rows: str,
     parameters: Mapping[str, Any],
-    most: int = _LARGEST,
+    most: int = MOST_NUMBERED,
 ) -> list[NDArray[np.int64]]:
     """Return the columns of a question whose values are such as `integers` takes.
 
@@ -100,7 +100,7 @@ def joined(
     return made
 
 
-def listed(texts: Sequence[str], most: int = _LARGEST) -> NDArray[np.int64]:
+def listed(texts: Sequence[str], most: int = MOST_NUMBERED) -> NDArray[np.int64]:
     """Return the numbers in texts such as SQLite's `group_concat` makes."""
     if not texts:
         return np.zeros(0, np.int64)
@@ -110,7 +110,7 @@ def listed(texts: Sequence[str], most: int = _LARGEST) -> NDArray[np.int64]:
         raise damaged("a number in it is none") from None
 
 
-def checked(found: NDArray[np.int64], most: int = _LARGEST) -> NDArray[np.int64]:
+def checked(found: NDArray[np.int64], most: int = MOST_NUMBERED) -> NDArray[np.int64]:
     """Return numbers of documents and such, if they can be any."""
     if found.size and (found.min() < 0 or found.max() > most):
         raise damaged("a number in it is beyond all bounds")

@@ -11,6 +11,7 @@ from skypool.errors import Conflict
 
 __all__ = [
     "FOREVER",
+    "NUMBERS",
     "Catalogue",
     "ChunkPlace",
     "ChunksGone",
@@ -26,6 +27,8 @@ __all__ = [
 
 # The end of a range of commits that still holds (the largest SQL integer).
 FOREVER = 2**63 - 1
+# Type of the arrays that hold numbers of versions: 32 bits, as no catalogue has larger ones.
+NUMBERS = "i"
 
 
 class ChunkPlace(NamedTuple):

@@ -15,7 +15,8 @@ from skypool.catalogue.database import Database
 
 __all__ = ["Believed", "KnownRows", "known_rows"]
 
-_SPARE = 4096
+# Numbers are kept by pages: few questions meet all versions.
+_BITS, _PLACE = 12, 4095
 # So many rows of each question are checked whatever is known.
 _ALWAYS = 512
 
@@ -24,20 +25,19 @@ class KnownRows:
     """Check sums with which rows of versions were found to be right, by number."""
 
     def __init__(self) -> None:
-        self._tokens = array("q")
-        self._lock = threading.Lock()
+        self._pages: dict[int, array[int]] = {}
 
     def holds(self, number: int, token: int) -> int:
         """Return 1 if the rows of a version were checked with this sum, else 0."""
-        tokens = self._tokens
-        return int(type(number) is int and 0 <= number < len(tokens) and tokens[number] == token)
+        page = self._pages.get(number >> _BITS) if type(number) is int else None
+        return int(page is not None and page[number & _PLACE] == token)
 
     def note(self, number: int, token: int) -> None:
         """Remember that the rows of a version are right."""
-        if number >= len(self._tokens):
-            with self._lock:
-                self._tokens.extend([-1] * (number + _SPARE - len(self._tokens)))
-        self._tokens[number] = token
+        page = self._pages.get(number >> _BITS)
+        if page is None:
+            page = self._pages.setdefault(number >> _BITS, array("q", [-1]) * (_PLACE + 1))
+        page[number & _PLACE] = token
 
 
 class Believed:

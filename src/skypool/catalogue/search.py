@@ -22,7 +22,7 @@ from skypool.catalogue.database import Database, explained
 from skypool.catalogue.identity import Identity
 from skypool.catalogue.in_memory import kept_columns
 from skypool.catalogue.indexing import document_numbers
-from skypool.catalogue.interface import VersionRow
+from skypool.catalogue.interface import NUMBERS, VersionRow
 from skypool.catalogue.known_rows import Believed, known_rows
 from skypool.catalogue.search_clause import EVERYTHING, UNDECIDED, Clause, joined
 from skypool.catalogue.search_compile import DEEPEST, MOST_NODES, REFUSED, Compiler
@@ -32,6 +32,9 @@ from skypool.model.kinds import subkinds
 from skypool.query.tree import Literal, Node, walk
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from skypool.catalogue.columns import Columns
 
 __all__ = ["Found", "Limits", "Scope", "find_numbers"]
@@ -197,29 +200,31 @@ class _Search:
         visible = columns.visible(self.at)
         asked = Candidates(visible.documents, visible.urns)
         search = ArraySearch(self.connection, columns, self.at)
-        places, sure = np.arange(len(asked)), np.ones(len(asked), bool)
+        places, sure = np.arange(len(asked), dtype=np.int32), np.ones(len(asked), bool)
         if documents is not None:
             answers = np.zeros(int(visible.documents.max(initial=0)) + 1, np.uint8)
             for number, certain in documents.items():
                 if number < len(answers):
                     answers[number] = 1 + certain
             found = answers[visible.documents]
-            places = np.flatnonzero(found)
+            places = np.flatnonzero(found).astype(np.int32)
             sure = found[places] > 1
         if self.scope.kind is not None and self.scope.kind != "Product":
             mine = search.of_kind(self.scope.kind, asked.taken(places))
             places, sure = places[mine], sure[mine]
-        inner, certain_too, _ = search.narrowed(rest, asked.taken(places))
+        if len(places) < len(asked):
+            asked = asked.taken(places)
+        inner, certain_too, _ = search.narrowed(rest, asked)
         places, sure = places[inner], sure[inner] & certain_too
-        numbers = visible.urns[places].astype(np.int64)
+        numbers = visible.urns[places]
         contents = None
         if not visible.unique:
-            contents = array("q", visible.contents(places).tobytes())
+            contents = _listed(visible.contents(places))
         undecided = frozenset(numbers[~sure].tolist())
         rows = {}
         if len(numbers) <= _ROWS_CHECKED:
             rows = Identity(self.database).numbered_all(numbers.tolist(), self.at)
-        return Found(array("q", numbers.tobytes()), contents, undecided, rows)
+        return Found(_listed(numbers), contents, undecided, rows)
 
     def _narrowed(
         self, documents: dict[int, bool], rest: Sequence[Node]
@@ -295,13 +300,19 @@ class _Search:
         return self.connection.execute(sql, {"at": self.at, **compiler.parameters})
 
 
+def _listed(numbers: NDArray[np.int32]) -> array[int]:
+    found = array(NUMBERS)
+    found.frombytes(numbers.view("u1").data)
+    return found
+
+
 def _large(node: Node) -> bool:
     """Tell whether a condition is beyond what SQLite takes."""
     return node.depth > DEEPEST or sum(not isinstance(n, Literal) for n in walk(node)) > MOST_NODES
 
 
 def _numbers(rows: Iterable[_Row], documents: dict[int, bool] | None, known: Believed) -> Found:
-    numbers, contents = array("q"), array("q")
+    numbers, contents = array(NUMBERS), array(NUMBERS)
     undecided: set[int] = set()
     kept: dict[int, VersionRow] = {}
     for *row, decided, document, content, token in rows:

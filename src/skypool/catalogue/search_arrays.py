@@ -156,7 +156,7 @@ class ArraySearch:
         left : list of Node
             Conditions that nobody was asked, since few candidates were left.
         """
-        places = np.arange(len(asked))
+        places = np.arange(len(asked), dtype=np.int32)
         sure = np.ones(len(asked), bool)
         left: list[Node] = []
         for node in sorted(nodes, key=self.cost):

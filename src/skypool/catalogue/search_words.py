@@ -11,7 +11,7 @@ import json
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,17 +53,18 @@ class Scanned:
     """
 
     def __init__(self, parts: Iterable[Sequence[str]], *, keep: bool = True) -> None:
-        whole, sizes = bytearray(), [np.zeros(0, np.int32)]
+        whole, folded, sizes = bytearray(), bytearray(), [np.zeros(0, np.int32)]
         for texts in parts:
             raw = [text.encode("utf-8", "surrogatepass") for text in texts]
             sizes.append(np.fromiter((len(each) + 1 for each in raw), np.int32, len(raw)))
-            for each in raw:
-                whole += each
-                whole.append(0)
+            joined = b"".join(each + b"\0" for each in raw)
+            folded += joined.lower()  # the letters A to Z alone
+            if keep:
+                whole += joined
         lengths = np.concatenate(sizes)
         self.starts = np.zeros(len(lengths) + 1, np.int32)
         np.cumsum(lengths, out=self.starts[1:])
-        self.folded = np.frombuffer(whole.lower(), np.uint8)  # the letters A to Z alone
+        self.folded = np.frombuffer(folded, np.uint8)
         self.original = np.frombuffer(whole, np.uint8) if keep else None
         # Some at a time: numpy counts words of 8 bytes.
         self._frequent = np.zeros(256, np.int64)
@@ -103,11 +104,39 @@ class Scanned:
 
 
 class _Names(NamedTuple):
-    """Names as of a commit, and which of the newest versions has each."""
+    """Names as of a commit, and which of the newest versions has each.
+
+    Attributes
+    ----------
+    at : int
+    texts : Scanned
+    places : array of int32, optional
+        None where they are those of the newest versions, in the same order.
+    """
 
     at: int
     texts: Scanned
-    places: NDArray[np.int32]
+    places: NDArray[np.int32] | None
+
+
+class _Answer(NamedTuple):
+    """Which documents may mention a word, and which do: a bit for each."""
+
+    size: int
+    maybe: NDArray[np.uint8]
+    sure: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, maybe: Bools, sure: Bools) -> _Answer:
+        """Keep arrays of truth."""
+        return cls(len(maybe), np.packbits(maybe), np.packbits(sure))
+
+    def both(self) -> tuple[Bools, Bools]:
+        """Return them as they were."""
+        maybe, sure = (
+            np.unpackbits(each, count=self.size).view(np.bool_) for each in (self.maybe, self.sure)
+        )
+        return maybe, sure
 
 
 class Words:
@@ -120,7 +149,7 @@ class Words:
         self._new: dict[int, set[str]] = {}
         self._next = 0
         self._names: _Names | None = None
-        self._found: OrderedDict[Word, tuple[Bools, Bools]] = OrderedDict()
+        self._found: OrderedDict[Word, _Answer] = OrderedDict()
 
     def read(self, connection: sqlite3.Connection, most: int | None = None) -> bool:
         """Read what is new, inside a transaction.
@@ -176,9 +205,10 @@ class Words:
         """Return which of some documents may mention a word, and which surely do."""
         size = int(asked.max(initial=0)) + 1
         known = self._found.get(word)
-        if known is None or len(known[0]) < size:
-            known = self._search(connection, word, asked, size)
-        maybe, sure = known
+        if known is None or known.size < size:
+            maybe, sure = self._search(connection, word, asked, size)
+        else:
+            maybe, sure = known.both()
         return maybe[asked], sure[asked]
 
     def _search(
@@ -198,7 +228,7 @@ class Words:
                 maybe[documents[documents < size]] = True
         found = (maybe | sure, sure)
         if whole:
-            self._found[word] = found
+            self._found[word] = _Answer.of(*found)
             while len(self._found) > _KEPT:
                 self._found.popitem(last=False)
         return found
@@ -225,7 +255,9 @@ class Words:
         if self._names is None or self._names.at != visible.at:
             self._names = _names(connection, visible)
         found = np.zeros(len(visible.urns), bool)
-        places = self._names.places[self._names.texts.holding(word)]
+        places: NDArray[Any] = self._names.texts.holding(word)
+        if self._names.places is not None:
+            places = self._names.places[places]
         found[places[places >= 0]] = True
         return found
 
@@ -238,11 +270,11 @@ def _names(connection: sqlite3.Connection, visible: Visible) -> _Names:
         "SELECT track, name FROM names WHERE since <= :at AND until > :at ORDER BY name",
         {"at": visible.at},
     )
-    tracks: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
+    tracks: list[NDArray[np.int32]] = [np.zeros(0, np.int32)]
 
     def parts() -> Iterator[list[str]]:
         while part := rows.fetchmany(_FETCHED):
-            tracks.append(np.array([track for track, _ in part], np.int64))
+            tracks.append(np.array([track for track, _ in part], np.int32))
             yield [name for _, name in part]
 
     texts = Scanned(parts(), keep=False)
@@ -250,6 +282,8 @@ def _names(connection: sqlite3.Connection, visible: Visible) -> _Names:
     places = np.full(len(joined), -1, np.int32)
     known = joined < len(of_track)
     places[known] = of_track[joined[known]]
+    if len(places) == len(visible.tracks) and np.array_equal(joined, visible.tracks):
+        return _Names(visible.at, texts, None)
     return _Names(visible.at, texts, places)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from skypool.catalogue.text import from_database
 __all__ = ["count_tags", "tagged_numbers"]
 
 
-def tagged_numbers(database: Database, at: int) -> Iterator[tuple[str, NDArray[np.int64]]]:
+def tagged_numbers(database: Database, at: int) -> Iterator[tuple[str, NDArray[np.int32]]]:
     """Yield each tag with the numbers of all versions that carry it as of a commit."""
     with database.reading() as connection:
         sql = "SELECT DISTINCT tag FROM tags WHERE since <= ? AND until > ? ORDER BY tag"
@@ -27,15 +28,13 @@ def tagged_numbers(database: Database, at: int) -> Iterator[tuple[str, NDArray[n
                 " WHERE t.tag = ? AND t.since <= ? AND t.until > ?",
                 1,
                 (tag, at, at),
-            )[:, 0]
+            )[:, 0].astype(np.int32)
             for tag in tags
         ]
     yield from zip(map(from_database, tags), found, strict=True)
 
 
-def count_tags(
-    database: Database, at: int, numbers: NDArray[np.int64]
-) -> tuple[dict[str, int], int]:
+def count_tags(database: Database, at: int, numbers: NDArray[Any]) -> tuple[dict[str, int], int]:
     """Count the tags of versions, as of a commit.
 
     Parameters

@@ -16,12 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skypool.catalogue.applying import changes_of
-from skypool.catalogue.integers import checked, damaged, integers, joined
+from skypool.catalogue.integers import MOST_NUMBERED, checked, damaged, integers, joined
 
 __all__ = ["Visible", "as_of", "read_visible"]
 
 # More changed products than this, or than a fifth of all, and all are read again.
 _MOST_CHANGED: Final = 20_000
+# Versions that are read at once.
+_AT_ONCE: Final = 100_000
+# What no number is less than: nobody wrote one below 0, and it is noticed.
+_BEFORE: Final = -(2**63)
 
 _SEEN: Final = "v.since <= :at AND v.until > :at AND v.purged = 0"
 _NAMED: Final = "n.since <= :at AND n.until > :at"
@@ -56,17 +60,16 @@ class Visible:
     places: NDArray[np.int32]
     unique: bool
 
-    def places_of(self, numbers: NDArray[np.int64]) -> NDArray[np.int32]:
+    def places_of(self, numbers: NDArray[Any]) -> NDArray[np.int32]:
         """Return where versions stand; -1 for those that are not here."""
         found = np.full(len(numbers), -1, np.int32)
         known = numbers < len(self.places)
         found[known] = self.places[numbers[known]]
         return found
 
-    def contents(self, places: NDArray[np.int64] | slice = slice(None)) -> NDArray[np.int64]:
+    def contents(self, places: NDArray[Any] | slice = slice(None)) -> NDArray[np.int32]:
         """Return the same number for the same content: the same document, and no references."""
-        documents = self.documents[places].astype(np.int64)
-        return np.where(self.leaf[places], documents, -self.urns[places].astype(np.int64))
+        return np.where(self.leaf[places], self.documents[places], -self.urns[places])
 
     @property
     def nbytes(self) -> int:
@@ -112,17 +115,35 @@ def read_visible(connection: sqlite3.Connection, at: int, head: int) -> Visible:
         f"(SELECT track FROM names n WHERE {_NAMED} ORDER BY name)",
         {"at": at},
     )
-    urns, documents, tracks, children = joined(
-        connection,
-        ["urn", "document", "track", "children"],
-        f"versions v WHERE {_SEEN}",
-        {"at": at},
-    )
+    order = order.astype(np.int32)
+    urns, documents, tracks, leaf = _versions(connection, at)
     of_track = np.full(int(max(order.max(initial=0), tracks.max(initial=0))) + 1, -1, np.int32)
     of_track[tracks] = np.arange(len(tracks), dtype=np.int32)
     chosen = of_track[order]
+    del order, of_track
     chosen = chosen[chosen >= 0]
-    return _made(at, head, urns[chosen], documents[chosen], tracks[chosen], children[chosen] == 0)
+    return _made(at, head, urns[chosen], documents[chosen], tracks[chosen], leaf[chosen])
+
+
+def _versions(
+    connection: sqlite3.Connection, at: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_]]:
+    """Return version, document and product of the newest ones, and which have no references."""
+    ((last,),) = connection.execute("SELECT coalesce(max(urn), 0) FROM versions")
+    if not isinstance(last, int) or last > MOST_NUMBERED:
+        raise damaged("a number in it is beyond all bounds")
+    parts: list[tuple[NDArray[np.int32], ...]] = [(np.zeros(0, np.int32),) * 4]
+    # As texts, and as long numbers, all of them would take several times as much.
+    for after in range(0, last, _AT_ONCE):
+        found = joined(
+            connection,
+            ["urn", "document", "track", "children"],
+            f"versions v WHERE v.urn > :after AND v.urn <= :last AND {_SEEN}",
+            {"at": at, "after": after or _BEFORE, "last": after + _AT_ONCE},
+        )
+        parts.append(tuple(each.astype(np.int32) for each in found))
+    urns, documents, tracks, children = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return urns, documents, tracks, children == 0
 
 
 def as_of(connection: sqlite3.Connection, known: Visible, at: int, head: int) -> Visible:

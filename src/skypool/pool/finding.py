@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from skypool.catalogue.interface import NUMBERS
 from skypool.catalogue.search import Scope, find_numbers
 from skypool.errors import QueryError, UsageError
 from skypool.pool.near import Rows, nearest
@@ -256,7 +257,7 @@ class _Asked:
 
 def _together(parts: Sequence[Hits], order: Sequence[OrderKey]) -> Hits:
     """Return the hits of several pools as one, in the order of names, then of the pools."""
-    numbers = array("q")
+    numbers = array(NUMBERS)
     pools = array("H")
     for pool, part in enumerate(parts):
         numbers += part.numbers

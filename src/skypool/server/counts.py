@@ -21,6 +21,8 @@ __all__ = ["facet_of", "facets", "histogram", "tag_counts"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLION: Final = 1_000_000
+# Different values that are counted at once.
+_AT_ONCE: Final = 100_000
 
 
 def facets(
@@ -71,7 +73,7 @@ def _of_tags(cursor: Cursor, limit: int) -> dict[str, Any]:
 
 
 def tag_counts(
-    cursor: Cursor, chosen: Mapping[str, NDArray[np.int64]] | None = None
+    cursor: Cursor, chosen: Mapping[str, NDArray[Any]] | None = None
 ) -> tuple[dict[str, int], int]:
     """Count tags.
 
@@ -116,34 +118,53 @@ def _histogram(cursor: Cursor, key: str, bins: int) -> dict[str, Any]:
     if key in ("tags", "pool"):
         raise UsageError(f"{key!r} is neither a number nor a time", hint="count its values")
     values = by_key(cursor.hits, key)
-    counts = values.counts
     used = values.used()
     moments = _moments(values, used)
     times = moments is not None and bool(np.isfinite(moments).any())
     points, unit = (moments, "") if times else _numbers(values, used)
     assert points is not None
     fine = np.isfinite(points)
-    known = int(counts[used][fine].sum())
-    missing = len(cursor.hits) - known
     if not fine.any():
+        missing = len(cursor.hits)
         return {"edges": [], "counts": [], "missing": missing, "unit": None, "time": False}
-    low, high = _bounds(points[fine])
-    made, edges = np.histogram(
-        points[fine], bins=bins, range=(low, high), weights=counts[used][fine]
-    )
+    low = float(points.min(where=fine, initial=np.inf))
+    high = float(points.max(where=fine, initial=-np.inf))
+    made, edges = _binned(values, used, points, bins, _widened(low, high))
     return {
         "edges": [_EPOCH + timedelta(seconds=edge) for edge in edges.tolist()]
         if times
         else edges.tolist(),
-        "counts": [round(count) for count in made.tolist()],
-        "missing": missing,
+        "counts": made.tolist(),
+        "missing": len(cursor.hits) - int(made.sum()),
         "unit": unit or None,
         "time": times,
     }
 
 
-def _bounds(points: NDArray[np.float64]) -> tuple[float, float]:
-    low, high = float(points.min()), float(points.max())
+def _binned(
+    values: Values,
+    used: NDArray[np.int64],
+    points: NDArray[np.float64],
+    bins: int,
+    bounds: tuple[float, float],
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return how many hits are in each bin, and the edges; a key may have a million values."""
+    import numpy as np
+
+    counts = values.counts
+    made = np.zeros(bins, np.int64)
+    edges = np.histogram_bin_edges(np.zeros(0), bins, bounds)
+    for start in range(0, len(used), _AT_ONCE):
+        part = points[start : start + _AT_ONCE]
+        fine = np.isfinite(part)
+        weights = counts[used[start : start + _AT_ONCE]][fine]
+        found, _ = np.histogram(part[fine], bins=bins, range=bounds, weights=weights)
+        made += found.astype(np.int64)
+    return made, edges
+
+
+def _widened(low: float, high: float) -> tuple[float, float]:
+    """Return bounds that are not the same."""
     if high > low:
         return low, high
     half = abs(low) * 1e-6 or 0.5
@@ -188,9 +209,12 @@ def _moments(values: Values, used: NDArray[np.int64]) -> NDArray[np.float64] | N
         places = np.flatnonzero(values.entries.marks[used] == TIME)
         if not values.times and not len(places):
             return None
-        texts = [values.entries[code].value for code in used[places].tolist()]
-        stamps = np.array([str(text)[:-1] for text in texts], "datetime64[us]")
-        found[places] = stamps.astype(np.int64) / _MILLION
+        found[places] = values.entries.moments(used[places]) / _MILLION
+        # Those long before or after our days are texts.
+        for place in places[np.isnan(found[places])].tolist():
+            moment = values.value(int(used[place]))
+            if isinstance(moment, datetime):
+                found[place] = (moment - _EPOCH).total_seconds()
         return found
     for place, code in enumerate(used.tolist()):
         value = values.value(code)

@@ -70,7 +70,7 @@ class Cursor:
         pools = self.hits.pools
         return f"{self.labels[0 if pools is None else pools[place]]}/{self.hits.numbers[place]}"
 
-    def in_pool(self, pool: int) -> tuple[NDArray[np.int64], NDArray[np.int64] | slice]:
+    def in_pool(self, pool: int) -> tuple[NDArray[np.int32], NDArray[np.int64] | slice]:
         """Return the numbers of the hits in one of the pools, and their places."""
         import numpy as np
 
@@ -218,7 +218,7 @@ def all_but(cursor: Cursor, refs: Sequence[str]) -> dict[str, list[int]]:
     return {label: numbers.tolist() for label, numbers in arrays_but(cursor, refs).items()}
 
 
-def arrays_but(cursor: Cursor, refs: Sequence[str]) -> dict[str, NDArray[np.int64]]:
+def arrays_but(cursor: Cursor, refs: Sequence[str]) -> dict[str, NDArray[np.int32]]:
     """Return what `all_but` does, as arrays."""
     import numpy as np
 

@@ -24,6 +24,8 @@ __all__ = ["routes", "searched"]
 _GROUP: Final = "Results"
 _FIRST: Final = 100
 _MOST: Final = 1000
+# Sizes that are added at once.
+_AT_ONCE: Final = 100_000
 _KEY: Final = {"type": "string", "minLength": 1, "maxLength": 1000}
 _KEYS: Final = listing(_KEY, maxItems=200)
 _REFS: Final = listing(TEXT, maxItems=100_000)
@@ -221,9 +223,10 @@ def _selection(asked: Asked) -> dict[str, Any]:
         if label in cursor.labels and len(numbers) > _MOST:
             snapshot = cursor.hits.snapshots[cursor.labels.index(label)]
             with snapshot.columns.reading() as columns:
-                documents = columns.documents(numbers, snapshot.at)
-                column = columns.attribute("size")
-                size += int(column.entries.numbers[column.of(documents)].sum())
+                codes = columns.attribute("size").of(columns.documents(numbers, snapshot.at))
+                sizes = columns.attribute("size").entries.numbers
+            for start in range(0, len(codes), _AT_ONCE):
+                size += int(sizes[codes[start : start + _AT_ONCE]].sum())
         else:
             size += sum(asked.context.pools.ref(label, each).size for each in numbers.tolist())
     counts, _ = tag_counts(cursor, chosen)

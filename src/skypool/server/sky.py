@@ -103,16 +103,6 @@ def _directions(cursor: Cursor) -> Iterator[tuple[Any, NDArray[np.float64]]]:
             yield which, known.of(documents[some].astype(np.int64))
 
 
-def _vectors(cursor: Cursor) -> NDArray[np.float32]:
-    """Return the unit vectors of the hits; NaN for those that are nowhere."""
-    import numpy as np
-
-    found = np.full((len(cursor.hits), 3), np.nan, np.float32)
-    for places, xyz in _directions(cursor):
-        found[places] = xyz
-    return found
-
-
 def _density(asked: Asked) -> dict[str, Any]:
     cursor, width, frame = _cursor(asked), asked["width"], asked["frame"]
     return dict(cursor.kept_once(("density", width, frame), lambda: _counted(cursor, width, frame)))
@@ -151,11 +141,8 @@ def _outlines(asked: Asked) -> dict[str, Any]:
     from skypool.catalogue.places import rings
 
     cursor, limit = _cursor(asked), asked["limit"]
-    xyz = cursor.kept_once("vectors", lambda: _vectors(cursor))
-    chosen = ~np.isnan(xyz[:, 0])
-    if asked["bounds"]:
-        chosen &= _inside(xyz, _bounds(asked["bounds"]))
-    places = np.flatnonzero(chosen)
+    bounds = _bounds(asked["bounds"]) if asked["bounds"] else None
+    places, xyz = _placed(cursor, bounds, limit)
     if len(places) > limit:
         return {"total": len(places), "outlines": []}
     found: list[list[Any]] = []
@@ -173,9 +160,35 @@ def _outlines(asked: Asked) -> dict[str, Any]:
         outlines = rings(database, list(dict.fromkeys(documents)))
         for place, document in zip(mine.tolist(), documents, strict=True):
             text = cursor.ref_text(int(places[place]))
-            ring = outlines.get(document) or [[_position(xyz[places[place]])]]
+            ring = outlines.get(document) or [[_position(xyz[place])]]
             found.append([text, _rounded(ring)])
     return {"total": len(places), "outlines": found}
+
+
+def _placed(
+    cursor: Cursor, bounds: SkyBox | None, limit: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the places of the hits that are somewhere inside some bounds, and their vectors.
+
+    Of more than *limit* the vectors are left out.
+    """
+    import numpy as np
+
+    found, vectors, count = [np.zeros(0, np.int64)], [np.zeros((0, 3), np.float32)], 0
+    for which, xyz in _directions(cursor):
+        part = xyz.astype(np.float32)
+        chosen = ~np.isnan(part[:, 0])
+        if bounds is not None:
+            chosen &= _inside(part, bounds)
+        here = np.flatnonzero(chosen)
+        count += len(here)
+        vectors = [] if count > limit else [*vectors, part[here]]
+        found.append(here + which.start if isinstance(which, slice) else which[here])
+    places = np.concatenate(found)
+    order = np.argsort(places)  # pool by pool they came
+    if count > limit:
+        return places[order], np.zeros((0, 3), np.float32)
+    return places[order], np.concatenate(vectors)[order]
 
 
 def _position(direction: Any) -> tuple[float, float]:
@@ -229,10 +242,10 @@ def _at(asked: Asked) -> dict[str, Any]:
             here = columns.documents(versions, snapshot.at)
         hit[places] |= np.isin(here, np.array(sorted(documents)))
     if asked["radius"]:
-        xyz = cursor.kept_once("vectors", lambda: _vectors(cursor))
-        chord = 2 * math.sin(math.radians(asked["radius"]) / 2)
-        with np.errstate(invalid="ignore"):
-            hit |= ((xyz - np.array(vector(ra, dec), np.float32)) ** 2).sum(axis=1) <= chord**2
+        chord, centre = 2 * math.sin(math.radians(asked["radius"]) / 2), np.array(vector(ra, dec))
+        for which, xyz in _directions(cursor):
+            with np.errstate(invalid="ignore"):
+                hit[which] |= ((xyz - centre) ** 2).sum(axis=1) <= chord**2
     found = np.flatnonzero(hit)
     return {
         "refs": [cursor.ref_text(place) for place in found[:_MOST_AT].tolist()],

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 __all__ = ["frugal", "warm"]
 
 # Each of the threads has a connection of its own, and the system keeps the file in memory as well.
-_CACHE_KB: Final = 4096
+_CACHE_KB: Final = 2048
 # Chunks of images are read once: memory that is used again at once is quicker than memory that
 # keeps them.
 _CHUNKS: Final = 16 * 2**20
-_COLUMNS: Final = 48 * 2**20
+_COLUMNS: Final = 40 * 2**20
 # In a smaller pool everything is read in no time.
 _MANY: Final = 20_000
 # Runs whose texts are read at once: 30 ms.

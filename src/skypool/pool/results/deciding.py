@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from skypool.catalogue.interface import NUMBERS
 from skypool.pool.results.snapshot import Snapshot
 from skypool.pool.subject import ProductSubject
 
@@ -25,10 +26,13 @@ def taken(numbers: array[int], places: Sequence[int] | None) -> array[int]:
     if places is None:
         return numbers
     if len(places) < _FEW:
-        return array("q", [numbers[place] for place in places])
+        return array(NUMBERS, [numbers[place] for place in places])
     import numpy as np
 
-    return array("q", np.array(numbers, np.int64)[np.array(places, np.int64)].tobytes())
+    found = array(NUMBERS)
+    chosen = np.frombuffer(numbers, np.int32)[np.asarray(places, np.int32)]
+    found.frombytes(chosen.view(np.uint8).data)
+    return found
 
 
 def decided(

@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
+from skypool.catalogue.interface import NUMBERS
 from skypool.errors import UsageError
 from skypool.pool.ref import Ref
 from skypool.pool.results.snapshot import Snapshot
@@ -83,7 +84,9 @@ class Hits(Sequence[Ref]):
         near: Sequence[tuple[int, ...]] | None = None,
     ) -> None:
         self.snapshots = tuple(snapshots)
-        self.numbers: array[int] = numbers if isinstance(numbers, array) else array("q", numbers)
+        self.numbers: array[int] = (
+            numbers if isinstance(numbers, array) else array(NUMBERS, numbers)
+        )
         if pools is None:
             self.pools: array[int] | None = None
         else:
@@ -94,7 +97,7 @@ class Hits(Sequence[Ref]):
         self.cancelled = cancelled
         self.near = None if near is None else tuple(near)
         self._blocks: dict[int, list[Ref]] = {}
-        self._array: NDArray[np.int64] | None = None
+        self._array: NDArray[np.int32] | None = None
 
     def with_numbers(
         self,
@@ -141,14 +144,14 @@ class Hits(Sequence[Ref]):
         near = None if self.near is None else [self.near[place] for place in places]
         return self.with_numbers(numbers, chosen, near)
 
-    def as_array(self) -> NDArray[np.int64]:
+    def as_array(self) -> NDArray[np.int32]:
         """Return the numbers of the versions as an array, the same one each time."""
         if self._array is None:
             import numpy as np
 
             # The same memory: numbers are not changed.
             self._array = (
-                np.frombuffer(self.numbers, np.int64) if self.numbers else np.zeros(0, int)
+                np.frombuffer(self.numbers, np.int32) if self.numbers else np.zeros(0, np.int32)
             )
         return self._array
 

@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from skypool.catalogue.interface import NUMBERS
 from skypool.errors import UsageError
 
 if TYPE_CHECKING:
@@ -119,8 +120,9 @@ def ordered(hits: Hits, keys: Sequence[OrderKey]) -> Hits:
         if descending:
             np.subtract(ranks.max() + 1, ranks, out=ranks)
         ranks[missing] = len(hits) + 1
-        order = order[np.argsort(ranks[order], kind="stable")]
-    numbers = array("q")
+        ranks = ranks[order]
+        order = order[np.argsort(ranks, kind="stable")]
+    numbers = array(NUMBERS)
     numbers.frombytes(hits.as_array()[order].view(np.uint8).data)
     pools = None
     if hits.pools is not None:

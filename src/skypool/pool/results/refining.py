@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skypool.catalogue.interface import NUMBERS
 from skypool.catalogue.search import Found, Scope, find_numbers
 from skypool.errors import UsageError
 from skypool.pool.near import nearest
@@ -47,7 +48,7 @@ def refined(hits: Hits, query: str | Callable[..., Any], values: Mapping[str, An
 
 
 def _among(
-    snapshot: Snapshot, search: Search, tree: Node, mine: NDArray[np.int64]
+    snapshot: Snapshot, search: Search, tree: Node, mine: NDArray[np.int32]
 ) -> Collection[int]:
     """Return those of some versions for which a query holds."""
     from skypool.query.check import check_datasets, check_names
@@ -61,10 +62,10 @@ def _among(
     def among(tree: Node) -> Hits:
         scope = Scope(search.all_versions)
         found = find_numbers(catalogue.database, tree, snapshot.at, scope)
-        numbers = np.array(found.numbers, np.int64)
+        numbers = np.array(found.numbers, np.int32)
         numbers = numbers[np.isin(numbers, mine)]
         undecided = found.undecided.intersection(numbers.tolist()) if found.undecided else set()
-        fewer = Found(array("q", numbers.tobytes()), None, frozenset(undecided), found.rows)
+        fewer = Found(array(NUMBERS, numbers.tobytes()), None, frozenset(undecided), found.rows)
         places = decided(snapshot, tree, fewer, search.text, None, merged=False)
         return Hits((snapshot,), taken(fewer.numbers, places))
 

@@ -10,9 +10,6 @@ from skypool.pool.ref import Ref
 from skypool.pool.view import View
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from skypool.catalogue.columns import Columns
 
 __all__ = ["Snapshot"]
@@ -35,7 +32,6 @@ class Snapshot:
         self.view = view
         self.at = at
         self._rows = rows or {}
-        self._documents: tuple[object, NDArray[np.int64], NDArray[np.int32]] | None = None
 
     @property
     def pinned(self) -> View:
@@ -64,17 +60,6 @@ class Snapshot:
             if number not in rows:
                 raise self.view.session.catalogue_lacks(f"the version {number}")
         return [Ref(self.view, rows[number]) for number in numbers]
-
-    def documents(self, columns: Columns, numbers: NDArray[np.int64]) -> NDArray[np.int32]:
-        """Return the numbers of the documents of versions, inside `Columns.reading`.
-
-        Those of the last array that was asked for are kept: several keys are asked for in turn.
-        """
-        kept = self._documents
-        if kept is None or kept[0] != columns.epoch or kept[1] is not numbers:
-            found = columns.documents(numbers, self.at)
-            kept = self._documents = (columns.epoch, numbers, found)
-        return kept[2]
 
     def tags(self, numbers: Sequence[int]) -> list[list[str]]:
         """Return the tags of versions, in the same order."""

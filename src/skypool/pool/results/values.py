@@ -128,15 +128,22 @@ class Values:
 
     def used(self) -> NDArray[np.int64]:
         """Return the codes that some hit has, without that for none."""
-        found = np.flatnonzero(self.counts)
-        return found[found > 0]
+        seen = np.zeros(len(self.entries), bool)
+        seen[self.codes] = True
+        seen[:1] = False
+        return np.flatnonzero(seen)
 
 
 def _ranks(entries: Sequence[Entry | None], codes: NDArray[np.int64]) -> NDArray[np.int32]:
     """Return the places of values in their order, from 1; equal ones have the same."""
-    if isinstance(entries, Entries):
-        numbers = entries.numbers[codes]
-        if not np.isnan(numbers).any() and len(entries.units(codes)) <= 1:
+    if isinstance(entries, Entries) and len(entries.units(codes)) <= 1:
+        # Most often all of them are there: those need no copy.
+        every = len(codes) == len(entries) - 1
+        numbers = entries.numbers[1:] if every else entries.numbers[codes]
+        if not np.isnan(numbers).any():
+            return _places(numbers)
+        numbers = entries.moments(codes)
+        if not np.isnan(numbers).any():
             return _places(numbers)
     known = [entry for entry in (entries[code] for code in codes.tolist()) if entry is not None]
     if all(_simple(entry.value) for entry in known) and len({e.unit for e in known}) <= 1:
@@ -152,7 +159,7 @@ def _places(numbers: NDArray[np.float64]) -> NDArray[np.int32]:
 
     As `numpy.unique` does, in half the memory.
     """
-    order = np.argsort(numbers, kind="stable")
+    order = np.argsort(numbers, kind="stable").astype(np.int32)
     fresh = np.ones(len(numbers), bool)
     rising = numbers[order]
     fresh[1:] = rising[1:] != rising[:-1]
@@ -182,7 +189,7 @@ def _order(entry: Entry, base: str) -> tuple[int, str, Any]:
     return 0, "", value if factor == 1.0 else value * factor
 
 
-def values_of(snapshot: Snapshot, numbers: NDArray[np.int64], key: str, few: int = FEW) -> Values:
+def values_of(snapshot: Snapshot, numbers: NDArray[Any], key: str, few: int = FEW) -> Values:
     """Return the values of a key for some versions of a pool.
 
     Parameters
@@ -208,7 +215,7 @@ def values_of(snapshot: Snapshot, numbers: NDArray[np.int64], key: str, few: int
             if key in BY_VERSION:
                 column = columns.attribute(key)
                 return Values(key, column.of(numbers), column.entries)
-            documents = snapshot.documents(columns, numbers)
+            documents = columns.documents(numbers, snapshot.at)
             column = columns.attribute(key) if key in BY_DOCUMENT else columns.key(key)
             found = Values(key, column.of(documents), column.entries)
             return found if attribute else _typed(snapshot, numbers, found, column)
@@ -218,7 +225,7 @@ def values_of(snapshot: Snapshot, numbers: NDArray[np.int64], key: str, few: int
     return _of_documents(key, refs)
 
 
-def _refs(snapshot: Snapshot, numbers: NDArray[np.int64]) -> list[Ref]:
+def _refs(snapshot: Snapshot, numbers: NDArray[Any]) -> list[Ref]:
     return snapshot.refs(numbers.tolist())
 
 
@@ -269,7 +276,7 @@ def parameter_of(ref: Ref, key: str) -> Any:
     return None
 
 
-def _typed(snapshot: Snapshot, numbers: NDArray[np.int64], found: Values, column: Column) -> Values:
+def _typed(snapshot: Snapshot, numbers: NDArray[Any], found: Values, column: Column) -> Values:
     """Tell truth values from numbers, and times from texts, by the document of one hit each."""
     marks = column.entries.marks
     typed = {}
