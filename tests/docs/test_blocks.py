@@ -14,7 +14,10 @@ from .worlds import REALLY, WORLDS, nothing
 PAGES = {path.name if path.parent.name == "docs" else f"{path.parent.name}/{path.name}": path
          for path in pages()}  # fmt: skip
 #: Figures that pages draw, and what they are called in docs/screens.
-FIGURES = {"first-pool.md": ("psw.png", "first-plot")}
+FIGURES = {
+    "first-pool.md": ("psw.png", "first-plot"),
+    "data-mining.md": ("maps.png", "data-mining"),
+}
 RUNNING = {name: path for name, path in PAGES.items()
            if any(block.language in RUN for block in blocks(path))}  # fmt: skip
 
