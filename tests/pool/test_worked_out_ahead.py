@@ -18,10 +18,12 @@ from skypool.pool import adding_files, session
 
 @pytest.fixture(autouse=True)
 def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "_LARGE", 1)
+    monkeypatch.setattr("skypool.catalogue.ahead._LARGE", 1)
     monkeypatch.setattr(session, "_STAGE_DOCUMENTS", 1)
     monkeypatch.setattr(adding_files, "_STAGE_DOCUMENTS", 4)
-    monkeypatch.setattr("skypool.catalogue.applying._AT_ONCE", 3)
+    for where in ("catalogue.applying._AT_ONCE", "catalogue.outside._AT_ONCE"):
+        monkeypatch.setattr(f"skypool.{where}", 3)
+    monkeypatch.setattr("skypool.codec.packing._PART", 2)
 
 
 @pytest.fixture

@@ -11,19 +11,23 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from skypool.catalogue.applying import VersionRows, state, version_rows
+from skypool.catalogue.applying import CommitRows, commit_rows, state
 from skypool.catalogue.expectations import check_expectations
 from skypool.catalogue.publish import Resolver
-from skypool.codec.documents import dumps_in_parts
+from skypool.codec.documents import dumps_in_parts, in_parts
+from skypool.codec.packing import pack
 
 if TYPE_CHECKING:
     from skypool.catalogue.chunks import ChunkIndex
     from skypool.catalogue.database import Database
     from skypool.catalogue.draft import Draft
 
-__all__ = ["WorkedOut", "ahead", "worked_out"]
+__all__ = ["WorkedOut", "ahead", "is_large", "worked_out"]
+
+# Versions of a commit that is worked out before it takes the write lock.
+_LARGE: Final = 2000
 
 
 class WorkedOut(NamedTuple):
@@ -34,9 +38,10 @@ class WorkedOut(NamedTuple):
     resolver
         Has the numbers of the versions.
     record, data
-        The record, and its bytes; None and empty where nothing changes.
+        The record, and its bytes, compressed if there are many; None and empty where nothing
+        changes.
     rows
-        Of the versions; None where they are not made yet.
+        Of its lists; None where they are not made yet.
     seen
         What `PRAGMA data_version` said.
     kept
@@ -47,12 +52,17 @@ class WorkedOut(NamedTuple):
 
     resolver: Resolver
     record: dict[str, Any] | None
-    data: bytes | bytearray
+    data: bytes
     head: int
-    rows: VersionRows | None = None
+    rows: CommitRows | None = None
     seen: int = -1
     kept: bool = False
     take_back: Callable[[], None] = lambda: None
+
+
+def is_large(draft: Draft) -> bool:
+    """Return whether a draft is to be worked out ahead, and its record compressed."""
+    return len(draft.versions) >= _LARGE
 
 
 def worked_out(connection: sqlite3.Connection, draft: Draft) -> WorkedOut:
@@ -64,7 +74,12 @@ def worked_out(connection: sqlite3.Connection, draft: Draft) -> WorkedOut:
     check_expectations(connection, draft.expected[len(seen) :])
     resolver = Resolver(connection, draft)
     record = resolver.record()
-    data = b"" if record is None else dumps_in_parts(record)
+    if record is None:
+        data = b""
+    elif is_large(draft):
+        data = pack(in_parts(record))
+    else:
+        data = dumps_in_parts(record)
     return WorkedOut(resolver, record, data, state(connection, "head"))
 
 
@@ -78,8 +93,7 @@ def ahead(
         found = worked_out(connection, draft)
         rows = None
         if found.record is not None:
-            listed = found.record.get("versions", ())
-            rows = version_rows(connection, found.record["commit"], listed)
+            rows = commit_rows(connection, found.record)
         ((seen,),) = connection.execute("PRAGMA data_version")
     return found._replace(rows=rows, seen=seen, kept=kept, take_back=take_back)
 

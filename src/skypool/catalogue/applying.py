@@ -7,10 +7,10 @@ catalogue cannot differ from the one that was lost.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from skypool.catalogue.batches import insert_many
+from skypool.catalogue.batches import in_batches, insert_many
 from skypool.catalogue.checks import (
     CRC_OF_DROPPED,
     CRC_OF_NAME,
@@ -27,17 +27,27 @@ from skypool.catalogue.indexing import document_numbers
 from skypool.catalogue.interface import (
     FOREVER,
 )
-from skypool.catalogue.outside import apply_outside
+from skypool.catalogue.outside import apply_outside, source_rows
 from skypool.catalogue.text import to_database
 from skypool.catalogue.times import microseconds
 from skypool.codec.documents import dumps, loads
+from skypool.codec.packing import PackedRows
 from skypool.errors import Damaged
 
 _LISTS = ("versions", "names", "hidden", "tags", "purged", "sources")
 
 _AT_ONCE = 5000
 
-__all__ = ["VersionRows", "apply", "changes_of", "set_state", "state", "version_rows"]
+__all__ = [
+    "CommitRows",
+    "VersionRows",
+    "apply",
+    "changes_of",
+    "commit_rows",
+    "set_state",
+    "state",
+    "version_rows",
+]
 
 
 def state(connection: sqlite3.Connection, key: str, default: Any = 0) -> Any:
@@ -75,8 +85,18 @@ class VersionRows(NamedTuple):
     continued: list[tuple[int, int, int]]
 
 
+class CommitRows(NamedTuple):
+    """The rows of which a commit may have a million; see `VersionRows`."""
+
+    versions: PackedRows
+    refs: PackedRows
+    continued: PackedRows
+    names: PackedRows
+    sources: PackedRows
+
+
 def apply(
-    connection: sqlite3.Connection, record: Mapping[str, Any], rows: VersionRows | None = None
+    connection: sqlite3.Connection, record: Mapping[str, Any], rows: CommitRows | None = None
 ) -> None:
     """Change the tables as a commit record says.
 
@@ -87,7 +107,7 @@ def apply(
     record
         The record.
     rows
-        What `version_rows` gives for it, where that is known.
+        What `commit_rows` gives for it, where that is known.
 
     Raises
     ------
@@ -95,14 +115,12 @@ def apply(
         If a document of the record is not indexed.
     """
     number = record["commit"]
-    versions = record.get("versions", ())
     if rows is not None:
         _insert_versions(connection, rows)
     else:
-        for start in range(0, len(versions), _AT_ONCE):
-            part = versions[start : start + _AT_ONCE]
+        for part in in_batches(record.get("versions", ()), _AT_ONCE):
             _insert_versions(connection, version_rows(connection, number, part))
-    _change_names(connection, number, record)
+    _change_names(connection, number, record, None if rows is None else rows.names)
     for tag, urn, wanted in record.get("tags", ()):
         if wanted:
             connection.execute(
@@ -133,8 +151,29 @@ def apply(
         " WHERE urn = ?2 AND pool = ?3 AND until = ?4",
         [(number, urn, pool, FOREVER) for urn, pool in record.get("fetched", ())],
     )
-    apply_outside(connection, record)
+    apply_outside(connection, record, None if rows is None else rows.sources)
     _note_commit(connection, record)
+
+
+def commit_rows(connection: sqlite3.Connection, record: Mapping[str, Any]) -> CommitRows:
+    """Return the rows of a commit, worked out ahead.
+
+    Raises
+    ------
+    Damaged
+        If a document of it is not indexed.
+    """
+    number = record["commit"]
+    versions, refs, continued = PackedRows(), PackedRows(), PackedRows()
+    for part in in_batches(record.get("versions", ()), _AT_ONCE):
+        found = version_rows(connection, number, part)
+        versions.extend(found.versions)
+        refs.extend(found.refs)
+        continued.extend(found.continued)
+    names = PackedRows(_name_rows(number, record))
+    return CommitRows(
+        versions, refs, continued, names, PackedRows(source_rows(connection, record))
+    )
 
 
 def version_rows(connection: sqlite3.Connection, number: int, versions: Any) -> VersionRows:
@@ -170,7 +209,7 @@ def version_rows(connection: sqlite3.Connection, number: int, versions: Any) -> 
     return VersionRows(rows, refs, tracks)
 
 
-def _insert_versions(connection: sqlite3.Connection, found: VersionRows) -> None:
+def _insert_versions(connection: sqlite3.Connection, found: VersionRows | CommitRows) -> None:
     insert_many(
         connection,
         "INSERT INTO versions(urn, track, version, document, total, since, until, origin, children,"
@@ -190,7 +229,12 @@ def _insert_versions(connection: sqlite3.Connection, found: VersionRows) -> None
     )
 
 
-def _change_names(connection: sqlite3.Connection, number: int, record: Mapping[str, Any]) -> None:
+def _change_names(
+    connection: sqlite3.Connection,
+    number: int,
+    record: Mapping[str, Any],
+    rows: Iterable[tuple[Any, ...]] | None,
+) -> None:
     for track, removed in record.get("hidden", ()):
         if removed:
             connection.execute(
@@ -211,17 +255,21 @@ def _change_names(connection: sqlite3.Connection, number: int, record: Mapping[s
     first = state(connection, "next_track", 1)
     connection.executemany(
         f"UPDATE names SET until = ?1, crc = {CRC_OF_NAME} WHERE track = ?2 AND until = ?3",
-        [(number, track, FOREVER) for track, _ in names if track < first],
+        ((number, track, FOREVER) for track, _ in names if track < first),
     )
-    rows = [
-        (track, to_database(name), number, FOREVER) for track, name in names if name is not None
-    ]
     insert_many(
         connection,
         "INSERT OR REPLACE INTO names(track, name, since, until, crc) VALUES",
         5,
-        [(*row, crc_of_row(*row, 0)) for row in rows],
+        _name_rows(number, record) if rows is None else rows,
     )
+
+
+def _name_rows(number: int, record: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
+    for track, name in record.get("names", ()):
+        if name is not None:
+            row = (track, to_database(name), number, FOREVER)
+            yield (*row, crc_of_row(*row, 0))
 
 
 def _note_commit(connection: sqlite3.Connection, record: Mapping[str, Any]) -> None:
@@ -252,9 +300,11 @@ def _note_commit(connection: sqlite3.Connection, record: Mapping[str, Any]) -> N
         # What is in memory of versions and their documents is read again.
         values["amended"] = number
     if versions:
-        values["next_urn"] = max(v["urn"] for v in versions) + 1
-        top = max(v["track"] for v in versions) + 1
-        values["next_track"] = max(top, state(connection, "next_track", 1))
+        urn = track = 0
+        for version in versions:
+            urn, track = max(urn, version["urn"]), max(track, version["track"])
+        values["next_urn"] = urn + 1
+        values["next_track"] = max(track + 1, state(connection, "next_track", 1))
     set_state(connection, values)
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import chain
-from typing import Any, Final
+from itertools import chain, islice
+from typing import Any, Final, TypeVar
 
-__all__ = ["insert_many", "insert_slot"]
+__all__ = ["in_batches", "insert_many", "insert_slot"]
 
 # Old versions of SQLite take 999 parameters, and 500 rows.
 _PARAMETERS: Final = 500
+# Of these statements, with one call.
+_BATCHES: Final = 100
+
+_Item = TypeVar("_Item")
 
 
 def insert_many(
@@ -30,19 +34,26 @@ def insert_many(
     rows
         In the order in which they are to go in.
     """
-    flat = list(chain.from_iterable(rows))
     marks = f"({', '.join('?' * width)})"
     count = _PARAMETERS // width
-    step = width * count
-    whole = len(flat) - len(flat) % step
-    if whole:
-        connection.executemany(
-            f"{insert} {', '.join([marks] * count)}",
-            (flat[start : start + step] for start in range(0, whole, step)),
-        )
-    if whole < len(flat):
-        rest = (len(flat) - whole) // width
-        connection.execute(f"{insert} {', '.join([marks] * rest)}", flat[whole:])
+    whole = f"{insert} {', '.join([marks] * count)}"
+    for part in in_batches(rows, count * _BATCHES):
+        flat = list(chain.from_iterable(part))
+        step = width * count
+        end = len(flat) - len(flat) % step
+        if end:
+            several = (flat[start : start + step] for start in range(0, end, step))
+            connection.executemany(whole, several)
+        if end < len(flat):
+            rest = (len(flat) - end) // width
+            connection.execute(f"{insert} {', '.join([marks] * rest)}", flat[end:])
+
+
+def in_batches(items: Iterable[_Item], count: int) -> Iterator[list[_Item]]:
+    """Yield items some at a time."""
+    rest = iter(items)
+    while part := list(islice(rest, count)):
+        yield part
 
 
 def insert_slot(connection: sqlite3.Connection, insert: str, slot: int, flat: list[Any]) -> None:

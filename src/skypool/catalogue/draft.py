@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import starmap
 from typing import Any, TypeAlias
+
+from skypool.codec.packing import PackedRows
 
 __all__ = [
     "PLACEHOLDER",
@@ -18,6 +21,7 @@ __all__ = [
     "Purge",
     "RefTarget",
     "SourceRow",
+    "SourceRows",
 ]
 
 # What the names below a name that is not chosen yet start with.
@@ -79,6 +83,37 @@ class SourceRow:
     size: int
     mtime_ns: int
     inode: int
+
+
+class SourceRows:
+    """Files outside the pool in a draft, packed: there may be millions.
+
+    Parameters
+    ----------
+    rows
+        The first ones.
+    """
+
+    def __init__(self, rows: Iterable[SourceRow] = ()) -> None:
+        self._rows = PackedRows(map(_values, rows))
+
+    def append(self, row: SourceRow) -> None:
+        """Add one."""
+        self._rows.append(_values(row))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[SourceRow]:
+        return starmap(SourceRow, self._rows)
+
+    def since(self, start: int) -> list[SourceRow]:
+        """Return those from one on."""
+        return list(starmap(SourceRow, self._rows.since(start)))
+
+
+def _values(row: SourceRow) -> tuple[bytes, str, int, int, int]:
+    return row.document, row.path, row.size, row.mtime_ns, row.inode
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +219,7 @@ class Draft:
     renames: list[tuple[int, str]] = field(default_factory=list)
     moves: list[tuple[int, str]] = field(default_factory=list)
     hidden: list[tuple[int, bool]] = field(default_factory=list)
-    sources: list[SourceRow] = field(default_factory=list)
+    sources: SourceRows = field(default_factory=SourceRows)
     relocated: list[Move] = field(default_factory=list)
     gone: list[tuple[bytes, str]] = field(default_factory=list)
     completed: list[Completion] = field(default_factory=list)

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import compress
 from typing import Any
 
+from skypool.catalogue.batches import in_batches, insert_many
 from skypool.catalogue.checks import CRC_OF_COMPLETED
-from skypool.catalogue.draft import Completion, Draft, Move
+from skypool.catalogue.draft import Completion, Draft, Move, SourceRow
+from skypool.catalogue.indexing import document_numbers
 from skypool.catalogue.text import to_database
+from skypool.codec.documents import Listed
 
-__all__ = ["apply_outside", "moved_path", "outside_lists", "stands_for"]
+__all__ = ["apply_outside", "moved_path", "outside_lists", "source_rows", "stands_for"]
+
+_AT_ONCE = 5000
 
 
-def outside_lists(connection: sqlite3.Connection, draft: Draft) -> dict[str, list[Any]]:
+def outside_lists(connection: sqlite3.Connection, draft: Draft) -> dict[str, Any]:
     """Return the lists of a commit record that are about files outside the pool."""
     return {
         "moved": [_move(move) for move in draft.relocated],
         "gone": [[document.hex(), path] for document, path in draft.gone],
-        "sources": list(_sources(connection, draft)),
+        "sources": _sources(connection, draft),
         "completed": [
             _completion(each)
             for each in draft.completed
@@ -43,23 +49,12 @@ def _completion(each: Completion) -> dict[str, Any]:
     return made | ({"sky": each.sky} if each.sky else {})
 
 
-def _sources(connection: sqlite3.Connection, draft: Draft) -> Iterator[dict[str, Any]]:
-    """Yield the files in place that are not known as they are."""
-    for source in draft.sources:
-        known = connection.execute(
-            "SELECT 1 FROM sources s JOIN documents d ON d.id = s.document"
-            " WHERE d.digest = ? AND s.path = ? AND s.size = ? AND s.mtime_ns = ?"
-            # Of a file that was followed to another disk the inode is not known.
-            " AND s.inode IN (?, 0)",
-            (
-                source.document,
-                to_database(source.path),
-                source.size,
-                source.mtime_ns,
-                source.inode,
-            ),
-        ).fetchone()
-        if known is None:
+def _sources(connection: sqlite3.Connection, draft: Draft) -> Listed:
+    """Return the files in place that are not known as they are."""
+    new = bytearray(not _is_known(connection, source) for source in draft.sources)
+
+    def entries() -> Iterator[dict[str, Any]]:
+        for source in compress(draft.sources, new):
             yield {
                 "document": source.document.hex(),
                 "path": source.path,
@@ -68,9 +63,50 @@ def _sources(connection: sqlite3.Connection, draft: Draft) -> Iterator[dict[str,
                 "inode": source.inode,
             }
 
+    return Listed(new.count(1), entries)
 
-def apply_outside(connection: sqlite3.Connection, record: Mapping[str, Any]) -> None:
-    """Change the tables as a commit record says of files outside the pool."""
+
+def _is_known(connection: sqlite3.Connection, source: SourceRow) -> bool:
+    known = connection.execute(
+        "SELECT 1 FROM sources s JOIN documents d ON d.id = s.document"
+        " WHERE d.digest = ? AND s.path = ? AND s.size = ? AND s.mtime_ns = ?"
+        # Of a file that was followed to another disk the inode is not known.
+        " AND s.inode IN (?, 0)",
+        (source.document, to_database(source.path), source.size, source.mtime_ns, source.inode),
+    ).fetchone()
+    return known is not None
+
+
+def source_rows(
+    connection: sqlite3.Connection, record: Mapping[str, Any]
+) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of the files that a commit record names; those of unknown documents not."""
+    for part in in_batches(record.get("sources", ()), _AT_ONCE):
+        names = {bytes.fromhex(source["document"]) for source in part}
+        numbers = document_numbers(connection, list(names))
+        for source in part:
+            number = numbers.get(bytes.fromhex(source["document"]))
+            if number is not None:
+                figures = (source["size"], source["mtime_ns"], source["inode"])
+                yield number, to_database(source["path"]), *figures
+
+
+def apply_outside(
+    connection: sqlite3.Connection,
+    record: Mapping[str, Any],
+    rows: Iterable[tuple[Any, ...]] | None = None,
+) -> None:
+    """Change the tables as a commit record says of files outside the pool.
+
+    Parameters
+    ----------
+    connection
+        In a transaction.
+    record
+        The record.
+    rows
+        What `source_rows` gives for it, where that is known.
+    """
     for move in record.get("moved", ()):
         _relocate(connection, move)
     connection.executemany(
@@ -78,19 +114,13 @@ def apply_outside(connection: sqlite3.Connection, record: Mapping[str, Any]) -> 
         " (SELECT id FROM documents WHERE digest = ?)",
         [(to_database(path), bytes.fromhex(name)) for name, path in record.get("gone", ())],
     )
-    connection.executemany(
-        "INSERT OR REPLACE INTO sources(document, path, size, mtime_ns, inode)"
-        " SELECT id, ?, ?, ?, ? FROM documents WHERE digest = ?",
-        (
-            (
-                to_database(source["path"]),
-                source["size"],
-                source["mtime_ns"],
-                source["inode"],
-                bytes.fromhex(source["document"]),
-            )
-            for source in record.get("sources", ())
-        ),
+    if rows is None:
+        rows = source_rows(connection, record)
+    insert_many(
+        connection,
+        "INSERT OR REPLACE INTO sources(document, path, size, mtime_ns, inode) VALUES",
+        5,
+        rows,
     )
     for each in record.get("completed", ()):
         _complete(connection, bytes.fromhex(each["of"]), bytes.fromhex(each["document"]))

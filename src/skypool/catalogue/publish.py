@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterable, Iterator
+from itertools import compress
 from typing import Any
 
 from skypool.catalogue.applying import state
+from skypool.catalogue.batches import in_batches
 from skypool.catalogue.checks import (
     NAME,
     REF,
@@ -26,7 +29,7 @@ from skypool.catalogue.outside import outside_lists, stands_for
 from skypool.catalogue.purging import still_to_purge
 from skypool.catalogue.text import from_database, to_database
 from skypool.catalogue.times import time_of
-from skypool.codec.documents import format_time
+from skypool.codec.documents import Listed, format_time
 from skypool.errors import NameConflict, Purged
 
 __all__ = ["Resolver"]
@@ -45,7 +48,7 @@ class Resolver:
     Attributes
     ----------
     urns, new
-        See `Published`.
+        See `Published`; compact.
     """
 
     def __init__(self, connection: sqlite3.Connection, draft: Draft) -> None:
@@ -53,20 +56,26 @@ class Resolver:
         self._draft = draft
         self._amended = state(connection, "amended")
         self._completed = {each.of: each.document for each in draft.completed}
-        self._next_urn = state(connection, "next_urn", 1)
-        self._next_track = state(connection, "next_track", 1)
+        self._first_urn = self._next_urn = state(connection, "next_urn", 1)
+        self._first_track = self._next_track = state(connection, "next_track", 1)
         self._stems = [f"{stem}-{_free_number(connection, stem)}" for stem in draft.stems]
-        self._tracks: dict[str, int] = {}
         self._known = _known_tracks(connection, draft)
-        # Number, version and document of the last version; the latter empty if purged.
-        self._last: dict[int, tuple[int, int, bytes]] = {}
+        # Tracks of the names that the draft has more than once, and of those that it makes.
+        self._repeated = _repeated(draft)
+        self._tracks: dict[str, int] = {}
+        # Of each version of the draft; there may be millions.
+        self.urns = array("q")
+        self.new = bytearray()
+        self._track_of = array("q")
+        self._number_of = array("q")
+        # By number from the first new one: places in the draft of versions, and of the last
+        # version of tracks.
+        self._place_of = array("q")
+        self._last_of_new = array("q")
+        self._last_of_old: dict[int, int] = {}
         self._there: set[int] = set()
         self._again: list[int] = []
-        self.urns: list[int] = []
-        self.new: list[bool] = []
-        self._versions: list[dict[str, Any]] = []
         self._names: list[list[Any]] = []
-        self._refs: dict[int, list[list[Any]]] = {}
         # By track, whether it is removed from view or brought back.
         self._hidden: dict[tuple[int, bool], None] = {}
 
@@ -83,16 +92,16 @@ class Resolver:
             If the content of a document that was taken over was given up.
         """
         self.check_taken()
-        for version in self._draft.versions:
-            self._resolve(version)
+        for place, version in enumerate(self._draft.versions):
+            self._resolve(place, version)
         self._check_together()
         self._rename()
         self._hide()
         self._check_shown()
         tags = [list(change) for change in self._tags()]
-        lists = {
-            "versions": self._versions,
-            "names": self._names,
+        lists: dict[str, Any] = {
+            "versions": Listed(len(self._place_of), self._versions),
+            "names": self._all_names(),
             "hidden": [list(change) for change in self._hidden],
             "tags": tags,
         }
@@ -159,12 +168,19 @@ class Resolver:
         NameConflict
             If a product is saved, renamed and removed in the same commit, or two of these.
         """
-        saved = set(self._tracks.values()) | {version["track"] for version in self._versions}
         renamed = {track for track, _ in self._draft.renames}
         hidden = {track for track, _ in self._draft.hidden}
         names = {name for _, name in self._draft.renames}
-        twice = saved & renamed or saved & hidden or renamed & hidden
-        if twice or names & set(self._tracks) or len(renamed) < len(self._draft.renames):
+        twice = renamed & hidden or len(renamed) < len(self._draft.renames)
+        if renamed or hidden:
+            twice = twice or any(
+                self._filled(version.name) in names or track in renamed or track in hidden
+                for version, track, new in zip(
+                    self._draft.versions, self._track_of, self.new, strict=True
+                )
+                if new or (version.track is None and version.name is not None)
+            )
+        if twice:
             raise NameConflict(
                 "one commit saves, renames or removes the same name in two ways",
                 hint="make two commits of it",
@@ -223,38 +239,33 @@ class Resolver:
         ChunksGone
             If some was.
         """
-        taken = list({document for version in self._draft.versions for document in version.taken})
-        for start in range(0, len(taken), _BATCH):
-            part = taken[start : start + _BATCH]
+        taken = (document for version in self._draft.versions for document in version.taken)
+        for part in map(set, in_batches(taken, _BATCH)):
             there = {
                 document
                 for document, live in self._connection.execute(
                     f"SELECT digest, {_LIVE} FROM documents d WHERE NOT bare"
                     f" AND digest IN ({','.join('?' * len(part))})",
-                    part,
+                    list(part),
                 )
                 if live or document in self._draft.staged
             }
             if len(there) < len(part):
-                raise ChunksGone(set(part) - there)
+                raise ChunksGone(part - there)
 
-    def _resolve(self, draft: DraftVersion) -> None:
+    def _resolve(self, place: int, draft: DraftVersion) -> None:
         if self._amended:
             draft.document = stands_for(self._connection, draft.document)
-        refs = [
-            [role, {"external": target.text} if isinstance(target, External) else
-             self._target(target)]
-            for role, target in draft.refs
-        ]  # fmt: skip
-        name = self._filled(draft.name)
-        track = draft.track if draft.track is not None else self._track_of_name(name)
+        for _, target in draft.refs:
+            if not isinstance(target, External):
+                self._target(target)
+        track = draft.track if draft.track is not None else self._track_of_name(place, draft)
         if track is not None:
             self._show(track)
             urn, number, document = self._last_version(track)
             document = self._completed.get(document, document)
-            if draft.keep_same and document == draft.document and self._refs_of(urn) == refs:
-                self.urns.append(urn)
-                self.new.append(False)
+            if draft.keep_same and document == draft.document and self._has_refs(urn, draft):
+                self._take(urn, track, number, new=False)
                 # Its file was read again, since a dropped document does not count as there.
                 self._again.append(urn)
                 return
@@ -262,29 +273,69 @@ class Resolver:
         else:
             track, number = self._next_track, 0
             self._next_track += 1
-            if name is not None:
-                self._names.append([track, name])
+            self._last_of_new.append(place)
+            name = self._filled(draft.name)
+            if name is not None and (self._stems or name in self._repeated):
                 self._tracks[name] = track
-        urn = self._next_urn
+        if track >= self._first_track:
+            self._last_of_new[track - self._first_track] = place
+        else:
+            self._last_of_old[track] = place
+        self._place_of.append(place)
+        self._take(self._next_urn, track, number, new=True)
         self._next_urn += 1
-        entry = {
-            "urn": urn,
-            "track": track,
-            "version": number,
-            "kind": draft.kind,
-            "type": draft.type,
-            "document": draft.document.hex(),
-            "size": draft.size,
-            "total": draft.total,
-            "refs": refs,
-        }
-        if draft.origin:
-            entry["origin"] = dict(draft.origin)
-        self._versions.append(entry)
-        self._refs[urn] = refs
-        self._last[track] = (urn, number, draft.document)
+
+    def _take(self, urn: int, track: int, number: int, *, new: bool) -> None:
         self.urns.append(urn)
-        self.new.append(True)
+        self.new.append(new)
+        self._track_of.append(track)
+        self._number_of.append(number)
+
+    def _versions(self) -> Iterator[dict[str, Any]]:
+        """Yield the new versions as the record has them."""
+        for place in self._place_of:
+            draft = self._draft.versions[place]
+            entry = {
+                "urn": self.urns[place],
+                "track": self._track_of[place],
+                "version": self._number_of[place],
+                "kind": draft.kind,
+                "type": draft.type,
+                "document": draft.document.hex(),
+                "size": draft.size,
+                "total": draft.total,
+                "refs": self._resolved(draft),
+            }
+            if draft.origin:
+                entry["origin"] = dict(draft.origin)
+            yield entry
+
+    def _resolved(self, draft: DraftVersion) -> list[list[Any]]:
+        """Return references as the record has them."""
+        return [
+            [role, {"external": target.text} if isinstance(target, External) else
+             target if target > 0 else self.urns[-1 - target]]
+            for role, target in draft.refs
+        ]  # fmt: skip
+
+    def _all_names(self) -> Listed:
+        """Return the names that tracks get: those of new tracks, and changed ones."""
+        named = bytearray(
+            self._draft.versions[place].name is not None for place in self._begun()
+        )
+
+        def entries() -> Iterator[list[Any]]:
+            for place in compress(self._begun(), named):
+                yield [self._track_of[place], self._filled(self._draft.versions[place].name)]
+            yield from self._names
+
+        return Listed(named.count(1) + len(self._names), entries)
+
+    def _begun(self) -> Iterator[int]:
+        """Yield the places in the draft of the first versions of new tracks."""
+        first = self._first_track
+        numbered = zip(self._place_of, map(self._number_of.__getitem__, self._place_of), strict=True)
+        return (p for p, number in numbered if not number and self._track_of[p] >= first)
 
     def _filled(self, name: str | None) -> str | None:
         """Return a name with the stem's in the place of its number."""
@@ -293,39 +344,46 @@ class Resolver:
         number, slash, rest = name[1:].partition("/")
         return self._stems[int(number)] + slash + rest
 
-    def _track_of_name(self, name: str | None) -> int | None:
+    def _track_of_name(self, place: int, draft: DraftVersion) -> int | None:
+        name = self._filled(draft.name)
         if name is None:
             return None
         if name in self._tracks:
             return self._tracks[name]
-        track = self._known.get(name)
-        if track is not None:
-            self._tracks[name] = track
-        return track
+        return self._known[place] or None
 
     def _last_version(self, track: int) -> tuple[int, int, bytes]:
-        if track not in self._last:
-            row = self._connection.execute(
-                f"SELECT v.urn, v.version, {sure(VERSION, _UNLESS_PURGED)} FROM versions v"
-                " JOIN documents d ON d.id = v.document"
-                " WHERE v.track = ? ORDER BY v.version DESC LIMIT 1",
-                (track,),
-            ).fetchone()
-            self._last[track] = row
-        return self._last[track]
+        """Return number, version and document of the last one; no document if it is purged."""
+        if track >= self._first_track:
+            place = self._last_of_new[track - self._first_track]
+        else:
+            place = self._last_of_old.get(track, -1)
+        if place >= 0:
+            draft = self._draft.versions[place]
+            return self.urns[place], self._number_of[place], draft.document
+        row = self._connection.execute(
+            f"SELECT v.urn, v.version, {sure(VERSION, _UNLESS_PURGED)} FROM versions v"
+            " JOIN documents d ON d.id = v.document"
+            " WHERE v.track = ? ORDER BY v.version DESC LIMIT 1",
+            (track,),
+        ).fetchone()
+        return int(row[0]), int(row[1]), bytes(row[2])
 
-    def _refs_of(self, urn: int) -> list[list[Any]]:
-        if urn in self._refs:
-            return self._refs[urn]
-        return [
+    def _has_refs(self, urn: int, draft: DraftVersion) -> bool:
+        if urn >= self._first_urn:
+            place = self._place_of[urn - self._first_urn]
+            return self._resolved(self._draft.versions[place]) == self._resolved(draft)
+        found = self._connection.execute(
+            f"SELECT {sure(REF, 'role')}, child, external FROM refs r WHERE parent = ?"
+            " ORDER BY position",
+            (urn,),
+        )
+        there = [
             [from_database(role), child if external is None else
              {"external": from_database(external)}]
-            for role, child, external in self._connection.execute(
-                f"SELECT {sure(REF, 'role')}, child, external FROM refs r WHERE parent = ?"
-                " ORDER BY position",
-                (urn,),
-            )
+            for role, child, external in found
         ]  # fmt: skip
+        return there == self._resolved(draft)
 
     def _show(self, track: int) -> None:
         """Bring a removed track back into view: it continues."""
@@ -395,28 +453,40 @@ class Resolver:
         return changes
 
 
-def _known_tracks(connection: sqlite3.Connection, draft: Draft) -> dict[str, int]:
-    """Return the tracks that the names of a draft continue."""
-    names = {
-        to_database(version.name): version.name
-        for version in draft.versions
-        if version.track is None
-        and version.name is not None
-        and not version.name.startswith(PLACEHOLDER)
-    }
-    texts = list(names)
-    found: dict[str, int] = {}
-    for start in range(0, len(texts), _BATCH):
-        part = texts[start : start + _BATCH]
+def _repeated(draft: Draft) -> set[str]:
+    """Return the names that occur more than once, and maybe others; there may be millions."""
+    hashes: set[int] = set()
+    twice: set[int] = set()
+    for version in draft.versions:
+        found = hash(version.name)
+        (twice if found in hashes else hashes).add(found)
+    del hashes
+    if not twice:
+        return set()
+    return {v.name for v in draft.versions if v.name is not None and hash(v.name) in twice}
+
+
+def _known_tracks(connection: sqlite3.Connection, draft: Draft) -> array[int]:
+    """Return the tracks that the names of a draft continue, by place; 0 where there is none."""
+    found = array("q")
+    for part in in_batches(draft.versions, _BATCH):
+        places: dict[str, list[int]] = {}
+        for place, version in enumerate(part, len(found)):
+            name = version.name
+            if version.track is None and name is not None and not name.startswith(PLACEHOLDER):
+                places.setdefault(to_database(name), []).append(place)
+        found.extend([0] * len(part))
         # A live name continues its track; else a removed one does. A renamed one does not.
         rows = connection.execute(
             f"SELECT n.name, {sure(NAME, 'n.track')} FROM names n"
-            f" WHERE n.name IN ({','.join('?' * len(part))})"
+            f" WHERE n.name IN ({','.join('?' * len(places))})"
             " AND (n.until = ? OR (n.removed AND NOT EXISTS (SELECT 1 FROM names m"
             " WHERE m.track = n.track AND m.since >= n.until))) ORDER BY n.until, n.since",
-            (*part, FOREVER),
+            (*places, FOREVER),
         )
-        found.update((names[text], track) for text, track in rows)
+        for text, track in rows:
+            for place in places[text]:
+                found[place] = track
     return found
 
 

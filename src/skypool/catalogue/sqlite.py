@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import Any
 
 from skypool.catalogue.absent import Absent
-from skypool.catalogue.ahead import WorkedOut, ahead, worked_out
+from skypool.catalogue.ahead import WorkedOut, ahead, is_large, worked_out
 from skypool.catalogue.applying import apply, set_state, state
 from skypool.catalogue.checks import DOCUMENT, sure
 from skypool.catalogue.chunks import ChunkIndex
@@ -30,8 +30,6 @@ __all__ = ["SqliteCatalogue"]
 
 # Rows of chunks in one short transaction.
 _STAGED_CHUNKS = 20_000
-# Versions of a commit that is worked out before it takes the write lock.
-_LARGE = 2000
 
 
 class SqliteCatalogue(Identity, Absent):
@@ -139,7 +137,7 @@ class SqliteCatalogue(Identity, Absent):
             the log and are forgotten.
         """
         early = None
-        if len(draft.versions) >= _LARGE and not documents:
+        if is_large(draft) and not documents:
             early = ahead(self._database, self.chunks, draft, reused)
         with self._database.transaction() as connection:
             found, untouched = self._still(connection, early)
@@ -161,7 +159,7 @@ class SqliteCatalogue(Identity, Absent):
             if noted:
                 _set_state(connection, noted)
         number = None if record is None else record["commit"]
-        return Published(number, tuple(found.resolver.urns), tuple(found.resolver.new))
+        return Published(number, tuple(found.resolver.urns), tuple(map(bool, found.resolver.new)))
 
     @staticmethod
     def _still(

@@ -5,15 +5,25 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import islice
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from skypool.errors import Damaged
 
-__all__ = ["dumps", "dumps_document", "dumps_in_parts", "format_time", "loads", "parse_time"]
+__all__ = [
+    "Listed",
+    "dumps",
+    "dumps_document",
+    "dumps_in_parts",
+    "format_time",
+    "in_parts",
+    "loads",
+    "parse_time",
+]
 
 _SAFE = 2**53
 # Items of a list that are written at once.
@@ -197,23 +207,51 @@ def dumps(value: Any) -> bytes:
     return _encode(_tagged(value)).encode("ascii")
 
 
-def dumps_in_parts(value: Mapping[str, Any]) -> bytearray:
-    """Return an object with very long lists as `dumps` does, without copies of all of it."""
-    made = bytearray(b"{")
+class Listed:
+    """A list of a record that is made each time it is asked for: there may be millions of items.
+
+    Parameters
+    ----------
+    count
+        How many there are.
+    items
+        Gives them.
+    """
+
+    __slots__ = ("_count", "_items")
+
+    def __init__(self, count: int, items: Callable[[], Iterable[Any]]) -> None:
+        self._count = count
+        self._items = items
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._items())
+
+
+def in_parts(value: Mapping[str, Any]) -> Iterator[bytes]:
+    """Yield an object with very long lists as `dumps` writes it, in parts."""
+    before = b"{"
     for key in sorted(value):
-        made += b"," if len(made) > 1 else b""
-        made += dumps(key) + b":"
+        yield before + dumps(key) + b":"
+        before = b","
         part = value[key]
-        if not isinstance(part, list) or len(part) <= _PART:
-            made += dumps(part)
+        if not isinstance(part, list | Listed):
+            yield dumps(part)
             continue
-        made += b"["
-        for start in range(0, len(part), _PART):
-            made += b"," if start else b""
-            made += dumps(part[start : start + _PART])[1:-1]
-        made += b"]"
-    made += b"}"
-    return made
+        items, comma = iter(part), b"["
+        while some := list(islice(items, _PART)):
+            yield comma + dumps(some)[1:-1]
+            comma = b","
+        yield b"[]" if comma == b"[" else b"]"
+    yield b"{}" if before == b"{" else b"}"
+
+
+def dumps_in_parts(value: Mapping[str, Any]) -> bytes:
+    """Return an object as `dumps` does, of which lists may be `Listed`."""
+    return b"".join(in_parts(value))
 
 
 def _untag(value: dict[str, Any]) -> Any:

@@ -90,6 +90,6 @@ class AddingOutside:
 
     def not_staged(self) -> Sequence[SourceRow]:
         """Return the sources of the documents since the last call."""
-        found = self._draft.sources[self._staged :]
+        found = self._draft.sources.since(self._staged)
         self._staged = len(self._draft.sources)
         return found

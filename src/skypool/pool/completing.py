@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from skypool.catalogue.draft import Completion, Draft, SourceRow
+from skypool.catalogue.draft import Completion, Draft, SourceRow, SourceRows
 from skypool.catalogue.interface import ChunksGone, IndexedDocument
 from skypool.catalogue.kept_files import KeptFile, KeptFiles
 from skypool.catalogue.terms import indexed
@@ -130,7 +130,7 @@ class _Completing:
                     found, skipped = self._read_all(batch, writer, executor)
                     draft = Draft(session.settings.author, _message(found))
                     draft.completed = [_completion(each) for each in found]
-                    draft.sources = [each.source for each in found]
+                    draft.sources = SourceRows(each.source for each in found)
                     entries = {each.entry.digest: each.entry for each in found}
                     commit = session.publish(draft, writer, list(entries.values())).commit
                 except ChunksGone:

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from skypool.catalogue.draft import Draft, Move, SourceRow
+from skypool.catalogue.draft import Draft, Move, SourceRow, SourceRows
 from skypool.catalogue.kept_files import KeptFiles
 from skypool.catalogue.outside import moved_path
 from skypool.errors import NotFound, SourceChanged, SourceMissing, UsageError
@@ -60,7 +60,7 @@ def relocate(
         raise UsageError("the old place and the new one are the same")
     session = view.session
     report = RelocateReport()
-    changed: list[SourceRow] = []
+    changed = SourceRows()
     kept = KeptFiles(session.catalogue.database)
     for count, each in enumerate(kept.all(old)):
         if on_progress is not None and count % 64 == 0:

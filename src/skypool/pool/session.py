@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import OrderedDict
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -300,6 +300,9 @@ class Session:
             )
             if published.commit is not None:
                 self._acknowledge(published.commit)
+                if large:  # else whoever opens the pool next reads all of the record again
+                    with contextlib.suppress(SkypoolError):
+                        self.catalogue.set_state(noted_position(self._log_end))
         return published
 
     def give_up(self, writer: Writer, error: BaseException | None = None) -> None:
@@ -374,20 +377,21 @@ class Session:
         self,
         documents: Sequence[IndexedDocument],
         placed: Mapping[bytes, Location],
-        sources: Sequence[SourceRow] = (),
+        sources: Iterable[SourceRow] = (),
         kept: Mapping[bytes, list[Any]] | None = None,
     ) -> Sequence[IndexedDocument]:
         """Work out what new documents cover on the sky, from chunks that are just written."""
-        files: dict[bytes, list[SourceRow]] = {}
-        for row in sources:
-            files.setdefault(row.document, []).append(row)
+        files: dict[bytes, list[SourceRow]] = {each.digest: [] for each in documents}
+        for row in sources if files else ():
+            if row.document in files:
+                files[row.document].append(row)
 
         def fetch(name: bytes) -> bytes:
             place = placed.get(name)
             return self.fetch(name) if place is None else self.store.read(place, name)
 
         def fetch_of(document: bytes) -> Fetch:
-            if document not in files:
+            if not files.get(document):
                 return fetch
             from skypool.pool.inplace import InPlaceChunks
 

@@ -85,12 +85,12 @@ def keep_regions(database: Database, draft: Draft, documents: Iterable[IndexedDo
         name = each.document
         each.sky = _written(fresh[name] if name in fresh else coverage_in(database, name))
     regions: dict[bytes, list[list[Any]]] = {}
-    for name in {source.document for source in draft.sources}:
-        found = fresh[name] if name in fresh else coverage_in(database, name)
-        written = _written(found)
+    for source in draft.sources:
+        name = source.document
+        written = _written(fresh[name] if name in fresh else coverage_in(database, name))
         if written:
             regions[name] = written
-    for version in draft.versions:
+    for version in draft.versions if regions else ():
         if version.document in regions:
             version.origin = {**(version.origin or {}), _KEY: regions[version.document]}
 

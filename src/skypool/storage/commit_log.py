@@ -15,6 +15,7 @@ import google_crc32c
 
 from skypool.codec.compression import RAW, ZSTD, decode, encode
 from skypool.codec.digest import digest
+from skypool.codec.packing import packed_parts
 from skypool.errors import Damaged, StorageError
 from skypool.storage.filelayer import FileLayer, Handle, locked
 from skypool.storage.looking import size_of
@@ -77,8 +78,8 @@ def pack_record(payload: bytes, before: LogPosition) -> bytes:
     Parameters
     ----------
     payload
-        The payload; or the whole record as another pool with the same beginning has it,
-        whose bytes must stay as they are (another zstd may write others).
+        The payload; or that as `pack` compresses it; or the whole record as another pool with the
+        same beginning has it, whose bytes must stay as they are (another zstd may write others).
     before
         Where the log ends.
 
@@ -92,13 +93,17 @@ def pack_record(payload: bytes, before: LogPosition) -> bytes:
         if (number, previous) != (before.number + 1, before.previous):
             raise Damaged(f"a record of commit {number} does not follow commit {before.number}")
         return payload
-    codec = ZSTD if len(payload) >= _COMPRESS_FROM else RAW
-    stored = encode(payload, codec)
+    packed = packed_parts(payload)
+    if packed is not None:
+        codec, (length, stored) = ZSTD, packed
+    else:
+        codec, length = ZSTD if len(payload) >= _COMPRESS_FROM else RAW, len(payload)
+        stored = encode(payload, codec)
     header = _HEADER.pack(
         MAGIC,
         codec,
         before.number + 1,
-        len(payload),
+        length,
         len(stored),
         before.previous,
         google_crc32c.value(stored),
