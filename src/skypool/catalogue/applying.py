@@ -171,9 +171,7 @@ def commit_rows(connection: sqlite3.Connection, record: Mapping[str, Any]) -> Co
         refs.extend(found.refs)
         continued.extend(found.continued)
     names = PackedRows(_name_rows(number, record))
-    return CommitRows(
-        versions, refs, continued, names, PackedRows(source_rows(connection, record))
-    )
+    return CommitRows(versions, refs, continued, names, PackedRows(source_rows(connection, record)))
 
 
 def version_rows(connection: sqlite3.Connection, number: int, versions: Any) -> VersionRows:

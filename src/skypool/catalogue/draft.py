@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from array import array
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import starmap
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, overload
 
 from skypool.codec.packing import PackedRows
 
 __all__ = [
     "PLACEHOLDER",
+    "Children",
     "Completion",
     "Draft",
     "DraftVersion",
@@ -38,6 +40,38 @@ class External:
 RefTarget: TypeAlias = "int | External"
 
 
+class Children(Sequence[tuple[str, RefTarget]]):
+    """References to versions by number: a context may have a million."""
+
+    __slots__ = ("_roles", "_targets")
+
+    def __init__(self) -> None:
+        self._roles: list[str] = []
+        self._targets = array("q")
+
+    def append(self, role: str, target: int) -> None:
+        """Add one."""
+        self._roles.append(role)
+        self._targets.append(target)
+
+    def __len__(self) -> int:
+        return len(self._roles)
+
+    def __iter__(self) -> Iterator[tuple[str, RefTarget]]:
+        return zip(self._roles, self._targets, strict=True)
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[str, RefTarget]: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[tuple[str, RefTarget]]: ...
+    def __getitem__(
+        self, index: int | slice
+    ) -> tuple[str, RefTarget] | Sequence[tuple[str, RefTarget]]:
+        if isinstance(index, slice):
+            return list(zip(self._roles[index], self._targets[index], strict=True))
+        return self._roles[index], self._targets[index]
+
+
 @dataclass(slots=True)
 class DraftVersion:
     """A version that wants to be committed.
@@ -46,7 +80,7 @@ class DraftVersion:
     ----------
     document : bytes
         Digest of the product document.
-    refs : list of (role, target)
+    refs : sequence of (role, target)
         Targets are numbers of versions, or `-1 - n` for the version at place *n* of the same
         draft, which must come earlier; or `External`.
     name : str or None
@@ -66,7 +100,7 @@ class DraftVersion:
     type: str
     size: int
     total: int
-    refs: list[tuple[str, RefTarget]] = field(default_factory=list)
+    refs: Sequence[tuple[str, RefTarget]] = ()
     name: str | None = None
     track: int | None = None
     keep_same: bool = False

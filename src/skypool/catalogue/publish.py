@@ -24,6 +24,7 @@ from skypool.catalogue.draft import (
     DraftVersion,
     External,
 )
+from skypool.catalogue.draft_names import free_number, known_tracks, repeated_names
 from skypool.catalogue.interface import FOREVER, ChunksGone
 from skypool.catalogue.outside import outside_lists, stands_for
 from skypool.catalogue.purging import still_to_purge
@@ -58,10 +59,10 @@ class Resolver:
         self._completed = {each.of: each.document for each in draft.completed}
         self._first_urn = self._next_urn = state(connection, "next_urn", 1)
         self._first_track = self._next_track = state(connection, "next_track", 1)
-        self._stems = [f"{stem}-{_free_number(connection, stem)}" for stem in draft.stems]
-        self._known = _known_tracks(connection, draft)
+        self._stems = [f"{stem}-{free_number(connection, stem)}" for stem in draft.stems]
+        self._known = known_tracks(connection, draft)
         # Tracks of the names that the draft has more than once, and of those that it makes.
-        self._repeated = _repeated(draft)
+        self._repeated = repeated_names(draft)
         self._tracks: dict[str, int] = {}
         # Of each version of the draft; there may be millions.
         self.urns = array("q")
@@ -320,9 +321,7 @@ class Resolver:
 
     def _all_names(self) -> Listed:
         """Return the names that tracks get: those of new tracks, and changed ones."""
-        named = bytearray(
-            self._draft.versions[place].name is not None for place in self._begun()
-        )
+        named = bytearray(self._draft.versions[place].name is not None for place in self._begun())
 
         def entries() -> Iterator[list[Any]]:
             for place in compress(self._begun(), named):
@@ -334,7 +333,9 @@ class Resolver:
     def _begun(self) -> Iterator[int]:
         """Yield the places in the draft of the first versions of new tracks."""
         first = self._first_track
-        numbered = zip(self._place_of, map(self._number_of.__getitem__, self._place_of), strict=True)
+        numbered = zip(
+            self._place_of, map(self._number_of.__getitem__, self._place_of), strict=True
+        )
         return (p for p, number in numbered if not number and self._track_of[p] >= first)
 
     def _filled(self, name: str | None) -> str | None:
@@ -451,48 +452,3 @@ class Resolver:
             if (has is not None) != wanted:
                 changes[tag, urn, wanted] = None
         return changes
-
-
-def _repeated(draft: Draft) -> set[str]:
-    """Return the names that occur more than once, and maybe others; there may be millions."""
-    hashes: set[int] = set()
-    twice: set[int] = set()
-    for version in draft.versions:
-        found = hash(version.name)
-        (twice if found in hashes else hashes).add(found)
-    del hashes
-    if not twice:
-        return set()
-    return {v.name for v in draft.versions if v.name is not None and hash(v.name) in twice}
-
-
-def _known_tracks(connection: sqlite3.Connection, draft: Draft) -> array[int]:
-    """Return the tracks that the names of a draft continue, by place; 0 where there is none."""
-    found = array("q")
-    for part in in_batches(draft.versions, _BATCH):
-        places: dict[str, list[int]] = {}
-        for place, version in enumerate(part, len(found)):
-            name = version.name
-            if version.track is None and name is not None and not name.startswith(PLACEHOLDER):
-                places.setdefault(to_database(name), []).append(place)
-        found.extend([0] * len(part))
-        # A live name continues its track; else a removed one does. A renamed one does not.
-        rows = connection.execute(
-            f"SELECT n.name, {sure(NAME, 'n.track')} FROM names n"
-            f" WHERE n.name IN ({','.join('?' * len(places))})"
-            " AND (n.until = ? OR (n.removed AND NOT EXISTS (SELECT 1 FROM names m"
-            " WHERE m.track = n.track AND m.since >= n.until))) ORDER BY n.until, n.since",
-            (*places, FOREVER),
-        )
-        for text, track in rows:
-            for place in places[text]:
-                found[place] = track
-    return found
-
-
-def _free_number(connection: sqlite3.Connection, stem: str) -> int:
-    """Return the smallest n such that no track was ever called `stem-n` or higher."""
-    low, high = to_database(stem) + "-", to_database(stem) + "."
-    rows = connection.execute("SELECT name FROM names WHERE name >= ? AND name < ?", (low, high))
-    ends = (name[len(low) :].partition("/")[0] for (name,) in rows)
-    return max((int(end) for end in ends if end.isascii() and end.isdigit()), default=0) + 1

@@ -6,18 +6,14 @@ import contextlib
 import os
 import re
 import tempfile
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
+from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from skypool.catalogue.draft import (
-    Draft,
-    DraftVersion,
-    Expectation,
-    Published,
-    RefTarget,
-)
+from skypool.catalogue.draft import Children, Draft, DraftVersion, Expectation, Published
 from skypool.errors import SkypoolError, StorageError
 from skypool.pool.add_report import AddOptions, AddReport
 from skypool.pool.adding_files import Content, FileIntake
@@ -27,11 +23,11 @@ from skypool.pool.continuing import Continuing
 from skypool.pool.contradictions import check_contradictions
 from skypool.pool.damage_notes import missing_packs
 from skypool.pool.following import children_that_stay
-from skypool.pool.noting import context_document, unread_names
+from skypool.pool.noting import context_document, origin_of, unread_names
 from skypool.pool.observations import Entries
 from skypool.pool.progress import OnProgress, Progress
 from skypool.pool.resolve import check_name
-from skypool.pool.saving import Totals
+from skypool.pool.tree_totals import TreeTotals
 from skypool.pool.trees import FileNode, FolderNode, Node, is_tar, scan, unpack
 
 if TYPE_CHECKING:
@@ -71,10 +67,10 @@ class Adder:
         self._writer = writer
         self._options = options
         self._on_progress = on_progress
-        self._totals = Totals(session)
-        self._contents: dict[int, Content] = {}
-        # The versions that are files or observations, and where their metadata are.
-        self._metas: dict[int, Content | Place] = {}
+        self._totals = TreeTotals(session, draft.versions)
+        # Places in the draft: of files, and of observations with their metadata.
+        self._files = array("q")
+        self._observations: dict[int, list[list[Any]]] = {}
         # Names of what stays though it is not in the folder.
         self._staying: list[str] = []
         self._done = (0, 0)
@@ -96,7 +92,8 @@ class Adder:
             del files
             targets = []
             while nodes:  # each is forgotten when it is read
-                targets.append(self._root(*nodes.pop(0)))
+                path, node = nodes.pop(0)
+                targets.append(self._root(path, node, last=not nodes))
             return targets
 
     def finish(self) -> Published:
@@ -104,10 +101,8 @@ class Adder:
         if self._options.exclusive:
             self._draft.expected = [Expectation(v.name) for v in self._draft.versions if v.name]
         if not self._options.as_version:
-            check_contradictions(
-                self._session, self._draft.versions, self._metas, self._parameters_of
-            )
-        self._metas.clear()
+            numbers = chain(self._files, self._observations)
+            check_contradictions(self._session, self._draft.versions, numbers, self._parameters_of)
         intake = self._intake
         self._draft.staged = intake.seen.staged
         published = self._session.publish(self._draft, self._writer, intake.documents)
@@ -130,30 +125,32 @@ class Adder:
         leaves_out = following.leaves_out if following is not None else None
         return scan(path, self._session.folder.path, leaves_out)
 
-    def _root(self, path: str, node: Node) -> int:
+    def _root(self, path: str, node: Node, *, last: bool) -> int:
         origin = self._options.origins.get(path, {})
         if isinstance(node, FileNode):
-            content = self._content(node, "", origin)
+            content = self._content(node, "")
             if content is None:
                 raise StorageError(f"cannot add {path!r}: {self.report.skipped[-1][1]}")
             default = node.name if node.format is not None or origin else _given_name(path)
-            return self._place_file(content, check_name(self._options.root(default, path)))
+            name = check_name(self._options.root(default, path))
+            return self._place_file(node, content, name, origin)
         self._take_skipped(node)
         unread = len(self._intake.unread)
         start = len(os.path.join(node.path, ""))
         with closing(stilled(node.files())) as files:
             for file in files:
-                content = self._content(file, file.path[start:], origin)
-                if content is not None:
-                    self._contents[id(file)] = content
-        found = arrange(node, self._parameters, lambda file: id(file) in self._contents)
+                file.content = self._content(file, file.path[start:])
+        if last:
+            self._intake.forget_files()
+        found = arrange(node, self._parameters, lambda file: file.content is not None)
+        node.children.clear()  # from here on what is placed is forgotten
         self.report.notes += found.notes
         name = check_name(self._options.root(found.name or node.name, path))
         first = len(self._draft.versions)
         kept = self._kept(found.place, name) if self._options.partial and found.name else {}
         self._staying = [f"{name}/{role}" for role in kept]
         target = self._place(found.place, name, node.path, origin, kept)
-        self._contents.clear()
+        self._draft.versions[-1 - target].origin = origin or None
         versions = self._draft.versions[first:]
         following = self._options.following
         if following is not None:
@@ -175,15 +172,17 @@ class Adder:
         return target
 
     def _parameters(self, file: FileNode) -> Entries:
-        content = self._contents.get(id(file))
-        return {} if content is None else {e[0]: e for e in self._intake.entries(content)}
+        content = file.content
+        return {} if content is None else {e[0]: e for e in self._intake.entries(content.document)}
 
-    def _parameters_of(self, what: Content | Place) -> Mapping[str, Any]:
+    def _parameters_of(self, number: int) -> Mapping[str, Any]:
         """Return what a file or an observation says of itself."""
-        if isinstance(what, Content):
-            return {entry[0]: entry[1] for entry in self._intake.entries(what)}
+        meta = self._observations.get(number)
+        if meta is None:
+            entries = self._intake.entries(self._draft.versions[number].document)
+            return {entry[0]: entry[1] for entry in entries}
         # When it began is what its products say: those that are there.
-        return {entry[0]: entry[1] for entry in what.meta if entry[0] != "startDate"}
+        return {entry[0]: entry[1] for entry in meta if entry[0] != "startDate"}
 
     def _kept(self, place: Place, name: str) -> dict[str, tuple[int, str]]:
         """Return what an observation has in the pool that a part of it has not, and where."""
@@ -205,7 +204,7 @@ class Adder:
         place: Place,
         root: str,
         folder: str,
-        origin: Mapping[str, Any] | None = None,
+        origin: Mapping[str, Any],
         kept: Mapping[str, tuple[int, str]] = MappingProxyType({}),
     ) -> int:
         """Make the versions of a context and of all below it."""
@@ -215,49 +214,54 @@ class Adder:
             stay = children_that_stay(self._session, place, name, root, folder, following)
             self._staying += [called for _, _, called in stay.values()]
             kept = {**kept, **{role: (urn, path) for role, (urn, path, _) in stay.items()}}
-        refs: list[tuple[str, RefTarget]] = [(role, urn) for role, (urn, _) in kept.items()]
+        refs = Children()
+        for role, (urn, _) in kept.items():
+            refs.append(role, urn)
         for child in place.children:
             if isinstance(child.what, Place):
                 below = os.path.join(folder, child.path)
-                refs.append((child.role, self._place(child.what, root, below)))
+                refs.append(child.role, self._place(child.what, root, below, origin))
             else:
-                content = self._contents[id(child.what)]
-                refs.append((child.role, self._place_file(content, f"{root}/{child.name}")))
+                file, called = child.what, f"{root}/{child.name}"
+                assert file.content is not None
+                refs.append(child.role, self._place_file(file, file.content, called, origin))
         document = context_document(place, [[role, path] for role, (_, path) in kept.items()])
+        place.children = [child for child in place.children if isinstance(child.what, Place)]
         version = DraftVersion(b"", "", "", 0, 0, refs, name, keep_same=True)
-        version.origin = origin or None
         content = self._intake.describe(document)
         self._intake.stage_when_large()
         version.document, version.kind = content.document, content.kind
         version.type, version.size = content.type, content.size
         if place.observation:
-            self._metas[len(self._draft.versions)] = place
+            self._observations[len(self._draft.versions)] = place.meta
         return self._append(version)
 
-    def _place_file(self, content: Content, name: str) -> int:
+    def _place_file(
+        self, node: FileNode, content: Content, name: str, origin: Mapping[str, Any]
+    ) -> int:
         version = DraftVersion(
             content.document,
             content.kind,
             content.type,
             content.size,
             0,
-            [],
+            (),
             name,
             keep_same=True,
-            origin=content.origin,
+            origin=origin_of(node, origin),
             taken=content.taken,
         )
-        self._metas[len(self._draft.versions)] = content
+        self._files.append(len(self._draft.versions))
         return self._append(version)
 
     def _take_skipped(self, node: FolderNode) -> None:
         for path, reason in node.all_skipped():
             self._intake.skip(path, reason, os.path.relpath(path, node.path))
 
-    def _content(self, node: FileNode, name: str, origin: Mapping[str, Any]) -> Content | None:
+    def _content(self, node: FileNode, name: str) -> Content | None:
         """Take a file in; None, and why, where it cannot be read."""
         self._tell(node)
-        content = self._intake.content(node, name, origin)
+        content = self._intake.content(node, name)
         if content is not None:
             self._done = (self._done[0] + 1, self._done[1] + node.status.st_size)
         return content

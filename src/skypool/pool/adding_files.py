@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from skypool.catalogue.draft import Draft
@@ -14,7 +15,6 @@ from skypool.catalogue.interface import IndexedDocument
 from skypool.catalogue.terms import indexed
 from skypool.codec.documents import dumps_document
 from skypool.pool.adding_outside import AddingOutside
-from skypool.pool.noting import origin_of
 from skypool.pool.reading_ahead import WINDOW, ReadingAhead, processes_for
 from skypool.pool.reading_files import (
     FileRead,
@@ -55,7 +55,6 @@ class Content:
     type: str
     size: int
     taken: tuple[bytes, ...] = ()
-    origin: Mapping[str, Any] | None = None
 
 
 class FileIntake:
@@ -131,12 +130,12 @@ class FileIntake:
         self._report.skipped.append((path, reason))
         self.unread.append(name)
 
-    def entries(self, content: Content) -> Sequence[Any]:
-        """Return the parameters of a product."""
-        fresh = self._fresh.get(content.document)
+    def entries(self, document: bytes) -> Sequence[Any]:
+        """Return the parameters of a product, given by its document's digest."""
+        fresh = self._fresh.get(document)
         if fresh is not None:
             return fresh
-        found: list[list[Any]] = self._session.document(content.document)["meta"]
+        found: list[list[Any]] = self._session.document(document)["meta"]
         return found
 
     def describe(self, document: Mapping[str, Any], size: int = 0) -> Content:
@@ -151,11 +150,11 @@ class FileIntake:
         digest = entry.digest
         if digest not in self._known:
             self.documents.append(entry)
-            self._known[digest] = (entry.kind, entry.type, entry.size)
+            self._known[digest] = (intern(entry.kind), intern(entry.type), entry.size)
             self._fresh[digest] = next(iter(entry.metas))[1]
         return Content(digest, *self._known[digest])
 
-    def content(self, node: FileNode, name: str, origin: Mapping[str, Any]) -> Content | None:
+    def content(self, node: FileNode, name: str) -> Content | None:
         """Take a file in; None, and why, where it cannot be read."""
         try:
             content = self._seen_before(node) or self._read(node, name)
@@ -163,7 +162,6 @@ class FileIntake:
             self.skip(node.path, error.message, name)
             return None
         self.stage_when_large()
-        content.origin = origin_of(node, origin)
         return content
 
     def _look_ahead(self) -> None:
@@ -200,7 +198,8 @@ class FileIntake:
             state = FileState(status.st_size, status.st_mtime_ns, status.st_ino)
             self._outside.note(node.path, state, seen.document, seen[1:4])
         self._report.bytes_in += node.status.st_size
-        return Content(seen.document, seen.kind, seen.type, seen.size, taken=(seen.document,))
+        kind, type_ = intern(seen.kind), intern(seen.type)
+        return Content(seen.document, kind, type_, seen.size, taken=(seen.document,))
 
     def _read(self, node: FileNode, name: str) -> Content:
         if node.format is not None:

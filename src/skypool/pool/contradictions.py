@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
+from skypool.catalogue.batches import in_batches
 from skypool.catalogue.commit_changes import ever_named
 from skypool.errors import NameConflict
 from skypool.pool.observations import contradiction
@@ -16,14 +17,14 @@ if TYPE_CHECKING:
 
 __all__ = ["check_contradictions"]
 
-T = TypeVar("T")
+_BATCH: Final = 500
 
 
 def check_contradictions(
     session: Session,
     versions: Sequence[DraftVersion],
-    metas: Mapping[int, T],
-    read: Callable[[T], Mapping[str, Any]],
+    numbers: Iterable[int],
+    read: Callable[[int], Mapping[str, Any]],
 ) -> None:
     """Refuse versions that contradict the last ones of their tracks.
 
@@ -33,26 +34,24 @@ def check_contradictions(
         The open pool.
     versions
         Of the draft.
-    metas
-        What the metadata of some of them are read from, by their numbers in the draft.
+    numbers
+        The places in the draft of those that are compared.
     read
-        Gives them.
+        Gives their metadata.
 
     Raises
     ------
     NameConflict
         If obsid, instrument or start time differ.
     """
-    names = (versions[number].name for number in metas)
-    known = ever_named(session.catalogue.database, [name for name in names if name])
-    for number, meta in metas.items():
+    for number in _known(session, versions, numbers):
         version = versions[number]
-        row = _last(session, version.name) if version.name in known else None
+        row = _last(session, version.name)
         # What was given up says nothing any more: its content may be gone.
         if row is None or row.purged or row.document == version.document:
             continue
         old = {entry[0]: entry[1] for entry in session.document(row.document)["meta"]}
-        problem = contradiction(old, read(meta))
+        problem = contradiction(old, read(number))
         if problem:
             raise NameConflict(
                 f"{version.name!r} in the pool is of another observation than "
@@ -61,6 +60,16 @@ def check_contradictions(
                 "is a version of it (--as-version)",
                 path=str((version.origin or {}).get("path", "")),
             )
+
+
+def _known(
+    session: Session, versions: Sequence[DraftVersion], numbers: Iterable[int]
+) -> Iterator[int]:
+    """Yield the places of those whose names a track has or had."""
+    for part in in_batches(numbers, _BATCH):
+        names = [name for number in part if (name := versions[number].name)]
+        known = ever_named(session.catalogue.database, names)
+        yield from (number for number in part if versions[number].name in known)
 
 
 def _last(session: Session, name: str | None) -> VersionRow | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from skypool.pool.arranging import PAIR, Place
@@ -10,7 +11,7 @@ from skypool.pool.observations import ordered
 from skypool.pool.trees import FileNode
 from skypool.storage.looking import absolute
 
-__all__ = ["context_document", "origin_of", "unread_names"]
+__all__ = ["FileOrigin", "context_document", "origin_of", "unread_names"]
 
 
 def unread_names(root: str, paths: Sequence[str]) -> list[str]:
@@ -22,14 +23,54 @@ def unread_names(root: str, paths: Sequence[str]) -> list[str]:
     return [f"{root}/{half}{end}" for end in ends for half in ("", *(f"{i}/" for i in PAIR))]
 
 
-def origin_of(node: FileNode, fetched: Mapping[str, Any]) -> dict[str, Any]:
+class FileOrigin(Mapping[str, Any]):
+    """Where a file came from, `path` and `mtime_ns`: all in a folder share its path.
+
+    Parameters
+    ----------
+    folder
+        The absolute path of its folder, with the `/` at its end.
+    name
+        Its base name.
+    mtime_ns
+        When it was changed.
+    """
+
+    __slots__ = ("_folder", "_mtime_ns", "_name")
+
+    def __init__(self, folder: str, name: str, mtime_ns: int) -> None:
+        self._folder, self._name, self._mtime_ns = folder, name, mtime_ns
+
+    def __getitem__(self, key: str) -> str | int:
+        if key == "path":
+            return self._folder + self._name
+        if key == "mtime_ns":
+            return self._mtime_ns
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("path", "mtime_ns"))
+
+    def __len__(self) -> int:
+        return 2
+
+
+def origin_of(node: FileNode, fetched: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return where a file came from."""
-    origin: dict[str, Any] = dict(fetched)
-    if not origin:
-        path = node.archive or node.path
-        # Where it is so already, one text in memory, not two.
-        origin = {"path": absolute(path), "mtime_ns": node.status.st_mtime_ns}
-    return origin | ({"member": node.member} if node.member else {})
+    if fetched:
+        return {**fetched, "member": node.member} if node.member else dict(fetched)
+    mtime_ns = node.status.st_mtime_ns
+    if node.archive:
+        origin = {"path": absolute(node.archive), "mtime_ns": mtime_ns}
+        return origin | ({"member": node.member} if node.member else {})
+    folder, _, name = absolute(node.path).rpartition("/")
+    return FileOrigin(_shared(f"{folder}/"), node.name if node.name == name else name, mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _shared(text: str) -> str:
+    """Return a text that was the same before as the same object."""
+    return text
 
 
 def context_document(place: Place, kept: Sequence[list[str]]) -> dict[str, Any]:

@@ -4,37 +4,67 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self, TypeAlias
+from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 from skypool.errors import NotFound, StorageError
 from skypool.formats.base import FolderFormat
 from skypool.formats.folders import folder_format
 from skypool.storage.looking import status_of
 
+if TYPE_CHECKING:
+    from skypool.pool.adding_files import Content
+
 __all__ = ["Figures", "FileNode", "FolderNode", "Node", "is_tar", "scan", "unpack"]
 
+# Size, two times, inode and device, which have no sign.
+_FIGURES: Final = struct.Struct("<3q2Q")
 _TAR_ENDS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """What is kept of a file's `os.stat_result`, under the same names: a fifth of its size."""
+class Figures(bytes):
+    """What is kept of a file's `os.stat_result`, under the same names: a tenth of its size."""
 
-    st_size: int
-    st_mtime_ns: int
-    st_ctime_ns: int
-    st_ino: int
-    st_dev: int
+    __slots__ = ()
 
     @classmethod
     def of(cls, found: os.stat_result) -> Figures:
         """Take them over."""
-        return cls(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev)
+        return cls(
+            _FIGURES.pack(
+                found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev
+            )
+        )
+
+    @property
+    def st_size(self) -> int:
+        """Its size in bytes."""
+        return int(_FIGURES.unpack(self)[0])
+
+    @property
+    def st_mtime_ns(self) -> int:
+        """When its content was changed, in ns since 1970."""
+        return int(_FIGURES.unpack(self)[1])
+
+    @property
+    def st_ctime_ns(self) -> int:
+        """When anything of it was changed, in ns since 1970."""
+        return int(_FIGURES.unpack(self)[2])
+
+    @property
+    def st_ino(self) -> int:
+        """Its inode."""
+        return int(_FIGURES.unpack(self)[3])
+
+    @property
+    def st_dev(self) -> int:
+        """The number of its device."""
+        return int(_FIGURES.unpack(self)[4])
 
 
 @dataclass(slots=True)
@@ -45,22 +75,31 @@ class FileNode:
     ----------
     name : str
         Its base name.
-    path : str
-        Where it is.
+    place : str
+        The folder that it is in, with the `/` at its end, which all files in it share; of what
+        was given by itself the whole path.
     status : Figures
         Of the file as it was found.
     format : FolderFormat or None
         For a folder that is one product.
     member : str
         Its path in the archive that it was unpacked from.
+    content : Content or None
+        What it is, once it was read.
     """
 
     name: str
-    path: str
+    place: str
     status: Figures
     format: FolderFormat | None = None
     member: str = ""
     archive: str = ""
+    content: Content | None = None
+
+    @property
+    def path(self) -> str:
+        """Where it is."""
+        return self.place + self.name if self.place.endswith("/") else self.place
 
 
 @dataclass(slots=True)
@@ -163,6 +202,7 @@ def _folder(
     if found is not None:
         return FileNode(name, path, Figures.of(status), found)
     node = FolderNode(name, path)
+    place = os.path.join(path, "")
     here = above | {(status.st_dev, status.st_ino)}
     try:
         with os.scandir(path) as listing:
@@ -171,7 +211,7 @@ def _folder(
         node.skipped.append((path, f"the folder cannot be read: {error.strerror}"))
         return node
     for entry in entries:
-        child = _entry(entry, node, here, leaves_out)
+        child = _entry(entry, node, place, here, leaves_out)
         if child is not None:
             node.children.append(child)
     return node
@@ -180,6 +220,7 @@ def _folder(
 def _entry(
     entry: os.DirEntry[str],
     parent: FolderNode,
+    place: str,
     above: frozenset[tuple[int, int]],
     leaves_out: LeavesOut | None,
 ) -> Node | None:
@@ -194,7 +235,7 @@ def _entry(
     if leaves_out is not None and leaves_out(entry.path, status):
         return None
     if stat.S_ISREG(status.st_mode):
-        return FileNode(entry.name, entry.path, Figures.of(status))
+        return FileNode(entry.name, place, Figures.of(status))
     if stat.S_ISDIR(status.st_mode):
         if (status.st_dev, status.st_ino) in above:
             if entry.is_symlink():
