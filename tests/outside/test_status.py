@@ -117,6 +117,32 @@ def test_a_changed_tree_added_again(pool: Pool, survey: Path) -> None:
         assert again["survey/maps/m0.fits@0"].meta["SEED"].value == 0
 
 
+def test_what_was_overwritten_is_no_damage(pool: Pool, survey: Path) -> None:
+    pool.add(survey, in_place=True)
+    pool.absorb("survey/maps/m1.fits")
+    for number in range(2):
+        image(survey / "maps" / f"m{number}.fits", 7 + number)
+    pool.add(survey, in_place=True)
+    for quick in (False, True):
+        report = pool.verify(quick=quick)
+        assert report.ok
+        assert [each.hurt for each in report.overwritten] == [["survey/maps/m0.fits@0"]]
+    run = CliRunner().invoke(app, ["verify", "-p", pool.path])
+    assert run.exit_code == 0
+    assert "sound: " in run.stdout
+    assert "content of 1 older version gone, in files that hold newer ones" in run.stdout
+    run = CliRunner().invoke(app, ["verify", "-p", pool.path, "--json"])
+    (found,) = json.loads(run.stdout)["overwritten"]
+    assert (found["where"], found["hurt"]) == (
+        str(survey / "maps/m0.fits"), ["survey/maps/m0.fits@0"],
+    )  # fmt: skip
+    # Once nobody has added what the file holds, its newest version cannot be read any more.
+    image(survey / "maps" / "m0.fits", 20)
+    report = pool.verify()
+    assert not pool.status().ok
+    assert "survey/maps/m0.fits@1" in {name for each in report.problems for name in each.hurt}
+
+
 def test_content_that_is_somewhere_is_not_told_gone(
     pool: Pool, survey: Path, tmp_path: Path
 ) -> None:
@@ -140,6 +166,7 @@ def test_replaced_under_another_name_hurts(pool: Pool, survey: Path) -> None:
     report = pool.status()
     assert not report.ok
     assert [(s.state, s.products) for s in report.sources] == [("replaced", ("mine@0",))]
+    assert [each.hurt for each in pool.verify().problems] == [["mine@0"]]  # the newest of its name
 
 
 def test_which_files_have_the_content_now(pool: Pool, survey: Path) -> None:

@@ -238,11 +238,9 @@ class InPlaceChunks:
     def _is_replaced(self) -> bool:
         """Tell whether the file was written anew, and was added again since."""
         from skypool.catalogue.kept_files import KeptFiles
-        from skypool.pool.sources import check_source
+        from skypool.pool.sources import is_replaced
 
-        last = self._sources[-1]
-        others = KeptFiles(self._session.catalogue.database).others_at(last.path, last.document)
-        return any(check_source(other)[0] == "fine" for other in others)
+        return is_replaced(KeptFiles(self._session.catalogue.database), self._sources[-1])
 
 
 def _read_chunk(source: ByteSource, segment: Segment, start: int, number: int) -> bytes:

@@ -34,6 +34,7 @@ __all__ = [
     "check_source",
     "file_digest",
     "good_sources",
+    "is_replaced",
     "is_stored",
     "status",
 ]
@@ -157,6 +158,11 @@ def check_source(
     return "fine", ""
 
 
+def is_replaced(kept: KeptFiles, row: SourceRow) -> bool:
+    """Tell whether a file that changed holds the content of another document now."""
+    return any(check_source(other)[0] == "fine" for other in kept.others_at(row.path, row.document))
+
+
 def good_sources(session: Session, document: bytes, *, full: bool = True) -> list[SourceRow]:
     """Return the user's files that have the whole content of a document now.
 
@@ -264,7 +270,7 @@ class _Looking:
             found = self._moves.find(row) or ""
             if found:
                 state, reason = "moved", f"a file of its size and time is {found}"
-        elif state == "changed" and self._has_newer(row):
+        elif state == "changed" and is_replaced(self._kept, row):
             state, reason = "replaced", "the path holds a newer version; the old content is gone"
         holders = self._kept.holders(kept.number)
         others = [other for other in self._session.catalogue.sources(row.document) if other != row]
@@ -288,12 +294,6 @@ class _Looking:
             self._report.bytes += row.size
         self._report.unproven += self._full and wanted is None and found[0] == "fine"
         return found
-
-    def _has_newer(self, row: SourceRow) -> bool:
-        return any(
-            check_source(other)[0] == "fine"
-            for other in self._kept.others_at(row.path, row.document)
-        )
 
 
 class _Moves:

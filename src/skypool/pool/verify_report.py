@@ -61,6 +61,9 @@ class VerifyReport:
         Damage that was healed: good copies of all of it are elsewhere, and nothing will use it.
     dropped : int
         Documents whose content is elsewhere, since it was dropped.
+    overwritten : list of Problem
+        Files in place that hold newer versions, and were added again since: the content of the
+        older versions is gone, which is no damage.
     """
 
     checked: int = 0
@@ -69,6 +72,7 @@ class VerifyReport:
     reclaimable: int = 0
     wasted: list[Problem] = field(default_factory=list)
     dropped: int = 0
+    overwritten: list[Problem] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from skypool.catalogue.chunks import chunk_key
 from skypool.catalogue.comparing import TermSums
+from skypool.catalogue.kept_files import KeptFiles
 from skypool.catalogue.terms import terms_of, terms_of_attributes
 from skypool.codec.deferring import deferred_lists, is_deferred
 from skypool.codec.digest import Hasher
@@ -20,6 +21,8 @@ from skypool.pool.reaching import (
     reached,
     without_content,
 )
+from skypool.pool.sources import is_replaced
+from skypool.pool.verify_report import Problem
 from skypool.storage.inplace import FileSource, FileState
 
 if TYPE_CHECKING:
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from skypool.catalogue.draft import SourceRow
     from skypool.catalogue.interface import Term
     from skypool.pool.session import Session
-    from skypool.pool.verify_report import Findings, Problem
+    from skypool.pool.verify_report import Findings
 
 __all__ = ["DocumentCheck"]
 
@@ -56,6 +59,7 @@ class DocumentCheck:
         self._session = session
         self._findings = findings
         self._quick = quick
+        self._kept = KeptFiles(session.catalogue.database)
         self.unreadable: dict[int, Problem] = {}
 
     def check(self, marks: Marks, head: int) -> None:
@@ -147,22 +151,42 @@ class DocumentCheck:
     ) -> None:
         """Check the user's files; their chunks count as there if one file is as it was."""
         good = 0
-        problems = []
+        problems: list[tuple[SourceRow, SkypoolError]] = []
         for row in sources:
             try:
                 self._check_source(row, document)
                 good += 1
             except SkypoolError as error:
-                problems.append(self._findings.problem("source", error.message, row.path))
+                problems.append((row, error))
         content = content_of(document)
         # What a wrapper has beside its stream is in the document itself.
         parts = {**document, "file": {**document["file"], "segments": [], "wrapper": None}}
         self._reach(marks, parts, self._in_file(document) if good else frozenset())
-        if good or self._is_stored(marks, content):
+        there = good > 0 or self._is_stored(marks, content)
+        if there:
             self._reach(marks, [_lists_only(part) for part in content])
-        else:
-            for problem in problems:
-                problem.hurt = [f"{name}@{version}" for name, version in marks.holders(number)]
+        self._tell_sources(number, problems, there)
+
+    def _tell_sources(
+        self, number: int, problems: list[tuple[SourceRow, SkypoolError]], there: bool
+    ) -> None:
+        """Tell of files that are not as they were; *there* if the content is somewhere else.
+
+        What was overwritten on purpose is no damage, as long as only older versions had it.
+        """
+        holders = self._kept.holders(number) if problems else []
+        older = not any(newest for _, _, newest in holders)
+        for row, error in problems:
+            on_purpose = isinstance(error, SourceChanged) and (older or there)
+            if on_purpose and is_replaced(self._kept, row):
+                if there:
+                    continue
+                found = Problem("source", "it holds a newer version", row.path)
+                self._findings.report.overwritten.append(found)
+            else:
+                found = self._findings.problem("source", error.message, row.path)
+            if not there:
+                found.hurt = [f"{name}@{version}" for name, version, _ in holders]
 
     def _in_file(self, document: Mapping[str, Any]) -> frozenset[bytes]:
         """Return the chunks of a file that datasets name once more: complex numbers are pairs."""

@@ -135,14 +135,15 @@ def _how_far(reporter: Reporter) -> str:
 
 
 def _verify_object(report: VerifyReport, healed: RepairReport | None) -> dict[str, Any]:
-    problems, wasted = (
+    problems, wasted, overwritten = (
         [
             {"kind": item.kind, "where": item.where, "what": item.what, "hurt": item.hurt}
             for item in listed
         ]
-        for listed in (report.problems, report.wasted)
+        for listed in (report.problems, report.wasted, report.overwritten)
     )
     found = {"ok": report.ok, "checked": report.checked, "problems": problems, "wasted": wasted}
+    found["overwritten"] = overwritten
     if healed is not None:
         found["repair"] = {
             "healed": healed.healed,
@@ -174,12 +175,25 @@ def _print_report(report: VerifyReport, healed: RepairReport | None, reporter: R
     if report.wasted:
         what = count_text(len(report.wasted), "damaged place")
         click.echo(f"{what} healed before: good copies are elsewhere (`--repair` clears them away)")
+    _print_overwritten(report)
     if report.reclaimable:
         click.echo(f"{size_text(report.reclaimable)} left by interrupted work; `gc` takes them")
     if not report.ok and healed is None:
         click.echo(
             "add the same files again, or name a pool that has them: verify --repair-from POOL",
             err=True,
+        )
+
+
+def _print_overwritten(report: VerifyReport) -> None:
+    names = [name for each in report.overwritten for name in each.hurt]
+    if names:
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        what = count_text(len(names), "older version")
+        click.echo(
+            f"content of {what} gone, in files that hold newer ones:"
+            f" {shown(', '.join(names[:5]))}{more}"
+            " (`absorb` copies content before it is written anew; `skypool status` lists all)"
         )
 
 
