@@ -3,10 +3,10 @@
     python benchmarks/million_in_place.py FOLDER [--files 1000000] [--complete 20]
 
 Makes the files in FOLDER (one image of 24 x 30 pixels each, all headers different, a thousand in
-each folder, 5,760 bytes each) and prints for each command: processor time, wall clock, peak
-memory of the process, the growth of memory for each file, and disk. `add` is killed when it has used
-the seconds of `--kill`, and started again; `complete` of the first folders is killed twice.
-While it adds, another writer asks for the catalogue fifty times a second: how long it waited at most.
+each folder, 5,760 bytes each) and prints for each command: processor time, wall clock, peak memory
+of the process and that for each file, and disk. `add` is killed when it has used the seconds of
+`--kill`, and started again; `complete` of the first folders is killed twice. While it adds,
+another writer asks for the catalogue fifty times a second: how long it waited at most.
 """
 
 from __future__ import annotations
