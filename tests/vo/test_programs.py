@@ -88,10 +88,10 @@ def test_ds9(desktop: Desktop, pool: sp.Pool, monkeypatch: pytest.MonkeyPatch) -
         shown = ds9.ds9("data image 7 11 1 1 yes")
         assert float(shown) == pytest.approx(pixel(pool["m83.fits"], 7, 11), rel=1e-5)
 
-        refs = [pool[name] for name in ("cube.fits", "several.fits", "sources.fits")]
-        cube, several, table = sender.send(refs, "ds9", timeout=LIMIT)
-        assert (cube.state, several.state, table.state) == ("arrived", "arrived", "skipped")
-        assert "images" in table.detail
+        refs = [pool[name] for name in ("cube.fits", "several.fits", "line")]
+        cube, several, line = sender.send(refs, "ds9", timeout=LIMIT)
+        assert (cube.state, several.state, line.state) == ("arrived", "arrived", "skipped")
+        assert "images" in line.detail
         shown = ds9.ds9("data image 3 4 1 1 yes")
         assert float(shown) == pytest.approx(pixel(pool["several.fits"], 3, 4), rel=1e-5)
 
@@ -108,6 +108,26 @@ def test_ds9(desktop: Desktop, pool: sp.Pool, monkeypatch: pytest.MonkeyPatch) -
         assert float(shown) == pytest.approx(
             pixel(pool["several.fits"], 3, 4, "COVERAGE"), rel=1e-5
         )
+
+        # Tables by its own command: SAMP's messages it answers, and shows nothing.
+        (again,) = sender.send(pool["m83.fits"], "ds9", timeout=LIMIT)
+        (table,) = sender.send(pool["sources.fits"], "ds9", timeout=LIMIT)
+        assert (again.state, table.state, table.detail) == ("arrived", "arrived", "")
+        assert table.mtype == "ds9.set"
+        listed = desktop.home / "listed.tsv"
+        ds9.ask("ds9.set", cmd=f"catalog export tsv {{{listed}}}")
+        shown = Table.read(listed, format="ascii.tab")
+        assert shown.colnames == ["RA", "DEC", "flux"]
+        assert np.array_equal(shown["flux"], sources()["flux"])
+        # Points are drawn where they are: the last one is selected by its place.
+        regions = desktop.home / "regions.reg"
+        ds9.ask("ds9.set", cmd="catalog regions")
+        ds9.ask("ds9.set", cmd="regions system wcs")
+        ds9.ask("ds9.set", cmd=f"regions save {{{regions}}}")
+        assert regions.read_text().count("(204.2") == len(sources())
+        ds9.ask("ds9.set", cmd="frame delete all")
+        (alone,) = sender.send(pool["sources.fits"], "ds9", timeout=LIMIT)
+        assert (alone.state, alone.detail) == ("arrived", "")
 
         # It says `samp.ok` to a file that is not there; it is not believed.
         with monkeypatch.context() as patch:

@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -20,6 +21,8 @@ import skypool as sp
 from skypool.errors import Ambiguous, NotFound, Unreachable, UsageError
 from skypool.pool.progress import Progress
 from skypool.vo import Sender
+from skypool.vo.catalogs import show_catalogue
+from skypool.vo.payload import Part
 
 from .conftest import LIMIT, Program, image_hdu, sources
 
@@ -189,12 +192,66 @@ def test_all_are_those_that_take_it(pool: sp.Pool, sender: Sender, program: Make
     assert [mtype for mtype, _ in viewer.got + tables.got] == [IMAGE, TABLE]
 
 
-def test_ds9_is_offered_no_tables(pool: sp.Pool, sender: Sender, program: Make) -> None:
+def test_ds9_gets_tables_by_its_own_command_only(
+    pool: sp.Pool, sender: Sender, program: Make
+) -> None:
     ds9 = program("SAOImageDS9", IMAGE, TABLE, VOTABLE)
     (target,) = [target for target in sender.targets() if target.kind == "samp"]
     assert (target.accepts, target.id) == (("image", "cube"), f"samp:{ds9.id}")
     image, table = sender.send([pool["several.fits"], pool["sources.fits"]], "ds9", timeout=LIMIT)
     assert (image.state, table.state) == ("accepted", "skipped")
+
+
+class Catalogues:
+    """DS9 as far as its catalogues go."""
+
+    def __init__(self, keeps: int) -> None:
+        self.keeps = keeps
+        self.commands: list[str] = []
+        self.lines: list[str] = []
+
+    def call(self, ident: str, mtype: str, params: dict[str, str]) -> Catalogues:
+        self.commands.append(params["cmd"])
+        verb, _, path = params["cmd"].partition(" tsv ")
+        if verb == "catalog import":
+            self.lines = Path(path.strip("{}")).read_text("utf-8").splitlines()
+        if verb == "catalog export":
+            kept = self.lines[: self.keeps + 1]
+            Path(path.strip("{}")).write_text("".join(f"{line}\n" for line in kept), "utf-8")
+        return self
+
+    def wait(self, seconds: float) -> dict[str, Any]:
+        return {"samp.status": "samp.ok", "samp.result": {"value": ""}}
+
+
+def test_a_catalogue_for_ds9_is_written_and_counted(tmp_path: Path) -> None:
+    table = sp.Table(
+        {
+            "raj2000": np.array([10.5, 20.25, 30.125]), "dej2000": np.array([-1.0, 0.0, 1.0]),
+            "a {name}": ["x\ty", "", "ü"], "sed": np.arange(6, dtype="f4").reshape(3, 2) / 10,
+            "long": np.zeros((3, 40)),
+        }
+    )  # fmt: skip
+    part = Part("sources", "table", table)
+    peer: Any = SimpleNamespace(id="c1")
+    ds9: Any = Catalogues(keeps=3)
+    assert show_catalogue(ds9, peer, part, "my list/1", 9) == ("arrived", "")
+    assert ds9.lines == [
+        "raj2000\tdej2000\ta_name_\tsed_1\tsed_2", "10.5\t-1.0\tx y\t0.0\t0.1",
+        "20.25\t0.0\t\t0.2\t0.3", "30.125\t1.0\tü\t0.4\t0.5",
+    ]  # fmt: skip
+    assert ds9.commands[0] == "frame"
+    assert ds9.commands[1] == "frame new"  # as there is none
+    assert ds9.commands[3:-1] == ["catalog psky fk5"]  # it knows these columns
+    other = sp.Table({"s_ra": np.arange(3.0), "s_dec": np.arange(3.0)})
+    assert show_catalogue(ds9, peer, Part("other", "table", other), "other", 9)[0] == "arrived"
+    assert ds9.commands[-4:-1] == ["catalog psky icrs", "catalog ra {s_ra}", "catalog dec {s_dec}"]
+    lost: Any = Catalogues(keeps=1)
+    state, why = show_catalogue(lost, peer, part, "my list", 9)
+    assert (state, "1 of 3 rows" in why) == ("refused", True)
+    plain = Part("lines", "table", sp.Table({"wave": np.arange(3.0)}))
+    state, why = show_catalogue(lost, peer, plain, "lines", 9)
+    assert (state, "positions" in why) == ("skipped", True)
 
 
 def test_targets_name_what_does_not_run_and_what_is_here(

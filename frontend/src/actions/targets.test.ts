@@ -17,6 +17,8 @@ describe('what programs take', () => {
     expect(refusal(ds9, product('table'))).toBe('takes images and cubes only');
     expect(refusal(ds9, product('table', 'image'))).toBe('');
     expect(refusal(ds9, product('table', 'image'), 'd0')).toBe('takes images and cubes only');
+    const all = { ...ds9, accepts: ['image', 'cube', 'table'] };
+    expect(refusal(all, product('spectrum'))).toBe('takes images, cubes and tables only');
     expect(refusal({ ...ds9, accepts: [] }, product('image'))).toBe('takes nothing of this');
   });
 

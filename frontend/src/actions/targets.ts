@@ -18,8 +18,8 @@ export async function targets(api: Api): Promise<Target[]> {
 }
 
 /**
- * Why a program does not take a product, or one of its datasets; '' where it does. DS9 says to
- * take tables and shows nothing of them: the server knows, and leaves them out of what it accepts.
+ * Why a program does not take a product, or one of its datasets; '' where it does. Some say to
+ * take what they do not show: the server knows, and leaves it out of what they accept.
  */
 export function refusal(target: Target, product: Product | null, dataset = ''): string {
   const program = target.kind === 'samp' || target.kind === 'program';
@@ -29,5 +29,7 @@ export function refusal(target: Target, product: Product | null, dataset = ''): 
   const words = target.accepts
     .filter((word) => word !== 'context')
     .map((word) => (word === 'spectrum' ? 'spectra' : `${word}s`));
-  return words.length ? `takes ${words.join(' and ')} only` : 'takes nothing of this';
+  const last = words.pop();
+  if (last === undefined) return 'takes nothing of this';
+  return `takes ${words.length ? `${words.join(', ')} and ` : ''}${last} only`;
 }

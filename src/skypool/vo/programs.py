@@ -41,6 +41,8 @@ class Program:
     answers : bool
         Whether it always answers, so that it need not be asked before; DS9, asked while it
         loads, may hang.
+    tables_by : str
+        The message of its own by which it takes tables; empty where SAMP's do.
     """
 
     key: str
@@ -52,6 +54,7 @@ class Program:
     refuses: frozenset[str] = frozenset()
     via: str = "file"
     answers: bool = True
+    tables_by: str = ""
 
 
 PROGRAMS: dict[str, Program] = {
@@ -63,9 +66,11 @@ PROGRAMS: dict[str, Program] = {
             ("saoimageds9", "ds9"),
             ("ds9",),
             "Debian: apt-get install saods9; else https://ds9.si.edu",
-            takes=("image", "cube"),
-            # It answers samp.ok to tables, and shows an empty catalogue, or an empty frame.
-            refuses=frozenset({"table", "spectrum"}),
+            takes=("image", "cube", "table"),
+            # It would show points at the wavelengths.
+            refuses=frozenset({"spectrum"}),
+            # It answers samp.ok to SAMP's messages for tables, and shows an empty catalogue.
+            tables_by="ds9.set",
         ),
         Program(
             "aladin",
@@ -117,7 +122,8 @@ def accepted(subscriptions: Iterable[str], program: Program | None) -> tuple[str
     """Return what a program takes, of `image`, `cube`, `table` and `spectrum`."""
     known = frozenset(subscriptions)
     images = any(takes(known, mtype) for mtype in IMAGES)
-    tables = any(takes(known, mtype) for mtype in TABLES)
+    own = program.tables_by if program is not None else ""
+    tables = any(takes(known, mtype) for mtype in ((own,) if own else TABLES))
     spectra = tables or any(takes(known, mtype) for mtype in SPECTRA)
     found = [
         what

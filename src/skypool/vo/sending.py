@@ -14,6 +14,7 @@ from skypool.errors import SkypoolError, UsageError
 from skypool.pool.progress import Progress
 from skypool.pool.ref import Ref
 from skypool.vo.arrival import exchange
+from skypool.vo.catalogs import show_catalogue
 from skypool.vo.client import Client, own_address
 from skypool.vo.local import LOCAL_KINDS, send_local
 from skypool.vo.payload import Part, choose, content, file_of, parts
@@ -137,9 +138,11 @@ class Sender(Pointing):
         try:
             found = parts(ref)
             takes_these = accepted(peer.mtypes, peer.program)
-            part = choose(found, takes_these, how.dataset)
+            part = choose(found, _main(takes_these, found, peer, how.dataset), how.dataset)
             if part is None:
                 return Reply(*about, "skipped", _why_not(ref, found, peer, how.dataset))
+            if part.what == "table" and peer.program is not None and peer.program.tables_by:
+                return self._as_catalogue(client, ref, part, peer, how)
             mtype = _mtype(part, peer)
             path = file_of(ref, part, "votable" if mtype == "table.load.votable" else "fits")
             url = self._address(client, path, peer, how.via)
@@ -155,6 +158,14 @@ class Sender(Pointing):
             state = "unanswered"
             detail = " ".join((detail, "(it has not fetched the file)")).strip()
         return Reply(*about, state, detail, mtype, url, part.path)
+
+    def _as_catalogue(self, client: Client, ref: Ref, part: Part, peer: Peer, how: _How) -> Reply:
+        about = (f"{ref.name}@{ref.version}", ref.urn, f"samp:{peer.id}", peer.name)
+        if not client.hub_is_local:
+            return Reply(*about, "skipped", f"{peer.name} takes tables of its own machine only")
+        title = ref.name.rsplit("/", 1)[-1] or ref.urn
+        state, detail = show_catalogue(client, peer, part, title, how.timeout)
+        return Reply(*about, state, detail, "ds9.set", "", part.path)
 
     def _was_fetched(self, url: str) -> bool:
         with self._lock:
@@ -174,6 +185,17 @@ class Sender(Pointing):
 
 
 _CONTEXT = "a context normally contains no data and should not be sent; send its products"
+
+
+def _main(
+    accepts: tuple[str, ...], found: list[Part], peer: Peer, dataset: str | None
+) -> tuple[str, ...]:
+    """Return what is sent of a product: no table to a viewer of images that gets an image."""
+    viewer = peer.program is not None and bool(peer.program.tables_by)
+    pictures = any(part.what in ("image", "cube") for part in found)
+    if viewer and pictures and dataset is None:
+        return tuple(what for what in accepts if what != "table")
+    return accepts
 
 
 def _mtype(part: Part, peer: Peer) -> str:

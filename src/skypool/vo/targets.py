@@ -11,7 +11,8 @@ __all__ = ["Reply", "Target", "several"]
 
 def several(whats: Iterable[str]) -> str:
     """Return what programs take in words, such as ``tables and spectra``; empty for nothing."""
-    return " and ".join("spectra" if what == "spectrum" else f"{what}s" for what in whats)
+    words = ["spectra" if what == "spectrum" else f"{what}s" for what in whats]
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
 @dataclass(frozen=True, slots=True)
