@@ -16,8 +16,8 @@ import skypool as sp
 from .conftest import client_of
 
 # Beside what grows with the pool: blocks of products that are worked on together.
-BLOCKS = 40_000_000
-EACH = 110
+BLOCKS = 20_000_000
+EACH = 60
 """Bytes for each product that a request may take at once, what it leaves behind included."""
 EPOCH = datetime(2010, 1, 1, tzinfo=UTC)
 

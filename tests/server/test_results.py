@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 
 import skypool as sp
+from skypool.catalogue import glances
+from skypool.catalogue.glances import first_versions
+from skypool.server import cursors, results_routes, warming
 
 from .conftest import COUNT, client_of, made, wcs
 
@@ -38,6 +41,65 @@ def test_everything_in_the_order_of_names(client):
     keys = [column["key"] for column in found["columns"]]
     assert keys[:3] == ["name", "kind", "type"]
     assert {"obsid", "instrument", "object", "tags", "version"} <= set(keys)
+
+
+@pytest.mark.parametrize("many", [5, 100])
+def test_the_first_of_very_many_are_there_before_the_others(shown_pool, client, monkeypatch, many):
+    whole = post(client)
+    asked = []
+    monkeypatch.setattr(warming, "MANY", 1)
+    monkeypatch.setattr(warming, "warm", lambda context: None)
+    monkeypatch.setattr(cursors, "FIRST", many)
+    monkeypatch.setattr(results_routes, "FIRST", many)
+    monkeypatch.setattr(
+        cursors, "first_versions", lambda *given: asked.append(given) or first_versions(*given)
+    )
+    monkeypatch.setattr(
+        cursors, "find_in_pools", lambda *given, **more: pytest.fail("everything was asked for")
+    )
+    with client_of(shown_pool) as other:
+        first = post(other)
+        assert len(asked) == 1
+        assert first["total"] == COUNT
+        assert first["rows"] == whole["rows"][:many]
+        again = post(other)
+        assert (again["rows"], again["cursor"]) == (first["rows"], whole["cursor"])
+        page = f"/api/v1/results/{first['cursor']}/rows"
+        assert other.get(page, params={"count": 3}).json()["rows"] == whole["rows"][:3]
+        monkeypatch.undo()
+        rest = other.get(page, params={"start": 3, "count": 20}).json()["rows"]
+        assert rest == whole["rows"][3:23]
+        body = {"keys": ["instrument", "tags"]}
+        facets = [
+            each.post(f"/api/v1/results/{first['cursor']}/facets", json=body).json()
+            for each in (other, client)
+        ]
+        assert facets[0] == facets[1]
+        assert post(other)["total"] == COUNT
+
+
+def test_the_first_versions_are_those_that_a_search_finds(tmp_path):
+    with sp.Pool(tmp_path / "pool") as pool:
+        for step in range(12):
+            pool.save(sp.Product(meta={"step": step}), name=f"p{step * 5 % 7}")
+        pool.rename("p1", "zz")
+        pool.remove("p2")
+        last = pool.view.at
+
+        def compare(at):
+            view = pool.at(at).view
+            expected = pool.at(at).find("").numbers.tolist()
+            found = first_versions(view.session.catalogue.database, view.at, 4)
+            assert found == (expected[:4], len(expected)), at
+
+        for at in range(1, last + 1):
+            compare(at)
+        database = pool.view.session.catalogue.database
+        assert first_versions(database, last, 0) == ([], 6)
+        pool.save(pool["p3"].product, name="same content")
+        assert len(pool.find("")) == 6
+        assert first_versions(database, pool.view.at, 4) is None
+        assert glances.count_versions(database, 3) == 3
 
 
 @pytest.mark.parametrize(

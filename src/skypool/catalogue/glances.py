@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from skypool.catalogue.applying import changes_of
 from skypool.catalogue.checks import COMMIT, NAME, REF, TAG, sure
-from skypool.catalogue.database import Database
+from skypool.catalogue.database import Database, explained
 from skypool.catalogue.interface import CommitRow, RefRow
 from skypool.catalogue.text import from_database, to_database
 
-__all__ = ["count_products", "first_folders", "first_names", "first_refs", "first_tags", "newest"]
+__all__ = [
+    "count_products",
+    "count_versions",
+    "first_folders",
+    "first_names",
+    "first_refs",
+    "first_tags",
+    "first_versions",
+    "newest",
+]
 
 _VISIBLE = "since <= ? AND until > ?"
 # The character after the slash, with which no name below a folder goes on; and after all names.
@@ -20,6 +29,44 @@ def count_products(database: Database, at: int) -> int:
     """Return the number of visible products."""
     ((products,),) = database.query(f"SELECT count(*) FROM names WHERE {_VISIBLE}", (at, at))
     return int(products)
+
+
+def count_versions(database: Database, at: int) -> int:
+    """Return the number of versions as of a commit."""
+    ((versions,),) = database.query("SELECT count(*) FROM versions WHERE since <= ?", (at,))
+    return int(versions)
+
+
+def first_versions(database: Database, at: int, limit: int) -> tuple[list[int], int] | None:
+    """Return the newest versions of the first products in the order of names, and of how many.
+
+    As a search for everything does, in a fraction of its time.
+
+    Returns
+    -------
+    numbers, count
+        None where only that search tells: versions were given up, or have the same content.
+    """
+    with database.reading() as connection, explained(database.path):
+        ((versions, documents, purged),) = connection.execute(
+            "SELECT (SELECT count(*) FROM versions),"
+            " (SELECT count(DISTINCT document) FROM versions),"
+            " (SELECT count(*) FROM versions WHERE purged > 0)"
+        )
+        if versions != documents or purged:
+            return None
+        ((count,),) = connection.execute(f"SELECT count(*) FROM names WHERE {_VISIBLE}", (at, at))
+        # The order is that of the table, so no more than these are looked at.
+        rows = connection.execute(
+            "SELECT v.urn FROM names n CROSS JOIN versions v ON v.track = n.track"
+            " AND v.since <= :at AND v.until > :at WHERE n.since <= :at AND n.until > :at"
+            " ORDER BY n.name LIMIT :limit",
+            {"at": at, "limit": limit},
+        )
+        numbers = [number for (number,) in rows]
+    if len(numbers) < min(limit, count) or not all(type(each) is int for each in numbers):
+        return None
+    return numbers, int(count)
 
 
 def first_names(database: Database, at: int, limit: int) -> list[str]:

@@ -9,15 +9,18 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from skypool.catalogue.glances import first_versions
+from skypool.catalogue.in_memory import kept_columns
 from skypool.errors import NotFound, UsageError
 from skypool.pool.finding import find_in_pools
 from skypool.pool.results.hits import Hits
+from skypool.pool.results.snapshot import Snapshot
 from skypool.server.events import Commits
 from skypool.server.pools import split_ref
 from skypool.server.search import Asking
+from skypool.server.warming import is_large
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +29,10 @@ if TYPE_CHECKING:
     from skypool.pool.pool import Pool
     from skypool.server.context import Context
 
-__all__ = ["Cursor", "CursorGone", "Results"]
+__all__ = ["FIRST", "Cursor", "CursorGone", "Results"]
+
+FIRST: Final = 100
+"""Rows that come with a result."""
 
 _KEPT: Final = 12
 _ROWS_KEPT: Final = 3_000_000
@@ -39,31 +45,77 @@ class CursorGone(NotFound):
     status = 410
 
 
-@dataclass
 class Cursor:
     """What a search found.
 
+    Parameters
+    ----------
+    key
+        A hash of the search and the commits.
+    asking
+        The search.
+    labels
+        Of the pools of `hits.snapshots`.
+    commits
+        Of each pool that was asked the commit as of which it answered.
+    first, total
+        The first hits, or all of them; and how many there are.
+    make
+        Finds all; None where *first* are all.
+
     Attributes
     ----------
-    id : str
-        A hash of the search and the commits.
-    asking : Asking
-    hits : Hits
-    labels : list of str
-        Of the pools of `hits.snapshots`.
-    commits : dict
-        Of each pool that was asked the commit as of which it answered.
     took : float
         Seconds.
     """
 
-    id: str
-    asking: Asking
-    hits: Hits
-    labels: list[str]
-    commits: dict[str, int]
-    took: float = 0.0
-    kept: dict[Any, Any] = field(default_factory=dict)
+    def __init__(
+        self,
+        key: str,
+        asking: Asking,
+        labels: list[str],
+        commits: dict[str, int],
+        first: Hits,
+        total: int,
+        make: Callable[[], Hits] | None = None,
+    ) -> None:
+        self.id = key
+        self.asking = asking
+        self.labels = labels
+        self.commits = commits
+        self.first = first
+        self.total = total
+        self.took = 0.0
+        self._make = make
+        self._hits = first if make is None else None
+        self._making = threading.Lock()
+        self._kept: dict[Any, Any] = {}
+
+    @property
+    def hits(self) -> Hits:
+        """All that were found; whoever asks first waits until they are."""
+        with self._making:
+            if self._hits is None:
+                assert self._make is not None
+                self._hits = self.first = self._make()
+                self._make = None
+                self.total = len(self._hits)
+            return self._hits
+
+    def part(self, start: int, count: int) -> Hits:
+        """Return some of the hits; nothing is waited for if they are among the first."""
+        first = self.first
+        if start + count > len(first) and len(first) < self.total:
+            first = self.hits
+        return first[start : start + count]
+
+    def texts(self, hits: Hits) -> list[str]:
+        """Return the `ref` of each of some hits."""
+        pools = hits.pools or [0] * len(hits)
+        return [
+            f"{self.labels[pool]}/{number}"
+            for pool, number in zip(pools, hits.numbers, strict=True)
+        ]
 
     def ref_text(self, place: int) -> str:
         """Return the `ref` of the version at a place."""
@@ -95,9 +147,9 @@ class Cursor:
 
     def kept_once(self, key: Any, make: Callable[[], Any]) -> Any:
         """Return something that was made of this result before, or make it."""
-        if key not in self.kept:
-            self.kept[key] = make()
-        return self.kept[key]
+        if key not in self._kept:
+            self._kept[key] = make()
+        return self._kept[key]
 
 
 class Results:
@@ -192,7 +244,7 @@ class Results:
 
     def _rows(self) -> int:
         done = [each for each in self._found.values() if each.done() and not each.exception()]
-        return sum(len(each.result().hits) for each in done)
+        return sum(each.result().total for each in done)
 
     def selected(self, selection: Mapping[str, Any]) -> dict[str, list[int]]:
         """Return the numbers of selected versions, by the labels of their pools.
@@ -240,6 +292,37 @@ def _answered(
     key: str, asking: Asking, pools: Mapping[str, Pool], commits: dict[str, int]
 ) -> Cursor:
     began = time.perf_counter()
-    query = asking.query
-    hits = find_in_pools(query, pools=pools.values(), **asking.options())
-    return Cursor(key, asking, hits, list(pools), commits, time.perf_counter() - began)
+    query, labels = asking.query, list(pools)
+
+    def everything() -> Hits:
+        return find_in_pools(query, pools=pools.values(), **asking.options())
+
+    found = _first_of_all(asking, pools)
+    if found is None:
+        hits = everything()
+        cursor = Cursor(key, asking, labels, commits, hits, len(hits))
+    else:
+        cursor = Cursor(key, asking, labels, commits, *found, everything)
+    cursor.took = time.perf_counter() - began
+    return cursor
+
+
+def _first_of_all(asking: Asking, pools: Mapping[str, Pool]) -> tuple[Hits, int] | None:
+    """Return the first of everything in a large pool that nothing is in memory of, and how many.
+
+    None for other searches, and where only a search tells.
+    """
+    options = asking.options()
+    plain = not (asking.query or options["kind"] or options["order_by"] or options["all_versions"])
+    if not plain or len(pools) != 1:
+        return None
+    view = next(iter(pools.values())).view
+    database = view.session.catalogue.database
+    columns = kept_columns(database)
+    if (columns is not None and columns.has_visible) or not is_large(database):
+        return None
+    found = first_versions(database, view.at, FIRST)
+    if found is None:
+        return None
+    numbers, count = found
+    return Hits((Snapshot(view, view.at),), numbers), count

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from skypool.catalogue.glances import count_products, count_versions
 from skypool.errors import NotFound, PoolNotFound, ReadOnly, SkypoolError, UsageError
 from skypool.pool.folder import is_pool
 from skypool.pool.named import list_pools, locate, missing_pool
@@ -239,7 +240,8 @@ class OpenPools:
         folder, at = view.session.folder, view.at
         kept = self._counted.get(label)
         if kept is None or kept[0] != (folder.path, at):
-            products, versions, _ = view.identity.counts(at)
+            database = view.session.catalogue.database
+            products, versions = count_products(database, at), count_versions(database, at)
             stored = sum(status.st_size for _, status in packs_with_status(folder.packs))
             kept = self._counted[label] = ((folder.path, at), (products, versions, stored))
         return kept[1]

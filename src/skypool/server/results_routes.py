@@ -10,7 +10,7 @@ from skypool.errors import QueryError
 from skypool.pool.advice import advice
 from skypool.server.code_lines import search_code
 from skypool.server.counts import facets, histogram, tag_counts
-from skypool.server.cursors import Cursor, Results, arrays_but
+from skypool.server.cursors import FIRST, Cursor, Results, arrays_but
 from skypool.server.endpoint import Asked, Endpoint, integer, items, text
 from skypool.server.rows import default_columns, page
 from skypool.server.schema import ANY, BOOLEAN, INTEGER, TEXT, listing, record
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["routes", "searched"]
 
 _GROUP: Final = "Results"
-_FIRST: Final = 100
 _MOST: Final = 1000
 # Sizes that are added at once.
 _AT_ONCE: Final = 100_000
@@ -90,7 +89,7 @@ def routes(context: Context) -> list[Endpoint]:
             method="GET", path="results/{cursor}/rows", answer=_rows, group=_GROUP,
             summary="Some rows of a result", result=_ROWS,
             parameters=[
-                integer("start", 0), integer("count", _FIRST, 0, _MOST),
+                integer("start", 0), integer("count", FIRST, 0, _MOST),
                 items("columns", "keys and attributes; by default those of the result"),
             ],
         ),
@@ -142,11 +141,11 @@ def searched(context: Context, body: Mapping[str, Any]) -> dict[str, Any]:
     asking.query  # noqa: B018 - wrong queries are told before any pool is asked
     cursor = context.part(Results).ask(asking)
     keys = body.get("show") or cursor.kept_once("defaults", lambda: _defaults(cursor))
-    rows = cursor.kept_once(("first", *keys), lambda: page(cursor, 0, _FIRST, keys))
+    rows = cursor.kept_once(("first", *keys), lambda: page(cursor, 0, FIRST, keys))
     pools = [context.pools[label] for label in cursor.commits]
     found = {
         "cursor": cursor.id,
-        "total": len(cursor.hits),
+        "total": cursor.total,
         "query": asking.query,
         "pools": cursor.commits,
         "columns": rows["columns"],
@@ -155,7 +154,7 @@ def searched(context: Context, body: Mapping[str, Any]) -> dict[str, Any]:
         "code": search_code(asking, pools, body.get("show") or ()),
         "took_ms": round(cursor.took * 1000, 3),
     }
-    if not cursor.hits and asking.query:
+    if not cursor.total and asking.query:
         found["advice"] = cursor.kept_once("advice", lambda: _advice(context, cursor))
     return found
 
@@ -163,7 +162,7 @@ def searched(context: Context, body: Mapping[str, Any]) -> dict[str, Any]:
 def _defaults(cursor: Cursor) -> list[str]:
     if len(cursor.labels) == 0:
         return default_columns([])
-    catalogues = [each.view.session.catalogue for each in cursor.hits.snapshots]
+    catalogues = [each.view.session.catalogue for each in cursor.first.snapshots]
     keys = [key for catalogue in catalogues for key in list(catalogue.keys())]
     found = default_columns(keys)
     return ["pool", *found] if len(cursor.labels) > 1 else found
@@ -183,8 +182,8 @@ def _advice(context: Context, cursor: Cursor) -> list[str]:
                 found = context.part(Results).ask(Asking.of({**sent, "query": rest}))
             except QueryError:
                 continue
-            if len(found.hits):
-                lines.append(f"without `{condition}` there are {len(found.hits)}")
+            if found.total:
+                lines.append(f"without `{condition}` there are {found.total}")
     return lines
 
 

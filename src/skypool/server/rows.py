@@ -67,7 +67,7 @@ def page(cursor: Cursor, start: int, count: int, keys: Sequence[str]) -> dict[st
     for key in keys:
         if key in STRUCTURE:
             raise UsageError(f"{key!r} is not one value of a product", hint="choose another key")
-    hits = cursor.hits[start : start + count]
+    hits = cursor.part(start, count)
     refs = list(hits)
     known = _Known()
     columns, values = [], []
@@ -75,7 +75,7 @@ def page(cursor: Cursor, start: int, count: int, keys: Sequence[str]) -> dict[st
         found, unit, kind = _column(cursor, hits, refs, key, known)
         columns.append({"key": key, "unit": unit, "type": kind, "label": _LABELS.get(key, key)})
         values.append(found)
-    texts = [cursor.ref_text(start + place) for place in range(len(refs))]
+    texts = cursor.texts(hits)
     return {
         "start": start,
         "columns": columns,

@@ -10,10 +10,11 @@ from skypool.codec.direct import ready
 from skypool.errors import SkypoolError
 
 if TYPE_CHECKING:
+    from skypool.catalogue.database import Database
     from skypool.pool.pool import Pool
     from skypool.server.context import Context
 
-__all__ = ["frugal", "warm"]
+__all__ = ["frugal", "is_large", "warm"]
 
 # Each of the threads has a connection of its own, and the system keeps the file in memory as well.
 _CACHE_KB: Final = 2048
@@ -22,7 +23,7 @@ _CACHE_KB: Final = 2048
 _CHUNKS: Final = 16 * 2**20
 _COLUMNS: Final = 40 * 2**20
 # In a smaller pool everything is read in no time.
-_MANY: Final = 20_000
+MANY: Final = 20_000
 # Runs whose texts are read at once: 30 ms.
 _RUNS: Final = 1
 # What the first image would wait for.
@@ -53,29 +54,36 @@ def warm(context: Context) -> None:
 
 
 def _read_all(context: Context) -> None:
-    pools = [each for each in context.pools.all().values() if _is_large(each)]
+    pools = [pool for pool in context.pools.all().values() if _holds_many(pool)]
     if not pools:
         return
     # Whoever asks is told of what is wrong.
     with contextlib.suppress(SkypoolError):
         # Everything is what a page shows first, and it comes without being asked for by name.
+        from skypool.server.cursors import Results
         from skypool.server.results_routes import searched
+        from skypool.server.search import Asking
 
         searched(context, {})
         for label in context.pools.all():
             context.pools.facts(label)
+        # The first rows were there before the others.
+        context.part(Results).ask(Asking.of({})).hits  # noqa: B018
     for pool in pools:
         with contextlib.suppress(SkypoolError):
             _read_ahead(context, pool)
 
 
-def _is_large(pool: Pool) -> bool:
+def _holds_many(pool: Pool) -> bool:
     with contextlib.suppress(SkypoolError):
-        if pool.exists:
-            database = pool.view.session.catalogue.database
-            ((documents,),) = database.query("SELECT coalesce(sum(documents), 0) FROM runs")
-            return bool(documents >= _MANY)
+        return pool.exists and is_large(pool.view.session.catalogue.database)
     return False
+
+
+def is_large(database: Database) -> bool:
+    """Tell whether a catalogue has so many documents that reading what they say takes a while."""
+    ((documents,),) = database.query("SELECT coalesce(sum(documents), 0) FROM runs")
+    return bool(documents >= MANY)
 
 
 def _read_ahead(context: Context, pool: Pool) -> None:
