@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from skypool.catalogue.batches import in_batches
 from skypool.catalogue.checks import DOCUMENT, sure
 from skypool.catalogue.database import Database
 from skypool.catalogue.draft import SourceRow
@@ -14,6 +15,7 @@ from skypool.catalogue.text import from_database, to_database
 __all__ = ["KeptFile", "KeptFiles", "KnownFile"]
 
 _PAGE = 1000
+_BATCH = 500
 _ROW = (
     "s.document, d.digest, s.path, s.size, s.mtime_ns, s.inode FROM sources s"
     " JOIN documents d ON d.id = s.document"
@@ -104,6 +106,29 @@ class KeptFiles:
             f" JOIN documents d ON d.id = s.document WHERE {_UNREAD} AND {_LIVE}"
         )
         return int(count), int(size)
+
+    def unread_of(self, documents: Sequence[int]) -> Iterator[KeptFile]:
+        """Return those of which only the headers were read, of some documents, by number."""
+        for part in in_batches(documents, _BATCH):
+            rows = self._database.query(
+                f"SELECT {_ROW} WHERE s.document IN ({','.join('?' * len(part))})"
+                f" AND {_UNREAD} AND {_LIVE} ORDER BY s.document, s.path",
+                part,
+            )
+            yield from map(_kept, rows)
+
+    def unread_size_of(self, documents: Sequence[int]) -> tuple[int, int]:
+        """Return how many of these there are, and their size together."""
+        count = size = 0
+        for part in in_batches(documents, _BATCH):
+            ((number, together),) = self._database.query(
+                "SELECT count(*), coalesce(sum(s.size), 0) FROM sources s"
+                " JOIN documents d ON d.id = s.document"
+                f" WHERE s.document IN ({','.join('?' * len(part))}) AND {_UNREAD} AND {_LIVE}",
+                part,
+            )
+            count, size = count + number, size + together
+        return count, size
 
     def unread_at(self, path: str, size: int, mtime_ns: int) -> list[bytes]:
         """Return the documents of the headers of a file as it is."""

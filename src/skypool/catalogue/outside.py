@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import compress
@@ -127,24 +128,30 @@ def apply_outside(
 
 
 def _relocate(connection: sqlite3.Connection, move: Mapping[str, Any]) -> None:
+    """Give files at and below a path other ones; there may be millions, and both may overlap."""
     old = to_database(move["from"])
-    but = {to_database(path) for path in move.get("but", ())}
+    but = json.dumps([to_database(path) for path in move.get("but", ())])
     # In the order of bytes, all that is below a folder is between `/` and what follows it.
-    rows = connection.execute(
-        "SELECT document, path, size, mtime_ns FROM sources"
-        " WHERE path = ?1 OR (path > ?2 AND path < ?3)",
-        (old, old.rstrip("/") + "/", old.rstrip("/") + "0"),
-    ).fetchall()
-    rows = [row for row in rows if row[1] not in but]
-    connection.executemany(
-        "DELETE FROM sources WHERE document = ? AND path = ?", [row[:2] for row in rows]
+    there = (
+        "(path = :old OR (path > :first AND path < :last))"
+        " AND path NOT IN (SELECT value FROM json_each(:but))"
     )
-    new = to_database(move["to"])
-    connection.executemany(
-        "INSERT OR IGNORE INTO sources(document, path, size, mtime_ns, inode)"
-        " VALUES (?, ?, ?, ?, 0)",
-        [(document, moved_path(path, old, new), *figures) for document, path, *figures in rows],
+    base = old.rstrip("/")
+    named = {"old": old, "first": base + "/", "last": base + "0", "but": but}
+    named["new"] = to_database(move["to"]).rstrip("/")
+    connection.execute(
+        "CREATE TEMP TABLE moving AS SELECT document, path, size, mtime_ns FROM main.sources"
+        f" WHERE {there}",
+        named,
     )
+    connection.execute(f"DELETE FROM main.sources WHERE {there}", named)
+    path = f"coalesce(nullif(:new || substr(path, {len(base) + 1}), ''), '/')"
+    connection.execute(
+        "INSERT OR IGNORE INTO main.sources(document, path, size, mtime_ns, inode)"
+        f" SELECT document, {path}, size, mtime_ns, 0 FROM moving",
+        named,
+    )
+    connection.execute("DROP TABLE temp.moving")
 
 
 def _complete(connection: sqlite3.Connection, old: bytes, new: bytes) -> None:

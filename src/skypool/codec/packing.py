@@ -84,7 +84,7 @@ class PackedRows:
 
     def since(self, start: int) -> Iterator[tuple[Any, ...]]:
         """Return the rows from one on."""
-        skipped = start // _PART
+        skipped = min(start // _PART, len(self._parts))
         found = chain(map(_unpacked, self._parts[skipped:]), [self._last])
         return islice(chain.from_iterable(found), start - skipped * _PART, None)
 

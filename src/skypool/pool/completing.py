@@ -7,6 +7,7 @@ their documents get what was not known (docs/format/commits.md, *Completion*).
 from __future__ import annotations
 
 import os
+from array import array
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from skypool.catalogue.draft import Completion, Draft, SourceRow, SourceRows
 from skypool.catalogue.interface import ChunksGone, IndexedDocument
 from skypool.catalogue.kept_files import KeptFile, KeptFiles
 from skypool.catalogue.terms import indexed
-from skypool.codec.deferring import has_same_headers, is_deferred
+from skypool.codec.deferring import has_same_headers
 from skypool.codec.documents import dumps
 from skypool.errors import SourceChanged, StorageError
 from skypool.formats.registry import read_file
@@ -112,14 +113,10 @@ class _Completing:
         if refs is None:
             self._total = self._kept.unread_size()
             return self._kept.unread()
-        numbers = {n for ref in refs for n in self._kept.numbers(ref.number)}
-        found = [
-            kept
-            for kept in self._kept.of(sorted(numbers))
-            if is_deferred(self._session.document(kept.row.document))
-        ]
-        self._total = (len(found), sum(kept.row.size for kept in found))
-        return sorted(found, key=lambda kept: kept.row.path)
+        # Documents have their numbers in the order in which their files were added.
+        numbers = array("q", sorted({n for ref in refs for n in self._kept.numbers(ref.number)}))
+        self._total = self._kept.unread_size_of(numbers)
+        return self._kept.unread_of(numbers)
 
     def _commit(self, batch: list[KeptFile], executor: ThreadPoolExecutor) -> None:
         session = self._session
