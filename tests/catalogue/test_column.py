@@ -97,6 +97,32 @@ def test_reading_some_at_a_time_gives_the_same(tmp_path, monkeypatch):
         assert len(whole["versions"][0]) == 11
 
 
+@pytest.mark.parametrize("name", ["kind", "type", "n", "instrument"])
+def test_columns_that_are_read_ahead_are_the_same(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(columns_module, "_AT_ONCE", 3)
+    with sp.Pool(tmp_path / "pool") as pool:
+        for number in range(10):
+            meta = {"n": number % 4, "instrument": "abc"[number % 3]}
+            pool.save(sp.Product(type=f"T{number % 3}", meta=meta), name=f"p{number}")
+        database = pool.view.session.catalogue.database
+        ahead, whole = columns_module.Columns(database), columns_module.Columns(database)
+        steps = 0
+        done = False
+        while not done:
+            with ahead.reading():
+                done = ahead.read_some(name)
+            steps += 1
+        assert steps > 3 or name not in BY_DOCUMENT  # keys are read run by run
+        held = []
+        for columns in (ahead, whole):
+            with columns.reading():
+                attribute = name in BY_DOCUMENT
+                column = columns.attribute(name) if attribute else columns.key(name)
+                held.append([column.entries[code] for code in column.codes.tolist()])
+        assert held[0] == held[1]
+        assert sum(entry is not None for entry in held[0]) == 10
+
+
 def test_texts_that_come_in_parts_are_found_alike():
     texts = ["Abc", "", "bcd", "ÄB", "abC"]
     for parts in ([texts], [texts[:2], texts[2:]], [[each] for each in texts]):

@@ -14,6 +14,7 @@ import sqlite3
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, Final
 
 import numpy as np
@@ -165,8 +166,8 @@ class Columns:
             self._read_versions(name, column)
         return self._keep(name, column)
 
-    def _read_documents(self, name: str, column: Column) -> None:
-        for part in self._missing("id", "documents", column):
+    def _read_documents(self, name: str, column: Column, most: int | None = None) -> None:
+        for part in islice(self._missing("id", "documents", column), most):
             if name == "size":
                 numbers, sizes = joined(
                     self._connection,
@@ -177,6 +178,7 @@ class Columns:
                 )
                 whole = np.ones(len(sizes), bool)
                 column.put(numbers, column.codes_of_numbers(sizes.astype(np.float64), whole, ""))
+                column.read_to = (part["last"], 0)
                 continue
             # As pairs of numbers: a million rows as objects of Python are 150 MB.
             sql = f"SELECT id, {name} FROM documents WHERE id > :after AND id <= :last"
@@ -187,6 +189,7 @@ class Columns:
             )
             pairs = checked(np.fromiter(found, np.int64).reshape(-1, 2))
             column.put(pairs[:, 0], pairs[:, 1])
+            column.read_to = (part["last"], 0)
 
     def _read_versions(self, name: str, column: Column) -> None:
         what = name if name in ("document", "version") else "since"
@@ -199,10 +202,11 @@ class Columns:
             )
             if name == "document":
                 column.put(numbers, values)
-                continue
-            different, back = np.unique(values, return_inverse=True)
-            codes = [self._code(column, name, number) for number in different.tolist()]
-            column.put(numbers, np.array(codes, np.int32)[back.reshape(-1)])
+            else:
+                different, back = np.unique(values, return_inverse=True)
+                codes = [self._code(column, name, number) for number in different.tolist()]
+                column.put(numbers, np.array(codes, np.int32)[back.reshape(-1)])
+            column.read_to = (part["last"], 0)
 
     def _missing(self, number: str, table: str, column: Column) -> Iterator[dict[str, int]]:
         """Yield bounds of the numbers that a column has not read, some at a time."""
@@ -210,9 +214,7 @@ class Columns:
         if not isinstance(last, int) or last > MOST_NUMBERED:
             raise damaged("a number in it is beyond all bounds")
         for after in range(column.read_to[0], last, _AT_ONCE):
-            end = min(after + _AT_ONCE, last)
-            yield {"after": after, "last": end}
-            column.read_to = (end, 0)
+            yield {"after": after, "last": min(after + _AT_ONCE, last)}
 
     def _code(self, column: Column, name: str, number: int) -> int:
         """Return the code of a number of a version, or of what a commit says."""
@@ -251,12 +253,19 @@ class Columns:
     def read_some(self, name: str) -> bool:
         """Read some of what is missing of `key`, inside `reading`; return whether all is there.
 
-        Whoever reads a large column ahead of its use lets others come between.
+        Whoever reads a large column ahead of its use lets others come between. Of the attributes
+        those that belong to the content may be asked for too.
         """
+        if name in BY_DOCUMENT:
+            column = self._columns.get(name) or Column()
+            before = column.read_to
+            self._read_documents(name, column, 1)
+            self._keep(name, column)
+            return column.read_to == before
         place = key_place(name, bare=True)
         keys = _keys(self._connection, name, bare=True)
-        column = self._columns.get(place)
-        if column is None or column.keys != keys:
+        column = self._columns.get(place) or Column()
+        if column.keys != keys:
             column = Column()
             column.keys = keys
         done = self._read_on(name, column, 1)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from skypool.codec.direct import ready
 from skypool.errors import SkypoolError
+from skypool.model.attributes.names import CORE
 
 if TYPE_CHECKING:
     from skypool.catalogue.database import Database
@@ -28,7 +29,8 @@ MANY: Final = 20_000
 _RUNS: Final = 1
 # What the first image would wait for.
 _OF_IMAGES: Final = ("numpy.ma", "skypool.sky.celestial")
-_KEYS: Final = ("instrument", "object", "band", "obs_mode", "level", "proposal")
+# What a page counts at first, then what is clicked on most.
+_KEYS: Final = ("instrument", "kind", "start", "object", "band", "obs_mode", "level", "proposal")
 
 
 def frugal(pool: Pool) -> None:
@@ -88,12 +90,13 @@ def is_large(database: Database) -> bool:
 
 def _read_ahead(context: Context, pool: Pool) -> None:
     """Read columns and texts, a little at a time: whoever asks meanwhile comes between."""
-    from skypool.catalogue.columns import columns_of
+    from skypool.catalogue.columns import BY_DOCUMENT, columns_of
     from skypool.catalogue.search_words import words_of
 
     catalogue = pool.view.session.catalogue
     database = catalogue.database
     known = {key.casefold() for key in list(catalogue.keys())}
+    known.update(BY_DOCUMENT, (each.name for each in CORE))
     for key in (each for each in _KEYS if each in known):
         done = False
         while not done and not context.hub.closed:
