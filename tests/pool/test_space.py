@@ -342,3 +342,37 @@ def test_what_stays_is_what_was_saved(
                 assert np.array_equal(ref.product["x"], np.full(9, corners[number]))
         assert pool.verify().ok
     shutil.rmtree(folder)
+
+
+def test_what_is_spread_is_told_and_comes_back_when_asked(tmp_path: Path) -> None:
+    with sp.Pool(tmp_path / "pool") as pool:
+        with pool.commit("many") as commit:
+            for seed in range(8):
+                commit.save(
+                    sp.Product(kind="SimpleImage", datasets={"image": image(seed)}), f"{seed}"
+                )
+        save(pool, "0", 100)
+        assert pool.gc(grace=0, waste=0).spread == 0
+        pool.purge("0")
+        first = pool.gc(grace=0)
+        assert first.reclaimed == 0
+        assert 200_000 < first.spread < 400_000
+        dry = pool.gc(grace=0, waste=0, dry_run=True)
+        taken = pool.gc(grace=0, waste=0)
+        assert dry.reclaimable == taken.reclaimed == first.spread
+        assert taken.spread == 0
+        assert pool.gc(grace=0, waste=0).reclaimed == 0
+        assert pool.verify().ok
+        assert np.array_equal(np.asarray(pool["7"].product["image"]), image(7))
+
+
+@pytest.mark.parametrize("name", ["", "/", "//"])
+def test_an_empty_name_is_not_everything(pool: sp.Pool, tmp_path: Path, name: str) -> None:
+    before = pool.view.at
+    for change in (pool.purge, pool.drop, pool.bring_back, pool.absorb):
+        with pytest.raises(UsageError, match="names no product"):
+            change(name)
+    with pytest.raises(UsageError, match="names no product"):
+        pool.copy(name, tmp_path / "other")
+    assert pool.view.at == before
+    assert not (tmp_path / "other").exists()

@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 import skypool as sp
-from skypool.errors import Damaged, NotFound, QueryError, QuotaExceeded, UsageError
+from skypool.errors import (
+    Damaged,
+    NameConflict,
+    NotFound,
+    QueryError,
+    QuotaExceeded,
+    UsageError,
+)
 
 
 def image(seed: int, **meta: object) -> sp.Product:
@@ -168,6 +175,18 @@ def test_damaged_products_are_told(pool: sp.Pool, tmp_path: Path) -> None:
         file.write(b"damaged" * 40)
     with pytest.raises(Damaged):
         pool.copy(["obs", "other"], tmp_path / "piece", versions="all")
+    assert not (tmp_path / "piece").exists()  # it was made for what was refused
+    with pytest.raises(Damaged):
+        pool.clone(tmp_path / "all")
+    assert not (tmp_path / "all").exists()
+    with sp.Pool(tmp_path / "there") as there:
+        there.save(sp.Product(meta={"a": 1}), "mine")
+        with pytest.raises(Damaged):
+            pool.copy(["obs", "other"], there, versions="all")
+        with pytest.raises(Damaged):
+            pool.copy(["obs", "other"], there.path, versions="all")
+    with sp.Pool(tmp_path / "there") as there:
+        assert [ref.name for ref in there.ls()] == ["mine"]
 
 
 # -- working sets
@@ -192,3 +211,10 @@ def test_collect(pool: sp.Pool, tmp_path: Path) -> None:
     assert report.versions == 3
     with pytest.raises(NotFound):
         pool.collect("sets/none", "object == 'M1'")
+
+
+def test_a_working_set_takes_no_name_of_a_product(pool: sp.Pool) -> None:
+    name = pool.ls()[0].name
+    with pytest.raises(NameConflict, match="not a working set"):
+        pool.collect(name, "True")
+    assert pool[name].version == 0

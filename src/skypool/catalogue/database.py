@@ -19,7 +19,15 @@ from skypool.catalogue.checks import noticed_error, register, rotten_table
 from skypool.catalogue.keeping import PLAIN, Keeping, OnlyReading, Opened
 from skypool.catalogue.quotas import no_room_beside
 from skypool.catalogue.schema import SCHEMA, SCHEMA_VERSION
-from skypool.errors import Damaged, DiskFull, Locked, ReadOnly, SkypoolError, StorageError
+from skypool.errors import (
+    Damaged,
+    DiskFull,
+    Locked,
+    ReadOnly,
+    SkypoolError,
+    StorageError,
+    UsageError,
+)
 
 __all__ = [
     "CatalogueVersion",
@@ -95,6 +103,11 @@ def explained(path: str) -> Iterator[None]:
         yield
     except UnicodeDecodeError:  # of a message that quotes what the file holds
         raise _damaged(path, "text in it is none") from None
+    except OverflowError:
+        raise UsageError(
+            "a number is larger than any that a pool has: at most 9223372036854775807",
+            hint="look at what was typed again",
+        ) from None
     except sqlite3.DatabaseError as error:
         table = rotten_table()
         if table:

@@ -89,6 +89,8 @@ def read_table(path: str) -> Table:
             found = Table.read(path, format="ascii")
     except (OSError, ValueError, TypeError, ImportError) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        if isinstance(error, OSError) and error.strerror:
+            first = error.strerror
         raise UsageError(
             f"{path} cannot be read as a table: {first}",
             hint="ECSV, CSV, FITS and VOTable files are tables",

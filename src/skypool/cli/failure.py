@@ -126,6 +126,9 @@ def report_click(error: click.ClickException, as_json: bool) -> int:
     int
         The exit code, 2.
     """
+    if isinstance(error, click.exceptions.NoArgsIsHelpError) and not as_json:
+        click.echo(error.format_message(), err=True)
+        return 2
     message = error.format_message()
     ctx = getattr(error, "ctx", None)
     hint = f"{ctx.command_path} --help shows how it is used" if ctx is not None else ""

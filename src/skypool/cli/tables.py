@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import io
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -151,6 +150,8 @@ def write_table(hits: Hits, format_: str, output: str | None, labels: Labels) ->
         _need_parquet(output)
     if output is not None and os.path.lexists(output):
         raise Conflict(f"{output} is there already", hint="choose another name, or remove it")
+    from skypool.pool.exporting import write_whole
+
     table = hits.to_table()
     if labels is not None:
         called = [label(labels, ref) for ref in hits]
@@ -162,18 +163,7 @@ def write_table(hits: Hits, format_: str, output: str | None, labels: Labels) ->
         click.echo(data, nl=False)
         return
     # Whoever looks at the name sees the whole file or none.
-    folder, name = os.path.split(os.path.abspath(output))
-    handle, temporary = tempfile.mkstemp(prefix=f".{name[:40]}.", dir=folder)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            mask = os.umask(0)
-            os.umask(mask)
-            os.fchmod(file.fileno(), 0o666 & ~mask)
-        os.replace(temporary, output)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    write_whole(output, lambda file: file.write(data))
 
 
 def _written(table: Any, format_: str) -> bytes:

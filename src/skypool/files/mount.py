@@ -162,7 +162,7 @@ def unmount(folder: str, settings: Settings, *, force: bool = False) -> None:
     """
     folder = real_place(folder)
     if not is_mounted(folder):
-        raise NotFound(f"nothing is mounted at {folder}")
+        raise NotFound(f"nothing is mounted at {folder}", hint="`mount` lists what is mounted")
     code, text = fusermount(folder, "-uz" if force else "-u")
     if code:
         if "busy" in text.lower():

@@ -56,7 +56,10 @@ def check_place(folder: str, pool: str) -> None:
     except FileNotFoundError:
         return
     except NotADirectoryError:
-        raise UsageError(f"{folder} is a file, not a folder") from None
+        above = folder
+        while not os.path.lexists(above):
+            above = os.path.dirname(above)
+        raise UsageError(f"{above} is a file, not a folder", hint="choose another folder") from None
     except OSError as error:
         raise StorageError(f"{folder} cannot be used: {error.strerror}") from None
     if os.path.ismount(place):

@@ -390,4 +390,7 @@ def _check(folders: Sequence[str], options: WatchOptions) -> None:
     for what in ("quiet", "longest", "rescan", "poll"):
         value = getattr(options, what)
         if value is not None and not (value > 0 or (what == "quiet" and value == 0)):
-            raise UsageError(f"{what} must be a positive number of seconds, not {value!r}")
+            raise UsageError(
+                f"{what} must be a positive number of seconds, not {value!r}",
+                hint="such as 0.5",
+            )

@@ -234,7 +234,9 @@ class WebdavServer:
             self._end()
             raise Conflict(
                 f"the port {port} of {host} cannot be used: {error.strerror or error}",
-                hint="leave out --port, and a free one is taken",
+                hint="leave out --port, and a free one is taken"
+                if port
+                else "leave out --host: this computer",
             ) from None
         self.host = host
         self.port: int = self._server.bind_addr[1]

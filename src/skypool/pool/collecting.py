@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 __all__ = ["Collector"]
 
 _LEFTOVER_AGE = 86400.0
-# Rewriting a pack pays where more than this share of it is of no use.
-_WASTE = 0.25
 _TRIES = 10
 _PURGED_AT_ONCE = 5000
 _SPARE = 64 << 20
@@ -221,10 +219,12 @@ class Collector:
             return _Victim(path, name, size, mtime_ns, use)
         sealed = self._trailer(path)
         index = size - sealed.offset if sealed is not None else 0
-        if size - HEADER_SIZE - index - use.needed > _WASTE * size:
+        idle = size - HEADER_SIZE - index - use.needed
+        if idle > self._options.waste * size:
             return _Victim(path, name, size, mtime_ns, use)
         if sealed is None and size > use.end:
             return _Victim(path, name, size, mtime_ns, use, cut=use.end)
+        self.report.spread += max(0, idle)
         return None
 
     def _trailer(self, path: str) -> Trailer | None:

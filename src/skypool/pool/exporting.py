@@ -7,6 +7,7 @@ import os
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from skypool.codec.digest import Hasher
@@ -21,6 +22,7 @@ from skypool.errors import (
     StorageError,
     UsageError,
 )
+from skypool.pool.folder import is_pool
 from skypool.pool.progress import OnProgress, Progress
 from skypool.pool.ref import Ref
 
@@ -30,11 +32,13 @@ if TYPE_CHECKING:
 __all__ = [
     "ExportReport",
     "Exporter",
+    "check_outside",
     "copy_file",
     "exporter_of",
     "file_name",
     "is_folder",
     "make_folder",
+    "no_empty_folders",
     "safe_name",
     "write_file",
     "write_product_file",
@@ -95,11 +99,13 @@ class Exporter:
             If stored bytes are not what they were.
         """
         self._total = ref.total_size
-        make_folder(folder)
-        if is_folder(ref):
-            self._context(ref, folder)
-        else:
-            self._product(ref, os.path.join(folder, file_name(ref)))
+        check_outside(folder)
+        with no_empty_folders(folder):
+            make_folder(folder)
+            if is_folder(ref):
+                self._context(ref, folder)
+            else:
+                self._product(ref, os.path.join(folder, file_name(ref)))
         return self.report
 
     def _context(self, ref: Ref, folder: str) -> None:
@@ -225,6 +231,46 @@ def safe_name(name: str) -> str:
     return name
 
 
+def check_outside(folder: str) -> None:
+    """Refuse a folder to write into that is none, or is within a pool.
+
+    Raises
+    ------
+    UsageError
+        If it is.
+    """
+    if not folder:
+        raise UsageError("the name of the folder is empty", hint="a dot is the current folder")
+    above = os.path.realpath(folder)
+    while True:
+        if is_pool(above):
+            raise UsageError(
+                f"{folder} is within the pool {above}", hint="export to a folder outside of pools"
+            )
+        above, old = os.path.dirname(above), above
+        if above == old:
+            return
+
+
+@contextlib.contextmanager
+def no_empty_folders(folder: str) -> Iterator[None]:
+    """Remove folders that were made on the way, and are empty, where the work ends early."""
+    first = os.path.abspath(folder)
+    if os.path.lexists(first):
+        first = ""
+    else:
+        while not os.path.lexists(above := os.path.dirname(first)):
+            first = above
+    try:
+        yield
+    except BaseException:
+        if first:
+            for below, _, _ in os.walk(first, topdown=False):
+                with contextlib.suppress(OSError):  # one that is not empty
+                    Path(below).rmdir()
+        raise
+
+
 def make_folder(folder: str) -> None:
     """Make a folder, and those above it, if they are not there.
 
@@ -237,12 +283,20 @@ def make_folder(folder: str) -> None:
     """
     try:
         os.makedirs(folder, exist_ok=True)
-    except FileExistsError:
-        raise UsageError(f"{folder} is a file, not a folder") from None
+    except (FileExistsError, NotADirectoryError):
+        above = folder
+        while not os.path.lexists(above):
+            above = os.path.dirname(above)
+        raise UsageError(f"{above} is a file, not a folder", hint="choose another folder") from None
     except PermissionError:
-        raise ReadOnly(f"the folder {folder} cannot be made: no permission") from None
+        raise ReadOnly(
+            f"the folder {folder} cannot be made: no permission",
+            hint="choose a folder that you may write to",
+        ) from None
     except OSError as error:
-        raise StorageError(f"the folder {folder} cannot be made: {error.strerror}") from None
+        raise StorageError(
+            f"the folder {folder} cannot be made: {error.strerror}", hint="choose another folder"
+        ) from None
 
 
 def write_file(ref: Ref, path: str) -> bool:
@@ -268,9 +322,12 @@ def write_whole(path: str, fill: Any) -> bool:
     except OSError as error:
         if error.errno in (28, 122):  # no space, quota
             raise DiskFull(f"no room left to write {path}", hint="free some space") from None
-        raise StorageError(f"cannot write {path}: {error.strerror or error}") from None
+        what = f"cannot write {path}: {error.strerror or error}"
+        if isinstance(error, PermissionError):
+            raise ReadOnly(what, hint="choose a folder that you may write to") from None
+        raise StorageError(what, hint="choose another place, or make its folder first") from None
     finally:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             os.unlink(temporary)
     return exact
 

@@ -28,7 +28,7 @@ from skypool.storage.filelayer import FileLayer, locked
 from skypool.storage.looking import is_file, list_folder, status_of
 from skypool.storage.mounts import is_network
 
-__all__ = ["FORMAT_VERSION", "MARKER", "PoolFolder", "fitting_journal", "is_pool"]
+__all__ = ["FORMAT_VERSION", "MARKER", "PoolFolder", "check_empty", "fitting_journal", "is_pool"]
 
 _FEATURES: frozenset[str] = frozenset()
 
@@ -188,7 +188,7 @@ class PoolFolder:
             if exclusive:
                 raise PoolExists(f"there is a pool at {path} already")
             return cls.open(path, files)
-        _check_empty(path)
+        check_empty(path)
         _make_folders(os.path.dirname(path), files)
         if settings is None:
             settings = PoolSettings(journal=fitting_journal(path))
@@ -222,7 +222,8 @@ class PoolFolder:
             yield
 
 
-def _check_empty(path: str) -> None:
+def check_empty(path: str) -> None:
+    """Refuse a place for a new pool that holds anything else."""
     if is_file(path):
         raise UsageError(
             f"{path} is a file, a pool is a folder", hint="name a folder that does not exist yet"
@@ -233,8 +234,9 @@ def _check_empty(path: str) -> None:
         return
     others = [name for name in names if name not in _OWN and not name.endswith(".tmp")]
     if others:
+        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
         raise UsageError(
-            f"the folder {path} is not empty ({others[0]!r} and {len(others) - 1} more)",
+            f"the folder {path} is not empty ({others[0]!r}{more})",
             hint="a pool wants a folder of its own: name one that does not exist yet",
         )
 

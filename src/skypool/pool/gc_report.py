@@ -6,10 +6,11 @@ import math
 from dataclasses import dataclass
 from datetime import datetime
 
-__all__ = ["GRACE", "REMOVED_AFTER", "GcOptions", "GcReport"]
+__all__ = ["GRACE", "REMOVED_AFTER", "WASTE", "GcOptions", "GcReport"]
 
 GRACE = 3600.0
 REMOVED_AFTER = 30 * 86400.0
+WASTE = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,8 @@ class GcOptions:
         Seconds for which a pack is left alone after it was written to.
     removed_after : float
         Seconds for which removed products can be restored; infinite for ever.
+    waste : float
+        A pack is rewritten where more than this share of it is of no use.
     max_seconds : float
         No pack is begun later than that.
     now : float or None
@@ -33,6 +36,7 @@ class GcOptions:
     dry_run: bool = False
     grace: float = GRACE
     removed_after: float = REMOVED_AFTER
+    waste: float = WASTE
     max_seconds: float = math.inf
     now: float | None = None
 
@@ -55,6 +59,8 @@ class GcReport:
         Temporary files of interrupted work.
     documents : int
         Documents of commits that never happened, in the catalogue.
+    spread : int
+        Bytes of no use that stay: in packs of which a smaller share is of no use.
     busy : int
         Packs left alone because a writer has them.
     young : int
@@ -78,6 +84,7 @@ class GcReport:
     packs: int = 0
     leftovers: int = 0
     documents: int = 0
+    spread: int = 0
     busy: int = 0
     young: int = 0
     damaged: int = 0

@@ -73,7 +73,10 @@ def commit_number(identity: Identity, when: int | str | date) -> int:
         when = int(when)
     if isinstance(when, int) and not isinstance(when, bool):
         if not 1 <= when <= head:
-            raise NotFound(f"there is no commit {when}; the pool has 1 to {head}")
+            raise NotFound(
+                f"there is no commit {when}; the pool has 1 to {head}",
+                hint="`skypool history` lists them",
+            )
         return when
     moment = _moment(when)
     found = identity.commit_at((moment - _EPOCH) // timedelta(microseconds=1))

@@ -17,7 +17,7 @@ from urllib.parse import unquote_to_bytes
 
 from skypool import __version__
 from skypool.errors import Conflict, NotFound, UsageError
-from skypool.pool.exporting import write_whole
+from skypool.pool.exporting import check_outside, write_whole
 from skypool.pool.progress import OnProgress, Progress
 from skypool.pool.whole import WholeReport, export_all, files_of_pool
 
@@ -182,7 +182,9 @@ def read_manifest(path: str, algorithm: str | None = None) -> tuple[str, list[Li
         with open(path, "rb") as file:
             lines = file.read().split(b"\n")
     except FileNotFoundError:
-        raise NotFound(f"there is no list {path}") from None
+        raise NotFound(
+            f"there is no list {path}", hint="`skypool manifest > FILE` writes one"
+        ) from None
     except OSError as error:
         raise UsageError(f"the list {path} cannot be read: {error.strerror}") from None
     files = []
@@ -311,6 +313,7 @@ def export_bag(
         If stored bytes are not what they were.
     """
     _hasher(algorithm)
+    check_outside(folder)
     data = os.path.join(folder, "data")
     if os.path.isdir(folder) and set(os.listdir(folder)) - {"data"}:
         raise Conflict(f"the folder {folder} is not empty", hint="make the bag in a new folder")

@@ -38,7 +38,11 @@ def locate(where: str | os.PathLike[str], settings: Settings) -> str:
     """
     text = os.fspath(where)
     if not text:
-        raise UsageError("the name of a pool is empty")
+        raise UsageError(
+            "the name of a pool is empty", hint="give a name, a path, or a file:// URL"
+        )
+    if "\0" in text:
+        raise UsageError("the name of a pool has a character 0")
     if text.startswith("file://"):
         return os.path.abspath(text[7:])
     if "://" in text:
@@ -69,6 +73,11 @@ def missing_pool(path: str, settings: Settings) -> PoolNotFound:
         return PoolNotFound(
             f"{path} is a file; a pool is a folder",
             hint="`skypool add FILE` puts a file into a pool",
+        )
+    if os.path.isdir(path):
+        return PoolNotFound(
+            f"{path} is a folder, but no pool",
+            hint="`skypool add FOLDER` puts its files into a pool",
         )
     near = []
     try:

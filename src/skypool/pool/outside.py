@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from skypool.errors import UsageError
 from skypool.pool.ref import Ref
 from skypool.pool.sync.instep import InStep
 
@@ -150,6 +151,11 @@ class Outside(InStep):
 
     def _below(self, ref: Any) -> list[Ref]:
         """Return a product, or all that is named below the first parts of names."""
+        if isinstance(ref, str) and not ref.strip("/"):
+            raise UsageError(
+                f"{ref!r} names no product",
+                hint="name products, or the first parts of names; `skypool ls` lists them",
+            )
         if isinstance(ref, str) and ref not in self:
             found: list[Ref] = self.ls(ref.rstrip("/"))
             if found:

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from skypool.errors import NotFound, QueryError, UsageError
+from skypool.errors import NameConflict, NotFound, QueryError, UsageError
+from skypool.pool.named import locate
 from skypool.pool.ref import Ref
 from skypool.pool.space import Space
 
@@ -67,16 +68,24 @@ class Pieces(Space):
         from skypool.pool.pool import Pool
         from skypool.pool.sync.piece import bring_piece
         from skypool.pool.sync.pulling import SyncOptions
+        from skypool.pool.unmaking import taken_back_where_refused
 
         refs, _ = self._found(what)
         wanted = [ref.number for ref in refs for ref in _versions(ref, versions)]
         if not wanted:
-            raise NotFound(f"there are no versions {versions} of what was asked for")
+            raise NotFound(
+                f"there are no versions {versions} of what was asked for",
+                hint="`skypool history NAME` lists the versions of a product",
+            )
         options = SyncOptions(False, skip_damaged, progress, "copying")
         source = self.view.session
         if isinstance(to, Space):
             return bring_piece(source, to._changing().session, wanted, options, message)
-        with Pool(to, settings=self._settings, files=self._files) as other:
+        place = locate(to, self._settings)
+        with (
+            taken_back_where_refused(place, self._files),
+            Pool(place, settings=self._settings, files=self._files) as other,
+        ):
             return bring_piece(source, other._changing().session, wanted, options, message)
 
     def drop(
@@ -193,6 +202,10 @@ class Pieces(Space):
             members.setdefault(role, ref)
         meta = {"query": Parameter(query, "", "what was searched for")} if query else {}
         old: Ref | None = self.get(f"name:{name}")
+        if old is not None and old.type != "Collection":
+            raise NameConflict(
+                f"{name} is a {old.kind}, not a working set", hint="choose another name"
+            )
         if old is not None and old.kind == "MapContext":
             same = {role: ref for role, ref in old.refs.items() if isinstance(ref, Ref)}
             asked = old.meta["query"].value if "query" in old.meta else ""
@@ -215,7 +228,8 @@ class Pieces(Space):
                     raise error from None
                 if not hits:
                     raise NotFound(
-                        f"nothing is called {what!r}, and nothing is found by it as a query"
+                        f"nothing is called {what[:200]!r}, and nothing is found by it as a query",
+                        hint="`skypool find` says why a query finds nothing",
                     ) from None
                 return hits, what
         if isinstance(what, os.PathLike) and not isinstance(what, Ref):

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Pool"]
 
+_TRASH = "`skypool trash` lists what can be restored"
+
 
 class Pool(TakingIn):
     """A pool of astronomical data products.
@@ -135,8 +137,9 @@ class Pool(TakingIn):
             track = view.identity.removed(ref.removeprefix("name:").rstrip("/"), view.at)
             if track is None:
                 if ref in self:
-                    raise UsageError(f"{ref!r} is not removed")
-                raise NotFound(f"nothing of the name {ref!r} was removed")
+                    raise UsageError(f"{ref!r} is not removed", hint=_TRASH)
+                shown = ref if len(ref) <= 200 else f"{ref[:200]}..."
+                raise NotFound(f"nothing of the name {shown!r} was removed", hint=_TRASH)
         else:
             track = self._ref(ref).track
         with self.commit("restore") as transaction:

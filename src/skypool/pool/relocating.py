@@ -57,7 +57,10 @@ def relocate(
     """Look for files at or below one path at another one from now on; see `Pool.relocate`."""
     old, new = os.path.abspath(old), os.path.abspath(new)
     if old == new:
-        raise UsageError("the old place and the new one are the same")
+        raise UsageError(
+            "the old place and the new one are the same",
+            hint="say where the files were, and where they are now",
+        )
     session = view.session
     report = RelocateReport()
     changed = SourceRows()

@@ -18,6 +18,8 @@ __all__ = ["check_name", "check_tag", "resolve", "resolve_track"]
 _URN = re.compile(r"urn:([^:]*):([^:]+):(\d+)")
 _HASH = re.compile(r"[0-9a-f]{6,64}")
 _MOST_CANDIDATES = 20
+# Characters of a name that is not there, in what is said of it.
+_LONGEST = 200
 
 
 def check_name(name: str) -> str:
@@ -41,7 +43,10 @@ def check_name(name: str) -> str:
     elif name.startswith(("urn:", "tag:", "name:")):
         problem = "starts like a URN or with 'tag:' or 'name:', which have a meaning of their own"
     if problem:
-        raise InvalidName(f"the name {name!r} {problem}")
+        raise InvalidName(
+            f"the name {name!r} {problem}",
+            hint="a name is one or more parts with / between them, such as maps/m83.fits",
+        )
     return name
 
 
@@ -63,7 +68,9 @@ def check_tag(tag: str) -> str:
     elif tag.startswith("urn:"):
         problem = "starts like a URN"
     if problem:
-        raise InvalidName(f"the tag {tag!r} {problem}")
+        raise InvalidName(
+            f"the tag {tag!r} {problem}", hint="a tag is a text on one line, such as 'good data'"
+        )
     return tag
 
 
@@ -155,7 +162,10 @@ def _observations(view: View, text: str) -> list[Ref]:
 def _by_urn(view: View, text: str) -> Ref:
     match = _URN.fullmatch(text)
     if match is None:
-        raise InvalidName(f"{text!r} is not a URN: urn:<pool>:<kind>:<number>")
+        raise InvalidName(
+            f"{text[:_LONGEST]!r} is not a URN: urn:<pool>:<kind>:<number>",
+            hint="`skypool show NAME` tells the URN of a product",
+        )
     pool, kind, number = match.groups()
     own = view.session.folder.name
     row = view.identity.version(int(number), view.at)
@@ -202,7 +212,8 @@ def _of_track(view: View, track: int, name: str, more: str) -> Ref | None:
         raise NotFound(
             f"{name!r} has no version {more}; it has 0 to {versions[-1].version}"
             if len(versions) > 1
-            else f"{name!r} has no version {more}, only 0"
+            else f"{name!r} has no version {more}, only 0",
+            hint=f"`skypool history {name}` lists its versions",
         )
     return None
 
@@ -271,8 +282,11 @@ def _not_found(view: View, text: str, what: str) -> NotFound:
         hint = f"it was removed; `skypool restore {text}` brings it back"
     elif names:
         hint = "did you mean one of these?"
+    else:
+        hint = "`skypool ls` lists the names"
+    shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
     return NotFound(
-        f"there is no {what} {text!r} in the pool {view.session.folder.name}"
+        f"there is no {what} {shown!r} in the pool {view.session.folder.name}"
         + (f" as of commit {view.pinned}" if view.pinned is not None else ""),
         candidates=names[:5],
         hint=hint,

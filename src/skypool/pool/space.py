@@ -83,6 +83,7 @@ class Space(Archiving):
         dry_run: bool = False,
         grace: float | None = None,
         removed_after: float | None = None,
+        waste: float | None = None,
         max_seconds: float | None = None,
         progress: OnProgress | None = None,
     ) -> GcReport:
@@ -103,6 +104,9 @@ class Space(Archiving):
         removed_after
             Seconds for which removed products can be restored; 30 days by default,
             `math.inf` for ever.
+        waste
+            Packs are rewritten where more than this share of them is of no use, a quarter by
+            default; with 0 all that can be is given back.
         max_seconds
             No pack is begun later than that; the next run goes on.
         progress
@@ -110,7 +114,12 @@ class Space(Archiving):
         """
         from skypool.pool.maintenance import GcOptions, collect
 
-        given = {"grace": grace, "removed_after": removed_after, "max_seconds": max_seconds}
+        given = {
+            "grace": grace,
+            "removed_after": removed_after,
+            "waste": waste,
+            "max_seconds": max_seconds,
+        }
         options = GcOptions(
             dry_run=dry_run, **{key: value for key, value in given.items() if value is not None}
         )

@@ -161,6 +161,7 @@ class Transaction:
                 raise NotFound(
                     f"{target.name}@{target.version} has no tag {tag!r}",
                     candidates=target.tags,
+                    hint="" if target.tags else "it has none: `skypool show` tells the tags",
                 )
             self._tags.append((target, tag, False))
 

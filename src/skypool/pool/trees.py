@@ -180,7 +180,9 @@ def scan(path: str, leave_out: str | None = None, leaves_out: LeavesOut | None =
     if stat.S_ISDIR(status.st_mode):
         return _folder(clean, name, status, frozenset(_identity(leave_out)), leaves_out)
     if not stat.S_ISREG(status.st_mode):
-        raise StorageError(f"{path!r} is neither a file nor a folder")
+        raise StorageError(
+            f"{path!r} is neither a file nor a folder", hint="only these can be added"
+        )
     return FileNode(name, clean, Figures.of(status))
 
 

@@ -88,7 +88,10 @@ def undo(view: View, number: int, author: str, message: str = "") -> int:
     """
     commit = view.identity.commit(number)
     if commit is None:
-        raise NotFound(f"there is no commit {number}; the pool has 1 to {view.identity.head()}")
+        raise NotFound(
+            f"there is no commit {number}; the pool has 1 to {view.identity.head()}",
+            hint="`skypool history` lists them",
+        )
     if commit.changes.get("purged"):
         raise UsageError(f"commit {number} gave up content, which nothing brings back")
     inverse = _Inverse(view, number)

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 from skypool.codec.digest import Hasher
 from skypool.errors import Conflict, SkypoolError
 from skypool.pool.exporting import (
+    check_outside,
     copy_file,
     file_name,
     is_folder,
     make_folder,
+    no_empty_folders,
     safe_name,
     write_product_file,
     write_whole,
@@ -158,9 +160,22 @@ def export_all(
     Damaged
         If stored bytes are not what they were.
     """
+    check_outside(folder)
     report = WholeReport()
+    with no_empty_folders(folder):
+        make_folder(folder)
+        _write_all(view, folder, overwrite, report, on_progress)
+    return report
+
+
+def _write_all(
+    view: View,
+    folder: str,
+    overwrite: bool,
+    report: WholeReport,
+    on_progress: OnProgress | None,
+) -> None:
     total = view.identity.counts(view.at)[0]
-    make_folder(folder)
     products = 0
     last: Ref | None = None
     for item in files_of_pool(view):
@@ -172,7 +187,6 @@ def export_all(
         _write(item, os.path.join(folder, *item.path.split("/")), overwrite, report)
         if on_progress is not None:
             on_progress(Progress("exporting", products, total, report.bytes, 0, item.path))
-    return report
 
 
 def _write(item: PoolFile, path: str, overwrite: bool, report: WholeReport) -> None:

@@ -15,8 +15,7 @@ from skypool.errors import (
     SkypoolError,
     UsageError,
 )
-from skypool.pool.exporting import exporter_of, is_folder
-from skypool.pool.folder import is_pool
+from skypool.pool.exporting import check_outside, exporter_of, is_folder
 from skypool.pool.named import locate
 from skypool.pool.resolve import check_name, check_tag
 from skypool.server.action_results import SHOWN
@@ -125,7 +124,7 @@ def _export(context: Context, body: Mapping[str, Any]) -> Plan:
     form = body.get("format") or None
     make = exporter_of(form)
     overwrite = bool(body.get("overwrite"))
-    _check_outside(folder)
+    check_outside(folder)
 
     def work(job: Job) -> Any:
         export = _Export(job, folder, count_of(parts), lambda: make(overwrite=overwrite))
@@ -149,19 +148,6 @@ def _export(context: Context, body: Mapping[str, Any]) -> Plan:
         work,
         lines_of(context, parts, body["selection"], call, words),
     )
-
-
-def _check_outside(folder: str) -> None:
-    """Refuse a folder within a pool."""
-    above = os.path.realpath(folder)
-    while True:
-        if is_pool(above):
-            raise UsageError(
-                f"{folder} is within the pool {above}", hint="export to a folder outside of pools"
-            )
-        above, old = os.path.dirname(above), above
-        if above == old:
-            return
 
 
 class _Export:

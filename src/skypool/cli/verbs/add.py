@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -112,7 +113,10 @@ def add_verb(
         raise UsageError("--name is for a single PATH", hint="use --under PREFIX for several")
     for path in paths:
         if not is_url(path) and not os.path.lexists(path):
-            raise NotFound(f"there is no file {path!r}" if path else "a PATH is empty")
+            raise NotFound(
+                f"there is no file {path!r}" if path else "a PATH is empty",
+                hint=f"paths are as seen from {Path.cwd()}",
+            )
     place = place_to_add(state)
     made = not place.exists
     if not options["in_place"]:

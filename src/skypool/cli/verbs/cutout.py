@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import sys
-import tempfile
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -101,7 +101,11 @@ def _choose(datasets: Any, wanted: str | None, product: str) -> tuple[str, Array
         name for name, item in datasets.items() if hasattr(item, "cutout") and len(item.shape) >= 2
     ]
     if not images:
-        raise NotFound(f"there is no image in {product}", candidates=list(datasets))
+        raise NotFound(
+            f"there is no image in {product}",
+            candidates=list(datasets),
+            hint="`skypool show` tells the datasets of a product",
+        )
     name = "image" if "image" in images else images[0]
     return name, datasets[name]
 
@@ -113,7 +117,10 @@ def _cut(array: Array, where: dict[str, Any], title: str) -> Array:
     try:
         return array.cutout(position, size)
     except NoOverlapError:
-        raise NotFound(f"{title} does not reach {where['ra']} {where['dec']}") from None
+        raise NotFound(
+            f"{title} does not reach {where['ra']} {where['dec']}",
+            hint='`skypool find "covers(RA, DEC)"` finds what does; --frame says of which frame',
+        ) from None
 
 
 def _number(text: str) -> float | None:
@@ -180,20 +187,9 @@ def _write(cut: Array, urn: str, dataset: str, output: str) -> None:
     if output == "-":
         hdus.writeto(sys.stdout.buffer)
         return
+    from skypool.pool.exporting import write_whole
+
+    data = io.BytesIO()  # astropy asks files for their mode, and knows no "xb"
+    hdus.writeto(data)
     # Whoever looks at the name sees the whole file or none.
-    folder, name = os.path.split(os.path.abspath(output))
-    handle, temporary = tempfile.mkstemp(prefix=f".{name[:40]}.", dir=folder)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            hdus.writeto(file)
-            os.fchmod(file.fileno(), 0o666 & ~_umask())
-        os.replace(temporary, output)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    write_whole(output, lambda file: file.write(data.getbuffer()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any
@@ -29,7 +30,12 @@ __all__ = ["history_verb"]
 def history_verb(state: State, ref: str | None, limit: int | None, at: str | None) -> None:
     """Show commits, the newest first; with REF, those that changed the product."""
     pool = state.open(at=at)
-    commits = list(islice(pool.history(pool[ref] if ref is not None else None), limit))
+    commits = list(
+        islice(
+            pool.history(pool[ref] if ref is not None else None),
+            limit if limit is None else min(limit, sys.maxsize),
+        )
+    )
     if state.json:
         click.echo(to_json({"commits": [_as_json(commit) for commit in commits]}))
         return

@@ -12,7 +12,7 @@ from skypool.cli.state import State
 from skypool.cli.text import Table, size_text, to_json
 from skypool.cli.verb import verb
 from skypool.cli.verbs.config import settings_object
-from skypool.errors import PoolExists
+from skypool.errors import PoolExists, UsageError
 
 __all__ = ["init_verb", "pools_verb"]
 
@@ -58,6 +58,8 @@ def init_verb(
     A bare POOL is a name below $SKYPOOL_HOME; with a separator it is a path. A
     pool that is there already is left as it is. `add` makes missing pools too.
     """
+    if pool == "":
+        raise UsageError("the name of a pool is empty", hint="without one, it is the default pool")
     named = pool or state.pool or state.settings.pool
     place = state.named_place(named) if named else state.default_place()
     made = True

@@ -83,7 +83,10 @@ def send_verb(
         with Sender(hub=False, settings=state.settings) as sender:
             return _list(state, sender)
     if not refs or target is None:
-        raise UsageError("say what to send, and where to: skypool send REF... --to TARGET")
+        raise UsageError(
+            "say what to send, and where to: skypool send REF... --to TARGET",
+            hint="`skypool send --list` tells where",
+        )
     pool = state.open(at=at)
     found: list[Ref] = [pool[ref] for ref in refs]
     if children:
@@ -169,9 +172,12 @@ def receive_verb(state: State, under: str, count: int | None, timeout: float | N
     and the exit code is 3 in the end. A missing pool is made. A SAMP hub is
     started where none runs.
     """
+    from skypool.pool.folder import check_empty
     from skypool.vo import Receiver
 
     place = place_to_add(state)
+    if not place.exists:
+        check_empty(place.folder)  # what is no pool is refused before anything comes
     pool = state.open_place(place, mode="a")
     taken = refused = 0
     with Receiver(pool, under=under, settings=state.settings) as receiver:

@@ -110,7 +110,10 @@ def _password(path: str | None) -> str:
         with open(path, encoding="utf-8") as file:
             password = file.readline().strip("\r\n")
     except OSError as error:
-        raise NotFound(f"the file of the password cannot be read: {error}") from None
+        raise NotFound(
+            f"the password cannot be read from {path}: {error.strerror}",
+            hint="its first line is the password",
+        ) from None
     if not password:
         raise UsageError(f"the first line of {path} is empty", hint="write the password there")
     return password

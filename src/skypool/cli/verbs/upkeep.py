@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["gc_verb", "info_verb", "reindex_verb", "verify_verb"]
 
 _CORRUPT = 12
+# Bytes of no use in packs that nobody is told of.
+_LITTLE = 1 << 16
 
 
 @verb("info", examples=[("info", "of the pool that commands use here"), ("-p temp1 info", "")])
@@ -209,6 +211,7 @@ _OF = {
     examples=[
         ("gc --dry-run", "how much would come back"),
         ("gc", "give it back"),
+        ("gc --waste 0", "every byte, even where much is copied for little"),
         ("gc --max-time 10m", "stop in time; the next run goes on"),
         ("gc --removed-after never", "keep what was removed"),
     ],
@@ -229,6 +232,13 @@ _OF = {
     help="Give up products that were removed so long ago, or `never` [default: 30d].",
 )
 @click.option(
+    "--waste",
+    metavar="PERCENT",
+    type=click.FloatRange(0, 100),
+    default=None,
+    help="Rewrite packs of which more than that is of no use [default: 25].",
+)
+@click.option(
     "--max-time",
     metavar="TIME",
     type=Duration(),
@@ -240,6 +250,7 @@ def gc_verb(
     dry_run: bool,
     grace: float | None,
     removed_after: float | None,
+    waste: float | None,
     max_time: float | None,
 ) -> None:
     """Give back space: of interrupted work, and of products removed 30 days ago.
@@ -254,6 +265,7 @@ def gc_verb(
                 dry_run=dry_run,
                 grace=grace,
                 removed_after=removed_after,
+                waste=None if waste is None else waste / 100,
                 max_seconds=max_time,
                 progress=reporter,
             )
@@ -293,6 +305,11 @@ def _gc_lines(report: GcReport, *, dry_run: bool) -> Iterator[str]:
     ):
         if count:
             yield f"{count_text(count, 'pack')} left alone: {why}"
+    if report.spread > _LITTLE:
+        yield (
+            f"{size_text(report.spread)} of no use stay in packs that are mostly in use:"
+            " `skypool gc --waste 0` gives them back too"
+        )
     if report.stopped:
         yield "the time was up: the next gc goes on"
 

@@ -78,7 +78,11 @@ def check_keys(keys: Sequence[str], known: Collection[str], what: str) -> None:
         try:
             check_names(Name(key), known)
         except QueryError as error:
-            raise QueryError(f"{error.message} ({what})", candidates=error.candidates) from None
+            raise QueryError(
+                f"{error.message} ({what})",
+                candidates=error.candidates,
+                hint=error.hint or "write keys with commas between them, such as -saved,name",
+            ) from None
 
 
 def by_key(hits: Hits, key: str) -> Values:

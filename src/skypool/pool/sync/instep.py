@@ -58,11 +58,13 @@ class InStep(Reading):
         """Make a clone like `clone`, and return what was done."""
         from skypool.pool.pool import Pool
         from skypool.pool.sync.pulling import finish_clone, make_clone
+        from skypool.pool.unmaking import taken_back_where_refused
 
         source = self.view.session
-        folder = make_clone(source, where, self._settings, self._files)
-        with Pool(folder.path, settings=self._settings, files=self._files) as made:
-            report = made.pull(self, skip_damaged=skip_damaged, progress=progress)
+        with taken_back_where_refused(locate(where, self._settings), self._files):
+            folder = make_clone(source, where, self._settings, self._files)
+            with Pool(folder.path, settings=self._settings, files=self._files) as made:
+                report = made.pull(self, skip_damaged=skip_damaged, progress=progress)
         finish_clone(folder)
         return report
 

@@ -54,7 +54,9 @@ def bring_piece(
         If the source has lost data, and they are not to be skipped.
     """
     if source.folder.key == target.folder.key:
-        raise UsageError(f"{source.folder.path} cannot be copied to itself")
+        raise UsageError(
+            f"{source.folder.path} cannot be copied to itself", hint="name another pool"
+        )
     report = SyncReport(source.folder.path, target.folder.path)
     for _ in range(_TRIES):
         try:
