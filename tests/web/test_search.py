@@ -354,7 +354,12 @@ def test_a_result_tells_of_what_is_new(visitor: Visitor, own_pools: dict[str, Pa
     count_is(page, MAPS + 3)
     with sp.Pool(own_pools["maps"]) as pool, pool.commit("by a script") as commit:
         for number in range(5):
-            commit.save(sp.Product(type="NEW"), name=f"new/{number}")
+            commit.save(sp.Product("TestProduct"), name=f"new/{number}")
     page.get_by_role("button", name="5 new, refresh").click()
     count_is(page, MAPS + 8)
     expect(page.get_by_role("button", name="new, refresh")).to_have_count(0)
+    form = opened(page, "Form")
+    form.get_by_role("tab", name="Products").click()
+    types = form.get_by_label("Product type")
+    types.focus()
+    expect(types.locator("option", has_text="TestProduct (5)")).to_have_count(1)
