@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 from tests.server.conftest import made
-from tests.server.test_jobs import Server
+from tests.server.test_jobs import Receiver, Server
 
 import skypool as sp
 from skypool.server.action_bodies import BODIES, BODY
@@ -18,6 +18,11 @@ from skypool.server.action_results import EVENTS, RESULTS
 from skypool.server.actions import ACTIONS
 from skypool.server.events import Commits
 from skypool.vo.sending import Sender
+
+
+class Senders(Sender):
+    def receiver(self, pool: sp.Pool, *, under: str) -> Receiver:
+        return Receiver(pool, under)
 
 
 @pytest.fixture
@@ -29,7 +34,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     with sp.Pool(tmp_path / "temp1") as pool:
         for number in range(4):
             pool.save(made(number), f"obs/{number}/map")
-    server = Server(tmp_path / "temp1", senders=Sender())
+    server = Server(tmp_path / "temp1", senders=Senders())
     with server.client:
         yield server
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import shutil
 import threading
+import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -573,6 +574,81 @@ def test_send(pool):
         assert (part["result"]["count"], len(part["errors"])) == (1, 1)
         sender.states = ("skipped",)
         server.do("send", "failed", selection=refs(own, A), target="samp:c1")
+
+
+def until(condition: Callable[[], bool], limit: float = 60.0) -> None:
+    end = time.monotonic() + limit
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+@dataclass(frozen=True)
+class Came:
+    ref: Any
+    sender: str = "TOPCAT"
+    mtype: str = "table.load.votable"
+    problem: str = ""
+
+
+class Receiver:
+    """Stands for what hears other programs: some of what they send is nothing."""
+
+    def __init__(self, pool: sp.Pool, under: str, *, lasts: bool = True) -> None:
+        self.pool, self.under, self.lasts = pool, under, lasts
+        self.connected = True
+        self.come = 0
+
+    def __enter__(self) -> Receiver:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.connected = False
+
+    def wait(self, seconds: float) -> Came | None:
+        self.come += 1
+        if self.come == 1:
+            return None
+        if self.come == 2:
+            return Came(None, problem="it is no table")
+        if self.come > 4:
+            self.connected = self.lasts
+            time.sleep(0.01)
+            return None
+        name = f"{self.under}/{self.come}"
+        return Came(self.pool.save(sp.Product(meta={"n": self.come}), name=name))
+
+
+class Listening(Sender):
+    def receiver(self, pool: sp.Pool, *, under: str) -> Receiver:
+        return Receiver(pool, under)
+
+
+def test_receive_until_it_is_ended(pool):
+    server = Server(pool, senders=Listening())
+    with server.client:
+        job = server.do("receive", pool="own", under="sent", count=1)
+        assert job["result"]["count"] == 1
+        assert "it is no table" in job["errors"][0]["message"]
+        assert "receive" in job["code"]["command"]
+        assert "sent/3" in server.context.pools["own"]
+        going = server.post("receive", pool="own")
+        until(lambda: server.get(f"jobs/{going['id']}")["job"]["done"] == 2)
+        # Other work goes on beside it; a second one would get the same messages.
+        server.do("verify", pool="own")
+        error = server.do("receive", "failed", pool="own")["errors"][0]
+        assert "already" in error["message"]
+        server.client.delete(f"/api/v1/jobs/{going['id']}")
+        until(lambda: server.get(f"jobs/{going['id']}")["job"]["state"] == "done")
+        assert server.get(f"jobs/{going['id']}")["job"]["result"]["count"] == 2
+        server.do("receive", pool="own", count=1)  # and another may follow
+
+
+def test_receive_refusals(server, pool):
+    assert server.post("receive", 501, pool="own")["code"] == "missing_dependency"
+    closed = Server(pool, read_only=True, senders=Listening())
+    with closed.client:
+        assert closed.post("receive", 403, pool="own")["code"] == "read_only"
 
 
 def test_send_without_anybody_to_send_with(server, own):

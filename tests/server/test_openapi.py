@@ -22,6 +22,7 @@ from skypool.server.jobs import Jobs
 from skypool.vo.sending import Sender
 
 from .conftest import TOKEN, client_of, made
+from .test_jobs import Receiver
 
 CAMPAIGN = os.environ.get("HYPOTHESIS_PROFILE") == "campaign"
 # A search that finds nothing to understand is refused (422) though its JSON is right, and so on:
@@ -33,6 +34,13 @@ CHECKED = ("not_a_server_error", "status_code_conformance", "content_type_confor
 @pytest.fixture(scope="module")
 def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return fill(tmp_path_factory.mktemp("fuzzed") / "fuzzed")
+
+
+class Senders(Sender):
+    """Hears something, and then that the others have ended."""
+
+    def receiver(self, pool: sp.Pool, *, under: str) -> Receiver:
+        return Receiver(pool, under, lasts=False)
 
 
 def fill(folder: Path) -> Path:
@@ -128,7 +136,7 @@ def test_no_action_that_is_sent_ends_with_500(tmp_path, monkeypatch):
     (tmp_path / "in" / "notes.txt").write_text("clouds")
     monkeypatch.chdir(tmp_path)
     pool = fill(tmp_path / "fuzzed")
-    with client_of(pool, folders=[str(tmp_path)], senders=Sender()) as client:
+    with client_of(pool, folders=[str(tmp_path)], senders=Senders()) as client:
         known = _known(client, pool) | {"in": f"{tmp_path}/in", "out": f"{tmp_path}/out"}
         _fuzz_all(client, "jobs", known)
         context = client.app._app.state.context

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import queue
 import re
 import zipfile
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from astropy.io import fits
 from playwright.sync_api import Page
 from tests.web.conftest import Visitor
 from tests.web.looking import code, count_is, expect, filled, grid, query, rows
+from tests.web.products import MAPS
 from tests.web.test_details import details, panel
 from tests.web.test_page import AXE, audit, shot, without_node
 
@@ -34,8 +36,32 @@ class Target:
     start: str = ""
 
 
+class Receiver:
+    """Stands for what hears other programs."""
+
+    def __init__(self, pool: sp.Pool, under: str) -> None:
+        self.pool, self.under, self.connected = pool, under, True
+        self.sent: queue.Queue[str] = queue.Queue()
+
+    def __enter__(self) -> Receiver:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.connected = False
+
+    def wait(self, seconds: float) -> Any:
+        try:
+            name = self.sent.get(timeout=seconds)
+        except queue.Empty:
+            return None
+        ref = self.pool.save(sp.Product("SimpleImage"), name=f"{self.under}/{name}")
+        return SimpleNamespace(ref=ref, sender="Aladin", problem="")
+
+
 class Sender:
     """Stands where programs would be."""
+
+    receiving: Receiver
 
     def __init__(self) -> None:
         self.sent: list[tuple[list[str], str, dict[str, Any]]] = []
@@ -59,6 +85,10 @@ class Sender:
             )
             for ref in refs
         ]  # fmt: skip
+
+    def receiver(self, pool: sp.Pool, *, under: str) -> Receiver:
+        self.receiving = Receiver(pool, under)
+        return self.receiving
 
     def close(self) -> None:
         """There is nothing to close."""
@@ -435,6 +465,24 @@ def test_sending_a_context_is_warned(visitor: Visitor, place: Place) -> None:
 
 
 # -- in
+
+
+def test_what_other_programs_send_is_received(place: Place) -> None:
+    page = place.page
+    grid(page).press("a")
+    place.dialog("Add files").get_by_role("button", name="Receive into maps").click()
+    going = page.get_by_role("region", name="Running jobs")
+    expect(going).to_contain_text("receive from other programs into maps: waiting")
+    place.sender.receiving.sent.put("m51.fits")
+    said = place.said("received received/m51.fits from Aladin")
+    expect(going).to_contain_text("m51.fits from Aladin")
+    said.get_by_role("button", name="Refresh").click()
+    count_is(page, MAPS + 4)
+    shot(page, "actions-receiving")
+    going.get_by_role("button", name="End: receive from other programs into maps").click()
+    place.said("received 1 product")
+    expect(going).to_have_count(0)
+    assert not place.sender.receiving.connected
 
 
 def test_add_a_folder_and_undo(place: Place, tmp_path: Path) -> None:

@@ -23,8 +23,9 @@ Remove product from storage/pool|Also remove child products|Copy path|echoed in 
 Product Tree|Datasets|Versions (current version is n), More...|Meta panel|totalsize
 Save Products to Pool, with tags, in the background|Use tags|Select Pool|Pools panel
 Observation viewer: summary|context tree|Contexts normally contain no data and should not be sent
-Reload available product classes|Please select at least one pool for your query|aorLabel|External Tools
-Export Herschel data from HIPE|ProductRefs|Remove pool (from the storage)|browse image|covering (ra, dec)
+Reload available product classes|Please select at least one pool for your query|aorLabel
+External Tools|Export Herschel data from HIPE|ProductRefs|Remove pool (from the storage)
+browse image|covering (ra, dec)|Receives images, tables and spectra
 """
 WANTED = [name for line in HIPE.strip().splitlines() for name in line.split("|")]
 
@@ -32,8 +33,9 @@ WANTED = [name for line in HIPE.strip().splitlines() for name in line.split("|")
 # What has no place, and is told why.
 NONE = """
 Remove pool and data|Clear cache|First pool is the only writable one|by drag & drop|MyHSA|On-line
-Herschel Science Archive (view)|Local Store|Please select the product class for your Query|Column Site
-[Error: …]|del(QUERY_RESULT)|Dragging from the tree|Full query|Edits of tables and metadata
+Herschel Science Archive (view)|Local Store|Please select the product class for your Query
+Column Site|[Error: …]|del(QUERY_RESULT)|Dragging from the tree|Full query
+Edits of tables and metadata
 """
 UNPLACED = [name for line in NONE.strip().splitlines() for name in line.split("|")]
 

@@ -61,6 +61,8 @@ export class Actions {
   progress = $state(0);
   private readonly mine = new Set<string>();
   private readonly told = new Set<string>();
+  /** How many products each job that receives had when it was last told. */
+  private readonly came = new Map<string, number>();
 
   constructor(app: Application) {
     this.app = app;
@@ -151,6 +153,7 @@ export class Actions {
 
   /** Take notice of what a job has come to. */
   hear(job: FullJob): void {
+    if (job.action === 'receive' && !ended(job)) this.receives(job);
     if (!this.mine.has(job.id) || !ended(job) || this.told.has(job.id)) return;
     this.told.add(job.id);
     const { messages } = this.app;
@@ -160,6 +163,14 @@ export class Actions {
       messages.fail(new Error([first?.message ?? job.text, first?.hint ?? ''].filter(Boolean).join('; ')));
     } else this.done(job);
     if (CHANGES.includes(job.action) && job.state === 'done') void this.app.results.again();
+  }
+
+  /** Another program has sent something. */
+  private receives(job: FullJob): void {
+    if (job.done <= (this.came.get(job.id) ?? 0)) return;
+    this.came.set(job.id, job.done);
+    const refresh = { label: 'Refresh', run: () => void this.app.results.again() };
+    this.app.messages.say(`received ${job.name}`, refresh);
   }
 
   private done(job: FullJob): void {
@@ -202,6 +213,8 @@ export function outcome(job: FullJob): string {
     }
     case 'send':
       return `sent ${plural(many, 'product')} to ${result.replies?.[0]?.name ?? 'the program'}`;
+    case 'receive':
+      return `received ${plural(many, 'product')}`;
     case 'verify':
       return result.sound ? 'every stored byte is as it was written' : 'damage was found: see the jobs';
     default:

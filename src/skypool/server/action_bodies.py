@@ -149,6 +149,16 @@ _FILES: Final[Mapping[str, Schema]] = {
         "Sends products to another program (SAMP), a pool or a file.",
         selection={"refs": ["temp1/3"]}, target="file:~/m31.fits",
     ),
+    "receive": _body(
+        "Receive",
+        record(
+            ["pool"], pool=_POOL,
+            under=told(TEXT, "names of the products start with it; received/ by default"),
+            count=told({**INTEGER, "minimum": 1}, "ends after so many; by default when cancelled"),
+        ),
+        "Takes images, tables and spectra that other programs send (SAMP) into a pool.",
+        pool="temp1", count=1,
+    ),
     "verify": _body(
         "Verify",
         record(

@@ -79,6 +79,7 @@ RESULTS: Final[Mapping[str, Schema]] = {
     "send": record(
         ["count", "replies"], count=told(INTEGER, "how many arrived"), replies=listing(_REPLY)
     ),
+    "receive": record(["count", "refs"], count=told(INTEGER, "how many came"), refs=_LISTED),
     "verify": record(["sound", "problems"], sound=BOOLEAN, problems=told(INTEGER, "how many")),
 }  # fmt: skip
 

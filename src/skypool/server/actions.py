@@ -47,7 +47,9 @@ def _start(asked: Asked) -> Any:
         job.download = lambda: plan.download(job)
         job.tell(0, 0)
     else:
-        job = jobs.start(action, plan.work, text=plan.text, code=plan.code, quick=plan.quick)
+        job = jobs.start(
+            action, plan.work, text=plan.text, code=plan.code, quick=plan.quick, stays=plan.stays
+        )
         if plan.quick:
             job.wait(_PATIENCE)
     return {"job": job.to_json()}

@@ -40,6 +40,8 @@ class Plan:
         Whether it is soon done, so that the answer may wait for it.
     download : callable or None
         Instead of work: what sends it when a client fetches it.
+    stays : bool
+        Whether it goes on until it is ended: it waits for nothing, and nothing for it.
     """
 
     text: str
@@ -47,6 +49,7 @@ class Plan:
     code: dict[str, str]
     quick: bool = False
     download: Callable[[Job], Any] | None = None
+    stays: bool = False
 
 
 def lines_of(

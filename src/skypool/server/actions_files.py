@@ -24,6 +24,7 @@ from skypool.server.code_lines import pool_name
 from skypool.server.copies import copy_products
 from skypool.server.echo import code, command_of, full_name, pool_expression
 from skypool.server.facts import label_of
+from skypool.server.receiving import receive
 from skypool.server.selections import Selected, count_of, refs_of, selected
 from skypool.server.uploads import Uploads
 from skypool.server.zips import top_name, zip_stream
@@ -360,5 +361,6 @@ FILES: Final[Mapping[str, Callable[[Context, Mapping[str, Any]], Plan]]] = {
     "zip": _zip,
     "copy": _copy,
     "send": _send,
+    "receive": receive,
     "verify": _verify,
 }

@@ -100,8 +100,10 @@ class Job:
         if self._cancel.is_set():
             raise Cancelled
 
-    def tell(self, done: int, total: int = 0, unit: str = "", name: str = "") -> None:
-        """Say how far the work is.
+    def tell(
+        self, done: int, total: int = 0, unit: str = "", name: str = "", *, now: bool = False
+    ) -> None:
+        """Say how far the work is; clients are told at once, or soon.
 
         Raises
         ------
@@ -111,9 +113,9 @@ class Job:
         self.check()
         self.done, self.total = done, total or self.total
         self.unit, self.name = unit or self.unit, name
-        now = time.monotonic()
-        if now - self._told >= _EVERY:
-            self._told = now
+        time_now = time.monotonic()
+        if now or time_now - self._told >= _EVERY:
+            self._told = time_now
             self._changed(self)
 
     def progress(self, progress: Progress) -> None:
@@ -177,6 +179,7 @@ class Jobs:
             True: ThreadPoolExecutor(1, thread_name_prefix="skypool-change"),
             False: ThreadPoolExecutor(2, thread_name_prefix="skypool-job"),
         }
+        self._staying = ThreadPoolExecutor(4, thread_name_prefix="skypool-stay")
         context.at_end(self.close)
 
     def new(self, action: str, text: str, code: dict[str, str] | None) -> Job:
@@ -198,6 +201,7 @@ class Jobs:
         text: str = "",
         code: dict[str, str] | None = None,
         quick: bool = False,
+        stays: bool = False,
     ) -> Job:
         """Put work into the queue.
 
@@ -209,10 +213,13 @@ class Jobs:
             Gets the job, returns its result; ends with `Cancelled` where it is cancelled.
         quick
             A change that is soon done: such ones are made one after the other.
+        stays
+            It goes on until it is cancelled: other work does not wait for it.
         """
         job = self.new(action, text, code)
         self._publish(job)
-        future = self._lanes[quick].submit(self._run, job, work)
+        lane = self._staying if stays else self._lanes[quick]
+        future = lane.submit(self._run, job, work)
         future.add_done_callback(partial(_crashed, job))
         return job
 
@@ -271,7 +278,7 @@ class Jobs:
         """Cancel what goes on and wait for its end."""
         for job in self.all():
             job._cancel.set()
-        for lane in self._lanes.values():
+        for lane in (*self._lanes.values(), self._staying):
             lane.shutdown(wait=True, cancel_futures=True)
 
     def _publish(self, job: Job) -> None:

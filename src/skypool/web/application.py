@@ -75,6 +75,10 @@ def find_senders() -> Any:
 class _Later:
     """A `skypool.vo.Sender` that is made when it is first used: making one takes imports."""
 
+    def receiver(self, pool: Pool, *, under: str) -> Any:
+        """Return what takes messages of other programs into a pool."""
+        return importlib.import_module("skypool.vo").Receiver(pool, under=under)
+
     def __init__(self) -> None:
         self._sender: Any = None
         self._lock = threading.Lock()
