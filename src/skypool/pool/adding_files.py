@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Content", "FileIntake"]
 
 _STAGE_DOCUMENTS = 1000
-_STAGE_BYTES = 512 * 1024**2
+_STAGE_BYTES = 64 * 1024**2
 
 
 @dataclass(slots=True)
