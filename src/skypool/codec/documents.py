@@ -143,10 +143,16 @@ def _listed(meta: Sequence[Sequence[Any]]) -> str:
     parts = [
         head + writers[type(value)](value)
         if len(entry) == 2
-        else f"{head}{writers[type(value)](value)},{','.join(map(_write_text, entry[2:]))}"
+        else f"{head}{writers[type(value)](value)}{_tail(*entry[2:])}"
         for head, value, entry in zip(heads, values, meta, strict=True)
     ]
     return f"[[{'],['.join(parts)}]]"
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _tail(*texts: Any) -> str:
+    """Return how an entry of metadata ends: many files have the same units and descriptions."""
+    return "".join(f",{_write_text(text)}" for text in texts)
 
 
 def _has_plain_numbers(values: Sequence[Any]) -> bool:
