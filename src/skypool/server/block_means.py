@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -16,39 +17,38 @@ _NARROW: Final = 32
 def means_of(part: Any, step: int) -> Floats:
     """Return the means of the finite pixels of the square blocks of an image.
 
-    As `BlockMeans` does, quicker where the image is small and has whole blocks.
+    As `BlockMeans` does, quicker where the image is small and has whole blocks: by few calls of
+    numpy, since after each of them threads that work side by side wait for one another.
     """
     height, width = part.shape
     if part.dtype == np.float32 and step <= _NARROW and not (height % step or width % step):
         sums = _summed(part, step)
-        if np.isfinite(sums).all():
-            return np.asarray(sums / (step * step), np.float32)
+        if _all_finite(sums):
+            sums *= np.float32(step**-2)
+            return sums
         finite = np.isfinite(part)
         sums = _summed(np.where(finite, part, np.float32(0)), step)
-        if np.isfinite(sums).all():
-            lines = np.add.reduce(
-                finite.view(np.uint8).reshape(-1, step, width), axis=1, dtype=np.uint8
-            )
+        if _all_finite(sums):
             with np.errstate(invalid="ignore"):
-                return np.asarray(sums / _added(lines, step, np.int32), np.float32)
+                return np.asarray(sums / _summed(finite.astype(np.float32), step), np.float32)
     means = BlockMeans((height, width), (step, step))
     means.add_rows(part, 0, 0)
     return means.values()
 
 
-def _summed(part: Any, step: int) -> Any:
-    """Return the sums of the blocks; not finite where single precision does not hold a column."""
-    lines = part.reshape(-1, step, part.shape[1])
+def _summed(part: Any, step: int) -> Floats:
+    """Return the sums of the blocks; not finite where single precision does not hold one."""
+    height, width = part.shape
     with np.errstate(invalid="ignore", over="ignore"):
-        return _added(np.add.reduce(lines, axis=1), step, np.float64)
+        lines = np.add.reduce(part.reshape(-1, step, width), axis=1)
+        sums: Floats = lines.reshape(-1, step) @ np.ones(step, np.float32)
+    return sums.reshape(height // step, width // step)
 
 
-def _added(lines: Any, step: int, dtype: Any) -> Any:
-    """Add every *step* columns: a few sums of whole lines, not many of a few numbers."""
-    sums = lines[:, ::step].astype(dtype)
-    for place in range(1, step):
-        sums += lines[:, place::step]
-    return sums
+def _all_finite(sums: Any) -> bool:
+    """Tell whether numbers are finite, by one call; False too where their sum is too large."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return math.isfinite(sums.sum())
 
 
 class BlockMeans:
@@ -146,7 +146,7 @@ class BlockMeans:
         width = self.step[1]
         if width > _NARROW:
             return np.add.reduceat(lines, np.arange(0, self._width, width), axis=1)
-        # Else as `_added` does, for lines that may end within a block.
+        # A few sums of whole lines are several times faster than many of a few numbers.
         found = np.array(lines[:, ::width])
         for place in range(1, min(width, self._width)):
             more = lines[:, place::width]

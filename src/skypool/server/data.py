@@ -6,6 +6,8 @@ kept that are asked for again soon.
 
 from __future__ import annotations
 
+import os
+import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from skypool.server.answers import IMMUTABLE, JsonResponse, bytes_answer
@@ -60,6 +62,8 @@ class Data:
         self._tiles: Kept[Floats] = Kept(_TILE_BYTES, lambda values: values.nbytes + 200)
         self._differences: Kept[Difference] = Kept(8)
         self._changes: Kept[dict[str, Any]] = Kept(64)
+        # More threads than cores would take turns in the middle of each tile.
+        self._cores = threading.Semaphore(os.cpu_count() or 1)
 
     def path(self, asked: Asked) -> str:
         """Return the path of the dataset that is meant."""
@@ -90,7 +94,8 @@ class Data:
             scaling = scaling_in(self.described(asked))
 
         def make() -> Floats:
-            return tile(shown, *place, scaling)
+            with self._cores:
+                return tile(shown, *place, scaling)
 
         if not asked["level"] and hasattr(shown.array.source, "tile"):
             return make()

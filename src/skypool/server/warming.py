@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from skypool.codec.direct import ready
@@ -21,7 +22,7 @@ __all__ = ["frugal", "is_large", "warm"]
 _CACHE_KB: Final = 2048
 # Chunks of images are read once: memory that is used again at once is quicker than memory that
 # keeps them.
-_CHUNKS: Final = 16 * 2**20
+_CHUNKS: Final = 8 * 2**20
 _COLUMNS: Final = 40 * 2**20
 # In a smaller pool everything is read in no time.
 MANY: Final = 20_000
@@ -46,30 +47,34 @@ def frugal(pool: Pool) -> None:
 
 
 def warm(context: Context) -> None:
-    """Read what the first search, its facets and free text will need; then what images need."""
-    _read_all(context)
-    context.wait_for_quiet()
-    if not context.hub.closed:
-        for name in _OF_IMAGES:
-            importlib.import_module(name)
-        ready()
+    """Read what the first search, its facets and free text will need, and what images need."""
+    large = [pool for pool in context.pools.all().values() if _holds_many(pool)]
+    if large:
+        _first_rows(context)
+    for name in _OF_IMAGES:
+        importlib.import_module(name)
+    ready()
+    if large:
+        _read_all(context, large)
 
 
-def _read_all(context: Context) -> None:
-    pools = [pool for pool in context.pools.all().values() if _holds_many(pool)]
-    if not pools:
-        return
+def _first_rows(context: Context) -> None:
     # Whoever asks is told of what is wrong.
     with contextlib.suppress(SkypoolError):
         # Everything is what a page shows first, and it comes without being asked for by name.
-        from skypool.server.cursors import Results
         from skypool.server.results_routes import searched
-        from skypool.server.search import Asking
 
         searched(context, {})
         for label in context.pools.all():
             context.pools.facts(label)
-        # The first rows were there before the others.
+
+
+def _read_all(context: Context, pools: Sequence[Pool]) -> None:
+    with contextlib.suppress(SkypoolError):
+        # The first rows may have been there before the others.
+        from skypool.server.cursors import Results
+        from skypool.server.search import Asking
+
         context.part(Results).ask(Asking.of({})).hits  # noqa: B018
     for pool in pools:
         with contextlib.suppress(SkypoolError):
