@@ -318,6 +318,25 @@ def test_nothing_found_teaches(visitor: Visitor, shown: Any, tmp_path: Path) -> 
     expect(page.get_by_text("add *.fits")).to_be_visible()
 
 
+def test_a_pool_that_was_made_only_is_empty(visitor: Visitor, tmp_path: Path) -> None:
+    sp.Pool(tmp_path / "made", "x").close()
+    page = visitor.open(visitor.serve(tmp_path / "made"))
+    expect(page.get_by_role("heading", name="The pool made is empty")).to_be_visible()
+    expect(page.get_by_text("loading", exact=True)).to_have_count(0)
+    page.get_by_role("button", name="Add files or a folder").click()
+    expect(page.get_by_role("dialog", name="Add files")).to_be_visible()
+    page.keyboard.press("Escape")
+    with sp.Pool(tmp_path / "made") as pool:
+        pool.save(sp.Product("SimpleImage"), name="first")
+    page.get_by_role("button", name="1 new, refresh").click()
+    count_is(page, 1)
+    # Keys walk through the rows from the beginning on, without a click into the table.
+    page.get_by_role("button", name="Search", exact=True).focus()
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("j")
+    expect(page.get_by_role("region", name="Details", exact=True)).to_contain_text("first@0")
+
+
 def test_loading_is_not_nothing(visitor: Visitor, shown: Any) -> None:
     context = visitor.context(shown)
     page = visitor.watch(context.new_page())

@@ -1,13 +1,15 @@
 /** Columns that say the same of every product: told once, and left out of the table. */
 
 import type { Application } from '../lib/app.svelte';
-import { cell } from '../lib/format';
 import type { ColumnInfo, Facet, ResultInfo } from '../lib/types';
 import { KEPT } from './layouts';
+import { shown, sized } from './widths';
 
 export interface Constant {
   column: ColumnInfo;
   text: string;
+  /** The text has its unit, as sizes do. */
+  told: boolean;
 }
 
 /** From this many products on it is of use to leave columns out. */
@@ -56,7 +58,7 @@ export class Constants {
       const alike =
         facets === null ||
         (facet && (empty ? facet.different === 0 : facet.different === 1 && facet.missing === 0));
-      return alike ? [{ column, text: empty ? '' : cell(value) }] : [];
+      return alike ? [{ column, text: empty ? '' : shown(value, column).text, told: sized(column) }] : [];
     });
   }
 }

@@ -6,6 +6,11 @@ import type { Cell, ColumnInfo, Row } from '../lib/types';
 export type CellKey = string;
 
 const SIZES = new Set(['size', 'total_size', 'added_bytes']);
+/** Sizes are told with their unit, whichever fits. */
+export function sized(column: ColumnInfo): boolean {
+  return SIZES.has(column.key);
+}
+
 const SHORT = new Set(['hash', 'commit']);
 const LETTER = 8;
 const NARROW = 7.3;

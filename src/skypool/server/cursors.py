@@ -199,10 +199,11 @@ class Results:
         asked: dict[str, Pool] = {}
         commits: dict[str, int] = {}
         for label, pool in pools.items():
-            if not pool.exists:
+            head = pool.view.at if pool.exists else 0
+            if not head:  # a pool that was made, and holds nothing yet
                 commits[label] = 0
                 continue
-            pinned = pool.at(pool.view.at if at in (None, "") else at)
+            pinned = pool.at(head if at in (None, "") else at)
             asked[label] = pinned
             commits[label] = pinned.view.at
             if at in (None, ""):
