@@ -45,7 +45,7 @@ def test_a_lock_that_does_not_end_is_told(tmp_path, monkeypatch):
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("CREATE TABLE t(x)")
     other.execute("BEGIN EXCLUSIVE")
-    monkeypatch.setattr("skypool.catalogue.database._WAIT_SECONDS", 0.05)
+    monkeypatch.setattr("skypool.catalogue.database.WAIT_SECONDS", 0.05)
     with pytest.raises(Locked, match="in use by another process"):
         Database(str(path), writable=True).prepare()
     other.close()

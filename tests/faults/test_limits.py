@@ -305,7 +305,7 @@ def test_catalogue_may_not_be_written_to(tmp_path: Path) -> None:
 
 
 def test_catalogue_is_held_by_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("skypool.catalogue.database._WAIT_SECONDS", 0.05)
+    monkeypatch.setattr("skypool.catalogue.database.WAIT_SECONDS", 0.05)
     path = tmp_path / "pool"
     with sp.Pool(path) as pool, sp.Pool(path) as other:
         pool.save(product(1), name="maps/first")
