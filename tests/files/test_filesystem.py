@@ -262,6 +262,8 @@ def test_each_file_that_is_written_is_a_commit(fs: AbstractFileSystem, tmp_path:
         fs.open("temp1/new/a.txt", "r+b")
     with pytest.raises(IsADirectoryError):
         fs.open("temp1/new", "wb")
+    with pytest.raises(IsADirectoryError, match="a folder, not a file"):
+        fs.open("temp1/new", "rb")
 
 
 def test_a_transaction_is_one_commit(fs: AbstractFileSystem) -> None:

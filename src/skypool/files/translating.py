@@ -56,7 +56,9 @@ def translated(path: str) -> Iterator[None]:
         raise OSError(number, _said(error), path) from error
     except ReadOnly as error:
         raise PermissionError(errno.EPERM, _said(error), path) from error
-    except UsageError:
+    except UsageError as error:
+        if "is a folder, not a file" in error.message:
+            raise IsADirectoryError(errno.EISDIR, _said(error), path) from error
         raise  # a ValueError already
     except DiskFull as error:
         raise OSError(errno.ENOSPC, _said(error), path) from error
