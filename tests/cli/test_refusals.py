@@ -389,3 +389,37 @@ def test_verbs_without_words_print_their_help(
     told = capsys.readouterr()
     assert told.err.startswith("Examples:")
     assert not told.out
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
+def test_a_user_without_permission(verbs: Verbs) -> None:
+    """What a pool of somebody else says: nothing of it can be read, or it can only be read."""
+    writing = ("add", "collect", "tag", "mv", "rm", "purge", "gc", "reindex", "config", "pull")
+    reading = ("ls", "find", "show", "tree", "history", "diff", "export", "info", "clone", "copy")
+    pool = verbs.base / "pool"
+    shutil.copytree(pool, verbs.base / "tried")
+    for verb in (*writing, *reading):  # others may not be able to read the program
+        CliRunner().invoke(app, verbs.words(verb, P=f"{verbs.base}/tried"))
+    shutil.rmtree(verbs.base / "out")
+    above = [verbs.base, *list(verbs.base.parents)[:4]]
+    before = [(folder, folder.stat().st_mode) for folder in above]
+    try:
+        for folder in above:
+            folder.chmod(folder.stat().st_mode | 0o055)
+        for readable in (False, True):
+            for found in [pool, *pool.rglob("*")]:
+                mode = 0o555 if found.is_dir() else 0o444
+                found.chmod(mode if readable else mode & 0o700)
+            os.setresuid(65534, 65534, 0)
+            try:
+                for verb in writing if readable else (*writing, *reading):
+                    said = verbs.refused(verbs.words(verb), {1})
+                    assert str(pool) in said
+                if readable:
+                    found = CliRunner().invoke(app, ["-p", str(pool), "ls"])
+                    assert (found.exit_code, found.stderr) == (0, "")
+            finally:
+                os.setresuid(0, 0, 0)
+    finally:
+        for folder, mode in before:
+            folder.chmod(mode)

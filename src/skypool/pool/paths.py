@@ -91,7 +91,8 @@ def _folder(ref: Ref) -> str:
 def _is_there(path: str, ref: Ref) -> bool:
     """Say whether a file is in the cache, and note that it is used; else make its folder."""
     if os.path.exists(path):
-        os.utime(path)
+        with contextlib.suppress(PermissionError):  # a cache that another user has made
+            os.utime(path)
         return True
     folder = os.path.dirname(path)
     try:
