@@ -18,6 +18,7 @@ from skypool.pool.finding import find_in_pools
 from skypool.pool.results.hits import Hits
 from skypool.pool.results.snapshot import Snapshot
 from skypool.server.events import Commits
+from skypool.server.kept import Kept
 from skypool.server.pools import split_ref
 from skypool.server.search import Asking
 from skypool.server.warming import is_large
@@ -35,6 +36,8 @@ FIRST: Final = 100
 """Rows that come with a result."""
 
 _KEPT: Final = 12
+# Answers that are kept of each.
+_ANSWERS: Final = 200
 _ROWS_KEPT: Final = 3_000_000
 
 
@@ -89,7 +92,7 @@ class Cursor:
         self._make = make
         self._hits = first if make is None else None
         self._making = threading.Lock()
-        self._kept: dict[Any, Any] = {}
+        self._kept: Kept[Any] = Kept(_ANSWERS)
 
     @property
     def hits(self) -> Hits:
@@ -146,10 +149,8 @@ class Cursor:
         return int(found[0]) if len(found) else None
 
     def kept_once(self, key: Any, make: Callable[[], Any]) -> Any:
-        """Return something that was made of this result before, or make it."""
-        if key not in self._kept:
-            self._kept[key] = make()
-        return self._kept[key]
+        """Return something that was made of this result before, or make it while others wait."""
+        return self._kept.get(key, make)
 
 
 class Results:

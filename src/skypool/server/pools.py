@@ -57,6 +57,7 @@ class OpenPools:
         self._pools: dict[str, Pool] = {}
         # Those that a client has closed: threads may still read them, and they may come again.
         self._shelved: dict[str, Pool] = {}
+        self._counting = threading.Lock()
         self._counted: dict[str, tuple[tuple[str, int], tuple[int, int, int]]] = {}
         for pool in pools:
             self._put(pool)
@@ -238,13 +239,14 @@ class OpenPools:
     def _figures(self, label: str, view: View) -> tuple[int, int, int]:
         """Return products, versions and bytes stored; the same while nothing is committed."""
         folder, at = view.session.folder, view.at
-        kept = self._counted.get(label)
-        if kept is None or kept[0] != (folder.path, at):
-            database = view.session.catalogue.database
-            products, versions = count_products(database, at), count_versions(database, at)
-            stored = sum(status.st_size for _, status in packs_with_status(folder.packs))
-            kept = self._counted[label] = ((folder.path, at), (products, versions, stored))
-        return kept[1]
+        with self._counting:  # who comes meanwhile waits, and need not count too
+            kept = self._counted.get(label)
+            if kept is None or kept[0] != (folder.path, at):
+                database = view.session.catalogue.database
+                products, versions = count_products(database, at), count_versions(database, at)
+                stored = sum(status.st_size for _, status in packs_with_status(folder.packs))
+                kept = self._counted[label] = ((folder.path, at), (products, versions, stored))
+            return kept[1]
 
 
 def is_writable(pool: Pool) -> bool:
