@@ -113,6 +113,16 @@ def test_events_are_as_told(server, told):
         fits(told, names["job"], {**jobs[-1], "result": {"countt": 1}})
 
 
+def test_pools_are_as_told(server, told, tmp_path):
+    answers = told["paths"]["/pools"]["get"]["responses"]["200"]["content"]["application/json"]
+    assert set(answers["schema"]["properties"]) == set(server.get("pools"))
+    (pool,) = server.get("pools")["pools"]
+    fits(told, "Pool", pool)
+    body = {"path": str(tmp_path / "new"), "create": True}
+    fits(told, "Pool", server.client.post("/api/v1/pools", json=body).json())
+    assert server.client.delete("/api/v1/pools/new").json() == {}
+
+
 @pytest.mark.parametrize(
     ("body", "text"),
     [
