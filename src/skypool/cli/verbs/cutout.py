@@ -184,12 +184,13 @@ def _write(cut: Array, urn: str, dataset: str, output: str) -> None:
     header["SRCURN"] = (urn, "product that this was cut from")
     header["SRCNAME"] = (dataset, "its dataset")
     hdus = fits.HDUList([fits.PrimaryHDU(np.asarray(cut), header)])
+    data = io.BytesIO()  # astropy asks files for their mode, and tells a closed pipe as its own
+    hdus.writeto(data)
     if output == "-":
-        hdus.writeto(sys.stdout.buffer)
+        sys.stdout.buffer.write(data.getbuffer())
+        sys.stdout.buffer.flush()
         return
     from skypool.pool.exporting import write_whole
 
-    data = io.BytesIO()  # astropy asks files for their mode, and knows no "xb"
-    hdus.writeto(data)
     # Whoever looks at the name sees the whole file or none.
     write_whole(output, lambda file: file.write(data.getbuffer()))
