@@ -97,6 +97,8 @@ def test_the_page_of_the_api_names_every_group(client):
     assert len(PARTS) == len(set(PARTS))
 
 
+# Seconds; that of schemathesis, 10, is too little on a machine that does much else.
+PATIENCE = 600
 HEADERS = {"Authorization": f"Bearer {TOKEN}", "Host": "127.0.0.1"}
 WORDS = {
     "cursor": lambda known: known["cursor"],
@@ -182,7 +184,7 @@ def _fuzz_all(client: Any, part: str, known: dict[str, Any]) -> None:
                 (body,) = deepcopy(BODIES[action]["examples"])
                 _make_true(body, known)
                 case = operation.Case(body=body, media_type="application/json")
-                answer = case.call(headers=HEADERS)
+                answer = case.call(headers=HEADERS, timeout=PATIENCE)
                 assert answer.status_code == 202, answer.text
                 case.validate_response(answer, checks=checks)
         _fuzz(operation, checks, known)
@@ -213,7 +215,7 @@ def _fuzz(operation: Any, checks: list[Any], known: dict[str, Any]) -> None:
                 case.query[name] = make(known)
         if starts and choice % 4:
             _make_true(case.body, known)
-        answer = case.call(headers=HEADERS)
+        answer = case.call(headers=HEADERS, timeout=PATIENCE)
         case.validate_response(answer, checks=checks)
 
     given(case=operation.as_strategy(), choice=st.integers(0, 11))(one)()
