@@ -297,6 +297,8 @@ def test_rename_in_place_and_undo_by_key(place: Place) -> None:
     place.page.keyboard.press("Control+Z")
     place.said("undo: rename")
     assert name in place.pool
+    # What was undone does not offer it any more.
+    expect(place.page.get_by_role("button", name="Undo", exact=True)).to_have_count(1)
 
 
 def test_a_name_that_is_taken_is_refused(place: Place) -> None:
@@ -316,6 +318,7 @@ def test_remove_trash_and_restore(place: Place) -> None:
     dialog.get_by_role("button", name="Remove").click()
     place.said("removed 1 product")
     count_is(place.page, before - 1)
+    expect(place.page.get_by_text("nothing selected")).to_be_visible()
     place.page.keyboard.press("Control+K")
     place.dialog("Commands").get_by_role("combobox").fill("removed products")
     place.page.keyboard.press("Enter")

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from tests.web.conftest import Visitor, shot
-from tests.web.looking import count_is, expect, filled, grid, query, rows
+from tests.web.looking import count_is, expect, filled, grid, names, query, rows
 from tests.web.products import MAPS
 
 from skypool.web.pages import STATIC
@@ -167,6 +167,10 @@ def test_a_large_screen_is_used(visitor: Visitor, shown: Any) -> None:
     fits(page, 3840)
     assert rows(page).count() > 50
     assert rows(page).first.bounding_box()["height"] >= 30
+    # Names are paths: there is the room for them.
+    page = visitor.open(shown, viewport={"width": 3840, "height": 2160})
+    filled(page)
+    assert any(name.startswith("1342182452/auxiliary/orbitEphemeris/") for name in names(page))
 
 
 def test_panes_are_resized_and_remembered(visitor: Visitor, shown: Any) -> None:

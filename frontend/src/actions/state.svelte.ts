@@ -61,6 +61,9 @@ export class Actions {
   progress = $state(0);
   private readonly mine = new Set<string>();
   private readonly told = new Set<string>();
+  /** Which message told of a job, and which job another one undoes. */
+  private readonly said = new Map<string, number>();
+  private readonly undoing = new Map<string, string>();
   /** How many products each job that receives had when it was last told. */
   private readonly came = new Map<string, number>();
 
@@ -103,6 +106,7 @@ export class Actions {
     try {
       const job = (await this.app.api.startJob(action, body)) as FullJob;
       this.mine.add(job.id);
+      if (action === 'undo' && typeof body.job === 'string') this.undoing.set(job.id, body.job);
       this.app.echo.add(job.code);
       // An event may have told more already.
       const known = this.app.jobs[job.id];
@@ -162,7 +166,10 @@ export class Actions {
       const [first] = job.errors;
       messages.fail(new Error([first?.message ?? job.text, first?.hint ?? ''].filter(Boolean).join('; ')));
     } else this.done(job);
-    if (CHANGES.includes(job.action) && job.state === 'done') void this.app.results.again();
+    if (job.state !== 'done') return;
+    // What is gone is not selected any more.
+    if (job.action === 'remove') this.app.selection.clear();
+    if (CHANGES.includes(job.action)) void this.app.results.again();
   }
 
   /** Another program has sent something. */
@@ -179,7 +186,11 @@ export class Actions {
       : null;
     const words = outcome(job);
     const failed = job.errors.length ? `; ${plural(job.errors.length, 'problem')}` : '';
-    this.app.messages.say(words + failed, undo, job.errors.length ? 'warning' : 'info');
+    const said = this.app.messages.say(words + failed, undo, job.errors.length ? 'warning' : 'info');
+    this.said.set(job.id, said);
+    // What was undone offers to be undone no longer.
+    const undone = this.said.get(this.undoing.get(job.id) ?? '');
+    if (undone !== undefined) this.app.messages.close(undone);
   }
 
   async cancel(job: Job): Promise<void> {

@@ -55,10 +55,16 @@ const LEAST = 64;
 const MOST = 270;
 
 /** Width of a column in pixels at a font of 13 px: that of its widest text among some rows. */
-export function widthOf(column: ColumnInfo, index: number, rows: readonly Row[]): number {
+export function widthOf(
+  column: ColumnInfo,
+  index: number,
+  rows: readonly Row[],
+  most = 0,
+): number {
+  const widest = Math.max(MOST, most);
   let letters = column.label.length + (column.unit ? column.unit.length + 3 : 0) + 4;
   for (const row of rows) {
-    letters = Math.max(letters, shown(row[index + 1], column).text.length);
+    letters = Math.max(letters, shown(row[index + 1], column, widest > MOST ? widest : undefined).text.length);
   }
-  return Math.round(Math.min(MOST, Math.max(LEAST, letters * LETTER + 20)));
+  return Math.round(Math.min(widest, Math.max(LEAST, letters * LETTER + 20)));
 }
