@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.web.looking import count_is, expect, filled
 from tests.web.looks import fill_looks, open_look, place, ready
+from tests.web.test_details import PSW
 from tests.web.test_sky import canvas as sky_map
 from tests.web.test_sky import sky  # noqa: F401
 
@@ -145,6 +146,7 @@ def test_rows_order_and_plot_of_a_table(look: Open) -> None:
     expect(status).to_contain_text(["", "900 rows of 1,000"])
 
 
+@pytest.mark.campaign
 def test_the_part_of_a_spectrum(look: Open) -> None:
     page = look("spectrum")
     plot = page.get_by_role("application", name=re.compile("over wave"))
@@ -156,6 +158,7 @@ def test_the_part_of_a_spectrum(look: Open) -> None:
     holds(page, range="")
 
 
+@pytest.mark.campaign
 def test_what_is_looked_for_in_metadata_and_headers(look: Open) -> None:
     page = look("ramp", tab="Metadata")
     page.get_by_label("Search the metadata").fill("other")
@@ -171,11 +174,11 @@ def test_what_is_looked_for_in_metadata_and_headers(look: Open) -> None:
     holds(page, find="other", of="")
 
 
-def test_the_cards_of_a_header(visitor: Any, shown: Any) -> None:
-    page = visitor.open(shown, "#pools=[\"observations\"]&query=kind == 'SimpleImage'&tab=Header")
-    filled(page)
-    page.keyboard.press("Home")
-    page.get_by_role("grid", name="Products").press("j")
+@pytest.mark.campaign
+def test_the_cards_of_a_header(visitor: Any, shown: Any, made_pools: dict[str, Path]) -> None:
+    with sp.Pool(made_pools["observations"], "r") as pool:
+        number = pool[PSW].number
+    page = visitor.open(shown, f"#ref=observations/{number}&tab=Header")
     page.get_by_label("HDU", exact=True).select_option("1")
     page.get_by_label("Search the header").fill("NAXIS")
     page.get_by_label("as stored").check()
@@ -254,6 +257,7 @@ def test_links_to_other_products_are_gone_back_over(look: Open) -> None:
     assert page.evaluate("history.length") == steps
 
 
+@pytest.mark.campaign
 def test_table_and_contact_sheet(look: Open) -> None:
     page = look("ramp")
     filled(page)
