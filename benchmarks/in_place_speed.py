@@ -1,7 +1,8 @@
 """Adding files in place beside `sha256sum`, and headers alone beside astropy.
 
 Run: python benchmarks/in_place_speed.py [--megabytes N] [--files N]. CPU time of whole processes,
-the best of three runs: the machine may be doing other things.
+the best of three runs: the machine may be doing other things. A million files, their memory, kills
+and another writer: `benchmarks/million_in_place.py`.
 """
 
 from __future__ import annotations
