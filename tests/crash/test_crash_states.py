@@ -20,6 +20,7 @@ RECOVERED = (
     "new version",
     "gc and repacking",
     "gc of what was removed",
+    "interrupted add",
     "reindex",
 )
 # Always, and in the campaign.

@@ -159,7 +159,7 @@ def check_operation(
         trace = record(operation, folder, wrap)
         site = Site(os.path.join(folder, "site"), trace.pins)
         drawn = sample(trace, seed, count, only)
-        _check_all(tally, trace, site, drawn, operation, most_failures)
+        _check_all(tally, trace, site, drawn, operation, folder, most_failures)
     return tally
 
 
@@ -201,7 +201,8 @@ def check_recoveries(
             drawn = sample(recovery, seed + number, 2 * left)
             fresh = (other for other in drawn if other.digest not in tally.seen)
             some = list(islice(fresh, left))
-            _check_all(tally, recovery, site, some, operation, most_failures)
+            # What is added again stays where the operation made it.
+            _check_all(tally, recovery, site, some, operation, folder, most_failures)
     return tally
 
 
@@ -211,9 +212,10 @@ def _check_all(
     site: Site,
     drawn: Sequence[State],
     operation: Operation,
+    folder: str,
     most_failures: int,
 ) -> None:
-    resume = operation.resume and partial(operation.resume, os.path.dirname(site.root))
+    resume = operation.resume and partial(operation.resume, folder)
     for number, state in enumerate(drawn):
         if len(tally.failures) >= most_failures:
             return
