@@ -13,7 +13,7 @@ export function sized(column: ColumnInfo): boolean {
 
 const SHORT = new Set(['hash', 'commit']);
 const LETTER = 8;
-const NARROW = 7.3;
+const NARROW = 8;
 
 export interface Shown {
   text: string;
