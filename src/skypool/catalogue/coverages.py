@@ -21,8 +21,8 @@ from skypool.errors import Damaged, NotFound, StorageError, UsageError
 if TYPE_CHECKING:
     from skypool.catalogue.database import Database
     from skypool.catalogue.interface import IndexedDocument
+    from skypool.sky.coverage import Part
     from skypool.sky.polygons import Box
-    from skypool.sky.vectors import Vector
 
 __all__ = [
     "BOXES",
@@ -264,34 +264,28 @@ def keep_coverage(connection: sqlite3.Connection, entry: Mapping[str, Any]) -> N
     connection.execute(
         "INSERT OR REPLACE INTO coverages(document, parts) VALUES (?, ?)", (number, found)
     )
-    _insert_boxes(connection, _numbered(number, _boxes_of(found)))
+    _insert_boxes(connection, _numbered(number, _boxes_of(decode(found))))
     middle = centre(decode(found))
     if middle is not None:
         _insert_points(connection, [(number, *vector(*middle))])
 
 
-def _direction(document: IndexedDocument) -> Vector | None:
-    """Return where a product is: the middle of its coverage, else what its metadata give."""
+def on_sphere(document: IndexedDocument) -> OnSphere:
+    """Return where a document is: the middle of its coverage, else what its metadata give."""
     from skypool.sky.coverage import centre, decode
     from skypool.sky.positions import position_of
     from skypool.sky.vectors import vector
 
-    middle = centre(decode(document.coverage)) if document.coverage else None
+    parts = decode(document.coverage) if document.coverage else ()
+    middle = centre(parts)
     if middle is not None:
-        return vector(*middle)
-    return position_of(listed for _, listed in document.metas)
+        return OnSphere(vector(*middle), _boxes_of(parts))
+    return OnSphere(position_of(listed for _, listed in document.metas), _boxes_of(parts))
 
 
-def on_sphere(document: IndexedDocument) -> OnSphere:
-    """Return where a document is, as the indexes have it."""
-    return OnSphere(_direction(document), _boxes_of(document.coverage))
-
-
-def _boxes_of(parts: bytes) -> list[tuple[float, ...]]:
+def _boxes_of(parts: Iterable[Part]) -> list[tuple[float, ...]]:
     """Return the boxes of a coverage."""
-    from skypool.sky.coverage import decode
-
-    return [tuple(box) for box in _boxes(part.box() for part in decode(parts))] if parts else []
+    return [tuple(box) for box in _boxes(part.box() for part in parts)]
 
 
 def _numbered(number: int, boxes: Iterable[tuple[float, ...]]) -> list[tuple[float, ...]]:
