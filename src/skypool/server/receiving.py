@@ -60,30 +60,11 @@ def receive(context: Context, body: Mapping[str, Any]) -> Plan:
     def work(job: Job) -> Any:
         if not lock.acquire(blocking=False):
             raise Conflict("this server receives already", hint="end that job first")
-        refs: list[str] = []
-        count = 0
         try:
             with senders.receiver(pool, under=under) as receiver:
-                job.tell(0, body.get("count", 0), "products", "waiting")
-                while not body.get("count") or count < body["count"]:
-                    came = receiver.wait(_LOOK)
-                    job.check()
-                    if came is None and not receiver.connected:
-                        raise Unreachable("the SAMP hub has ended", hint="receive once more")
-                    if came is None:
-                        continue
-                    if came.ref is None:
-                        job.fail("not_taken", f"from {came.sender}: {came.problem}")
-                        job.tell(count, name=f"not taken from {came.sender}: {came.problem}")
-                        continue
-                    count += 1
-                    refs = [*refs, label_of(came.ref, label)][-_TOLD:]
-                    job.tell(count, name=f"{came.ref.name} from {came.sender}", now=True)
-        except Cancelled:
-            pass  # what came stays: it ends as it should
+                return _take(job, receiver, label, body.get("count", 0))
         finally:
             lock.release()
-        return {"count": count, "refs": refs}
 
     return Plan(
         f"receive from other programs into {pool_name(pool)}",
@@ -96,3 +77,29 @@ def receive(context: Context, body: Mapping[str, Any]) -> Plan:
         ),
         stays=True,
     )
+
+
+def _take(job: Job, receiver: Any, label: str, wanted: int) -> dict[str, Any]:
+    """Tell of what comes, until the job is cancelled or so many came."""
+    refs: list[str] = []
+    count = 0
+    try:
+        job.tell(0, wanted, "products", "waiting")
+        while not wanted or count < wanted:
+            came = receiver.wait(_LOOK)
+            job.check()
+            if came is None and not receiver.connected:
+                raise Unreachable("the SAMP hub has ended", hint="receive once more")
+            if came is None:
+                continue
+            if came.ref is None:
+                why = f"from {came.sender}: {came.problem}"
+                job.fail("not_taken", why)
+                job.tell(count, name=f"not taken {why}")
+                continue
+            count += 1
+            refs = [*refs, label_of(came.ref, label)][-_TOLD:]
+            job.tell(count, name=f"{came.ref.name} from {came.sender}", now=True)
+    except Cancelled:
+        pass  # what came stays: it ends as it should
+    return {"count": count, "refs": refs}
