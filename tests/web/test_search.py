@@ -111,6 +111,27 @@ def test_completions_of_another_text_are_not_taken(visitor: Visitor, shown: Any)
     assert state(page) == {"query": "obsid == 1342182452"}
 
 
+def test_a_completion_chosen_early_is_taken(visitor: Visitor, shown: Any) -> None:
+    context = visitor.context(shown)
+    page = visitor.watch(context.new_page())
+    page.goto(shown.base)
+    filled(page)
+    query(page).press_sequentially("instru")
+    options = page.get_by_role("listbox", name="Completions").get_by_role("option")
+    expect(options.first).to_contain_text("instrument")
+    late: list[Any] = []
+    context.route("**/api/v1/complete*", lambda route: late.append(route))
+    # Enter comes before the answer for the last letter: it took the choice away.
+    with page.expect_request("**/api/v1/complete*"):
+        query(page).press("m")
+    query(page).press("ArrowDown")
+    query(page).press("Enter")
+    expect(query(page)).to_have_value("instrum")
+    for route in late:
+        route.continue_()
+    expect(query(page)).to_have_value("instrument")
+
+
 def test_errors_are_marked_and_corrected(page: Any) -> None:
     filled(page)
     query(page).fill("kind == 'SimpleImage' and covrs(10, 10)")
