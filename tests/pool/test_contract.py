@@ -323,6 +323,14 @@ def test_history(pool):
     assert commit.time.tzinfo is UTC
 
 
+def test_a_pool_without_commits_has_no_past(tmp_path):
+    with (
+        sp.Pool(tmp_path / "made", mode="x") as pool,
+        pytest.raises(errors.NotFound, match="no commit yet"),
+    ):
+        pool.at(1)
+
+
 def test_products_of_other_pools_are_copied(pool, tmp_path):
     with sp.Pool(tmp_path / "other") as other:
         old = other.save(product(), name="m", tags="t")

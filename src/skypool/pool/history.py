@@ -72,6 +72,8 @@ def commit_number(identity: Identity, when: int | str | date) -> int:
     if isinstance(when, str) and when.isascii() and when.isdigit():
         when = int(when)
     if isinstance(when, int) and not isinstance(when, bool):
+        if not head:
+            raise NotFound("the pool has no commit yet", hint="`skypool add` makes the first one")
         if not 1 <= when <= head:
             raise NotFound(
                 f"there is no commit {when}; the pool has 1 to {head}",
