@@ -80,7 +80,8 @@ def gather(
         piece = data[inside]
         if out is None:
             return _read_only(piece)
-        target = out[tuple(outer for _, _, outer in combination)]
+        outside: tuple[Any, ...] = (*(outer for _, _, outer in combination), ...)
+        target = out[outside]
         if not target.flags.c_contiguous:
             # Converted while it is whole: row by row numpy takes three times as long.
             piece = piece.astype(out.dtype, copy=False)
