@@ -645,7 +645,7 @@ def test_ctrl_c_exits_130(
 
 def test_verify_and_damage(sky: Sky, pool: Path) -> None:
     found = sky("verify", "--json").json
-    assert set(found) == {"ok", "checked", "problems", "wasted"}
+    assert set(found) == {"ok", "checked", "problems", "wasted", "overwritten"}
     assert found["ok"] is True
     assert found["checked"] > 0
     assert sky("verify", "--quick").out.startswith("sound: ")

@@ -488,6 +488,23 @@ def test_what_other_programs_send_is_received(place: Place) -> None:
     assert not place.sender.receiving.connected
 
 
+def test_an_answer_that_comes_late_hides_no_progress(place: Place) -> None:
+    page = place.page
+    late: list[tuple[Any, Any]] = []
+    page.route("**/api/v1/jobs", lambda route: late.append((route, route.fetch())))
+    grid(page).press("a")
+    place.dialog("Add files").get_by_role("button", name="Receive into maps").click()
+    going = page.get_by_role("region", name="Running jobs")
+    expect(going).to_contain_text("receive from other programs into maps: waiting")
+    ((route, answer),) = late
+    job = answer.json()["job"] | {"state": "waiting", "name": ""}  # as it was when it was made
+    route.fulfill(response=answer, json={"job": job})
+    expect(page.get_by_role("region", name="Code", exact=True)).to_contain_text("Receiver(")
+    expect(going).to_contain_text("receive from other programs into maps: waiting")
+    going.get_by_role("button", name="End: receive from other programs into maps").click()
+    expect(going).to_have_count(0)
+
+
 def test_add_a_folder_and_undo(place: Place, tmp_path: Path) -> None:
     folder = tmp_path / "new files"
     (folder / "inner").mkdir(parents=True)

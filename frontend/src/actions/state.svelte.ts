@@ -109,8 +109,8 @@ export class Actions {
       if (action === 'undo' && typeof body.job === 'string') this.undoing.set(job.id, body.job);
       this.app.echo.add(job.code);
       // An event may have told more already.
-      const known = this.app.jobs[job.id];
-      if (!known || !ended(known)) this.app.jobs[job.id] = job;
+      // What events have told of it already is newer than the answer.
+      this.app.jobs[job.id] ??= job;
       this.hear(this.app.jobs[job.id] as FullJob);
       return job;
     } catch (error) {
