@@ -110,7 +110,8 @@ def test_nothing_keeps_people_out(
     page.wait_for_function(drawn)
     shot(page, f"browser-thumbnails-{scheme}")
     problems += audit(page)
-    page.get_by_role("button", name="Table + sky").click()
+    with page.expect_response("**/sky/outlines*"):
+        page.get_by_role("button", name="Table + sky").click()
     expect(page.get_by_text("have a place on the sky")).to_be_visible()
     shot(page, f"browser-sky-{scheme}")
     problems += audit(page)
