@@ -6,8 +6,9 @@ import io
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +96,31 @@ def shown(made_pools: dict[str, Path]) -> Iterator[Any]:
 
     with serve(*made_pools.values()) as served:
         yield served
+
+
+@pytest.fixture(scope="session")
+def looks_pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a pool with something of each sort to look at."""
+    from tests.web.looks import fill_looks
+
+    return fill_looks(tmp_path_factory.mktemp("looks") / "looks")
+
+
+@pytest.fixture(scope="session")
+def looks_server(looks_pool: Path) -> Iterator[Any]:
+    """Serve `looks_pool` to all tests that only look."""
+    from tests.web.serving import serve
+
+    with serve(looks_pool) as served:
+        yield served
+
+
+@pytest.fixture
+def look(visitor: Visitor, looks_server: Any, looks_pool: Path) -> Callable[..., Any]:
+    """Return what opens the preview of a product of `looks_pool` by its name."""
+    from tests.web.looks import open_look
+
+    return partial(open_look, visitor, looks_server, looks_pool)
 
 
 class Visitor:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.web.looking import count_is, expect, filled
-from tests.web.looks import fill_looks, open_look, place, ready
+from tests.web.looks import place, ready
 from tests.web.test_details import PSW
 from tests.web.test_sky import canvas as sky_map
 from tests.web.test_sky import sky  # noqa: F401
@@ -25,24 +25,6 @@ HELD = """wanted => {
     return Object.entries(wanted).every(([name, text]) =>
         text === '' ? !held.has(name) : held.has(name) && held.get(name).startsWith(text));
 }"""
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return fill_looks(tmp_path_factory.mktemp("looks") / "looks")
-
-
-@pytest.fixture(scope="module")
-def served(folder: Path) -> Iterator[Any]:
-    from tests.web.serving import serve
-
-    with serve(folder) as one:
-        yield one
-
-
-@pytest.fixture
-def look(visitor: Any, served: Any, folder: Path) -> Open:
-    return lambda name, **options: open_look(visitor, served, folder, name, **options)
 
 
 def holds(page: Page, **wanted: str) -> None:
@@ -214,8 +196,8 @@ def test_the_part_of_the_sky_and_its_region(visitor: Any, sky: Any) -> None:  # 
     expect(page.get_by_label("Frame")).to_have_value("galactic")
 
 
-def test_a_comparison_and_how_it_is_seen(look: Open, folder: Path) -> None:
-    with sp.Pool(folder, "r") as pool:
+def test_a_comparison_and_how_it_is_seen(look: Open, looks_pool: Path) -> None:
+    with sp.Pool(looks_pool, "r") as pool:
         first, second = (version.number for version in pool["ramp"].versions)
     page = look("ramp", tab="Versions")
     page.get_by_role("button", name="Diff", exact=True).click()

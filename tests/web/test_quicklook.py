@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
 from astropy.wcs.utils import pixel_to_skycoord
-from tests.web.looks import CATALOGUE, IMAGE, canvas, colour, fill_looks, open_look, place, ready
+from tests.web.looks import CATALOGUE, IMAGE, canvas, colour, place, ready
 from tests.web.products import rotated_wcs
 
 if TYPE_CHECKING:
@@ -20,28 +20,6 @@ if TYPE_CHECKING:
 
 Open = Callable[..., Any]
 HATCHING = ([125, 131, 139], [154, 161, 170])
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return fill_looks(tmp_path_factory.mktemp("looks") / "looks")
-
-
-@pytest.fixture(scope="module")
-def served(folder: Path) -> Iterator[Any]:
-    from tests.web.serving import serve
-
-    with serve(folder) as one:
-        yield one
-
-
-@pytest.fixture
-def look(visitor: Any, served: Any, folder: Path) -> Open:
-    """Return what opens the preview of a product by its name."""
-    from playwright.sync_api import expect
-
-    expect.set_options(timeout=60_000)
-    return lambda name, **options: open_look(visitor, served, folder, name, **options)
 
 
 def expect(found: Any) -> Any:

@@ -118,24 +118,20 @@ def spectrum_of_array(array: Array, mask: Any = None, uncertainty: Any = None) -
     wcs = array.wcs
     along = _by_iraf(array)
     if along is not None:
-        return spectra.Spectrum(
-            flux=_quantity(np.array(array), array),
-            spectral_axis=along,
-            mask=mask,
-            uncertainty=uncertainty,
-            meta=plain_meta(array.meta),
-        )
-    if wcs is None or wcs.naxis != array.ndim or _spectral_axis(wcs) is None:
+        axis = {"spectral_axis": along}
+    elif wcs is None or wcs.naxis != array.ndim or _spectral_axis(wcs) is None:
         raise UsageError(
             "the array has no axis in wavelength, frequency, energy or velocity",
             hint="give it world coordinates: skypool.Array(data, unit, wcs)",
         )
+    else:
+        axis = {"wcs": wcs}
     return spectra.Spectrum(
         flux=_quantity(np.array(array), array),
-        wcs=wcs,
         mask=mask,
         uncertainty=uncertainty,
         meta=plain_meta(array.meta),
+        **axis,
     )
 
 
