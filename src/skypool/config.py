@@ -25,8 +25,8 @@ class Settings:
     memory_bytes
         Bytes of decoded chunks that a pool keeps in memory.
     processes
-        Processes that read files where very many are added; 0 for as many as there are
-        processors, at most 8; 1 to read them in the process that adds them.
+        Processes that read files where very many are added or completed; 0 for as many as
+        there are processors, at most 8; 1 to read them in the process that has the pool open.
     pool
         The pool that the command line uses where none is given; None to look for one.
     author

@@ -8,6 +8,7 @@ import sqlite3
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from skypool.catalogue.checks import register
 from skypool.catalogue.database import make_tables
 from skypool.catalogue.outside import apply_outside, moved_path
 from skypool.catalogue.text import to_database
@@ -23,6 +24,7 @@ rows = st.dictionaries(st.tuples(st.integers(1, 3), paths), st.integers(0, 9), m
 @example({(1, "/a"): 1, (1, "/b"): 2}, "/", "/b", ["/a"])
 def test_files_at_and_below_a_path_move(files, old, new, but):
     with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        register(connection)
         make_tables(connection)
         connection.executemany(
             "INSERT INTO sources(document, path, size, mtime_ns, inode) VALUES (?, ?, ?, 0, 7)",

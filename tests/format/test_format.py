@@ -8,7 +8,6 @@ import math
 import os
 import random
 import shutil
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from blake3 import blake3
 
 import skypool as sp
 from skypool.errors import SkypoolError
+from skypool.pool.add_report import AddReport
 
 from . import reader
 from .pools import Made, Values, read, seen, stored_files
@@ -338,16 +338,42 @@ def numbers_of(path: Path, hdu: int) -> bytes:
     return values.astype(values.dtype.newbyteorder(">")).tobytes()
 
 
+@pytest.fixture(scope="module")
+def real(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, AddReport]:
+    """Add all real files in one go; return the pool's folder and the report."""
+    folder = tmp_path_factory.mktemp("real") / "pool"
+    with sp.Pool(folder) as pool:
+        return folder, pool.add_report(shared_data / "files")
+
+
 @pytest.mark.slow
-def test_all_real_files(shared_data: Path, tmp_path: Path) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # astropy's, on odd real files
-        with sp.Pool(tmp_path / "pool") as pool:
-            pool.add(shared_data / "files")
-    found = reader.Pool(tmp_path / "pool")
+def test_all_real_files(real: tuple[Path, AddReport], shared_data: Path) -> None:
+    found = reader.Pool(real[0])
     seen_names = set()
     for name, data in stored_files(found, found.at()):
         assert data == (shared_data / name).read_bytes(), name
         seen_names.add(name)
     files = (path for path in (shared_data / "files").rglob("*") if path.is_file())
     assert seen_names == {os.fspath(path.relative_to(shared_data)) for path in files}
+
+
+@pytest.mark.slow
+def test_all_real_files_in_one_commit(
+    real: tuple[Path, AddReport], shared_data: Path, tmp_path: Path
+) -> None:
+    files, (folder, report) = shared_data / "files", real
+    assert report.skipped == []
+    assert report.bytes_added < 0.45 * report.bytes_in
+    with sp.Pool(folder) as pool:
+        assert len(pool.history()) == 1
+        pool.export(report.refs[0].name, tmp_path / "out")
+        assert content(tmp_path / "out") == content(files)
+        assert pool.add_report(files, force_read=True).saved == []
+
+
+def content(folder: Path) -> dict[Path, bytes | None]:
+    """Give the bytes of all files below a folder, and its folders."""
+    return {
+        path.relative_to(folder): None if path.is_dir() else path.read_bytes()
+        for path in folder.rglob("*")
+    }

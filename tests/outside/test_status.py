@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -11,10 +12,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from skypool.catalogue.draft import SourceRow
 from skypool.cli.app import app
 from skypool.errors import SourceChanged
+from skypool.pool import moved_files
 from skypool.pool.pool import Pool
 from skypool.pool.sources import good_sources
+from skypool.storage.file_errors import explained
+from skypool.storage.filelayer import LocalFiles
 
 from .conftest import image, settle
 
@@ -143,6 +148,50 @@ def test_what_was_overwritten_is_no_damage(pool: Pool, survey: Path) -> None:
     assert "survey/maps/m0.fits@1" in {name for each in report.problems for name in each.hurt}
 
 
+def test_what_may_not_be_read_is_no_damage(
+    pool: Pool, survey: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool.add(survey, in_place=True)
+    original = LocalFiles.open_read
+
+    def refuse(self: LocalFiles, path: str) -> object:
+        if path.endswith(("m0.fits", "m1.fits")):
+            with explained("open", path):
+                raise PermissionError(errno.EACCES, "Permission denied")
+        return original(self, path)
+
+    monkeypatch.setattr(LocalFiles, "open_read", refuse)
+    report = pool.verify()
+    assert not report.ok and report.problems == []
+    hurt = {Path(each.where).name: each.hurt for each in report.unreadable}
+    assert hurt == {"m0.fits": ["survey/maps/m0.fits@0"], "m1.fits": ["survey/maps/m1.fits@0"]}
+    run = CliRunner().invoke(app, ["verify", "-p", pool.path])
+    assert run.exit_code == 3
+    assert "sound, but for 2 files that could not be read: " in run.stdout
+    assert "not read: " in run.stdout and "damaged" not in run.stdout
+    run = CliRunner().invoke(app, ["verify", "-p", pool.path, "--json"])
+    assert len(json.loads(run.stdout)["unreadable"]) == 2
+    (survey / "maps" / "m2.fits").unlink()
+    run = CliRunner().invoke(app, ["verify", "-p", pool.path])
+    assert run.exit_code == 12 and "damaged: " in run.stdout and "not read: " in run.stdout
+
+
+def test_undo_names_content_that_does_not_come_back(pool: Pool, survey: Path) -> None:
+    pool.add(survey, in_place=True)
+    pool.absorb("survey/maps/m1.fits")
+    for number in range(2):
+        image(survey / "maps" / f"m{number}.fits", 7 + number)
+    commit = pool.add_report(survey, in_place=True).commit
+    run = CliRunner().invoke(app, ["undo", str(commit), "-p", pool.path])
+    assert run.exit_code == 0
+    assert run.stdout.splitlines()[1:] == [
+        "gone: survey/maps/m0.fits@2: its content was in a file that was written anew"
+    ]
+    run = CliRunner().invoke(app, ["undo", str(commit + 1), "-p", pool.path, "--json"])
+    assert json.loads(run.stdout)["gone"] == []
+    assert pool["survey/maps/m0.fits"].product["image"].max() > 0
+
+
 def test_content_that_is_somewhere_is_not_told_gone(
     pool: Pool, survey: Path, tmp_path: Path
 ) -> None:
@@ -208,3 +257,105 @@ def test_content_of_an_archive_is_copied(pool: Pool, survey: Path, tmp_path: Pat
     with Pool(pool.path, "r") as again:
         assert again["survey/maps/m1.fits"].product["image"].shape == (280, 300)
         assert again.verify().ok
+
+
+def test_a_file_of_another_time_is_told_what_to_do(pool: Pool, survey: Path) -> None:
+    pool.add(survey, in_place=True)
+    touched, longer = survey / "maps/m0.fits", survey / "notes.txt"
+    os.utime(touched, (1.5e9, 1.5e9))
+    longer.write_text("more\n")
+    reasons = {Path(s.path).name: s.reason for s in pool.status().sources}
+    assert reasons["m0.fits"] == "its time is another one; --full compares its content"
+    assert reasons["notes.txt"] == "it has 5 bytes now, and had 2,300"
+    reasons = {Path(s.path).name: s.reason for s in pool.status(full=True).sources}
+    assert "content is the same: add it again" in reasons["m0.fits"]
+    assert pool.add_report(survey, in_place=True).overwritten == ["survey/notes.txt@0"]
+    assert pool.status("survey").ok
+    os.utime(touched, (1.4e9, 1.4e9))
+    with open(touched, "r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"x")
+    os.utime(touched, (1.4e9, 1.4e9))
+    (one,) = pool.status("survey/maps/m0.fits", full=True).sources
+    assert one.reason == "its time is another one, and its content too"
+
+
+def test_where_the_data_are_is_shown(pool: Pool, survey: Path) -> None:
+    pool.add(survey, in_place=True)
+    path = str(survey / "maps/m0.fits")
+    assert pool["survey/maps/m0.fits"].in_place == (path,)
+    words = ["-p", pool.path, "show", "survey/maps/m0.fits"]
+    assert f"data in   {path}" in CliRunner().invoke(app, words).output
+    pool.absorb("survey/maps/m0.fits")
+    assert pool["survey/maps/m0.fits"].in_place == ()
+    assert "data in" not in CliRunner().invoke(app, words).output
+    assert json.loads(CliRunner().invoke(app, [*words, "--json"]).output)["in_place"] == []
+
+
+def test_a_folder_that_may_not_be_read_can_be_named(
+    pool: Pool, survey: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool.add(survey, in_place=True)
+    shutil.copytree(survey, tmp_path / "disk2")
+    before = os.access
+    monkeypatch.setattr(os, "access", lambda path, *how: path != str(survey) and before(path, *how))
+    words = ["-p", pool.path, "relocate", str(survey), str(tmp_path / "disk2")]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    assert all(s.path.startswith(f"{tmp_path}/disk2/") for s in pool.status(every=True).sources)
+
+
+def survey_of_folders(root: Path, count: int) -> None:
+    for number in range(count):
+        below = root / f"d{number:02d}"
+        below.mkdir(parents=True)
+        for each in range(3):
+            path = below / f"f{number:02d}{each}.fits"
+            image(path, 10 * number + each)
+            os.utime(path, (1.5e9, 1.5e9))
+
+
+def test_one_folder_of_many_is_looked_for_once(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(moved_files, "_LOOKS", 2)
+    survey = tmp_path / "many"
+    survey_of_folders(survey, 12)
+    pool.add(survey, in_place=True)
+    looked: list[str] = []
+
+    class Counting(moved_files.MovedFiles):
+        def _fits(self, row: SourceRow, path: str) -> bool:
+            looked.append(path)
+            return super()._fits(row, path)
+
+    monkeypatch.setattr("skypool.pool.sources.MovedFiles", Counting)
+    (survey / "d05").rename(survey / "elsewhere")
+    found = pool.status().sources
+    assert [(s.state, s.found) for s in found] == [
+        ("moved", str(survey / "elsewhere" / f"f05{each}.fits")) for each in range(3)
+    ]
+    assert len(looked) == 2 * 11 + 3  # twice in those that are known, always in the new one
+    looked.clear()
+    # Into a folder that the pool knows: found by the first looks, and then looked for there.
+    for path in sorted((survey / "elsewhere").iterdir()):
+        path.rename(survey / "d07" / path.name)
+    (survey / "elsewhere").rmdir()
+    assert {s.state for s in pool.status().sources} == {"moved"}
+    assert len(looked) == 2 * 11 + 1
+    looked.clear()
+    for path in (survey / "d07").glob("f05*"):
+        path.unlink()
+    assert {s.state for s in pool.status().sources} == {"missing"}
+    assert len(looked) == 2 * 11
+
+
+def test_a_file_of_another_product_is_not_where_it_went(pool: Pool, tmp_path: Path) -> None:
+    survey = tmp_path / "alike"
+    for name in ("a", "b"):
+        (survey / name).mkdir(parents=True)
+        image(survey / name / "map.fits", ord(name))
+        os.utime(survey / name / "map.fits", (1.5e9, 1.5e9))
+    pool.add(survey, in_place=True)
+    shutil.rmtree(survey / "a")
+    (gone,) = pool.status().sources
+    assert (gone.state, gone.found) == ("missing", "")

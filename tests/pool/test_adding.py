@@ -378,18 +378,6 @@ def test_a_failure_in_the_middle_commits_nothing(pool, tree, monkeypatch):
     assert pool.add(tree).name == "obs"
 
 
-def test_all_real_files_in_one_commit(pool, shared_data, tmp_path):
-    files = shared_data / "files"
-    report = pool.add_report(files)
-    assert report.skipped == []
-    assert len(pool.history()) == 1
-    pool.export(report.refs[0], tmp_path / "out")
-    assert same(files, tmp_path / "out")
-    assert report.bytes_added < 0.45 * report.bytes_in
-    again = pool.add_report(files, force_read=True)
-    assert again.saved == []
-
-
 def test_members_of_an_archive_that_lead_out_of_it_are_left_out(tmp_path):
     def member(name, kind=tarfile.REGTYPE, link=""):
         found = tarfile.TarInfo(name)

@@ -311,6 +311,10 @@ def test_command_line(pool: sp.Pool, clone: sp.Pool, tmp_path: Path) -> None:
     dry = json.loads(sky("drop", "kept", "--from", clone.path, "--dry-run", "--json"))
     assert (dry["versions"], dry["commit"]) == (1, None)
     assert "dropped 1 version" in sky("drop", "kept", "--from", clone.path)
+    assert "nothing to drop: 1 version has no content here" in sky("drop", "kept")
+    assert f"dropped   it is in the pool {clone.path}" in sky("show", "kept")
+    refused = CliRunner().invoke(app, ["-p", pool.path, "undo", str(len(pool.history()))])
+    assert "skypool get" in refused.output
     cut = json.loads(sky("export", "kept", str(tmp_path / "out"), "--json", code=4))
     assert cut["error"]["code"] == "dropped"
     assert json.loads(sky("get", "kept", "--json"))["versions"] == 1

@@ -21,12 +21,12 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
+from tests.pool.upkeep import packs
 
 import skypool as sp
 from skypool.config import Settings, from_environment
-from skypool.pool import reading_ahead, reading_process, seen_before
+from skypool.pool import reading_ahead, reading_files, reading_process, seen_before
 from skypool.pool.reading_files import How
-from skypool.storage.pack_layout import HEADER_SIZE
 
 FILES = 36
 LONG = pytest.mark.campaign
@@ -94,12 +94,6 @@ def content(folder: Path) -> dict[str, list[tuple[object, ...]]]:
     return found
 
 
-def packs(pool: Path) -> list[bytes]:
-    """Return what is in the packs, without their headers, which name the pool."""
-    found = sorted((pool / "packs").glob("*.pack"))
-    return [path.read_bytes()[HEADER_SIZE:] for path in found]
-
-
 def add(path: Path, what: object, processes: int, **options: object) -> tuple[object, ...]:
     with sp.Pool(path, settings=settings(processes)) as pool:
         report = pool.add_report(what, **options)
@@ -112,20 +106,6 @@ def add(path: Path, what: object, processes: int, **options: object) -> tuple[ob
             report.bytes_in,
             report.bytes_added,
         )
-
-
-@pytest.fixture
-def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Count the files that are given to processes."""
-    found: list[int] = []
-    original = reading_ahead._Process.ask
-
-    def ask(self: object, data: bytes) -> bytes:
-        found.append(len(data))
-        return original(self, data)
-
-    monkeypatch.setattr(reading_ahead._Process, "ask", ask)
-    return found
 
 
 @pytest.mark.parametrize(
@@ -145,6 +125,80 @@ def test_the_pool_is_the_same(tmp_path, tree, counted, options, monkeypatch):
     assert add(tmp_path / "together", tree, 2, **options) == alone
     assert len(counted) >= FILES // 3
     assert packs(tmp_path / "together") == packs(tmp_path / "alone")
+
+
+@pytest.fixture
+def threaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Note the files that threads read."""
+    found: list[str] = []
+    original = reading_ahead.record_or_none
+
+    def read(how: object, file: tuple[str, ...]) -> object:
+        found.append(os.path.basename(file[0]))
+        return original(how, file)
+
+    monkeypatch.setattr(reading_ahead, "record_or_none", read)
+    return found
+
+
+@pytest.mark.parametrize("options", [{}, pytest.param({"in_place": True}, marks=LONG)])
+def test_larger_files_are_read_by_threads(tmp_path, tree, threaded, monkeypatch, options):
+    odd = tree / "odd"
+    for number in range(4):
+        name = odd / f"more{number}.fits"
+        fits.PrimaryHDU(np.full((500 + number, 600), number, "f8")).writeto(name)
+        os.utime(name, (10**9, 10**9))
+    blank = np.random.default_rng(4).bytes(1 << 20) + bytes(9 << 20)  # more than is kept
+    (odd / "large.gz").write_bytes(gzip.compress(blank, 1, mtime=1))
+    os.utime(odd / "large.gz", (10**9, 10**9))
+    monkeypatch.setattr(reading_files, "_MOST_AHEAD", 5 << 20)
+    alone = add(tmp_path / "alone", odd, 1, **options)
+    assert threaded == []
+    assert add(tmp_path / "together", odd, 2, **options) == alone
+    assert packs(tmp_path / "together") == packs(tmp_path / "alone")
+    assert {"large.dat", "more3.fits"} <= set(threaded) and "noise.fits" not in threaded
+    with sp.Pool(tmp_path / "pool", settings=settings(2)) as pool:
+        pool.add(odd / "more1.fits")  # half of what comes is there
+        pool.add(odd, **options)
+        made = Path(pool["odd/more1.fits"].path).read_bytes()
+        assert made == (odd / "more1.fits").read_bytes()
+        assert pool.verify().ok
+
+
+@pytest.mark.parametrize(
+    ("how", "under_way"),
+    [(How(), [3, 4, 4, 4, 3, 2, 1, 0]), (How(in_place=True), [4, 4, 4, 4, 3, 2, 1, 0])],
+    ids=["kept", "in-place"],
+)
+def test_what_threads_keep_is_bounded(monkeypatch, how, under_way):
+    from skypool.pool.reading_lanes import Job, Lane
+
+    monkeypatch.setattr(reading_files, "_MOST_AHEAD", 35)
+    lane, found = Lane(lambda job: job.bytes, 2, 4, how.most_ahead), []
+    jobs = [Job() for _ in range(8)]
+    for number, job in enumerate(jobs):
+        job.bytes = 15 if number < 3 else 5
+        lane.add(job)
+    lane.start()
+    for job in jobs:
+        assert lane.answer(job) == job.bytes
+        found.append(lane._running)
+    lane.close()
+    assert found == under_way
+
+
+def test_where_no_thread_can_be_started(tmp_path, tree, monkeypatch):
+    from skypool.pool.reading_lanes import Job, Lane
+
+    class Refusing:
+        def submit(self, *_: object) -> None:
+            raise RuntimeError("can't start new thread")
+
+    lane = Lane(lambda job: [], 2, 2)
+    lane._executor = Refusing()
+    job = Job()
+    lane.add(job)
+    assert lane.answer(job) is None and lane.waiting == 0
 
 
 @LONG
@@ -298,11 +352,11 @@ def lives(number: int) -> bool:
 
 
 def test_what_is_logged_there_is_logged_here(monkeypatch):
-    def read(path: str, *_: object) -> None:
+    def read(_: How, path: str, *__: object) -> None:
         logging.getLogger("skypool.formats.registry").warning("format %r failed", path)
         raise OSError("cannot")
 
-    monkeypatch.setattr(reading_process, "record_file", read)
+    monkeypatch.setattr(How, "record", read)
     here, there = Pipe()
     root = logging.getLogger()
     before = list(root.handlers)

@@ -111,17 +111,13 @@ def plain_key(ref, key):
 def plain_order(refs, order):
     refs = sorted(refs, key=lambda ref: ref.name)
     for part in reversed(order.split(",")):
-        key = part.strip().lstrip("-")
-        known = [ref for ref in refs if plain_key(ref, key) is not None]
-        known.sort(key=lambda ref: plain_key(ref, key), reverse=part.strip().startswith("-"))
-        if part.strip().startswith("-"):
-            # stable: those that agree stay in the order they were in
-            known.sort(key=lambda ref: 0)
-            groups = {}
-            for ref in [r for r in refs if plain_key(r, key) is not None]:
-                groups.setdefault(plain_key(ref, key), []).append(ref)
-            known = [r for k in sorted(groups, reverse=True) for r in groups[k]]
-        refs = known + [ref for ref in refs if plain_key(ref, key) is None]
+        groups = {}
+        for ref in refs:
+            groups.setdefault(plain_key(ref, part.strip().lstrip("-")), []).append(ref)
+        unknown = groups.pop(None, [])
+        # stable: those that agree stay in the order they were in
+        known = sorted(groups, reverse=part.strip().startswith("-"))
+        refs = [ref for key in known for ref in groups[key]] + unknown
     return refs
 
 

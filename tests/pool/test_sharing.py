@@ -9,7 +9,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -45,6 +45,10 @@ def follow(path):
         for line in sys.stdin:
             ref = pool[line.strip()]
             print(ref.version, ref.product["image"][:].shape, flush=True)
+
+def save_as_told(path, name):
+    for line in sys.stdin:
+        print(save(path, name, line), flush=True)
 
 with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
     path = os.path.join(folder, "pool")
@@ -85,6 +89,36 @@ def python(code: str, *words: object, who: list[str]) -> subprocess.CompletedPro
         timeout=WAIT,
         env=environment(),
     )
+
+
+@contextlib.contextmanager
+def asked(code: str, *words: object, who: list[str]) -> Iterator[Callable[[str], str]]:
+    """Run code that answers each line with one."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", BECOME + code, *who, *map(str, words)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    lines, answers = process.stdin, process.stdout
+
+    def ask(line: str) -> str:
+        lines.write(f"{line}\n")
+        lines.flush()
+        return answers.readline().strip()
+
+    try:
+        yield ask
+        lines.close()
+        assert process.wait(timeout=WAIT) == 0
+    finally:
+        process.kill()
+        process.wait()
+        lines.close()
+        answers.close()
 
 
 @pytest.fixture
@@ -158,35 +192,22 @@ def test_reader_who_may_not_write_follows_a_live_pool(
 ) -> None:
     path = place / "pool"
     make(path, "--shared=group")
-    anna = become(ANNA, member=True)
-    saved(path, "a", 0, anna)
     code = f"keeping._COPIED_BYTES = {0 if large else 2**40}\nfollow(words[0])"
-    reader = subprocess.Popen(
-        [sys.executable, "-c", BECOME + code, *become(CARL, member=False), str(path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment(),
-    )
-    assert reader.stdin is not None
-    assert reader.stdout is not None
-    holder = contextlib.ExitStack()
-    try:
+    anna, carl = become(ANNA, member=True), become(CARL, member=False)
+    with (
+        asked("save_as_told(*words)", path, "a", who=anna) as writer,
+        asked(code, path, who=carl) as reader,
+        contextlib.ExitStack() as holder,
+    ):
+        assert writer("0") == "0"
         for number in range(6):
-            reader.stdin.write("a\n")
-            reader.stdin.flush()
-            assert reader.stdout.readline().split(maxsplit=1)[0] == str(number)
+            assert reader("a").split(maxsplit=1)[0] == str(number)
             if open_meanwhile and number == 2:
                 holder.enter_context(sp.Pool(path))
-            saved(path, "a", number + 1, anna)
+            # The pool is opened for each save, and closed behind it.
+            assert writer(str(number + 1)) == str(number + 1)
             if number == 4:
                 holder.close()
-        reader.stdin.close()
-        assert reader.wait(timeout=WAIT) == 0
-    finally:
-        holder.close()
-        reader.kill()
-        reader.stdout.close()
 
 
 def test_copy_is_made_anew_when_the_files_change(tmp_path: Path) -> None:

@@ -71,6 +71,32 @@ def test_an_interrupted_export_goes_on(pool: sp.Pool, source: Path, tmp_path: Pa
     assert tree(out / "obs") == tree(source)
 
 
+def test_an_interrupted_export_of_what_is_no_file_goes_on(tmp_path: Path) -> None:
+    """Products of memory, and gzip files that are packed to other bytes here."""
+    packed = b"".join(  # members of a kind that zlib here does not make
+        gzip.compress(bytes([n]) * 40000, 1, mtime=n) for n in range(3)
+    )
+    (tmp_path / "a.bin.gz").write_bytes(packed)
+    out = tmp_path / "out"
+    with sp.Pool(tmp_path / "pool") as pool:
+        pool.add(tmp_path / "a.bin.gz", name="a.bin.gz")
+        for n in range(3):
+            pool.save(sp.Product(datasets={"image": np.full((9, 9), n)}), name=f"maps/{n}")
+        pool.export_all(out)
+        (out / "maps" / "1.fits").unlink()
+        (out / "maps" / f".skypool-{'0a' * 16}.tmp").write_bytes(b"killed while it wrote this")
+        before = tree(out)
+        report = pool.export_all(out)
+        assert (report.files, report.kept) == (1, 3)
+        assert sorted(tree(out)) == ["a.bin.gz", *(f"maps/{n}.fits" for n in range(3))]
+        assert {name: data for name, data in before.items() if "tmp" not in name}.items() <= (
+            tree(out).items()
+        )
+        (out / "maps" / "1.fits").write_bytes((out / "maps" / "2.fits").read_bytes())
+        with pytest.raises(Conflict, match="another file"):
+            pool.export_all(out)
+
+
 def test_other_files_are_not_overwritten_unasked(
     pool: sp.Pool, source: Path, tmp_path: Path
 ) -> None:
@@ -198,6 +224,9 @@ def test_any_bytes_are_a_list_or_a_clear_error(
 
 
 def test_lists_that_are_none(pool: sp.Pool, tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("\n")
+    with pytest.raises(UsageError, match="proves nothing"):
+        pool.check_manifest(tmp_path / "empty")
     with pytest.raises(NotFound, match="no list"):
         pool.check_manifest(tmp_path / "nothing")
     with pytest.raises(UsageError, match="no bag"):
@@ -241,3 +270,31 @@ def test_a_bag_of_somebody_else_is_proven(pool: sp.Pool, tmp_path: Path) -> None
     pool.remove("obs/100%.txt")
     report = pool.check_manifest(bag)
     assert report.missing == ["obs/100%.txt"]
+
+
+def test_an_interrupted_bag_goes_on_and_has_nothing_else(pool: sp.Pool, tmp_path: Path) -> None:
+    bag = tmp_path / "bag"
+    pool.save(sp.Product(datasets={"image": np.zeros((9, 9))}), name="made")
+    pool.export_all(bag, bag=True)
+    wanted = tree(bag)
+    (bag / "bagit.txt").unlink()
+    (bag / "data" / "removed meanwhile").write_text("of an earlier state")
+    with pytest.raises(Conflict, match="removed meanwhile is no file of the pool\n"):
+        pool.export_all(bag, bag=True)
+    (bag / "data" / "removed meanwhile").unlink()
+    pool.export_all(bag, bag=True)
+    assert tree(bag) == wanted
+
+
+def test_only_the_escapes_of_bags_are_ones(tmp_path: Path) -> None:
+    """Other programs leave `%2B` as it is, and RFC 8493 has no such escape."""
+    (tmp_path / "src").mkdir()
+    for name in ("map%2Bnoise.fits", "100%25.txt", "a\nb", "+"):
+        (tmp_path / "src" / name).write_text(name)
+    with sp.Pool(tmp_path / "pool") as pool:
+        pool.add(tmp_path / "src")
+        pool.export_all(tmp_path / "bag", bag=True)
+        listing = tmp_path / "bag" / "manifest-sha256.txt"
+        assert pool.check_manifest(tmp_path / "bag").complete
+        listing.write_text(listing.read_text().replace("%252B", "%2B").replace("%0A", "%0a"))
+        assert pool.check_manifest(tmp_path / "bag").complete

@@ -78,6 +78,31 @@ def test_nobody_comes_in_between(tmp_path, tree, meanwhile):
         assert state(pool) == before
 
 
+def test_what_is_renamed_has_its_name_no_more(tmp_path, tree, meanwhile):
+    """Which tracks had another name, and the highest numbers, are worked out ahead as well."""
+    with sp.Pool(tmp_path / "pool") as pool:
+        pool.add(tree)
+        made = meanwhile(lambda: None)
+        with pool.commit("both") as commit:
+            for number in range(8):
+                commit.save(sp.Product(meta={"n": number}), name=f"new{number}")
+            commit.rename(pool["tree/0/file0.dat"], "mine")
+            commit.save(sp.Product(meta={"n": -1}), name="tree/1/file1.dat")
+        assert made == ["ahead"]
+        states = pool.view.session.catalogue.states("next_urn", "next_track", "head")
+        assert states == (26, 25, 2)
+        names = [ref.name for ref in pool.ls()]
+        assert "tree/0/file0.dat" not in names and "mine" in names and len(names) == 24
+        assert pool["tree/1/file1.dat"].version == 1
+        assert "tree/0/file0.dat" in [ref.name for ref in pool.at(1).ls()]
+        assert pool.verify().ok
+        before = state(pool)
+        pool.reindex()
+        assert state(pool) == before
+        assert pool.view.session.catalogue.states("next_urn", "next_track", "head") == states
+        pool.save(sp.Product(), name="next")
+
+
 def test_another_commit_comes_in_between(tmp_path, tree, meanwhile):
     """The plan of the folder was made already: it is taken back, and made anew."""
     with sp.Pool(tmp_path / "pool") as pool, sp.Pool(tmp_path / "pool") as other:

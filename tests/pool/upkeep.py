@@ -16,6 +16,7 @@ import skypool as sp
 from skypool.catalogue.interface import IndexedDocument
 from skypool.pool.pool import Pool
 from skypool.pool.session import Session
+from skypool.storage.pack_layout import HEADER_SIZE
 
 
 def image(seed: int, size: int = 200) -> np.ndarray:
@@ -204,3 +205,9 @@ def unknowing(session: Session) -> Any:
     writer = session.writer()
     writer._known = None
     return writer
+
+
+def packs(pool: Path) -> list[bytes]:
+    """Return what is in the packs, without their headers, which name the pool."""
+    found = sorted((pool / "packs").glob("*.pack"))
+    return [path.read_bytes()[HEADER_SIZE:] for path in found]

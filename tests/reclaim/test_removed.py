@@ -235,7 +235,7 @@ def test_a_copy_of_a_pool_whose_last_versions_were_given_up_keeps_all_commits(
     with sp.Pool(copy) as copied:
         assert len(copied.history()) == count
     with sp.Pool(tmp_path / "pool") as pool:
-        from skypool.pool.rebuilding import drop_incomplete
+        from skypool.pool.incomplete import drop_incomplete
 
         drop_incomplete(pool.view.session.folder, pool.view.session.store)
         assert pool.view.session.folder.log.end().number == count

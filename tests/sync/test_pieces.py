@@ -124,6 +124,31 @@ def test_what_cannot_be_copied(pool: sp.Pool, tmp_path: Path) -> None:
         assert not list(Path(small.path).glob("packs/*.pack"))
 
 
+@pytest.mark.parametrize("cloned", [False, True])
+def test_what_was_removed_there_is_in_view_again(
+    pool: sp.Pool, tmp_path: Path, cloned: bool
+) -> None:
+    target = tmp_path / "student"
+    if cloned:
+        pool.clone(target).close()
+    else:
+        pool.copy("obs", to=target)
+    with sp.Pool(target) as other:
+        other.remove("obs")
+        other.remove("cal/flat")
+        assert "obs" not in other
+    report = pool.copy("obs", to=target)
+    assert report.changed
+    assert sorted(report.restored) == ["cal/flat", "obs", "obs/psw"]
+    with sp.Pool(target) as other:
+        same(pool["obs"], other["obs"])
+        assert other.verify().ok
+        other.rename("obs/psw", "mine")
+        other.remove("mine")
+    assert pool.copy("obs", to=target).restored == ["mine"]  # under the name that it has there
+    assert not pool.copy("obs", to=target).changed
+
+
 def test_names_that_are_taken(pool: sp.Pool, tmp_path: Path) -> None:
     """As in a merge: what another made under that name goes on as one line of versions."""
     with sp.Pool(tmp_path / "piece") as piece:

@@ -7,7 +7,7 @@ catalogue cannot differ from the one that was lost.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from skypool.catalogue.batches import in_batches, insert_many
@@ -86,13 +86,27 @@ class VersionRows(NamedTuple):
 
 
 class CommitRows(NamedTuple):
-    """The rows of which a commit may have a million; see `VersionRows`."""
+    """The rows of which a commit may have a million, and what follows from all of them.
+
+    Attributes
+    ----------
+    versions, refs, continued
+        See `VersionRows`.
+    names, sources
+        Rows of names, and of files outside the pool.
+    renamed
+        Tracks that had another name before.
+    last
+        The highest numbers of a version and of a track; None where it has no versions.
+    """
 
     versions: PackedRows
     refs: PackedRows
     continued: PackedRows
     names: PackedRows
     sources: PackedRows
+    renamed: list[int]
+    last: tuple[int, int] | None
 
 
 def apply(
@@ -120,7 +134,7 @@ def apply(
     else:
         for part in in_batches(record.get("versions", ()), _AT_ONCE):
             _insert_versions(connection, version_rows(connection, number, part))
-    _change_names(connection, number, record, None if rows is None else rows.names)
+    _change_names(connection, number, record, rows)
     for tag, urn, wanted in record.get("tags", ()):
         if wanted:
             connection.execute(
@@ -152,7 +166,7 @@ def apply(
         [(number, urn, pool, FOREVER) for urn, pool in record.get("fetched", ())],
     )
     apply_outside(connection, record, None if rows is None else rows.sources)
-    _note_commit(connection, record)
+    _note_commit(connection, record, _last(record) if rows is None else rows.last)
 
 
 def commit_rows(connection: sqlite3.Connection, record: Mapping[str, Any]) -> CommitRows:
@@ -165,13 +179,23 @@ def commit_rows(connection: sqlite3.Connection, record: Mapping[str, Any]) -> Co
     """
     number = record["commit"]
     versions, refs, continued = PackedRows(), PackedRows(), PackedRows()
+    urn = track = 0
     for part in in_batches(record.get("versions", ()), _AT_ONCE):
         found = version_rows(connection, number, part)
         versions.extend(found.versions)
         refs.extend(found.refs)
         continued.extend(found.continued)
-    names = PackedRows(_name_rows(number, record))
-    return CommitRows(versions, refs, continued, names, PackedRows(source_rows(connection, record)))
+        urn = max(urn, *(row[0] for row in found.versions))
+        track = max(track, *(row[1] for row in found.versions))
+    return CommitRows(
+        versions,
+        refs,
+        continued,
+        PackedRows(_name_rows(number, record)),
+        PackedRows(source_rows(connection, record)),
+        list(_renamed(connection, record)),
+        (urn, track) if urn else None,
+    )
 
 
 def version_rows(connection: sqlite3.Connection, number: int, versions: Any) -> VersionRows:
@@ -231,7 +255,7 @@ def _change_names(
     connection: sqlite3.Connection,
     number: int,
     record: Mapping[str, Any],
-    rows: Iterable[tuple[Any, ...]] | None,
+    rows: CommitRows | None,
 ) -> None:
     for track, removed in record.get("hidden", ()):
         if removed:
@@ -248,19 +272,25 @@ def _change_names(
                 " ORDER BY since DESC LIMIT 1",
                 (number, FOREVER, track),
             )
-    names = record.get("names", ())
-    # Tracks that begin with this commit had no name.
-    first = state(connection, "next_track", 1)
     connection.executemany(
         f"UPDATE names SET until = ?1, crc = {CRC_OF_NAME} WHERE track = ?2 AND until = ?3",
-        ((number, track, FOREVER) for track, _ in names if track < first),
+        (
+            (number, track, FOREVER)
+            for track in (_renamed(connection, record) if rows is None else rows.renamed)
+        ),
     )
     insert_many(
         connection,
         "INSERT OR REPLACE INTO names(track, name, since, until, crc) VALUES",
         5,
-        _name_rows(number, record) if rows is None else rows,
+        _name_rows(number, record) if rows is None else rows.names,
     )
+
+
+def _renamed(connection: sqlite3.Connection, record: Mapping[str, Any]) -> Iterator[int]:
+    """Yield the tracks of a record's names that may have one: not those that begin with it."""
+    first = state(connection, "next_track", 1)
+    return (track for track, _ in record.get("names", ()) if track < first)
 
 
 def _name_rows(number: int, record: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
@@ -270,7 +300,17 @@ def _name_rows(number: int, record: Mapping[str, Any]) -> Iterator[tuple[Any, ..
             yield (*row, crc_of_row(*row, 0))
 
 
-def _note_commit(connection: sqlite3.Connection, record: Mapping[str, Any]) -> None:
+def _last(record: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Return the highest numbers of a version and of a track of a record."""
+    urn = track = 0
+    for version in record.get("versions", ()):
+        urn, track = max(urn, version["urn"]), max(track, version["track"])
+    return (urn, track) if urn else None
+
+
+def _note_commit(
+    connection: sqlite3.Connection, record: Mapping[str, Any], last: tuple[int, int] | None
+) -> None:
     number = record["commit"]
     moment = record["time"]
     time_us = microseconds(moment)
@@ -290,17 +330,14 @@ def _note_commit(connection: sqlite3.Connection, record: Mapping[str, Any]) -> N
             dumps(changes).decode(),
         ),
     )
-    versions = record.get("versions", ())
     values = {"head": number, "head_time": time_us}
     if "clock" in record:
         values["head_clock"] = record["clock"]
     if record.get("completed"):
         # What is in memory of versions and their documents is read again.
         values["amended"] = number
-    if versions:
-        urn = track = 0
-        for version in versions:
-            urn, track = max(urn, version["urn"]), max(track, version["track"])
+    if last is not None:
+        urn, track = last
         values["next_urn"] = urn + 1
         values["next_track"] = max(track + 1, state(connection, "next_track", 1))
     set_state(connection, values)

@@ -23,6 +23,9 @@ _VERSION = (
     " FROM versions v JOIN documents d ON d.id = v.document"
 )
 
+# Rows that are read at once where there may be millions.
+_PAGE = 1000
+
 
 class Identity(Names):
     """The half of the catalogue that knows what is called how.
@@ -260,6 +263,21 @@ class Identity(Names):
     def changes(self, number: int) -> list[VersionRow]:
         """Return the versions that a commit made."""
         return self._versions("WHERE v.since = :number ORDER BY v.urn", number, number=number)
+
+    def changes_in_parts(self, number: int) -> Iterator[VersionRow]:
+        """Yield the versions that a commit made: there may be millions."""
+        last = -1
+        while True:
+            rows = self._versions(
+                "WHERE v.since = :at AND v.urn > :last ORDER BY v.urn LIMIT :count",
+                number,
+                last=last,
+                count=_PAGE,
+            )
+            yield from rows
+            if len(rows) < _PAGE:
+                return
+            last = rows[-1].urn
 
     def counts(self, at: int) -> tuple[int, int, int]:
         """Return the number of visible products, of versions, and the bytes of those not purged."""

@@ -186,6 +186,15 @@ class KeptFiles:
         )
         return [_kept(row).row for row in rows]
 
+    def has_below(self, folder: str) -> bool:
+        """Tell whether there is any below a folder."""
+        # In the order of bytes, all that is below it is between `/` and what follows that.
+        base = to_database(folder).rstrip("/")
+        rows = self._database.query(
+            "SELECT 1 FROM sources WHERE path > ? AND path < ? LIMIT 1", (base + "/", base + "0")
+        )
+        return bool(rows)
+
     def replaced_by(self, first: int, last: int) -> list[tuple[int, bytes]]:
         """Return the versions that new ones follow, and their documents: only those in place.
 

@@ -18,6 +18,7 @@ from skypool.codec.documents import Listed
 __all__ = ["apply_outside", "moved_path", "outside_lists", "source_rows", "stands_for"]
 
 _AT_ONCE = 5000
+_ASKED_AT_ONCE = 500
 
 
 def outside_lists(connection: sqlite3.Connection, draft: Draft) -> dict[str, Any]:
@@ -26,12 +27,23 @@ def outside_lists(connection: sqlite3.Connection, draft: Draft) -> dict[str, Any
         "moved": [_move(move) for move in draft.relocated],
         "gone": [[document.hex(), path] for document, path in draft.gone],
         "sources": _sources(connection, draft),
-        "completed": [
-            _completion(each)
-            for each in draft.completed
-            if stands_for(connection, each.of) == each.of
-        ],
+        "completed": [_completion(each) for each in _not_completed(connection, draft.completed)],
     }
+
+
+def _not_completed(
+    connection: sqlite3.Connection, completions: Iterable[Completion]
+) -> Iterator[Completion]:
+    """Yield those of documents in whose place no other one is yet."""
+    for part in in_batches(completions, _ASKED_AT_ONCE):
+        names = [each.of for each in part]
+        rows = connection.execute(
+            "SELECT digest FROM completed WHERE document != digest"
+            f" AND digest IN ({','.join('?' * len(names))})",
+            names,
+        )
+        done = {digest for (digest,) in rows}
+        yield from (each for each in part if each.of not in done)
 
 
 def _move(move: Move) -> dict[str, Any]:
@@ -52,7 +64,12 @@ def _completion(each: Completion) -> dict[str, Any]:
 
 def _sources(connection: sqlite3.Connection, draft: Draft) -> Listed:
     """Return the files in place that are not known as they are."""
-    new = bytearray(not _is_known(connection, source) for source in draft.sources)
+    new = bytearray()
+    for part in in_batches(draft.sources, _ASKED_AT_ONCE):
+        numbers = document_numbers(connection, list({source.document for source in part}))
+        new += bytes(
+            source.document not in numbers or not _is_known(connection, source) for source in part
+        )
 
     def entries() -> Iterator[dict[str, Any]]:
         for source in compress(draft.sources, new):
@@ -123,8 +140,11 @@ def apply_outside(
         5,
         rows,
     )
-    for each in record.get("completed", ()):
-        _complete(connection, bytes.fromhex(each["of"]), bytes.fromhex(each["document"]))
+    completed = record.get("completed", ())
+    _complete(
+        connection,
+        [(bytes.fromhex(each["of"]), bytes.fromhex(each["document"])) for each in completed],
+    )
 
 
 def _relocate(connection: sqlite3.Connection, move: Mapping[str, Any]) -> None:
@@ -154,22 +174,23 @@ def _relocate(connection: sqlite3.Connection, move: Mapping[str, Any]) -> None:
     connection.execute("DROP TABLE temp.moving")
 
 
-def _complete(connection: sqlite3.Connection, old: bytes, new: bytes) -> None:
-    connection.execute(
+def _complete(connection: sqlite3.Connection, completions: list[tuple[bytes, bytes]]) -> None:
+    """Put documents into the place of others, in all versions: (old, new)."""
+    connection.executemany(
         f"UPDATE versions SET document = (SELECT id FROM documents WHERE digest = ?1),"
         f" crc = {CRC_OF_COMPLETED}"
         " WHERE document = (SELECT id FROM documents WHERE digest = ?2)"
         " AND EXISTS (SELECT 1 FROM documents WHERE digest = ?1)",
-        (new, old),
+        [(new, old) for old, new in completions],
     )
     # By paths, which are the key: there may be millions of rows.
-    connection.execute(
+    connection.executemany(
         "UPDATE seen SET document = ?1 WHERE document = ?2 AND path IN (SELECT path FROM sources"
         " WHERE document IN (SELECT id FROM documents WHERE digest IN (?1, ?2)))",
-        (new, old),
+        [(new, old) for old, new in completions],
     )
-    connection.execute(
-        "INSERT OR REPLACE INTO completed(digest, document) VALUES (?, ?)", (old, new)
+    connection.executemany(
+        "INSERT OR REPLACE INTO completed(digest, document) VALUES (?, ?)", completions
     )
 
 

@@ -17,13 +17,13 @@ from skypool.catalogue.checks import (
     VERSION,
     sure,
 )
-from skypool.catalogue.coverages import kept_coverage
 from skypool.catalogue.draft import (
     PLACEHOLDER,
     Draft,
     DraftVersion,
     External,
 )
+from skypool.catalogue.draft_drops import dropping_lists
 from skypool.catalogue.draft_names import free_number, known_tracks, repeated_names
 from skypool.catalogue.interface import FOREVER, ChunksGone
 from skypool.catalogue.outside import outside_lists, stands_for
@@ -109,7 +109,7 @@ class Resolver:
         lists |= outside_lists(self._connection, self._draft)
         if self._draft.purge is not None:
             lists["purged"] = still_to_purge(self._connection, self._draft.purge)
-        lists["dropped"], lists["fetched"] = self._dropped(), self._fetched()
+        lists |= dropping_lists(self._connection, self._draft, self._again)
         lists = {key: value for key, value in lists.items() if value}
         if not lists:
             return None
@@ -128,38 +128,6 @@ class Resolver:
             "message": self._draft.message,
             **lists,
         }
-
-    def _dropped(self) -> list[dict[str, Any]]:
-        """Return what is dropped that is there: neither given up, nor dropped already."""
-        return [
-            {"version": urn, "pool": self._draft.pool, "from": places, **self._coverage_of(urn)}
-            for urn, places in self._draft.drops
-            if self._connection.execute(
-                "SELECT 1 FROM versions WHERE urn = ? AND purged = 0", (urn,)
-            ).fetchone()
-            and not self._is_dropped(urn)
-        ]
-
-    def _coverage_of(self, urn: int) -> dict[str, Any]:
-        """Return what only the content of a version says of where it is, and of what document."""
-        row = self._connection.execute(
-            "SELECT d.digest, c.parts FROM versions v JOIN documents d ON d.id = v.document"
-            " JOIN coverages c ON c.document = d.id WHERE v.urn = ?",
-            (urn,),
-        ).fetchone()
-        return {} if row is None else kept_coverage(*row)
-
-    def _fetched(self) -> list[list[Any]]:
-        urns = dict.fromkeys((*self._draft.fetches, *self._again))
-        return [[urn, self._draft.pool] for urn in urns if self._is_dropped(urn)]
-
-    def _is_dropped(self, urn: int) -> bool:
-        return bool(
-            self._connection.execute(
-                "SELECT 1 FROM dropped WHERE urn = ? AND pool = ? AND until = ?",
-                (urn, self._draft.pool, FOREVER),
-            ).fetchone()
-        )
 
     def _check_together(self) -> None:
         """Refuse changes of one name that mean nothing together, or two things.

@@ -9,6 +9,7 @@ from typing import Any
 from skypool.catalogue.absent import Absent
 from skypool.catalogue.ahead import WorkedOut, ahead, is_large, worked_out
 from skypool.catalogue.applying import apply, set_state, state
+from skypool.catalogue.batches import in_batches
 from skypool.catalogue.checks import DOCUMENT, sure
 from skypool.catalogue.chunks import ChunkIndex
 from skypool.catalogue.database import Database, explained
@@ -30,6 +31,7 @@ __all__ = ["SqliteCatalogue"]
 
 # Rows of chunks in one short transaction.
 _STAGED_CHUNKS = 20_000
+_AT_ONCE = 500
 
 
 class SqliteCatalogue(Identity, Absent):
@@ -223,6 +225,18 @@ class SqliteCatalogue(Identity, Absent):
             for record, documents in commits:
                 index_documents(connection, documents)
                 apply(connection, record)
+
+    def indexed(self, digests: Sequence[bytes]) -> set[bytes]:
+        """Return those documents of which more is known than the log says."""
+        return {
+            digest
+            for part in in_batches(digests, _AT_ONCE)
+            for (digest,) in self._database.query(
+                "SELECT digest FROM documents WHERE NOT bare"
+                f" AND digest IN ({', '.join('?' * len(part))})",
+                part,
+            )
+        }
 
     def unlogged(self, above: int = 0) -> list[tuple[int, bytes]]:
         """Return the records that are not known to be in the log."""

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from skypool.codec.buffers import Buffer
 from skypool.codec.deferring import deferral_of
 from skypool.codec.reading import gather
 from skypool.codec.recipes import RecipeCheck
@@ -221,10 +222,10 @@ class _TileWriter:
                     self.entries.append(tile_statistics(values))
         return tiles
 
-    def rebuilt(self, region: np.ndarray[Any, Any], tiles: list[bytes]) -> np.ndarray[Any, Any]:
+    def rebuilt(self, region: np.ndarray[Any, Any], tiles: list[bytes]) -> Buffer:
         """Return the bytes of a region put together again from its tiles."""
         if len(tiles) == 1:
-            return np.frombuffer(tiles[0], np.uint8)
+            return tiles[0]
         part_of = ArraySegment(self.segment.dtype, region.shape, self.segment.tile, ChunkList(b""))
         array = gather(part_of, tiles.__getitem__, [slice(None)] * region.ndim)
         return np.ascontiguousarray(array).reshape(-1).view(np.uint8)

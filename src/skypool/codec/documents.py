@@ -23,6 +23,7 @@ __all__ = [
     "in_parts",
     "loads",
     "parse_time",
+    "read_value",
 ]
 
 _SAFE = 2**53
@@ -269,6 +270,10 @@ def _untag(value: dict[str, Any]) -> Any:
     if key == "$int":
         return int(text)
     return float(text) if key == "$float" else parse_time(text)
+
+
+# Reads the value that begins at a place of a text; gives the place behind it, too.
+read_value = json.JSONDecoder(object_hook=_untag).raw_decode
 
 
 def loads(data: bytes) -> Any:

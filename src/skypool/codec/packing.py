@@ -9,19 +9,21 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from typing import Any, Final
 
-from skypool.codec.compression import LEVEL, ZSTD, decode, encode
+from skypool.codec.compression import LEVEL, RAW, ZSTD, decode, encode
+from skypool.errors import Damaged
 
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
 
-__all__ = ["PackedRows", "pack", "packed_parts"]
+__all__ = ["PackedRows", "pack", "packed_parts", "unpacked"]
 
 # No text of JSON, and no record of a log, begins like this.
 _MAGIC: Final = b"\x8bSKZ"
 _HEADER: Final = struct.Struct("<4sQ")
 _PART: Final = 1000
+_STEP: Final = 1 << 18
 
 
 def pack(parts: Iterable[bytes]) -> bytes:
@@ -43,6 +45,54 @@ def packed_parts(data: bytes) -> tuple[int, bytes] | None:
         return None
     _, length = _HEADER.unpack_from(data)
     return length, bytes(data[_HEADER.size :])
+
+
+def unpacked(payload: bytes, codec: int, raw_length: int) -> Iterator[bytes]:
+    """Yield what `codec.compression.decode` gives, in parts.
+
+    Parameters
+    ----------
+    payload
+        As it is stored.
+    codec
+        `RAW` or `ZSTD`.
+    raw_length
+        Bytes that it has to give.
+
+    Raises
+    ------
+    Damaged
+        If the payload is not of that codec or does not give as many; some may have come then.
+    """
+    if codec not in (RAW, ZSTD):
+        raise Damaged(f"a record has the unknown codec {codec}")
+    steps = (payload[start : start + _STEP] for start in range(0, len(payload), _STEP))
+    length = 0
+    for part in steps if codec == RAW else _decompressed(steps):
+        length += len(part)
+        if length > raw_length:
+            raise Damaged(f"a record has more than {raw_length} bytes")
+        yield part
+    if length < raw_length:
+        raise Damaged(f"a record has {length} bytes instead of {raw_length}")
+
+
+def _decompressed(steps: Iterable[bytes]) -> Iterator[bytes]:
+    decompressor = zstd.ZstdDecompressor()
+    try:
+        for step in steps:
+            rest = step
+            while not decompressor.eof:
+                part = decompressor.decompress(rest, 4 * _STEP)
+                rest = b""
+                if part:
+                    yield part
+                elif decompressor.needs_input:
+                    break
+    except (zstd.ZstdError, EOFError) as error:
+        raise Damaged(f"a record cannot be decompressed ({error})") from None
+    if not decompressor.eof:
+        raise Damaged("the compressed bytes of a record end too early")
 
 
 class PackedRows:

@@ -49,9 +49,7 @@ class RecipeCheck:
         """Compare bytes that are not next in order; they are hashed by `pass_over`."""
         if original is rebuilt:
             return
-        # memoryview compares element by element, fifty times slower than numpy.
-        same = np.array_equal(np.frombuffer(original, np.uint8), np.frombuffer(rebuilt, np.uint8))
-        if not same and self._wrong_at is None:
+        if not _same(original, rebuilt) and self._wrong_at is None:
             self._wrong_at = self.position
 
     def pass_over(self, source: ByteSource, length: int) -> None:
@@ -76,3 +74,17 @@ class RecipeCheck:
                 f"the bytes behind byte {self._wrong_at} could not be rebuilt from their chunks"
             )
         return self._hasher.digest()
+
+
+def _same(one: Buffer, other: Buffer) -> bool:
+    if isinstance(one, bytes) and isinstance(other, bytes):
+        return one == other
+    # memoryview compares element by element, fifty times slower than numpy, which compares
+    # words four times as fast as bytes.
+    a, b = np.frombuffer(one, np.uint8), np.frombuffer(other, np.uint8)
+    whole = a.size - a.size % 8
+    return (
+        a.size == b.size
+        and np.array_equal(a[:whole].view("u8"), b[:whole].view("u8"))
+        and np.array_equal(a[whole:], b[whole:])
+    )

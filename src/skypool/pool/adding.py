@@ -22,7 +22,7 @@ from skypool.pool.collector import stilled
 from skypool.pool.continuing import Continuing
 from skypool.pool.contradictions import check_contradictions
 from skypool.pool.damage_notes import missing_packs
-from skypool.pool.following import children_that_stay
+from skypool.pool.following import Unread, children_that_stay, in_old_order
 from skypool.pool.noting import context_document, origin_of, unread_names
 from skypool.pool.observations import Entries
 from skypool.pool.progress import OnProgress, Progress
@@ -73,6 +73,8 @@ class Adder:
         self._observations: dict[int, list[list[Any]]] = {}
         # Names of what stays though it is not in the folder.
         self._staying: list[str] = []
+        # Of the root that is being placed: what could not be read, and stays as it was.
+        self._unread = Unread(())
         self._done = (0, 0)
         self._todo = (0, 0)
         self.report = AddReport()
@@ -134,8 +136,11 @@ class Adder:
             default = node.name if node.format is not None or origin else _given_name(path)
             name = check_name(self._options.root(default, path))
             return self._place_file(node, content, name, origin)
+        following = self._options.following
+        if following is None:
+            _check_readable(path, node)
+        unread, skipped = len(self._intake.unread), len(self.report.skipped)
         self._take_skipped(node)
-        unread = len(self._intake.unread)
         start = len(os.path.join(node.path, ""))
         with closing(stilled(node.files())) as files:
             for file in files:
@@ -149,10 +154,10 @@ class Adder:
         first = len(self._draft.versions)
         kept = self._kept(found.place, name) if self._options.partial and found.name else {}
         self._staying = [f"{name}/{role}" for role in kept]
+        self._unread = Unread(where for where, _ in self.report.skipped[skipped:])
         target = self._place(found.place, name, node.path, origin, kept)
         self._draft.versions[-1 - target].origin = origin or None
         versions = self._draft.versions[first:]
-        following = self._options.following
         if following is not None:
             plan = following.moves(self._session.catalogue, node.path, name, versions)
             self._draft.plans.append(plan)
@@ -209,9 +214,10 @@ class Adder:
     ) -> int:
         """Make the versions of a context and of all below it."""
         name = f"{root}/{place.name}" if place.name else root
-        following = self._options.following
-        if following is not None:
-            stay = children_that_stay(self._session, place, name, root, folder, following)
+        following, unread = self._options.following, self._unread
+        if following is not None or unread:
+            keeps = following.keeps if following is not None else unread
+            stay = children_that_stay(self._session, place, name, root, folder, keeps)
             self._staying += [called for _, _, called in stay.values()]
             kept = {**kept, **{role: (urn, path) for role, (urn, path, _) in stay.items()}}
         refs = Children()
@@ -225,6 +231,8 @@ class Adder:
                 file, called = child.what, f"{root}/{child.name}"
                 assert file.content is not None
                 refs.append(child.role, self._place_file(file, file.content, called, origin))
+        if unread:
+            refs = in_old_order(self._session, name, refs)
         document = context_document(place, [[role, path] for role, (_, path) in kept.items()])
         place.children = [child for child in place.children if isinstance(child.what, Place)]
         version = DraftVersion(b"", "", "", 0, 0, refs, name, keep_same=True)
@@ -288,6 +296,14 @@ def _below(
     """Return the files of observations."""
     starts = tuple(f"{root}/{place.name}/" if place.name else f"{root}/" for place in places)
     return [v for v in versions if v.origin and v.name and v.name.startswith(starts)]
+
+
+def _check_readable(path: str, node: FolderNode) -> None:
+    """Refuse a folder of which nothing can be seen: it would have become an empty one."""
+    if node.skipped and node.skipped[0][0] == node.path:
+        raise StorageError(
+            f"cannot add {path!r}: {node.skipped[0][1]}", hint="nothing was added or removed"
+        )
 
 
 def _files(node: Node) -> Iterator[FileNode]:

@@ -14,8 +14,9 @@ from skypool.catalogue.draft import Draft
 from skypool.catalogue.interface import IndexedDocument
 from skypool.catalogue.terms import indexed
 from skypool.codec.documents import dumps_document
+from skypool.errors import SourceChanged
 from skypool.pool.adding_outside import AddingOutside
-from skypool.pool.reading_ahead import WINDOW, ReadingAhead, processes_for
+from skypool.pool.reading_ahead import WINDOW, ReadingAhead, processes_for, threads_for
 from skypool.pool.reading_files import (
     FileRead,
     How,
@@ -114,8 +115,10 @@ class FileIntake:
         self.seen = SeenBefore(self._session, self._writer, files, in_place=self._options.in_place)
         self._files, self._looked_at = files, 0
         self._next.clear()
-        processes = processes_for(len(files), self._session.settings.processes)
-        self._ahead = ReadingAhead(self._how, processes) if processes else None
+        wanted = self._session.settings.processes
+        processes, threads = processes_for(len(files), wanted), threads_for(wanted)
+        several = len(files) > 1 and (processes or threads)
+        self._ahead = ReadingAhead(self._how, processes, threads) if several else None
 
     def forget_files(self) -> None:
         """Let go of the files: nobody asks for them any more."""
@@ -158,6 +161,9 @@ class FileIntake:
         """Take a file in; None, and why, where it cannot be read."""
         try:
             content = self._seen_before(node) or self._read(node, name)
+        except SourceChanged:
+            self.skip(node.path, f"{node.path} changed while it was read", name)
+            return None
         except SOURCE_ERRORS as error:
             self.skip(node.path, error.message, name)
             return None
@@ -173,7 +179,8 @@ class FileIntake:
             seen = self._seen(node)
             self._next.append((node, seen))
             if self._ahead is not None and seen is None and node.format is None:
-                self._ahead.expect(node)
+                facts = (node.path, node.name, node.member)
+                self._ahead.expect(node, node.status.st_size, facts)
         self._looked_at = upto
 
     def _seen(self, node: FileNode) -> Seen | None:

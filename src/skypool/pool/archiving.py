@@ -25,6 +25,7 @@ class Archiving(Outside):
         *,
         overwrite: bool = False,
         bag: bool = False,
+        skip_damaged: bool = False,
         progress: OnProgress | None = None,
     ) -> WholeReport:
         """Write every file of every name into a folder, byte for byte as added.
@@ -41,6 +42,9 @@ class Archiving(Outside):
             Whether other files of the same name may be replaced.
         bag
             Make the folder a bag (RFC 8493), with check sums that prove it complete.
+        skip_damaged
+            Leave out what cannot be read: damaged, dropped, or in files that changed or are gone;
+            it is listed. A bag is complete, or none.
         progress
             Told how far the work is.
 
@@ -55,7 +59,13 @@ class Archiving(Outside):
             return export_bag(self.view, os.fspath(folder), on_progress=progress)
         from skypool.pool.whole import export_all
 
-        return export_all(self.view, os.fspath(folder), overwrite=overwrite, on_progress=progress)
+        return export_all(
+            self.view,
+            os.fspath(folder),
+            overwrite=overwrite,
+            skip_damaged=skip_damaged,
+            on_progress=progress,
+        )
 
     def manifest(
         self, below: str = "", *, algorithm: str = "sha256", progress: OnProgress | None = None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from skypool.codec.digest import digest
-from skypool.codec.documents import loads
 from skypool.errors import Damaged
 from skypool.storage.commit_log import START, LogPosition, pack_record
 from skypool.storage.file_errors import explained
@@ -19,6 +19,8 @@ __all__ = ["check_log", "difference"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LOG = "commits.log"
+# What a version has in the log and in the catalogue.
+_SAME = ("urn", "track", "version", "document", "kind", "type", "total")
 
 Report = Callable[[str, str, str], Any]
 
@@ -45,7 +47,7 @@ def check_log(session: Session, report: Report) -> int:
     for record in session.folder.log.records():
         end = record.end
         try:
-            commit = loads(record.payload)
+            commit = record.commit()
         except Damaged as error:
             report("log", error.message, f"{_LOG}, commit {end.number}")
             continue
@@ -103,17 +105,7 @@ def difference(session: Session, commit: Mapping[str, Any], number: int) -> str:
     time_us = (datetime.fromisoformat(commit["time"]) - _EPOCH) // timedelta(microseconds=1)
     if (row.time_us, row.author, row.message) != (time_us, commit["author"], commit["message"]):
         return "time, author or message"
-    logged = [
-        (v["urn"], v["track"], v["version"], v["document"], v["kind"], v["type"], v["total"])
-        for v in commit.get("versions", ())
-    ]
-    found = [
-        (v.urn, v.track, v.version, v.document.hex(), v.kind, v.type, v.total)
-        for v in session.catalogue.changes(number)
-    ]
-    if logged != found and session.catalogue.state("amended"):
-        logged, found = _completed(session, logged), _completed(session, found)
-    if logged != found:
+    if not _same_versions(session, commit, number):
         return "its versions"
     for version in commit.get("versions", ()):
         refs = [
@@ -125,18 +117,34 @@ def difference(session: Session, commit: Mapping[str, Any], number: int) -> str:
     return _difference_of_names(session, commit, number)
 
 
-def _completed(session: Session, versions: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Return versions with the documents that took the place of theirs, and no kind and type."""
-    stands_for = session.catalogue.stands_for
-    return [
-        (*version[:3], stands_for(bytes.fromhex(version[3])), version[6]) for version in versions
-    ]
+def _same_versions(session: Session, commit: Mapping[str, Any], number: int) -> bool:
+    amended = session.catalogue.state("amended")
+    same = True
+    # All rows are looked at: one that is damaged is told as that.
+    rows = session.catalogue.changes_in_parts(number)
+    for version, row in zip_longest(commit.get("versions", ()), rows):
+        if not same or version is None or row is None:
+            same = False
+            continue
+        logged = tuple(version[key] for key in _SAME)
+        head = (row.urn, row.track, row.version, row.document.hex())
+        found: tuple[Any, ...] = (*head, row.kind, row.type, row.total)
+        same = logged == found or (
+            amended > 0 and _completed(session, logged) == _completed(session, found)
+        )
+    return same
+
+
+def _completed(session: Session, version: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return a version with the document that took the place of its, and no kind and type."""
+    document = session.catalogue.stands_for(bytes.fromhex(version[3]))
+    return (*version[:3], document, version[6])
 
 
 def _difference_of_names(session: Session, commit: Mapping[str, Any], number: int) -> str:
     """Return whether names or tags are not as a record of the log says."""
     catalogue = session.catalogue
-    for track, name in dict(commit.get("names", ())).items():
+    for track, name in _last_names(commit.get("names", ())):
         if name is not None and not catalogue.was_named(track, name, number):
             return f"the name {name!r}"
     for track, removed in commit.get("hidden", ()):
@@ -150,3 +158,13 @@ def _difference_of_names(session: Session, commit: Mapping[str, Any], number: in
         if row is None or not row.purged:
             return f"that the content of version {urn} was given up"
     return ""
+
+
+def _last_names(names: Collection[Any]) -> Iterable[tuple[int, str | None]]:
+    """Return the last name that a record gives to each track."""
+    before = 0
+    for track, _ in names:
+        if track <= before:
+            return dict(names).items()
+        before = track
+    return ((track, name) for track, name in names)

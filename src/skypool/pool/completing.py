@@ -6,25 +6,22 @@ their documents get what was not known (docs/format/commits.md, *Completion*).
 
 from __future__ import annotations
 
-import os
 from array import array
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from skypool.catalogue.draft import Completion, Draft, SourceRow, SourceRows
 from skypool.catalogue.interface import ChunksGone, IndexedDocument
 from skypool.catalogue.kept_files import KeptFile, KeptFiles
-from skypool.catalogue.terms import indexed
-from skypool.codec.deferring import has_same_headers
-from skypool.codec.documents import dumps
-from skypool.errors import SourceChanged, StorageError
-from skypool.formats.registry import read_file
-from skypool.pool.inplace import InPlaceSink
+from skypool.errors import StorageError
+from skypool.pool.collector import still
 from skypool.pool.progress import OnProgress, Progress
+from skypool.pool.reading_ahead import processes_for, threads_for
+from skypool.pool.reading_kept import KeptReading
 from skypool.pool.retrying import attempts
-from skypool.storage.inplace import SOURCE_ERRORS, FileSource, FileState
+from skypool.storage.inplace import SOURCE_ERRORS
 
 if TYPE_CHECKING:
     from skypool.pool.ref import Ref
@@ -34,9 +31,10 @@ if TYPE_CHECKING:
 __all__ = ["CompleteReport", "complete"]
 
 # One commit: so many files, or bytes.
-_FILES: Final = 256
-_MOST_THREADS: Final = 8
+_FILES: Final = 1000
 _BYTES: Final = 2 << 30
+# A commit of fewer bytes takes a second or two: nothing is looked for to be freed meanwhile.
+_QUICK_BYTES: Final = 256 << 20
 
 
 @dataclass(slots=True)
@@ -84,7 +82,7 @@ def complete(
     refs
         Only those of these versions and of all below them; None for all.
     threads
-        How many files are read at a time; 0 to choose.
+        How many files are read at a time, by processes or threads; 0 to choose.
     on_progress
         Told how far the work is.
     """
@@ -97,16 +95,25 @@ class _Completing:
     def __init__(self, view: View, threads: int, on_progress: OnProgress | None) -> None:
         self._session = view.session
         self._kept = KeptFiles(view.session.catalogue.database)
-        self._threads = threads or min(os.cpu_count() or 1, _MOST_THREADS)
+        self._wanted = threads
         self._on_progress = on_progress
         self._total = (0, 0)
         self._report = CompleteReport()
 
     def run(self, refs: Iterable[Ref] | None) -> CompleteReport:
         """Complete all that is asked for."""
-        with ThreadPoolExecutor(self._threads, "skypool-complete") as executor:
-            for batch in _batches(self._asked(refs)):
-                self._commit(batch, executor)
+        files = self._asked(refs)
+        processes = self._session.settings.processes
+        if self._wanted:
+            processes = min(self._wanted, processes or self._wanted)
+        processes = processes_for(self._total[0], processes)
+        with closing(
+            KeptReading(self._session, files, processes, threads_for(self._wanted))
+        ) as reading:
+            while batch := reading.batch(_FILES, _BYTES):
+                quick = sum(kept.row.size for kept in batch) < _QUICK_BYTES
+                with still() if quick else nullcontext():
+                    self._commit(batch, reading)
         return self._report
 
     def _asked(self, refs: Iterable[Ref] | None) -> Iterable[KeptFile]:
@@ -118,13 +125,13 @@ class _Completing:
         self._total = self._kept.unread_size_of(numbers)
         return self._kept.unread_of(numbers)
 
-    def _commit(self, batch: list[KeptFile], executor: ThreadPoolExecutor) -> None:
+    def _commit(self, batch: list[KeptFile], reading: KeptReading) -> None:
         session = self._session
         for undisturbed in attempts(session):
             with undisturbed:
                 writer = session.writer()
                 try:
-                    found, skipped = self._read_all(batch, writer, executor)
+                    found, skipped = self._read_all(batch, writer, reading)
                     draft = Draft(session.settings.author, _message(found))
                     draft.completed = [_completion(each) for each in found]
                     draft.sources = SourceRows(each.source for each in found)
@@ -146,46 +153,23 @@ class _Completing:
         raise StorageError("chunks were reclaimed again and again while completing")
 
     def _read_all(
-        self, batch: list[KeptFile], writer: Writer, executor: ThreadPoolExecutor
+        self, batch: list[KeptFile], writer: Writer, reading: KeptReading
     ) -> tuple[list[_Found], list[tuple[str, str]]]:
         found: list[_Found] = []
         skipped: list[tuple[str, str]] = []
         size = 0
-        pending = [executor.submit(self._read, kept, writer) for kept in batch]
-        try:
-            for kept, future in zip(batch, pending, strict=True):
-                self._tell(len(found) + len(skipped), size, kept.row.path)
-                try:
-                    found.append(future.result())
-                    size += kept.row.size
-                except SOURCE_ERRORS as error:
-                    skipped.append((kept.row.path, error.message))
-        finally:
-            for future in pending:
-                future.cancel()
+        for kept in batch:
+            self._tell(len(found) + len(skipped), size, kept.row.path)
+            try:
+                read = reading.read(kept, writer)
+            except SOURCE_ERRORS as error:
+                skipped.append((kept.row.path, error.message))
+                continue
+            entry, row = read.index(writer), kept.row
+            source = SourceRow(entry.digest, row.path, row.size, row.mtime_ns, read.state.inode)
+            found.append(_Found(kept, entry, source))
+            size += row.size
         return found, skipped
-
-    def _read(self, kept: KeptFile, writer: Writer) -> _Found:
-        """Read a file, in a thread."""
-        row = kept.row
-        sink = InPlaceSink(writer)
-        state = FileState(row.size, row.mtime_ns)
-        with FileSource(row.path, state, self._session.folder.files) as source:
-            document = read_file(source, sink, os.path.basename(row.path)).document
-            source.check()
-            inode = source.state.inode
-        if not has_same_headers(self._session.document(row.document), document):
-            raise SourceChanged(
-                f"{row.path} is not as it was when it was added, though its size and time are",
-                hint="add it again to make a new version of it",
-            )
-        sink.keep_headers(document)
-        name = writer.put(dumps(document))
-        return _Found(
-            kept,
-            indexed(name, document, row.size),
-            SourceRow(name, row.path, row.size, row.mtime_ns, inode),
-        )
 
     def _tell(self, items: int, size: int, path: str) -> None:
         if self._on_progress is not None:
@@ -204,16 +188,3 @@ def _completion(found: _Found) -> Completion:
 
 def _message(found: list[_Found]) -> str:
     return f"complete {len(found)} file{'' if len(found) == 1 else 's'}"
-
-
-def _batches(kept: Iterable[KeptFile]) -> Iterator[list[KeptFile]]:
-    batch: list[KeptFile] = []
-    size = 0
-    for each in kept:
-        batch.append(each)
-        size += each.row.size
-        if len(batch) >= _FILES or size >= _BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch

@@ -61,7 +61,7 @@ def dropped_error(
         + (f", and cannot be had now: {why}" if why else "; it can be had from"),
         candidates=list(dict.fromkeys(map(place_text, places))),
         hint=f"`skypool get {name}@{row.version}` brings it back"
-        + (": name a pool that has it with --from" if why else ""),
+        + (": name a pool that has it with --from, or add its file again" if why else ""),
     )
 
 

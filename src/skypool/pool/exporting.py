@@ -23,6 +23,7 @@ from skypool.errors import (
     UsageError,
 )
 from skypool.pool.folder import is_pool
+from skypool.pool.leaving_out import leaving_out
 from skypool.pool.progress import OnProgress, Progress
 from skypool.pool.ref import Ref
 
@@ -61,11 +62,14 @@ class ExportReport:
     inexact : list of (path, reason)
         Files whose content is right but whose bytes could not be made again, such as gzip
         files on a machine with another zlib.
+    skipped : list of (name, reason)
+        Products that are damaged, gone or elsewhere, where these are to be left out.
     """
 
     files: list[str] = field(default_factory=list)
     bytes: int = 0
     inexact: list[tuple[str, str]] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
 
 
 class Exporter:
@@ -77,10 +81,19 @@ class Exporter:
         Whether files of the same name may be replaced.
     on_progress
         Told how far the work is.
+    skip_damaged
+        Whether what is below a context and cannot be read is left out.
     """
 
-    def __init__(self, *, overwrite: bool = False, on_progress: OnProgress | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        overwrite: bool = False,
+        on_progress: OnProgress | None = None,
+        skip_damaged: bool = False,
+    ) -> None:
         self._overwrite = overwrite
+        self._skip_damaged = skip_damaged
         self.on_progress = on_progress
         self.report = ExportReport()
         # What was written where: the two halves of an observation share files.
@@ -115,10 +128,11 @@ class Exporter:
             if not isinstance(child, Ref):
                 continue
             place = _inside(folder, paths.get(role)) or os.path.join(folder, safe_name(role))
-            if is_folder(child):
-                self._context(child, place)
-            else:
-                self._file(child, _with_end(place, child))
+            with leaving_out(child, self.report.skipped if self._skip_damaged else None):
+                if is_folder(child):
+                    self._context(child, place)
+                else:
+                    self._file(child, _with_end(place, child))
 
     def _file(self, ref: Ref, path: str) -> None:
         if self._written.get(path) == ref.hash:

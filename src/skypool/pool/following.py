@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from skypool.catalogue.draft import Children
 from skypool.pool.arranging import Place
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from skypool.catalogue.identity import Identity
     from skypool.pool.session import Session
 
-__all__ = ["Following", "Moves", "children_that_stay"]
+__all__ = ["Following", "Moves", "Unread", "children_that_stay", "in_old_order"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,47 @@ class Following:
             if new.startswith(folder + os.sep) and old.startswith(folder + os.sep):
                 names[_name(name, folder, new)] = _name(name, folder, old)
         return Moves(catalogue, names, versions)
+
+
+class Unread:
+    """Says of paths whether they are, or are below, what could not be read: it may be there.
+
+    Parameters
+    ----------
+    paths
+        What could not be read.
+    """
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._paths = frozenset(map(os.path.abspath, paths))
+
+    def __bool__(self) -> bool:
+        return bool(self._paths)
+
+    def __call__(self, path: str) -> bool:
+        """Say so of one path."""
+        path = os.path.abspath(path)
+        while path not in self._paths:
+            above = os.path.dirname(path)
+            if above == path:
+                return False
+            path = above
+        return True
+
+
+def in_old_order(session: Session, name: str, refs: Children) -> Children:
+    """Sort references as the context of a name has them now; new ones come last."""
+    catalogue = session.catalogue
+    head = catalogue.head()
+    track = catalogue.named(name, head)
+    row = None if track is None else catalogue.latest(track, head)
+    old = () if row is None else catalogue.refs(row.urn)
+    order = {ref.role: place for place, ref in enumerate(old)}
+    found = Children()
+    for role, target in sorted(refs, key=lambda each: order.get(each[0], len(order))):
+        assert isinstance(target, int)
+        found.append(role, target)
+    return found
 
 
 def _name(root: str, folder: str, path: str) -> str:
@@ -106,7 +148,7 @@ class Moves:
 
 
 def children_that_stay(
-    session: Session, place: Place, name: str, root: str, folder: str, following: Following
+    session: Session, place: Place, name: str, root: str, folder: str, keeps: Callable[[str], bool]
 ) -> dict[str, tuple[int, str, str]]:
     """Return the children of a context that are not in its folder, and stay all the same.
 
@@ -120,8 +162,8 @@ def children_that_stay(
         Its name, and that of the root.
     folder
         Where its files are.
-    following
-        Says what stays.
+    keeps
+        Says of a path whether what was added from there stays.
 
     Returns
     -------
@@ -150,6 +192,6 @@ def children_that_stay(
         # What was removed from the pool, or has another place now, has left this folder.
         if not called or not called.startswith(name + "/") or called in names:
             continue
-        if following.keeps(os.path.join(folder, path)):
+        if keeps(os.path.join(folder, path)):
             found[ref.role] = (ref.child, path, called)
     return found

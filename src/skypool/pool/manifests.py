@@ -9,11 +9,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote_to_bytes
 
 from skypool import __version__
 from skypool.errors import Conflict, NotFound, UsageError
@@ -174,9 +173,9 @@ def read_manifest(path: str, algorithm: str | None = None) -> tuple[str, list[Li
     UsageError
         If it is none.
     """
-    unquote: Callable[[bytes], bytes] | None = None
-    if os.path.isdir(path):
-        path, unquote = _manifest_of_bag(path), unquote_to_bytes
+    bag = os.path.isdir(path)
+    if bag:
+        path = _manifest_of_bag(path)
         algorithm = algorithm or os.path.basename(path)[len("manifest-") : -len(".txt")]
     try:
         with open(path, "rb") as file:
@@ -199,8 +198,8 @@ def read_manifest(path: str, algorithm: str | None = None) -> tuple[str, list[Li
             )
         said, digest, name = found
         algorithm = algorithm or said or _BY_LENGTH.get(len(digest))
-        if unquote is not None:
-            name = unquote(name).removeprefix(b"data/")
+        if bag:
+            name = _unescaped(name).removeprefix(b"data/")
         name = name.removeprefix(b"./")
         files.append(ListedFile(os.fsdecode(name), digest.lower()))
     algorithm = algorithm or ALGORITHMS[0]
@@ -209,6 +208,12 @@ def read_manifest(path: str, algorithm: str | None = None) -> tuple[str, list[Li
     if wrong is not None:
         raise UsageError(f"the check sum of {wrong.path} in {path} is none of {algorithm}")
     return algorithm, files
+
+
+def _unescaped(path: bytes) -> bytes:
+    """Return a path of a bag; only these escapes are ones, `%2B` is part of a name."""
+    known = {escaped: written for written, escaped in _BAG_ESCAPES}
+    return re.sub(rb"%(?:25|0[AaDd])", lambda found: known[found[0].upper()], path)
 
 
 def _manifest_of_bag(folder: str) -> str:
@@ -278,6 +283,11 @@ def check_manifest(
         If stored bytes are not what they were.
     """
     algorithm, listed = read_manifest(path, algorithm)
+    if not (listed or os.path.isdir(path)):
+        raise UsageError(
+            f"the list {path} is empty: it proves nothing",
+            hint="`skypool manifest > FILE` writes one",
+        )
     above = f"{below}/" if below else ""
     wanted = {above + file.path: file.digest for file in listed}
     report = CheckReport()
@@ -315,9 +325,12 @@ def export_bag(
     _hasher(algorithm)
     check_outside(folder)
     data = os.path.join(folder, "data")
-    if os.path.isdir(folder) and set(os.listdir(folder)) - {"data"}:
+    # The file that makes it a bag is written last: without it, it was interrupted.
+    begun = {"data", "bag-info.txt", *(f"{kind}manifest-{algorithm}.txt" for kind in ("", "tag"))}
+    if os.path.isdir(folder) and set(os.listdir(folder)) - begun:
         raise Conflict(f"the folder {folder} is not empty", hint="make the bag in a new folder")
     report = export_all(view, data, on_progress=on_progress)
+    _check_payload(view, data, report)
     lines, size, count = [], 0, 0
     for where, _, names in sorted(os.walk(data)):
         for name in sorted(names):
@@ -345,12 +358,29 @@ def export_bag(
     }
     summed = []
     for name, content in tags.items():
-        _put(os.path.join(folder, name), content)
         total = _hasher(algorithm)
         total.update(content)
         summed.append(f"{total.hexdigest()}  {name}\n".encode())
-    _put(os.path.join(folder, f"tagmanifest-{algorithm}.txt"), b"".join(summed))
+    tags[f"tagmanifest-{algorithm}.txt"] = b"".join(summed)
+    for name in reversed(tags):
+        _put(os.path.join(folder, name), tags[name])
     return report
+
+
+def _check_payload(view: View, data: str, report: WholeReport) -> None:
+    """Refuse what an interrupted export of another state, or somebody else, left there."""
+    there = sum(len(names) for _, _, names in os.walk(data))
+    if there == report.files + report.kept:
+        return
+    known = {item.path for item in files_of_pool(view) if not isinstance(item, str)}
+    for where, _, names in os.walk(data):
+        for name in names:
+            path = os.path.relpath(os.path.join(where, name), data).replace(os.sep, "/")
+            if path not in known:
+                raise Conflict(
+                    f"{os.path.join(data, path)} is no file of the pool",
+                    hint="remove it, or make the bag in a new folder",
+                )
 
 
 def _put(path: str, content: bytes) -> None:

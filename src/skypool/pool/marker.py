@@ -101,7 +101,9 @@ def checked_settings(
     if size is not None and size <= 0:
         raise UsageError(f"a pool cannot be held to {max_size} bytes", hint="such as 500GB")
     if shared not in (True, False, "group", "user"):
-        raise UsageError(f"a pool is shared with its group, not with {shared!r}", hint="group")
+        raise UsageError(
+            f"a pool is shared with its group, not with {shared!r}", hint="group, or user"
+        )
     if journal not in (None, *JOURNALS):
         raise UsageError(f"the journal of a catalogue is wal or delete, not {journal!r}")
     return PoolSettings(size, shared in (True, "group"), "delete" if journal == "delete" else "wal")

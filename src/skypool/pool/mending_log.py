@@ -14,11 +14,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from skypool.catalogue.records import record_of
-from skypool.codec.documents import dumps, loads
+from skypool.codec.documents import dumps_in_parts, in_parts
+from skypool.codec.packing import pack
 from skypool.errors import Damaged
 from skypool.pool.checking_log import difference
 from skypool.pool.recovery import noted_position
 from skypool.storage.commit_log import START, LogPosition, pack_record, whole_records
+from skypool.storage.commit_records import Payload
 from skypool.storage.filelayer import FileLayer
 from skypool.storage.whole_files import publish, replace_file
 
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["is_log_damaged", "mend_log", "mend_log_locked"]
 
 _logger = logging.getLogger("skypool")
+
+# Versions of a commit whose record is compressed while it is made.
+_LARGE = 2000
 
 
 def is_log_damaged(session: Session) -> bool:
@@ -83,12 +88,14 @@ def mend_log_locked(session: Session, others: Iterable[str] = ()) -> list[int]:
     return made
 
 
-def _payload(session: Session, number: int, found: list[dict[int, bytes]]) -> tuple[bytes, bool]:
+def _payload(
+    session: Session, number: int, found: list[dict[int, Payload]]
+) -> tuple[bytes | Payload, bool]:
     """Return the record of a commit, and whether the damaged log has it."""
     for place, records in enumerate(found):
         if number in records:
             try:
-                if not difference(session, loads(records[number]), number):
+                if not difference(session, records[number].commit(), number):
                     return records[number], place == 0
             except Damaged:
                 continue
@@ -98,7 +105,8 @@ def _payload(session: Session, number: int, found: list[dict[int, bytes]]) -> tu
             f"the record of commit {number} is neither in the log nor in the catalogue",
             hint="name a copy of the pool: skypool verify --repair-from COPY",
         )
-    return dumps(record), False
+    large = len(record.get("versions", ())) >= _LARGE
+    return pack(in_parts(record)) if large else dumps_in_parts(record), False
 
 
 def _put(session: Session, old: bytes, data: bytes, end: LogPosition) -> None:

@@ -79,12 +79,18 @@ def missing_pool(path: str, settings: Settings) -> PoolNotFound:
             f"{path} is a folder, but no pool",
             hint="`skypool add FOLDER` puts its files into a pool",
         )
+    is_home = os.path.abspath(settings.home) == parent
+    if is_home and is_pool(name):
+        return PoolNotFound(
+            f"there is no pool {name!r} in {parent}",
+            candidates=[os.path.join(".", name)],
+            hint="a bare name is a pool of yours; the one in this folder is a path",
+        )
     near = []
     try:
         near = [n for n in os.listdir(parent) if is_pool(os.path.join(parent, n))]
     except OSError:
         near = []
-    is_home = os.path.abspath(settings.home) == parent
     close = difflib.get_close_matches(name, near, n=3, cutoff=0.4) or near[:3]
     return PoolNotFound(
         f"there is no pool {name!r} in {parent}",

@@ -17,10 +17,15 @@ __all__ = ["FileOrigin", "context_document", "origin_of", "unread_names"]
 def unread_names(root: str, paths: Sequence[str]) -> list[str]:
     """Return the names that the products of unread files may have had.
 
-    Those of an observation leave out its folder in a download, and have its instrument.
+    Those of an observation leave out its folder in a download, and have its instrument. Of the
+    folder itself (`.`) that is all that is named below the root.
     """
-    ends = [end for path in paths for end in (path, path.partition("/")[2]) if end]
-    return [f"{root}/{half}{end}" for end in ends for half in ("", *(f"{i}/" for i in PAIR))]
+    ends = [end for path in paths for end in (path, path.partition("/")[2])]
+    found = [root] if "." in paths else []
+    for end in ends:
+        if end not in ("", "."):
+            found += [f"{root}/{half}{end}" for half in ("", *(f"{i}/" for i in PAIR))]
+    return found
 
 
 class FileOrigin(Mapping[str, Any]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from skypool.catalogue.kept_files import KeptFiles
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from skypool.pool.session import Session
     from skypool.pool.view import View
 
-__all__ = ["overwritten"]
+__all__ = ["gone_again", "overwritten"]
 
 
 def overwritten(view: View, first: int, last: int) -> list[str]:
@@ -29,7 +30,26 @@ def overwritten(view: View, first: int, last: int) -> list[str]:
         The numbers of the first and last of the new versions.
     """
     followed = KeptFiles(view.session.catalogue.database).replaced_by(first, last)
-    refs = (view.number(urn) for urn, document in followed if _is_gone(view.session, document))
+    return _names(view, (urn for urn, document in followed if _is_gone(view.session, document)))
+
+
+def gone_again(view: View, commit: int) -> list[str]:
+    """Return the versions, such as `maps/m83@2`, that a commit made, whose content is gone.
+
+    Undoing brings documents of earlier versions back, but not what their files held.
+    """
+    return _names(
+        view,
+        (
+            row.urn
+            for row in view.identity.changes_in_parts(commit)
+            if _is_gone(view.session, row.document)
+        ),
+    )
+
+
+def _names(view: View, numbers: Iterable[int]) -> list[str]:
+    refs = (view.number(number) for number in numbers)
     return [f"{ref.name}@{ref.version}" for ref in refs]
 
 

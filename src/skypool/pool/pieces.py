@@ -38,7 +38,8 @@ class Pieces(Space):
         """Copy products to another pool, with all that they refer to, names, tags and provenance.
 
         Versions are known there as what they are here: copying again, or merging the pools
-        later, brings nothing twice. What was interrupted goes on where it was.
+        later, brings nothing twice; what was removed there is in view again. What was
+        interrupted goes on where it was.
 
         Parameters
         ----------
@@ -71,12 +72,9 @@ class Pieces(Space):
         from skypool.pool.unmaking import taken_back_where_refused
 
         refs, _ = self._found(what)
-        wanted = [ref.number for ref in refs for ref in _versions(ref, versions)]
+        wanted = _numbers(refs, versions)
         if not wanted:
-            raise NotFound(
-                f"there are no versions {versions} of what was asked for",
-                hint="`skypool history NAME` lists the versions of a product",
-            )
+            raise NotFound("there is nothing to copy", hint="name products, or search for them")
         options = SyncOptions(False, skip_damaged, progress, "copying")
         source = self.view.session
         if isinstance(to, Space):
@@ -123,12 +121,14 @@ class Pieces(Space):
 
         Raises
         ------
+        NotFound
+            If there is no such version.
         Conflict
             If no other place has all of it: nothing is dropped.
         """
         from skypool.pool.dropping import drop
 
-        found = [old.number for ref in self._several(refs) for old in _versions(ref, versions)]
+        found = _numbers(self._several(refs), versions)
         given = _names(from_)
         if dry_run:
             return drop(self.view, found, given, message, dry_run=True, on_progress=progress)
@@ -167,7 +167,7 @@ class Pieces(Space):
         """
         from skypool.pool.dropping import get
 
-        found = [old.number for ref in self._several(refs) for old in _versions(ref, versions)]
+        found = _numbers(self._several(refs), versions)
         return get(self._changing(), found, _names(from_), message, on_progress=progress)
 
     def collect(self, name: str, what: Any, *, message: str = "") -> Ref:
@@ -248,6 +248,18 @@ def _names(pools: Any) -> list[str]:
         pool.path if isinstance(pool, Space) else os.fspath(pool)
         for pool in (pools if many else [pools])
     ]
+
+
+def _numbers(refs: Iterable[Ref], versions: str | int | slice) -> list[int]:
+    """Return the numbers of versions; products that have none of those are an error."""
+    refs = list(refs)
+    found = [old.number for ref in refs for old in _versions(ref, versions)]
+    if refs and not found:
+        raise NotFound(
+            f"there are no versions {versions} of what was asked for",
+            hint="`skypool history NAME` lists the versions of a product",
+        )
+    return found
 
 
 def _versions(ref: Ref, versions: str | int | slice) -> list[Ref]:

@@ -277,6 +277,7 @@ class Reading(Searching):
         *,
         overwrite: bool = False,
         format: str | None = None,  # noqa: A002 (the name is that of the command's option)
+        skip_damaged: bool = False,
         progress: OnProgress | None = None,
     ) -> ExportReport:
         """Write a product, or the tree of a context, into a folder, byte for byte as added.
@@ -292,12 +293,17 @@ class Reading(Searching):
         format
             `hcss`: as FITS files in the convention of HCSS, which HIPE reads; by default the
             files that were added, and standard FITS for what was made in memory.
+        skip_damaged
+            Leave out what is below a context and cannot be read: damaged, dropped, or in files
+            that changed or are gone; it is listed.
         progress
             Told how far the work is.
         """
         from skypool.pool.exporting import exporter_of
 
-        exporter = exporter_of(format)(overwrite=overwrite, on_progress=progress)
+        exporter = exporter_of(format)(
+            overwrite=overwrite, on_progress=progress, skip_damaged=skip_damaged
+        )
         return exporter.export(self._ref(ref), os.fspath(folder))
 
     def send(self, refs: Any, to: str, **options: Any) -> list[Any]:

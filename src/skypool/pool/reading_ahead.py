@@ -1,13 +1,14 @@
-"""Very many small files are read by other processes, ahead of the one that has the pool open.
+"""Files that are read ahead of the one thread that puts them into the pool.
 
-Reading one costs a millisecond of Python: parsing headers, statistics, coverage, JSON. None of
-that asks the pool. So files are given, some dozens at a time, to processes that read them and give
-back their chunks and what is indexed; the process of the pool puts these into it in the order of
-the files, so that a pool is the same, byte for byte, however many processes there were
-(docs/design/033-watch-and-bulk.md).
+Reading a small file costs a millisecond of Python: parsing headers, statistics, coverage, JSON; a
+larger one costs hashing, copying and comparing, which threads do beside one another. None of
+that asks the pool. So very many small files are given, some dozens at a time, to other processes,
+and larger ones to threads, which give back their chunks and what is indexed. These are put into
+the pool in the order of the files, so that it is the same, byte for byte, however many processes
+and threads there were (docs/design/033-watch-and-bulk.md).
 
 A process that dies is started again; the files that it had are read where the pool is. So are all
-of them where processes cannot be started.
+of them where processes or threads cannot be started.
 """
 
 from __future__ import annotations
@@ -19,27 +20,28 @@ import pickle
 import subprocess
 import sys
 import threading
-from collections import deque
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from skypool.pool.reading_files import record_or_none
+from skypool.pool.reading_lanes import Job, Lane
+
 if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
+    from collections.abc import Iterator
 
-    from skypool.pool.reading_files import How, Record
-    from skypool.pool.reading_process import Answer
-    from skypool.pool.trees import FileNode
+    from skypool.pool.reading_files import Record
+    from skypool.pool.reading_process import Answer, Reader
 
-__all__ = ["WINDOW", "ReadingAhead", "processes_for"]
+__all__ = ["WINDOW", "ReadingAhead", "processes_for", "threads_for"]
 
 # So many files are looked at ahead.
 WINDOW: Final = 1024
 # Processes are started when so many files wait: starting one takes a third of a second.
 _FEWEST: Final = 400
 _FILES_OF_EACH: Final = 500
-_MOST_PROCESSES: Final = 8
-# Larger files are read where the pool is: they are hashed and compressed in threads anyway.
-_LARGEST: Final = 1 << 20
+_MOST_WORKERS: Final = 8
+# Larger files are read by threads: most of that is hashing and copying.
+_LARGEST_SENT: Final = 1 << 20
+_THREADS_FROM: Final = 2
 _JOB_FILES: Final = 32
 _JOB_BYTES: Final = 512 << 10
 _JOBS_OF_EACH: Final = 3
@@ -58,8 +60,14 @@ def processes_for(files: int, wanted: int = 0) -> int:
     wanted
         How many processes may run at most; 0 for as many as there are processors.
     """
-    count = wanted or min(_processors(), _MOST_PROCESSES)
+    count = wanted or min(_processors(), _MOST_WORKERS)
     return min(count, files // _FILES_OF_EACH) if count > 1 and sys.executable else 0
+
+
+def threads_for(wanted: int = 0) -> int:
+    """Return how many threads read larger files; 0 for none beside this one."""
+    count = wanted or min(_processors(), _MOST_WORKERS)
+    return count if count > 1 else 0
 
 
 def _processors() -> int:
@@ -68,123 +76,112 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
-class _Job:
-    """Some files that are read together."""
-
-    __slots__ = ("bytes", "files", "future", "records")
-
-    def __init__(self) -> None:
-        self.files: list[tuple[str, str, str]] = []
-        self.bytes = 0
-        self.future: Future[bytes | None] | None = None
-        self.records: list[Record | None] | None = None
-
-
 class ReadingAhead:
-    """Gives files to processes, and what they found back in order.
+    """Gives files to processes and threads, and what they found back in order.
 
     Parameters
     ----------
     how
         How files are read.
-    processes
+    processes, threads
         How many there may be.
     """
 
-    def __init__(self, how: How, processes: int) -> None:
+    def __init__(self, how: Reader, processes: int, threads: int = 0) -> None:
         self._how = how
-        self._processes = processes
-        self._places: dict[int, tuple[_Job, int]] = {}
-        self._filling = _Job()
-        self._jobs: deque[_Job] = deque()
-        self._running = 0
+        self._places: dict[int, tuple[Lane, Job, int]] = {}
+        self._filling = Job()
+        self._sent = Lane(self._ask, processes, _JOBS_OF_EACH * processes)
+        self._here = Lane(self._read, threads, 2 * threads, how.most_ahead)
         self._deaths = 0
-        self._executor: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
         self._idle: list[_Process] = []
         self._all: list[_Process] = []
         self._closed = False
 
-    def expect(self, node: FileNode) -> None:
-        """Take notice of a file that will be asked for, behind all others."""
-        if node.status.st_size > _LARGEST:
-            return
-        job = self._filling
-        self._places[id(node)] = (job, len(job.files))
-        job.files.append((node.path, node.name, node.member))
-        job.bytes += node.status.st_size
-        if len(job.files) >= _JOB_FILES or job.bytes >= _JOB_BYTES:
-            self._jobs.append(job)
-            self._filling = _Job()
+    def expect(self, file: object, size: int, facts: tuple[Any, ...]) -> bool:
+        """Take notice of a file that will be asked for, behind all others.
 
-    def take(self, node: FileNode) -> Record | None:
+        Return False for one that is not read ahead.
+
+        Parameters
+        ----------
+        file
+            Stands for it, and is kept by the caller until it is taken.
+        size
+            Its bytes.
+        facts
+            What it is read by.
+        """
+        if size > _LARGEST_SENT:
+            if not self._here.workers or size > self._how.largest:
+                return False
+            self._note(self._here, job := Job(), file, size, facts)
+            self._here.add(job)
+            return True
+        if not self._sent.workers:
+            return False
+        job = self._filling
+        self._note(self._sent, job, file, size, facts)
+        if len(job.files) >= _JOB_FILES or job.bytes >= _JOB_BYTES:
+            self._sent.add(job)
+            self._filling = Job()
+        return True
+
+    def _note(self, lane: Lane, job: Job, file: object, size: int, facts: tuple[Any, ...]) -> None:
+        self._places[id(file)] = (lane, job, len(job.files))
+        job.files.append(facts)
+        job.bytes += size
+
+    def take(self, file: object) -> Record | None:
         """Return a file that was read; None where it has to be read here."""
-        job, place = self._places.pop(id(node), (None, 0))
-        if job is None:
+        lane, job, place = self._places.pop(id(file), (None, None, 0))
+        if lane is None or job is None:
             return None
+        if job is self._filling:
+            lane.add(job)
+            self._filling = Job()
+        enough = (
+            len(self._places) >= _FEWEST if lane is self._sent else lane.waiting >= _THREADS_FROM
+        )
+        if enough:
+            lane.start()
         if job.records is None:
-            job.records = self._records(job)
+            job.records = self._opened(lane.answer(job)) or [None] * len(job.files)
         record, job.records[place] = job.records[place], None
         return record
 
-    def close(self) -> None:
-        """End the processes."""
-        with self._lock:
-            self._closed = True
-            processes, self._all, self._idle = self._all, [], []
-        for process in processes:
-            process.kill()
-        if self._executor is not None:  # its threads see that they ended
-            self._executor.shutdown(cancel_futures=True)
-        for process in processes:
-            process.end()
-
-    # -- jobs
-
-    def _records(self, job: _Job) -> list[Record | None]:
-        """Return what is in the files of a job; None for those that are to be read here."""
-        if job is self._filling:
-            self._jobs.append(job)
-            self._filling = _Job()
-        if job.future is None and self._has_started():
-            self._give_out()
-        if job.future is None:  # it is the next one
-            self._jobs.remove(job)
-            return [None] * len(job.files)
-        answer, job.future = job.future.result(), None
-        self._running -= 1
-        self._give_out()
-        if answer is None:
-            return [None] * len(job.files)
+    def _opened(self, answer: Any) -> list[Record | None] | None:
+        """Return the files of an answer; those of a process are unpacked when they are needed."""
+        if not isinstance(answer, bytes):
+            read: list[Record | None] | None = answer
+            return read
         found: Answer = pickle.loads(answer)  # noqa: S301 - of a process of our own
         for name, level, text in found[1]:
             logging.getLogger(name).log(level, "%s", text)
         return found[0]
 
-    def _has_started(self) -> bool:
-        if self._executor is None and len(self._places) >= _FEWEST:
-            from concurrent.futures import ThreadPoolExecutor
-
-            self._executor = ThreadPoolExecutor(self._processes, "skypool-reading")
-        return self._executor is not None
-
-    def _give_out(self) -> None:
-        """Give out jobs, so many that no process waits for the next."""
-        assert self._executor is not None
-        while self._jobs and self._running < _JOBS_OF_EACH * self._processes:
-            job = self._jobs[0]
-            data = pickle.dumps((self._how, job.files), protocol=5)
-            try:
-                job.future = self._executor.submit(self._run, data)
-            except RuntimeError:  # the system has no more threads
-                return
-            self._jobs.popleft()
-            self._running += 1
+    def close(self) -> None:
+        """End the processes and threads."""
+        with self._lock:
+            self._closed = True
+            processes, self._all, self._idle = self._all, [], []
+        for process in processes:
+            process.kill()
+        self._sent.close()  # its threads see that the processes ended
+        self._here.close()
+        for process in processes:
+            process.end()
 
     # -- in threads
 
-    def _run(self, data: bytes) -> bytes | None:
+    def _read(self, job: Job) -> list[Record | None]:
+        """Read the files of a job."""
+        return [record_or_none(self._how.record, file) for file in job.files]
+
+    def _ask(self, job: Job) -> bytes | None:
         """Have a job done by a process; None where that failed."""
+        data = pickle.dumps((self._how, job.files), protocol=5)
         with contextlib.suppress(EOFError, OSError), self._process() as process:
             return process.ask(data)
         return None

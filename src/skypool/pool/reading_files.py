@@ -6,8 +6,9 @@ there, and they are put into the pool, in their order, where it is open.
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -18,35 +19,49 @@ from skypool.catalogue.terms import indexed
 from skypool.codec.deferring import Deferral, is_deferred
 from skypool.codec.digest import digest
 from skypool.codec.documents import dumps_document, loads
+from skypool.errors import SkypoolError
 from skypool.formats.registry import read_file
 from skypool.pool.inplace import InPlaceSink
 from skypool.storage.inplace import SOURCE_ERRORS, FileSource, FileState, SourceUnreadable
 from skypool.storage.looking import absolute
+from skypool.storage.pieces import chosen_at_once
 
 if TYPE_CHECKING:
     from skypool.codec.buffers import Buffer
-    from skypool.codec.sinks import ChunkSink, ChunkStream
+    from skypool.codec.sinks import ChunkSink
     from skypool.formats.base import Imported
+    from skypool.storage.interface import NamedStream, Writer
+    from skypool.storage.pieces import Chosen
 
 __all__ = [
+    "AHEAD_BYTES",
     "FileRead",
     "How",
     "Record",
     "Recorder",
     "TooLarge",
     "file_size",
-    "record_file",
+    "record_or_none",
+    "recorded",
     "take_file",
 ]
 
-Chunk: TypeAlias = tuple[int, int, bytes]
-"""Number of the run that a chunk is of, or 0; bytes of an element; its bytes."""
+Chunk: TypeAlias = tuple[int, int, bytes, bytes, "Chosen | None"]
+"""Number of the run that a chunk is of, or 0; bytes of an element; its digest and bytes; its codec
+and what that gives, where it was found out."""
 
-# Files up to this size are read in one go.
-_AHEAD_BYTES: Final = 64 << 10
+# Files up to this size are read in one go; smaller ones where the headers alone are asked for.
+AHEAD_BYTES: Final = 1 << 20
+_HEADERS_AHEAD_BYTES: Final = 64 << 10
 _CLOCK_GRAIN_NS: Final = 2 * 10**9
-# What a recorder keeps of one file: a small one may be large once it is unpacked.
-_MOST_BYTES: Final = 8 << 20
+# Larger files are not kept in memory. Of those that stay in place nothing is, but who stops has
+# to wait for the end of reading.
+_LARGEST: Final = 16 << 20
+_LARGEST_IN_PLACE: Final = 256 << 20
+_MOST_AHEAD: Final = 64 << 20
+# What a recorder keeps of one file, and of larger ones: some are large once they are unpacked.
+_KEPT_BYTES: Final = 8 << 20
+_KEPT_TIMES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +71,27 @@ class How:
     in_place: bool = False
     headers_only: bool = False
     gzip: str = "exact"
+
+    @property
+    def largest(self) -> int:
+        """Bytes of the largest file that is read ahead, by a thread."""
+        return _LARGEST_IN_PLACE if self.in_place else _LARGEST
+
+    @property
+    def most_ahead(self) -> int | None:
+        """Bytes of files that threads read at a time; None if nothing of them is kept."""
+        return None if self.in_place else _MOST_AHEAD
+
+    def record(self, path: str, name: str, member: str) -> Record:
+        """Read a file as `take_file` does, and keep all of it.
+
+        Raises
+        ------
+        TooLarge
+            If it has more content than is kept in memory.
+        """
+        most = max(_KEPT_BYTES, _KEPT_TIMES * os.path.getsize(path))
+        return recorded(lambda sink: take_file(path, name, member, self, sink), most)
 
 
 @dataclass(slots=True)
@@ -125,7 +161,8 @@ def take_file(path: str, name: str, member: str, how: How, sink: ChunkSink) -> F
     SourceMissing, SourceChanged, SourceUnreadable
         If it cannot be read.
     """
-    with FileSource(path, ahead=_AHEAD_BYTES) as source:
+    ahead = _HEADERS_AHEAD_BYTES if how.headers_only else AHEAD_BYTES
+    with FileSource(path, ahead=ahead) as source:
         if how.in_place and not member:
             sink = InPlaceSink(sink, _deferral(source) if how.headers_only else None)
         found = read_file(source, sink, name, how.gzip)
@@ -148,7 +185,7 @@ def file_size(file: Mapping[str, Any]) -> int:
     return int(wrapper["size"] if wrapper else file["size"])
 
 
-# -- in another process
+# -- elsewhere
 
 
 class TooLarge(Exception):
@@ -158,16 +195,21 @@ class TooLarge(Exception):
 class Recorder:
     """A `ChunkSink` that keeps what is put, for a pool that is open elsewhere.
 
+    Parameters
+    ----------
+    most
+        Bytes that it keeps.
+
     Attributes
     ----------
-    chunks : list of (run, itemsize, bytes)
+    chunks : list of Chunk
         In their order.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = _KEPT_BYTES) -> None:
         self.chunks: list[Chunk] = []
         self._runs = 0
-        self._room = _MOST_BYTES
+        self._room = most
 
     def stream(self, itemsize: int = 1) -> _Run:
         """Start a run of chunks."""
@@ -176,10 +218,10 @@ class Recorder:
 
     def put(self, raw: Buffer, itemsize: int = 1) -> bytes:
         """Keep a single chunk and return its digest."""
-        return self.keep(0, itemsize, raw)
+        return self.keep(0, itemsize, raw, first=True)
 
-    def keep(self, run: int, itemsize: int, raw: Buffer) -> bytes:
-        """Keep a chunk.
+    def keep(self, run: int, itemsize: int, raw: Buffer, *, first: bool) -> bytes:
+        """Keep a chunk; *first* of its run.
 
         Raises
         ------
@@ -190,8 +232,10 @@ class Recorder:
         self._room -= len(data)
         if self._room < 0:
             raise TooLarge
-        self.chunks.append((run, itemsize, data))
-        return digest(data)
+        name = digest(data)
+        chosen = chosen_at_once(data, itemsize) if first else None
+        self.chunks.append((run, itemsize, name, data, chosen))
+        return name
 
 
 class _Run:
@@ -201,22 +245,24 @@ class _Run:
         self._recorder = recorder
         self._number = number
         self._itemsize = itemsize
+        self._first = True
 
     def put(self, raw: Buffer) -> bytes:
-        return self._recorder.keep(self._number, self._itemsize, raw)
+        first, self._first = self._first, False
+        return self._recorder.keep(self._number, self._itemsize, raw, first=first)
 
 
 @dataclass(slots=True)
 class Record:
-    """A file that was read in another process; see `FileRead`.
+    """A file that was read in another process or thread; see `FileRead`.
 
     Attributes
     ----------
     problem : str
         Why it cannot be read; empty where it was.
-    chunks : list of (run, itemsize, bytes)
+    chunks : list of Chunk
         Of its content.
-    own : list of (run, itemsize, bytes)
+    own : list of Chunk
         Those that follow: of its document, which is the last of them.
     """
 
@@ -229,8 +275,8 @@ class Record:
     chunks: list[Chunk] = field(default_factory=list)
     own: list[Chunk] = field(default_factory=list)
 
-    def put(self, sink: ChunkSink) -> Record:
-        """Put its content into a sink, as `take_file` does.
+    def put(self, writer: Writer) -> Record:
+        """Put its content into the pool, as `take_file` does.
 
         Raises
         ------
@@ -239,59 +285,75 @@ class Record:
         """
         if self.problem:
             raise SourceUnreadable(self.problem)
-        _replay(self.chunks, sink)
+        _replay(self.chunks, writer)
         return self
 
     def document(self) -> dict[str, Any]:
         """Return its document."""
-        made: dict[str, Any] = loads(self.own[-1][2])
+        made: dict[str, Any] = loads(self.own[-1][3])
         return made
 
-    def index(self, sink: ChunkSink) -> IndexedDocument:
-        """Put its document into *sink*, and return what is indexed of it."""
-        _replay(self.own, sink)
+    def index(self, writer: Writer) -> IndexedDocument:
+        """Put its document into the pool, and return what is indexed of it."""
+        _replay(self.own, writer)
         return self.entry
 
 
 _NOTHING: Final = IndexedDocument(b"", "", "", 0, None, ())
 
 
-def record_file(path: str, name: str, member: str, how: How) -> Record:
-    """Read a file as `take_file` does, and keep all of it.
+def record_or_none(read: Callable[..., Record], file: Sequence[Any]) -> Record | None:
+    """Read a file with *read*; None where it has to be read where the pool is."""
+    try:
+        return read(*file)
+    except (TooLarge, SkypoolError, OSError, MemoryError):
+        # Whatever it is, it happens again where it can be told to the user.
+        return None
+
+
+def recorded(read: Callable[[ChunkSink], FileRead], most: int = _KEPT_BYTES) -> Record:
+    """Read a file, and keep all of it.
+
+    Parameters
+    ----------
+    read
+        Reads it.
+    most
+        Bytes of its content that are kept.
 
     Raises
     ------
     TooLarge
-        If it has more content than is kept in memory.
+        If it has more.
     """
-    recorder = Recorder()
+    recorder = Recorder(most)
     try:
-        read = take_file(path, name, member, how, recorder)
+        found = read(recorder)
     except SOURCE_ERRORS as error:
         return Record(error.message, _NOTHING, FileState(0, 0))
     count = len(recorder.chunks)
-    entry = read.index(recorder)
+    entry = found.index(recorder)
     if not entry.on_sky:  # all is known that its place follows from
         entry.on_sphere = on_sphere(entry)
     return Record(
         "",
         entry,
-        read.state,
-        read.reason,
-        read.lacking,
-        read.deferred,
+        found.state,
+        found.reason,
+        found.lacking,
+        found.deferred,
         recorder.chunks[:count],
         recorder.chunks[count:],
     )
 
 
-def _replay(chunks: Iterable[Chunk], sink: ChunkSink) -> None:
-    """Put chunks that were recorded into a sink, as they came."""
-    runs: dict[int, ChunkStream] = {}
-    for run, itemsize, data in chunks:
-        if not run:
-            sink.put(data, itemsize)
-            continue
-        if run not in runs:
-            runs[run] = sink.stream(itemsize)
-        runs[run].put(data)
+def _replay(chunks: Iterable[Chunk], writer: Writer) -> None:
+    """Put chunks that were recorded into the pool, as they came."""
+    runs: dict[int, NamedStream] = {}
+    for run, itemsize, name, data, chosen in chunks:
+        stream = runs.get(run) if run else None
+        if stream is None:
+            stream = writer.stream(itemsize)
+            if run:
+                runs[run] = stream
+        stream.take(name, data, chosen)

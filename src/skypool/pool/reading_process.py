@@ -11,17 +11,33 @@ import logging
 import pickle
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
-from skypool.errors import SkypoolError
-from skypool.pool.reading_files import How, Record, TooLarge, record_file
+from skypool.pool.reading_files import Record, record_or_none
 
-__all__ = ["Answer", "Job", "Said", "main", "work"]
+__all__ = ["Answer", "Job", "Reader", "Said", "main", "work"]
 
-Job: TypeAlias = tuple[How, Sequence[tuple[str, str, str]]]
-"""How files are read; path, base name, and member of an archive, of each."""
+
+class Reader(Protocol):
+    """How files are read, such as `How`; it is pickled."""
+
+    @property
+    def largest(self) -> int:
+        """Bytes of the largest file that is read ahead, by a thread."""
+
+    @property
+    def most_ahead(self) -> int | None:
+        """Bytes of files that threads read at a time; None if nothing of them is kept."""
+
+    @property
+    def record(self) -> Callable[..., Record]:
+        """Read a file, given by what is handed over for each."""
+
+
+Job: TypeAlias = tuple[Reader, Sequence[tuple[Any, ...]]]
+"""How files are read; what is handed over for each."""
 
 Said: TypeAlias = tuple[str, int, str]
 """Logger, level and text of something that was logged."""
@@ -42,17 +58,9 @@ class _Listening(logging.Handler):
         self.said.append((record.name, record.levelno, self.format(record)))
 
 
-def work(how: How, files: Sequence[tuple[str, str, str]]) -> list[Record | None]:
+def work(how: Reader, files: Sequence[tuple[Any, ...]]) -> list[Record | None]:
     """Read files."""
-    return [_read(how, *file) for file in files]
-
-
-def _read(how: How, path: str, name: str, member: str) -> Record | None:
-    try:
-        return record_file(path, name, member, how)
-    except (TooLarge, SkypoolError, OSError, MemoryError):
-        # Whatever it is, it happens again where it can be told to the user.
-        return None
+    return [record_or_none(how.record, file) for file in files]
 
 
 def serve(connection: Any) -> None:

@@ -12,21 +12,23 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from skypool.catalogue.batches import in_batches
 from skypool.catalogue.database import Database
+from skypool.catalogue.indexing import RUN_DOCUMENTS
 from skypool.catalogue.interface import IndexedDocument
 from skypool.catalogue.sqlite import SqliteCatalogue
 from skypool.catalogue.terms import indexed
-from skypool.catalogue.times import microseconds
 from skypool.codec.documents import loads
 from skypool.errors import Damaged, StorageError
 from skypool.pool.doubtful import Placed, drop_unneeded, scanned
 from skypool.pool.folder import PoolFolder
 from skypool.pool.progress import OnProgress, Progress
-from skypool.pool.reaching import reached
 from skypool.pool.recovery import file_identity, noted_position
 from skypool.pool.sky_tables import coverage, kept_regions
 from skypool.storage.commit_log import START, LogPosition, has_record
@@ -40,12 +42,14 @@ if TYPE_CHECKING:
     from skypool.pool.session import Session
 
 __all__ = [
-    "drop_incomplete",
     "fill",
     "make_catalogue",
     "put_in_place",
     "rebuild_catalogue",
     "rebuild_from_log",
+    "remove_catalogue",
+    "take_places",
+    "whole_chunk",
 ]
 
 _logger = logging.getLogger("skypool")
@@ -88,7 +92,7 @@ def rebuild_from_log(session: Session, on_progress: OnProgress | None = None) ->
     try:
         session.catalogue.database.take_over(path)
     finally:
-        _remove(session.folder, path)
+        remove_catalogue(session.folder, path)
     if bad:  # else chunks there would be counted on again
         session.catalogue.mark_bad(bad)
 
@@ -128,12 +132,13 @@ def make_catalogue(
         if folder.settings.shared:
             os.chmod(path, GROUP_FILE)
     except BaseException:
-        _remove(folder, path)
+        remove_catalogue(folder, path)
         raise
     return path
 
 
-def _remove(folder: PoolFolder, path: str) -> None:
+def remove_catalogue(folder: PoolFolder, path: str) -> None:
+    """Remove a catalogue that is not used, with what SQLite has beside it."""
     for end in ("", "-wal", "-shm", "-journal"):
         folder.files.unlink(path + end)
 
@@ -145,29 +150,51 @@ def fill(
     on_progress: OnProgress | None = None,
 ) -> None:
     """Take in the places of all chunks, and the commits of the log that are not there yet."""
-    doubtful = _take_places(catalogue, folder, on_progress)
-    head = catalogue.head()
-    end = START
-    batch: list[tuple[Mapping[str, Any], list[IndexedDocument]]] = []
-    count = 0
-    for record in folder.log.records():
-        end = record.end
-        if end.number <= head:
-            continue
-        commit = loads(record.payload)
-        documents = list(_documents(catalogue, store, commit))
-        batch.append((commit, documents))
-        count += 1 + len(documents)
-        if count >= _VERSIONS_AT_ONCE:
-            catalogue.replay_all(batch)
-            batch, count = [], 0
-            _tell(on_progress, "replaying the log", end.number)
-    catalogue.replay_all(batch)
+    doubtful = take_places(catalogue, folder, on_progress)
+    end = _replay(catalogue, folder, store, on_progress)
     drop_unneeded(catalogue, store, doubtful)
     if end.number:
         _make_durable(folder, folder.log.path)
     catalogue.set_state(noted_position(end))
     _save_rest(folder, end)
+
+
+def _replay(
+    catalogue: SqliteCatalogue,
+    folder: PoolFolder,
+    store: ChunkStore,
+    on_progress: OnProgress | None,
+) -> LogPosition:
+    """Take in the commits of the log that are not there yet; return where the log ends."""
+    head = catalogue.head()
+    end = START
+    batch: list[tuple[Mapping[str, Any], Sequence[IndexedDocument]]] = []
+    count = 0
+    for record in folder.log.records():
+        end = record.end
+        if end.number <= head:
+            continue
+        commit = record.commit()
+        total = len(commit.get("versions", ())) + len(commit.get("completed", ()))
+        documents: list[IndexedDocument] = []
+        if total > RUN_DOCUMENTS:
+            # They go in ahead of their commit, some at a time: nobody sees them until it comes.
+            catalogue.replay_all(batch)
+            batch, count, done = [], 0, 0
+            for run in _documents(catalogue, store, commit):
+                catalogue.stage((), run)
+                done += len(run)
+                _tell(on_progress, "indexing documents", done, total)
+        else:
+            documents += chain.from_iterable(_documents(catalogue, store, commit))
+        batch.append((commit, documents))
+        count += 1 + total
+        if count >= _VERSIONS_AT_ONCE:
+            catalogue.replay_all(batch)
+            batch, count = [], 0
+            _tell(on_progress, "replaying the log", end.number)
+    catalogue.replay_all(batch)
+    return end
 
 
 def _save_rest(folder: PoolFolder, end: LogPosition) -> None:
@@ -193,8 +220,8 @@ def _save_rest(folder: PoolFolder, end: LogPosition) -> None:
         )
 
 
-def _take_places(
-    catalogue: SqliteCatalogue, folder: PoolFolder, on_progress: OnProgress | None
+def take_places(
+    catalogue: SqliteCatalogue, folder: PoolFolder, on_progress: OnProgress | None = None
 ) -> list[Placed]:
     """Give places to all good records; return the doubtful ones."""
     batch: list[Placed] = []
@@ -235,14 +262,38 @@ def _make_durable(folder: PoolFolder, path: str) -> None:
 
 def _documents(
     catalogue: SqliteCatalogue, store: ChunkStore, commit: Mapping[str, Any]
-) -> Iterator[IndexedDocument]:
-    done = set()
-    kept = kept_regions([commit])
-    for version in (*commit.get("versions", ()), *commit.get("completed", ())):
-        digest = bytes.fromhex(version["document"])
-        if digest not in done:
-            done.add(digest)
-            yield _document(catalogue, store, digest, version, kept)
+) -> Iterator[list[IndexedDocument]]:
+    """Yield the documents of a commit that are not indexed yet, about a run at a time."""
+    versions, completed = commit.get("versions", ()), commit.get("completed", ())
+    regions = kept_regions(completed)
+    found: dict[bytes, IndexedDocument] = {}
+    for part in in_batches(chain(versions, completed), _VERSIONS_AT_ONCE // 2):
+        new: dict[bytes, Mapping[str, Any]] = {}
+        for version in part:
+            new.setdefault(bytes.fromhex(version["document"]), version)
+        kept = regions | kept_regions(part)
+        known = catalogue.indexed(list(new))
+        for digest, version in new.items():
+            if digest not in known and digest not in found:
+                found[digest] = _document(catalogue, store, digest, version, kept)
+        if len(found) >= RUN_DOCUMENTS:
+            yield list(found.values())
+            found = {}
+    yield list(found.values())
+
+
+def whole_chunk(catalogue: SqliteCatalogue, store: ChunkStore, digest: bytes) -> bytes:
+    """Return a chunk from the first place that has it whole.
+
+    Raises
+    ------
+    Damaged
+        If none has.
+    """
+    for place in catalogue.places(digest):
+        with contextlib.suppress(Damaged):
+            return store.read(Location(*place), digest)
+    raise Damaged(f"the chunk {digest.hex()} is not in any pack")
 
 
 def _document(
@@ -252,12 +303,7 @@ def _document(
     version: Mapping[str, Any],
     kept: Mapping[bytes, list[Any]],
 ) -> IndexedDocument:
-    def fetch(name: bytes) -> bytes:
-        for place in catalogue.places(name):
-            with contextlib.suppress(Damaged):
-                return store.read(Location(*place), name)
-        raise Damaged(f"the chunk {name.hex()} is not in any pack")
-
+    fetch = partial(whole_chunk, catalogue, store)
     try:
         found = indexed(digest, loads(fetch(digest)), version["size"])
     except Damaged:
@@ -297,7 +343,7 @@ def put_in_place(folder: PoolFolder, path: str) -> None:
         except (Damaged, StorageError):
             pass  # SQLite cannot even begin to write it
         else:
-            _remove(folder, path)
+            remove_catalogue(folder, path)
             return
         finally:
             database.close()
@@ -319,112 +365,3 @@ def _replace_file(folder: PoolFolder, path: str) -> None:
     for end in ("", "-wal", "-shm", "-journal"):
         files.unlink(folder.catalogue + end)
     files.replace(path, folder.catalogue)
-
-
-def drop_incomplete(folder: PoolFolder, store: ChunkStore) -> None:
-    """Cut off the last commits of the log if their chunks are not in the packs.
-
-    That is what a copy can look like whose packs are older than its log. The records cut off
-    are kept in a file beside the log. Commits in the middle whose chunks are missing stay:
-    that is damage, and those behind them are whole; but not commits that were made after the
-    copying had begun, of which a pack that was copied early cannot have all. The exclusive
-    pool lock is held.
-    """
-    path = f"{folder.catalogue}.{uuid.uuid4().hex}.tmp"
-    try:
-        catalogue = SqliteCatalogue(path, writable=True, scratch=True)
-        try:
-            _take_places(catalogue, folder, None)
-            cut = _end_of_whole(catalogue, folder, store, _copied_since(folder))
-        finally:
-            catalogue.close()
-    finally:
-        _remove(folder, path)
-    end = folder.log.end()
-    if cut is not None and cut.number < end.number:
-        keep_rest(folder, cut)
-        _logger.warning(
-            "the commits %d to %d of %s are dropped: their data did not come along",
-            cut.number + 1,
-            end.number,
-            folder.path,
-        )
-
-
-def _copied_since(folder: PoolFolder) -> int:
-    """Return when the first file of a copied pool was complete (us since 1970).
-
-    That is the time of the last change of its inode, which no tool sets to that of the original.
-    """
-    times = [status.st_ctime_ns for _, status in packs_with_status(folder.packs)]
-    log = status_of(folder.log.path)
-    return min(times if log is None else [*times, log.st_ctime_ns]) // 1000
-
-
-def _end_of_whole(
-    catalogue: SqliteCatalogue, folder: PoolFolder, store: ChunkStore, since: int
-) -> LogPosition | None:
-    """Return where the last commits begin that lack chunks; None if the last one is whole.
-
-    Behind the first one that lacks chunks and was made after *since* none is looked at.
-    """
-    before = START
-    cut: LogPosition | None = None
-    purged: set[int] = set()
-    completed: set[str] = set()
-    for record in folder.log.records():
-        commit = loads(record.payload)
-        purged.update(commit.get("purged", ()))
-        purged.update(entry["version"] for entry in commit.get("dropped", ()))
-        completed.update(each["of"] for each in commit.get("completed", ()))
-    for record in folder.log.records():
-        commit = loads(record.payload)
-        # What was given up need not be there, nor what another document took the place of.
-        made = [*commit.get("versions", ()), *commit.get("completed", ())]
-        left = [v for v in made if v.get("urn") not in purged and v["document"] not in completed]
-        if left:
-            if _is_whole(catalogue, store, {**commit, "versions": left}):
-                cut = None
-            elif cut is None:
-                cut = before
-            if cut is not None and microseconds(commit["time"]) >= since:
-                return cut
-        before = record.end
-    return cut
-
-
-def _is_whole(catalogue: SqliteCatalogue, store: ChunkStore, commit: Mapping[str, Any]) -> bool:
-    """Return whether all that the documents of a commit reach is in the packs."""
-
-    def fetch(digest: bytes) -> bytes:
-        for place in catalogue.places(digest):
-            with contextlib.suppress(Damaged):
-                return store.read(Location(*place), digest)
-        raise Damaged(f"the chunk {digest.hex()} is missing")
-
-    outside = {source["document"] for source in commit.get("sources", ())}
-    try:
-        for name in {version["document"] for version in commit["versions"]}:
-            document = loads(fetch(bytes.fromhex(name)))
-            if name in outside:
-                continue  # its content is in a file of the user's
-            for digests in reached(document, fetch):
-                for at in range(0, len(digests), 32):
-                    if not catalogue.places(digests[at : at + 32]):
-                        return False
-    except Damaged:
-        return False
-    return True
-
-
-def keep_rest(folder: PoolFolder, cut: LogPosition) -> None:
-    """Cut the log, keeping what is cut off in a file of its own beside it."""
-    files, log = folder.files, folder.log.path
-    handle = files.open_update(log)
-    try:
-        rest = files.pread(handle, cut.offset, files.size(handle) - cut.offset)
-        publish(files, f"{log}.dropped-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}", rest)
-        files.truncate(handle, cut.offset)
-        files.sync(handle)
-    finally:
-        files.close(handle)

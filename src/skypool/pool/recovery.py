@@ -218,7 +218,8 @@ def _place(session: Session) -> str:
 
 def _check_copy(session: Session, *, behind: bool) -> None:
     """Check a pool that was copied, maybe while it was in use; rebuild it if it does not fit."""
-    from skypool.pool.rebuilding import drop_incomplete, rebuild_from_log
+    from skypool.pool.incomplete import drop_incomplete
+    from skypool.pool.rebuilding import rebuild_from_log
 
     with session.folder.lock(exclusive=True):
         if _is_copy(session):

@@ -163,6 +163,15 @@ class Ref:
         return tuple(map(place_text, places or ()))
 
     @property
+    def in_place(self) -> tuple[str, ...]:
+        """Paths of the files that its content stays in; none where the pool has it itself."""
+        from skypool.pool.sources import is_stored
+
+        session, document = self._view.session, self._row.document
+        found = tuple(source.path for source in session.catalogue.sources(document))
+        return () if found and is_stored(session, document) else found
+
+    @property
     def origin(self) -> dict[str, Any]:
         """Where it came from: path of the file, or URN in another pool."""
         text = self._view.identity.origin(self._row.urn)

@@ -55,6 +55,8 @@ def relocate(
     on_progress: OnProgress | None = None,
 ) -> RelocateReport:
     """Look for files at or below one path at another one from now on; see `Pool.relocate`."""
+    if not old or not new:
+        raise UsageError("a path is empty", hint="say where the files were, and where they are now")
     old, new = os.path.abspath(old), os.path.abspath(new)
     if old == new:
         raise UsageError(

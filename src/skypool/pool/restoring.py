@@ -9,7 +9,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from skypool.codec.documents import format_time, loads, parse_time
+from skypool.codec.documents import format_time, parse_time
 from skypool.errors import Damaged, PoolNotFound
 from skypool.pool.folder import PoolFolder, fitting_journal
 from skypool.pool.marker import FORMAT_VERSION, MARKER, PoolSettings
@@ -94,6 +94,6 @@ def _created(path: str, files: FileLayer, headers: list[PackHeader]) -> datetime
     """Return when the pool was made, as nearly as that can be told."""
     times = [datetime.fromtimestamp(header.created / 1e9, UTC) for header in headers]
     for record in CommitLog(os.path.join(path, "commits.log"), files).records():
-        times.append(parse_time(loads(record.payload)["time"]))
+        times.append(parse_time(record.commit()["time"]))
         break
     return min(times)

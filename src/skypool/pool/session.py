@@ -34,7 +34,7 @@ from skypool.pool.recovery import (
     open_catalogue,
 )
 from skypool.pool.room import make_reserve
-from skypool.pool.sky_tables import keep_regions, kept_regions, with_coverage
+from skypool.pool.sky_tables import keep_regions, regions_of, with_coverage
 from skypool.storage.commit_log import LogPosition
 from skypool.storage.interface import PackEnd, Writer
 from skypool.storage.store import ChunkStore, Location
@@ -244,10 +244,12 @@ class Session:
         writer: Writer,
         documents: Sequence[IndexedDocument],
         sources: Sequence[SourceRow] = (),
+        kept: Mapping[bytes, list[Any]] | None = None,
     ) -> None:
         """Make what was written so far durable and index it, ahead of the commit.
 
-        *sources* are the files that hold the content of documents kept in place.
+        *sources* are the files that hold the content of documents kept in place; *kept* what is
+        known of their tables: see `kept_regions`.
         """
         if writer.trial:
             writer.flush()
@@ -255,7 +257,7 @@ class Session:
         with self.folder.lock(exclusive=False):
             self._check_epoch(writer)
             placed = writer.flush()
-            found = self._with_coverage(documents, placed, sources)
+            found = self._with_coverage(documents, placed, sources, kept)
             self.catalogue.stage(_places(placed), found)
         writer.indexed(placed)
 
@@ -362,7 +364,7 @@ class Session:
                 commits,
                 _places(placed),
                 self._with_coverage(
-                    documents, placed, kept=kept_regions(commit for commit, _ in commits)
+                    documents, placed, kept=regions_of(documents, [commit for commit, _ in commits])
                 ),
                 writer.reused,
                 noted_position(self._log_end),

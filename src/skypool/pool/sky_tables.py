@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from skypool.catalogue.interface import IndexedDocument
     from skypool.codec.sinks import ByteSource, Fetch
 
-__all__ = ["coverage", "keep_regions", "kept_regions", "with_coverage"]
+__all__ = ["coverage", "keep_regions", "kept_regions", "regions_of", "with_coverage"]
 
 # Of the origin of a version.
 _KEY: Final = "sky"
@@ -81,15 +81,16 @@ def keep_regions(database: Database, draft: Draft, documents: Iterable[IndexedDo
         Those that are not staged.
     """
     fresh = {document.digest: document.coverage for document in documents}
+    known: dict[bytes, list[list[Any]]] = {}
+
+    def regions_of(name: bytes) -> list[list[Any]]:
+        if name in known:
+            return known[name]
+        return _written(fresh[name] if name in fresh else coverage_in(database, name))
+
     for each in draft.completed:
-        name = each.document
-        each.sky = _written(fresh[name] if name in fresh else coverage_in(database, name))
-    regions: dict[bytes, list[list[Any]]] = {}
-    for source in draft.sources:
-        name = source.document
-        written = _written(fresh[name] if name in fresh else coverage_in(database, name))
-        if written:
-            regions[name] = written
+        each.sky = known[each.document] = regions_of(each.document)
+    regions = {row.document: found for row in draft.sources if (found := regions_of(row.document))}
     for version in draft.versions if regions else ():
         if version.document in regions:
             version.origin = {**(version.origin or {}), _KEY: regions[version.document]}
@@ -103,15 +104,30 @@ def _written(parts: bytes) -> list[list[Any]]:
     return list(written_cells(parts))
 
 
-def kept_regions(commits: Iterable[Mapping[str, Any]]) -> dict[bytes, list[Any]]:
-    """Return the regions, by document, that are kept in commits, given as the log has them."""
+def kept_regions(entries: Iterable[Mapping[str, Any]]) -> dict[bytes, list[Any]]:
+    """Return the regions, by document, that versions and completions of the log have kept."""
     found = {}
-    keys = ("versions", "completed")
-    for version in (each for commit in commits for key in keys for each in commit.get(key, ())):
-        regions = (version.get("origin") or version).get(_KEY)
+    for entry in entries:
+        regions = (entry.get("origin") or entry).get(_KEY)
         if regions:
-            found[bytes.fromhex(version["document"])] = regions
+            found[bytes.fromhex(entry["document"])] = regions
     return found
+
+
+def regions_of(
+    documents: Iterable[IndexedDocument], commits: Iterable[Mapping[str, Any]]
+) -> dict[bytes, list[Any]]:
+    """Return the regions of some documents that are kept in commits, given as the log has them."""
+    wanted = {document.digest for document in documents if document.on_sky}
+    if not wanted:
+        return {}
+    return kept_regions(
+        entry
+        for commit in commits
+        for key in ("versions", "completed")
+        for entry in commit.get(key, ())
+        if bytes.fromhex(entry["document"]) in wanted
+    )
 
 
 def with_coverage(

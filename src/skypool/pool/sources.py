@@ -5,9 +5,9 @@ Looking at size and time is quick; only reading all of a file proves that it is 
 
 from __future__ import annotations
 
-import os
+import contextlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
@@ -15,6 +15,7 @@ from skypool.catalogue.kept_files import KeptFile, KeptFiles
 from skypool.codec.deferring import is_deferred
 from skypool.codec.digest import Hasher
 from skypool.errors import SourceChanged, SourceMissing, StorageError
+from skypool.pool.moved_files import MovedFiles
 from skypool.pool.progress import Progress
 from skypool.pool.reaching import content_of, reached
 from skypool.storage.inplace import FileSource, FileState
@@ -42,8 +43,6 @@ __all__ = [
 State: TypeAlias = Literal["fine", "moved", "changed", "missing", "unreadable", "replaced"]
 
 _READ: Final = 4 << 20
-# In a folder with more entries than that a file that is gone is not looked for.
-_MOST_ENTRIES: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +151,23 @@ def check_source(
     except SourceMissing:
         return "missing", "gone"
     except SourceChanged:
-        return "changed", "its size or time is another one"
+        return "changed", _difference(row, wanted, files)
     except StorageError as error:
         return "unreadable", error.message
     return "fine", ""
+
+
+def _difference(row: SourceRow, wanted: str | None, files: FileLayer | None) -> str:
+    """Say what is other about a file of another size or time."""
+    with contextlib.suppress(StorageError), FileSource(row.path, None, files) as source:
+        if source.size != row.size:
+            return f"it has {source.size:,} bytes now, and had {row.size:,}"
+        if wanted is None:
+            return "its time is another one; --full compares its content"
+        if file_digest(source).hex() == wanted:
+            return "its time is another one, its content is the same: add it again"
+        return "its time is another one, and its content too"
+    return "it is changing just now"
 
 
 def is_replaced(kept: KeptFiles, row: SourceRow) -> bool:
@@ -238,7 +250,7 @@ class _Looking:
         self._full = full
         self._on_progress = on_progress
         self._report = StatusReport()
-        self._moves = _Moves()
+        self._moves = MovedFiles(self._kept)
 
     def run(self, refs: Iterable[Ref] | None, every: bool) -> StatusReport:
         """Look at all that is asked for."""
@@ -294,69 +306,3 @@ class _Looking:
             self._report.bytes += row.size
         self._report.unproven += self._full and wanted is None and found[0] == "fine"
         return found
-
-
-class _Moves:
-    """Looks for files that are gone: renamed, or in a folder that was moved as a whole.
-
-    Each folder is listed once.
-    """
-
-    def __init__(self) -> None:
-        self._listed: dict[str, Mapping[tuple[int, int], list[str]]] = {}
-        self._folders: dict[str, list[str]] = {}
-
-    def find(self, row: SourceRow) -> str | None:
-        """Return where the only file is that has the size and time of one that is gone."""
-        folder = os.path.dirname(row.path)
-        found: list[str] = []
-        if os.path.isdir(folder):
-            same = self._files(folder).get((row.size, row.mtime_ns), ())
-            # Files made at one time may be alike; a rename keeps the inode.
-            found = [path for path in same if os.stat(path).st_ino == row.inode]
-        else:
-            above = os.path.dirname(folder)
-            while not os.path.isdir(above):
-                above = os.path.dirname(above)
-            rest = os.path.relpath(row.path, above).split(os.sep, 1)[1]
-            for other in self._below(above):
-                path = os.path.join(above, other, rest)
-                if _fits(row, path):
-                    found.append(path)
-        return found[0] if len(found) == 1 else None
-
-    def _files(self, folder: str) -> Mapping[tuple[int, int], list[str]]:
-        if folder not in self._listed:
-            files: dict[tuple[int, int], list[str]] = {}
-            for entry in _entries(folder):
-                if entry.is_file(follow_symlinks=False):
-                    status = entry.stat(follow_symlinks=False)
-                    files.setdefault((status.st_size, status.st_mtime_ns), []).append(entry.path)
-            self._listed = {folder: files}  # files come in the order of their paths
-        return self._listed[folder]
-
-    def _below(self, folder: str) -> list[str]:
-        if folder not in self._folders:
-            self._folders[folder] = [entry.name for entry in _entries(folder) if entry.is_dir()]
-        return self._folders[folder]
-
-
-def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as listing:
-            entries = []
-            for entry in listing:
-                entries.append(entry)
-                if len(entries) > _MOST_ENTRIES:
-                    return iter(())
-            return iter(entries)
-    except OSError:
-        return iter(())
-
-
-def _fits(row: SourceRow, path: str) -> bool:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return False
-    return (found.st_size, found.st_mtime_ns) == (row.size, row.mtime_ns)

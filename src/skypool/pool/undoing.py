@@ -7,7 +7,7 @@ refused where somebody has changed since what it would change back.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from skypool.catalogue.commit_changes import (
     TrackChange,
@@ -70,6 +70,14 @@ def trash(view: View) -> list[Trashed]:
     return found
 
 
+# What commits do that change where content is, and nothing of what it is.
+_INSTEAD: Final = {
+    "dropped": "`skypool get` brings dropped content back",
+    "fetched": "`skypool drop` drops the content again",
+    "moved": "`skypool relocate NEW OLD` looks for the files at the old place again",
+}
+
+
 def undo(view: View, number: int, author: str, message: str = "") -> int:
     """Make the commit that takes another one back; return its number.
 
@@ -105,7 +113,10 @@ def undo(view: View, number: int, author: str, message: str = "") -> int:
             f"commit {number} cannot be undone: the content of earlier versions was given up"
         ) from None
     if published.commit is None:
-        raise UsageError(f"commit {number} changed nothing that can be undone")
+        raise UsageError(
+            f"commit {number} changed nothing that can be undone",
+            hint=next((hint for key, hint in _INSTEAD.items() if commit.changes.get(key)), ""),
+        )
     return published.commit
 
 

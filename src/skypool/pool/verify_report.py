@@ -49,7 +49,7 @@ class VerifyReport:
     Attributes
     ----------
     ok : bool
-        Whether everything is as it was.
+        Whether everything was read, and is as it was.
     checked : int
         Records of packs and of the log, documents, and files kept in place.
     bytes : int
@@ -64,6 +64,8 @@ class VerifyReport:
     overwritten : list of Problem
         Files in place that hold newer versions, and were added again since: the content of the
         older versions is gone, which is no damage.
+    unreadable : list of Problem
+        Files in place that this user may not read: of what they hold nothing is known.
     """
 
     checked: int = 0
@@ -73,11 +75,12 @@ class VerifyReport:
     wasted: list[Problem] = field(default_factory=list)
     dropped: int = 0
     overwritten: list[Problem] = field(default_factory=list)
+    unreadable: list[Problem] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
-        """Whether everything is as it was."""
-        return not self.problems
+        """Whether everything was read, and is as it was."""
+        return not self.problems and not self.unreadable
 
 
 class Findings:

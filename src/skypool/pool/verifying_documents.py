@@ -23,7 +23,7 @@ from skypool.pool.reaching import (
 )
 from skypool.pool.sources import is_replaced
 from skypool.pool.verify_report import Problem
-from skypool.storage.inplace import FileSource, FileState
+from skypool.storage.inplace import FileSource, FileState, SourceUnreadable
 
 if TYPE_CHECKING:
     from skypool.catalogue.collecting import Marks
@@ -172,7 +172,8 @@ class DocumentCheck:
     ) -> None:
         """Tell of files that are not as they were; *there* if the content is somewhere else.
 
-        What was overwritten on purpose is no damage, as long as only older versions had it.
+        What was overwritten on purpose is no damage, as long as only older versions had it; nor
+        is what another user may be able to read.
         """
         holders = self._kept.holders(number) if problems else []
         older = not any(newest for _, _, newest in holders)
@@ -183,6 +184,9 @@ class DocumentCheck:
                     continue
                 found = Problem("source", "it holds a newer version", row.path)
                 self._findings.report.overwritten.append(found)
+            elif isinstance(error, SourceUnreadable) and error.is_refused:
+                found = Problem("source", error.message, row.path)
+                self._findings.report.unreadable.append(found)
             else:
                 found = self._findings.problem("source", error.message, row.path)
             if not there:

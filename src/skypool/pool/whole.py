@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
 from skypool.codec.digest import Hasher
 from skypool.errors import Conflict, SkypoolError
@@ -21,6 +23,7 @@ from skypool.pool.exporting import (
     write_product_file,
     write_whole,
 )
+from skypool.pool.leaving_out import leaving_out
 from skypool.pool.progress import OnProgress, Progress
 
 if TYPE_CHECKING:
@@ -28,6 +31,9 @@ if TYPE_CHECKING:
     from skypool.pool.view import View
 
 __all__ = ["PoolFile", "WholeReport", "export_all", "files_of_pool"]
+
+# What `write_whole` calls a file that is not complete.
+_UNFINISHED: Final = re.compile(r"\.skypool-[0-9a-f]{32}\.tmp")
 
 
 class PoolFile(NamedTuple):
@@ -72,6 +78,8 @@ class WholeReport:
     moved : list of (path, name)
         Files that could not be at the path that their name is, because a folder or another
         file is there.
+    skipped : list of (name, reason)
+        Products that are damaged, gone or elsewhere, where these are to be left out.
     """
 
     files: int = 0
@@ -79,9 +87,12 @@ class WholeReport:
     kept: int = 0
     inexact: list[tuple[str, str]] = field(default_factory=list)
     moved: list[tuple[str, str]] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
 
 
-def files_of_pool(view: View, below: str = "") -> Iterator[PoolFile | str]:
+def files_of_pool(
+    view: View, below: str = "", skipped: list[tuple[str, str]] | None = None
+) -> Iterator[PoolFile | str]:
     """Return all files of a pool, or those below a name, in the order of names.
 
     Parameters
@@ -90,6 +101,8 @@ def files_of_pool(view: View, below: str = "") -> Iterator[PoolFile | str]:
         The pool.
     below
         A name, or the first parts of names.
+    skipped
+        Takes what is damaged; without it that is an error.
 
     Yields
     ------
@@ -101,16 +114,23 @@ def files_of_pool(view: View, below: str = "") -> Iterator[PoolFile | str]:
     for ref in view.listing():
         if below and ref.name != below and not ref.name.startswith(f"{below}/"):
             continue
-        above = "/".join(safe_name(part) for part in ref.name.split("/")[:-1])
-        path = f"{above}/{file_name(ref)}" if above else file_name(ref)
-        if is_folder(ref):
-            yield ref.name
-            continue
-        moved = path in folders or (path != ref.name and path in names)
-        if moved:
-            stem, end = os.path.splitext(path)
-            path = f"{stem}@{ref.version}{end}"
-        yield from _files(ref, path, moved)
+        found: list[PoolFile | str] = []
+        with leaving_out(ref, skipped):
+            found += _of_product(ref, names, folders)
+        yield from found
+
+
+def _of_product(ref: Ref, names: set[str], folders: set[str]) -> Iterator[PoolFile | str]:
+    above = "/".join(safe_name(part) for part in ref.name.split("/")[:-1])
+    path = f"{above}/{file_name(ref)}" if above else file_name(ref)
+    if is_folder(ref):
+        yield ref.name
+        return
+    moved = path in folders or (path != ref.name and path in names)
+    if moved:
+        stem, end = os.path.splitext(path)
+        path = f"{stem}@{ref.version}{end}"
+    yield from _files(ref, path, moved)
 
 
 def _slashes(name: str) -> Iterator[int]:
@@ -147,7 +167,12 @@ def _stored(ref: Ref, path: str, file: dict[str, Any], moved: bool) -> PoolFile:
 
 
 def export_all(
-    view: View, folder: str, *, overwrite: bool = False, on_progress: OnProgress | None = None
+    view: View,
+    folder: str,
+    *,
+    overwrite: bool = False,
+    skip_damaged: bool = False,
+    on_progress: OnProgress | None = None,
 ) -> WholeReport:
     """Write every file of every name into a folder, byte for byte as added.
 
@@ -164,7 +189,8 @@ def export_all(
     report = WholeReport()
     with no_empty_folders(folder):
         make_folder(folder)
-        _write_all(view, folder, overwrite, report, on_progress)
+        skipped = report.skipped if skip_damaged else None
+        _write_all(view, folder, overwrite, report, skipped, on_progress)
     return report
 
 
@@ -173,24 +199,31 @@ def _write_all(
     folder: str,
     overwrite: bool,
     report: WholeReport,
+    skipped: list[tuple[str, str]] | None,
     on_progress: OnProgress | None,
 ) -> None:
     total = view.identity.counts(view.at)[0]
     products = 0
     last: Ref | None = None
-    for item in files_of_pool(view):
+    place = ""
+    for item in files_of_pool(view, skipped=skipped):
         if isinstance(item, str):
             make_folder(os.path.join(folder, *item.split("/")))
             continue
         if item.ref is not last:
             products, last = products + 1, item.ref
-        _write(item, os.path.join(folder, *item.path.split("/")), overwrite, report)
+        path = os.path.join(folder, *item.path.split("/"))
+        if os.path.dirname(path) != place:
+            place = os.path.dirname(path)
+            make_folder(place)
+            remove_unfinished(place)
+        with leaving_out(item.ref, skipped):
+            _write(item, path, overwrite, report)
         if on_progress is not None:
             on_progress(Progress("exporting", products, total, report.bytes, 0, item.path))
 
 
 def _write(item: PoolFile, path: str, overwrite: bool, report: WholeReport) -> None:
-    make_folder(os.path.dirname(path))
     if item.moved:
         report.moved.append((item.path, item.ref.name))
     if os.path.lexists(path):
@@ -218,10 +251,35 @@ def _write(item: PoolFile, path: str, overwrite: bool, report: WholeReport) -> N
 def _is_same(item: PoolFile, path: str) -> bool:
     """Say whether a file is what would be written, by its own bytes."""
     state = os.lstat(path)
-    if not item.digest or not stat.S_ISREG(state.st_mode) or state.st_size != item.size:
+    if not stat.S_ISREG(state.st_mode):
         return False
-    hasher = Hasher()
+    found = Hasher()
     with open(path, "rb") as file:
         while piece := file.read(1 << 20):
-            hasher.update(piece)
-    return hasher.digest().hex() == item.digest
+            found.update(piece)
+    if item.digest and found.digest().hex() == item.digest:
+        return True
+    # Made in memory, or packed by a program that packs otherwise: as it would be written now.
+    made: Any = _Hashing()
+    item.fill(made)
+    return bool(made.hasher.digest() == found.digest())
+
+
+class _Hashing:
+    """A file that only hashes what is written."""
+
+    def __init__(self) -> None:
+        self.hasher = Hasher()
+
+    def write(self, data: Any) -> int:
+        self.hasher.update(data)
+        return len(data)
+
+
+def remove_unfinished(folder: str) -> None:
+    """Remove from a folder what exports that were killed were writing."""
+    with os.scandir(folder) as entries:
+        left = [entry.path for entry in entries if _UNFINISHED.fullmatch(entry.name)]
+    for path in left:
+        with contextlib.suppress(OSError):
+            os.unlink(path)

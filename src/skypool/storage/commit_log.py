@@ -7,16 +7,22 @@ lock, all records that it lacks.
 from __future__ import annotations
 
 import contextlib
-import struct
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
-import google_crc32c
-
-from skypool.codec.compression import RAW, ZSTD, decode, encode
 from skypool.codec.digest import digest
-from skypool.codec.packing import packed_parts
 from skypool.errors import Damaged, StorageError
+from skypool.storage.commit_records import (
+    HEADER_SIZE,
+    START,
+    LogPosition,
+    LogRecord,
+    has_record,
+    pack_record,
+    previous_digest,
+    record_at,
+    stored_length,
+    whole_records,
+)
 from skypool.storage.filelayer import FileLayer, Handle, locked
 from skypool.storage.looking import size_of
 
@@ -30,109 +36,7 @@ __all__ = [
     "whole_records",
 ]
 
-MAGIC = b"\x8bSKC"
-_HEADER = struct.Struct("<4sB3xQQQ32sI")
-_CRC = struct.Struct("<I")
-HEADER_SIZE = _HEADER.size + _CRC.size
-_COMPRESS_FROM = 512
 _WINDOW = 1 << 20
-
-
-class LogPosition(NamedTuple):
-    """The end of a valid part of the log.
-
-    Attributes
-    ----------
-    number : int
-        Of the last commit before it.
-    offset : int
-        In the file.
-    previous : bytes
-        Digest of the last record.
-    """
-
-    number: int
-    offset: int
-    previous: bytes
-
-    @classmethod
-    def behind(cls, before: LogPosition, record: bytes) -> LogPosition:
-        """Return the position behind a record that starts at a position."""
-        return cls(before.number + 1, before.offset + len(record), digest(record))
-
-
-START = LogPosition(0, 0, bytes(32))
-
-
-class LogRecord(NamedTuple):
-    """One record: its payload, the position behind it, and all its bytes."""
-
-    payload: bytes
-    end: LogPosition
-    data: bytes
-
-
-def pack_record(payload: bytes, before: LogPosition) -> bytes:
-    """Return the bytes of the record behind a position.
-
-    Parameters
-    ----------
-    payload
-        The payload; or that as `pack` compresses it; or the whole record as another pool with the
-        same beginning has it, whose bytes must stay as they are (another zstd may write others).
-    before
-        Where the log ends.
-
-    Raises
-    ------
-    Damaged
-        If a whole record does not follow that position.
-    """
-    if payload.startswith(MAGIC):
-        _, _, number, _, _, previous, _ = _HEADER.unpack_from(payload)
-        if (number, previous) != (before.number + 1, before.previous):
-            raise Damaged(f"a record of commit {number} does not follow commit {before.number}")
-        return payload
-    packed = packed_parts(payload)
-    if packed is not None:
-        codec, (length, stored) = ZSTD, packed
-    else:
-        codec, length = ZSTD if len(payload) >= _COMPRESS_FROM else RAW, len(payload)
-        stored = encode(payload, codec)
-    header = _HEADER.pack(
-        MAGIC,
-        codec,
-        before.number + 1,
-        length,
-        len(stored),
-        before.previous,
-        google_crc32c.value(stored),
-    )
-    return header + _CRC.pack(google_crc32c.value(header)) + stored
-
-
-def whole_records(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Return number and payload of all whole records in some bytes of a log, chained or not."""
-    at = data.find(MAGIC)
-    while at >= 0:
-        head = data[at : at + HEADER_SIZE]
-        step = 1
-        if len(head) == HEADER_SIZE:
-            _, codec, number, length, stored, _, crc = _HEADER.unpack_from(head)
-            fits = _CRC.unpack_from(head, _HEADER.size)[0] == google_crc32c.value(
-                head[: _HEADER.size]
-            )
-            payload = data[at + HEADER_SIZE : at + HEADER_SIZE + stored] if fits else b""
-            if fits and len(payload) == stored and google_crc32c.value(payload) == crc:
-                with contextlib.suppress(Damaged):
-                    yield number, decode(payload, codec, 1, length)
-                    step = HEADER_SIZE + stored
-        at = data.find(MAGIC, at + step)
-
-
-def has_record(data: bytes) -> bool:
-    """Return whether a whole record starts somewhere in bytes behind the end of a log."""
-    return next(whole_records(data), None) is not None
 
 
 def _same(mine: bytes, others: bytes) -> int:
@@ -200,7 +104,7 @@ class CommitLog:
                 header = self._files.pread(handle, offset, HEADER_SIZE)
                 if len(header) < HEADER_SIZE or offset + HEADER_SIZE > limit:
                     break
-                end = offset + HEADER_SIZE + _HEADER.unpack_from(header)[4]
+                end = offset + HEADER_SIZE + stored_length(header)
                 if end > limit:
                     break
                 number, start, offset = number + 1, offset, end
@@ -220,10 +124,9 @@ class CommitLog:
             offset = 0
             for number in range(until.number):
                 header = self._files.pread(handle, offset, HEADER_SIZE)
-                _, _, _, _, stored, previous, _ = _HEADER.unpack_from(header)
                 if number:
-                    yield previous
-                offset += HEADER_SIZE + stored
+                    yield previous_digest(header)
+                offset += HEADER_SIZE + stored_length(header)
             yield until.previous
         finally:
             self._files.close(handle)
@@ -333,25 +236,9 @@ class CommitLog:
 
     def _read(self, handle: Handle, at: LogPosition, size: int) -> LogRecord | None:
         header = self._files.pread(handle, at.offset, HEADER_SIZE)
-        if len(header) < HEADER_SIZE:
-            return None
-        magic, codec, number, length, stored, previous, crc = _HEADER.unpack_from(header)
-        fits = (
-            magic == MAGIC
-            and _CRC.unpack_from(header, _HEADER.size)[0]
-            == google_crc32c.value(header[: _HEADER.size])
-            and number == at.number + 1
-            and previous == at.previous
-            and at.offset + HEADER_SIZE + stored <= size
-        )
-        if not fits:
-            return None
-        payload = self._files.pread(handle, at.offset + HEADER_SIZE, stored)
-        if google_crc32c.value(payload) != crc:
-            return None
-        try:
-            raw = decode(payload, codec, 1, length)
-        except Damaged:
-            return None
-        end = LogPosition(number, at.offset + HEADER_SIZE + stored, digest(header + payload))
-        return LogRecord(raw, end, header + payload)
+
+        def rest(length: int) -> bytes:
+            start = at.offset + HEADER_SIZE
+            return self._files.pread(handle, start, length) if start + length <= size else b""
+
+        return record_at(at, header, rest)

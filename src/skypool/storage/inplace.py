@@ -13,7 +13,7 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from skypool.errors import SourceChanged, SourceMissing, StorageError
+from skypool.errors import ReadOnly, SourceChanged, SourceMissing, StorageError
 from skypool.storage.filelayer import FileLayer, Handle, LocalFiles
 
 if TYPE_CHECKING:
@@ -24,6 +24,11 @@ __all__ = ["SOURCE_ERRORS", "FileSource", "FileState", "SourceUnreadable", "stat
 
 class SourceUnreadable(StorageError):
     """A file of the user's cannot be read; the pool has nothing to do with it."""
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether another user may be able to read it."""
+        return isinstance(self.__cause__, ReadOnly | PermissionError)
 
 
 # What is wrong with a file of the user's, and with nothing of the pool.

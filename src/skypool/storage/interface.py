@@ -8,8 +8,19 @@ from typing import NamedTuple, Protocol, TypeAlias
 from skypool.codec.buffers import Buffer
 from skypool.codec.sinks import ChunkSink, ChunkStream
 from skypool.storage.pack_layout import Location, View
+from skypool.storage.pieces import Chosen
 
-__all__ = ["Allow", "Candidates", "Known", "Location", "PackEnd", "Relocate", "Store", "Writer"]
+__all__ = [
+    "Allow",
+    "Candidates",
+    "Known",
+    "Location",
+    "NamedStream",
+    "PackEnd",
+    "Relocate",
+    "Store",
+    "Writer",
+]
 
 Known: TypeAlias = Callable[[Sequence[bytes]], Iterable[bytes]]
 """Those of these digests of which the catalogue has a good chunk."""
@@ -30,6 +41,14 @@ class PackEnd(NamedTuple):
 
 Candidates: TypeAlias = Callable[[], Iterable[PackEnd]]
 """Packs that may be unsealed, likeliest first."""
+
+
+class NamedStream(ChunkStream, Protocol):
+    """A run of chunks of one sort, of which some were named elsewhere."""
+
+    def take(self, name: bytes, raw: bytes, chosen: Chosen | None = None) -> None:
+        """Store a chunk of that digest; *chosen* is its codec, and what it gives, if known."""
+        ...
 
 
 class Writer(ChunkSink, Protocol):
@@ -54,7 +73,7 @@ class Writer(ChunkSink, Protocol):
         """Bytes by which the packs have grown, overhead included."""
         ...
 
-    def stream(self, itemsize: int = 1) -> ChunkStream:
+    def stream(self, itemsize: int = 1) -> NamedStream:
         """Start a run of chunks of elements of *itemsize* bytes."""
         ...
 

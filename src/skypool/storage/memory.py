@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from skypool.codec.buffers import Buffer
 from skypool.codec.compression import decode
 from skypool.codec.digest import digest as digest_of
-from skypool.codec.sinks import ChunkStream
 from skypool.errors import Damaged, StorageError, UsageError
-from skypool.storage.interface import Known, Location
+from skypool.storage.interface import Known, Location, NamedStream
 from skypool.storage.pack_layout import CHUNK_LIMIT, View, read_record_header
-from skypool.storage.pieces import flat
+from skypool.storage.pieces import Chosen, flat
 from skypool.storage.reusing import ReusingWriter
 
 __all__ = ["MemoryStore", "MemoryWriter"]
@@ -77,7 +76,7 @@ class MemoryWriter(ReusingWriter):
         self._fresh: dict[bytes, bytes] = {}
         self._ended = False
 
-    def stream(self, itemsize: int = 1) -> ChunkStream:
+    def stream(self, itemsize: int = 1) -> NamedStream:
         """Start a run of chunks."""
         return self
 
@@ -85,20 +84,24 @@ class MemoryWriter(ReusingWriter):
         """Store a single chunk and return its digest."""
         data = bytes(flat(raw))
         name = digest_of(data)
+        self.take(name, data)
+        return name
+
+    def take(self, name: bytes, raw: bytes, chosen: Chosen | None = None) -> None:
+        """Store a chunk of that digest."""
         with self._lock:
             self._check_open()
-            if len(data) > CHUNK_LIMIT:
-                raise UsageError(f"a chunk of {len(data)} bytes is longer than 64 MiB")
+            if len(raw) > CHUNK_LIMIT:
+                raise UsageError(f"a chunk of {len(raw)} bytes is longer than 64 MiB")
             if name in self._seen:
                 self.duplicates += 1
-                return name
+                return
             if self._known is not None and name in self._known([name]):
                 self.reused.add(name)
             else:
-                self._fresh[name] = data
-                self.bytes_written += len(data)
+                self._fresh[name] = raw
+                self.bytes_written += len(raw)
             self._seen.add(name)
-        return name
 
     def append(
         self, header: bytes, payload: View, names: Sequence[tuple[bytes, int | None, int]]

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from skypool.codec.buffers import Buffer
 from skypool.codec.compression import RAW, SHUFFLE, ZSTD, choose, encode
 from skypool.codec.digest import digest
-from skypool.storage.pack_layout import BLOCK, CHUNK, View, make_block, make_record_header
+from skypool.storage.pack_layout import BLOCK, CHUNK, SMALL, View, make_block, make_record_header
 
-__all__ = ["Encoded", "Piece", "StreamCodec", "block_piece", "encode_pieces", "flat"]
+__all__ = [
+    "Chosen",
+    "Encoded",
+    "Piece",
+    "StreamCodec",
+    "block_piece",
+    "chosen_at_once",
+    "encode_pieces",
+    "flat",
+]
+
+Chosen: TypeAlias = tuple[int, bytes]
+"""The codec of a chunk, and what it gives."""
 
 # A gain below this share of the raw size is not worth the time of decoding.
 _WORTHWHILE = 0.97
@@ -89,8 +102,11 @@ class StreamCodec:
         self._codec: int | None = None
         self._raw_run = 0
 
-    def pick(self, raw: memoryview) -> tuple[int, bytes | None]:
-        """Return the codec for the next chunk, and what it gives, where that was found out."""
+    def pick(self, raw: memoryview, chosen: Chosen | None = None) -> tuple[int, bytes | None]:
+        """Return the codec for the next chunk, and what it gives, where that was found out.
+
+        *chosen* is what `chosen_at_once` gave for it, if that was asked before.
+        """
         if self._codec == RAW:
             self._raw_run += 1
             if self._raw_run % _RAW_RUN:
@@ -98,7 +114,7 @@ class StreamCodec:
         elif self._codec is not None:
             return self._codec, None
         samples = self._samples(raw)
-        codec, payload = choose(samples, self.itemsize)
+        codec, payload = chosen or choose(samples, self.itemsize)
         if len(payload) < len(samples) * _TELLS_NOTHING:
             self._codec = None
             return (SHUFFLE if self.itemsize > 1 else ZSTD), None
@@ -116,6 +132,16 @@ class StreamCodec:
             start -= start % self.itemsize
             parts.append(raw[start : start + length])
         return b"".join(parts)
+
+
+def chosen_at_once(raw: bytes, itemsize: int) -> Chosen | None:
+    """Return the better codec for a chunk and what it gives, as the first of a run has it.
+
+    None for chunks that share a block, and for long ones: their codec is chosen by samples.
+    """
+    if SMALL <= len(raw) <= _SAMPLES * _SAMPLE_BYTES:
+        return choose(raw, StreamCodec(itemsize).itemsize)
+    return None
 
 
 def block_piece(members: list[tuple[bytes, bytes]]) -> Piece:

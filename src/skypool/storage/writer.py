@@ -6,13 +6,12 @@ import contextlib
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from skypool.codec.buffers import Buffer
 from skypool.codec.digest import digest
-from skypool.codec.sinks import ChunkStream
 from skypool.errors import StorageError, UsageError
-from skypool.storage.interface import Allow, Known
+from skypool.storage.interface import Allow, Known, NamedStream
 from skypool.storage.pack_layout import (
     CHUNK_LIMIT,
     HEADER_SIZE,
@@ -22,7 +21,15 @@ from skypool.storage.pack_layout import (
     aligned,
 )
 from skypool.storage.pack_writer import PackWriter
-from skypool.storage.pieces import Encoded, Piece, StreamCodec, block_piece, encode_pieces, flat
+from skypool.storage.pieces import (
+    Chosen,
+    Encoded,
+    Piece,
+    StreamCodec,
+    block_piece,
+    encode_pieces,
+    flat,
+)
 from skypool.storage.reusing import ReusingWriter
 from skypool.storage.threads import submitted
 
@@ -41,16 +48,35 @@ _INLINE_BYTES = 512 << 10  # commits up to this size start no threads
 _IN_FLIGHT_BYTES = 64 << 20
 
 
+_Take: TypeAlias = Callable[[bytes, "bytes | memoryview", StreamCodec, "Chosen | None"], None]
+
+
 class _Stream:
     """A run of chunks of one sort."""
 
-    def __init__(self, put: Callable[[Buffer, StreamCodec], bytes], itemsize: int) -> None:
-        self._put = put
+    def __init__(self, take: _Take, itemsize: int) -> None:
+        self._take = take
         self._codec = StreamCodec(itemsize)
 
     def put(self, raw: Buffer) -> bytes:
         """Store a chunk and return its digest; *raw* may be reused afterwards."""
-        return self._put(raw, self._codec)
+        view = flat(raw)
+        name = digest(view)
+        self._take(name, view, self._codec, None)
+        return name
+
+    def take(self, name: bytes, raw: bytes, chosen: Chosen | None = None) -> None:
+        """Store a chunk of that digest; *chosen* is its codec, and what it gives, if known."""
+        self._take(name, raw, self._codec, chosen)
+
+
+class _Large(NamedTuple):
+    """A chunk that gets a record of its own, of which the catalogue was not asked yet."""
+
+    name: bytes
+    data: bytes
+    codec: StreamCodec
+    chosen: Chosen | None
 
 
 class StoreWriter(ReusingWriter):
@@ -91,7 +117,7 @@ class StoreWriter(ReusingWriter):
         self._placed: dict[bytes, Location] = {}
         # Long chunks and short ones of which the catalogue was not asked yet, and short ones
         # of the next block.
-        self._large: list[tuple[bytes, bytes, StreamCodec]] = []
+        self._large: list[_Large] = []
         self._large_bytes = 0
         self._unasked: dict[bytes, bytes] = {}
         self._unasked_bytes = 0
@@ -109,9 +135,9 @@ class StoreWriter(ReusingWriter):
         self._ended = False
         self._broken = False
 
-    def stream(self, itemsize: int = 1) -> ChunkStream:
+    def stream(self, itemsize: int = 1) -> NamedStream:
         """Start a run of chunks of elements of *itemsize* bytes."""
-        return _Stream(self._put, itemsize)
+        return _Stream(self._take, itemsize)
 
     def put(self, raw: Buffer, itemsize: int = 1) -> bytes:
         """Store a single chunk and return its digest; *raw* may be reused afterwards.
@@ -123,24 +149,24 @@ class StoreWriter(ReusingWriter):
         itemsize
             Bytes of one element.
         """
-        return self._put(raw, StreamCodec(itemsize))
+        return self.stream(itemsize).put(raw)
 
-    def _put(self, raw: Buffer, codec: StreamCodec) -> bytes:
-        view = flat(raw)
-        name = digest(view)
+    def _take(
+        self, name: bytes, view: bytes | memoryview, codec: StreamCodec, chosen: Chosen | None
+    ) -> None:
         with self._lock:
             self._check_open()
             if name in self._seen:
                 self.duplicates += 1
-                return name
+                return
             if len(view) > CHUNK_LIMIT:
                 raise UsageError(f"a chunk of {len(view)} bytes is longer than 64 MiB")
-            if len(view) < SMALL:
-                self._add_small(name, view if isinstance(view, bytes) else bytes(view))
+            data = view if isinstance(view, bytes) else bytes(view)
+            if len(data) < SMALL:
+                self._add_small(name, data)
             else:
-                self._add_large(name, view if isinstance(view, bytes) else bytes(view), codec)
+                self._add_large(_Large(name, data, codec, chosen))
             self._seen.add(name)
-        return name
 
     def append(
         self, header: bytes, payload: View, names: Sequence[tuple[bytes, int | None, int]]
@@ -220,9 +246,9 @@ class StoreWriter(ReusingWriter):
         else:
             self.abandon()
 
-    def _add_large(self, name: bytes, data: bytes, codec: StreamCodec) -> None:
-        self._large.append((name, data, codec))
-        self._large_bytes += len(data)
+    def _add_large(self, chunk: _Large) -> None:
+        self._large.append(chunk)
+        self._large_bytes += len(chunk.data)
         if self._large_bytes > _ASKED_BYTES:
             with self._all_or_nothing():
                 self._ask_large()
@@ -232,12 +258,12 @@ class StoreWriter(ReusingWriter):
         chunks, self._large, self._large_bytes = self._large, [], 0
         there: set[bytes] = set()
         if chunks and self._known is not None:
-            there.update(self._known([name for name, _, _ in chunks]))
+            there.update(self._known([chunk.name for chunk in chunks]))
             self.reused |= there
-        for name, data, codec in chunks:
+        for name, data, codec, chosen in chunks:
             if name not in there:
                 piece = Piece([(name, None, len(data))], data, itemsize=codec.itemsize)
-                piece.codec, piece.payload = codec.pick(memoryview(data))
+                piece.codec, piece.payload = codec.pick(memoryview(data), chosen)
                 self._add(piece)
 
     def _add_small(self, name: bytes, data: bytes) -> None:

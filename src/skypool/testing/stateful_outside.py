@@ -48,9 +48,10 @@ class OutsidePoolMachine(PoolMachine):
         """Add a file that stays where it is."""
         path = self._file(value)
         content = self._headers(value) if headers_only else ("file", value)
-        # Whether a file was seen before depends on how long ago it was written.
+        # Whether a file was seen before depends on how long ago it was written: what follows from
+        # that would not be the same each time.
         report = self.pool.add_report(
-            path, name=name, in_place=True, headers_only=headers_only, force_read=headers_only
+            path, name=name, in_place=True, headers_only=headers_only, force_read=True
         )
         self.held.add(content)
         # The file is the same wherever it was before it was moved.

@@ -12,6 +12,7 @@ import numpy as np
 
 from skypool.errors import Damaged
 from skypool.formats.parsing import NotUnderstood, SourceFile, WatchedSource, understanding
+from skypool.model.sources import Placed
 
 if TYPE_CHECKING:
     from skypool.codec.sinks import ByteSource
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["CompressedArray"]
 
 
-class CompressedArray:
+class CompressedArray(Placed):
     """An `ArraySource` over a tile-compressed image; only the tiles that are asked for are read.
 
     Parameters

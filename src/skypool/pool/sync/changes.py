@@ -39,6 +39,8 @@ class Changes:
         What both sides changed in different ways.
     renamed : list of (str, str)
         Names of theirs that were taken, and what they are here.
+    restored : list of str
+        What was asked for and had been removed.
     """
 
     incoming: Incoming
@@ -47,6 +49,7 @@ class Changes:
     tags: dict[tuple[str, int], tuple[bool, int | None]] = field(default_factory=dict)
     resolved: list[Resolved] = field(default_factory=list)
     renamed: list[tuple[str, str]] = field(default_factory=list)
+    restored: list[str] = field(default_factory=list)
 
     def plan(self) -> None:
         """Decide for all that they changed."""
@@ -74,6 +77,10 @@ class Changes:
                 continue
             here = self._ours.shown(track)
             now = self._ours.current_name(track) is None
+            if other in self._theirs.asked and now:
+                self.hidden[track] = (False, None)
+                self.restored.append(self._ours.last_name(track))
+                continue
             if there.stamp <= here.stamp or there.value == now:
                 self._tell_hidden(track, here, there, now)
                 continue
@@ -86,6 +93,7 @@ class Changes:
         for track in self._theirs.by_track:
             if self.incoming.tracks.get(track, track) in self._ours.hidden:
                 found.add(track)
+        found |= self._theirs.asked
         return {track for track in found if self._is_mapped(track)}
 
     def _is_mapped(self, track: int) -> bool:

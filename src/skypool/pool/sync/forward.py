@@ -7,9 +7,9 @@ target is whole, and the next try goes on behind them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from skypool.codec.documents import loads
 from skypool.errors import QuotaExceeded
 from skypool.pool.sync.needing import needed_bytes
 from skypool.pool.sync.transfer import Counter, Transfer
@@ -78,7 +78,7 @@ def _batches(source: Session, after: LogPosition, last: int) -> Iterator[list[_C
     for record in source.folder.log.records(after):
         if record.end.number > last:
             break
-        commit = loads(record.payload)
+        commit = record.commit()
         batch.append((commit, record.data))
         versions += len(commit.get("versions", ()))
         if versions >= _VERSIONS_AT_ONCE or len(batch) >= _COMMITS_AT_ONCE:
@@ -86,6 +86,10 @@ def _batches(source: Session, after: LogPosition, last: int) -> Iterator[list[_C
             batch, versions = [], 0
     if batch:
         yield batch
+
+
+def _entries(commits: list[_Commit], key: str) -> Iterator[Mapping[str, Any]]:
+    return (entry for commit, _ in commits for entry in commit.get(key, ()))
 
 
 def _absorbed(source: Session, commits: list[_Commit]) -> Iterator[Mapping[str, Any]]:
@@ -112,15 +116,13 @@ def _add(
     writer = target.writer()
     transfer = Transfer(source, target, writer, report, counter, skip_damaged=skip_damaged)
     try:
-        versions = [version for commit, _ in commits for version in commit.get("versions", ())]
-        completed = [each for commit, _ in commits for each in commit.get("completed", ())]
         documents = transfer.bring(
-            [
-                *versions,
-                *completed,
-                *_absorbed(source, commits),
-                *_come_back(source, commits),
-            ]
+            chain(
+                _entries(commits, "versions"),
+                _entries(commits, "completed"),
+                _absorbed(source, commits),
+                _come_back(source, commits),
+            )
         )
         target.adopt(commits[0][0]["commit"] - 1, commits, writer, documents)
     except BaseException as error:
@@ -131,7 +133,7 @@ def _add(
     writer.close()
     report.how = "forward"
     report.commits += len(commits)
-    report.versions += len(versions)
+    report.versions += sum(len(commit.get("versions", ())) for commit, _ in commits)
     report.commit = commits[-1][0]["commit"]
     report.bytes_added += writer.bytes_written
 

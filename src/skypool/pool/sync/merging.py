@@ -281,6 +281,7 @@ class Merge:
         report.unchanged += len(self.incoming.same)
         report.resolved += self.changes.resolved
         report.renamed += self.changes.renamed
+        report.restored += self.changes.restored
         report.tracks += self._tracks()
         for number in sorted(self.theirs.purged - self.ours.purged):
             urn = self.incoming.urn(number)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from skypool.catalogue.interface import ChunksGone, HeadMoved
 from skypool.catalogue.times import time_of
-from skypool.codec.documents import format_time, loads
+from skypool.codec.documents import format_time
 from skypool.errors import StorageError, UsageError
 from skypool.pool.sync.merging import Merge, bring
 from skypool.pool.sync.relation import relation
@@ -114,6 +114,8 @@ class _Piece(Side):
         made = self._commits(numbers)
         for urn in self._wanted:
             row = rows[urn]
+            if row.name is not None:
+                self.asked.add(row.track)
             if row.commit <= self.base.number:
                 continue  # both have it
             raw = raw_entry(self, urn)
@@ -174,7 +176,7 @@ class _Piece(Side):
         found = {}
         for record in self.session.folder.log.records():
             if record.end.number in numbers:
-                commit = loads(record.payload)
+                commit = record.commit()
                 if "clock" in commit:
                     found[record.end.number] = commit["clock"]
         return found

@@ -55,7 +55,8 @@ class Resolved:
     now: str
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.what} was {self.ours} here and {self.theirs} there: {self.now}"
+        what = "" if self.what == "removed" else f"{self.what} was "
+        return f"{self.name}: {what}{self.ours} here and {self.theirs} there: {self.now}"
 
 
 @dataclass(slots=True)
@@ -83,6 +84,8 @@ class SyncReport:
         Names, tags and removals that both sides changed.
     renamed : list of (str, str)
         Products of theirs whose name was taken, and their names here.
+    restored : list of str
+        Products that were copied, and had been removed in the target: they are in view again.
     in_place : int
         Products whose content stays in files of the source's user.
     purged : int
@@ -105,6 +108,7 @@ class SyncReport:
     tracks: list[TrackMerge] = field(default_factory=list)
     resolved: list[Resolved] = field(default_factory=list)
     renamed: list[tuple[str, str]] = field(default_factory=list)
+    restored: list[str] = field(default_factory=list)
     in_place: int = 0
     purged: int = 0
     damaged: list[str] = field(default_factory=list)

@@ -91,6 +91,8 @@ class Side:
     names, hidden, tags : dict
         The last value of each name (by track), visibility (by track) and tag (by tag and
         number of the version) that was changed.
+    asked : set of int
+        Tracks that were asked for one by one: they come into view.
     digests : set of str
         Of its commits.
     merged : set of str
@@ -116,6 +118,7 @@ class Side:
         self.sources: list[Mapping[str, Any]] = []
         self.completed: list[Mapping[str, Any]] = []
         self.purged: set[int] = set()
+        self.asked: set[int] = set()
         self.digests: set[str] = set()
         self.merged: set[str] = set()
         self.clock = 0
@@ -201,7 +204,7 @@ class Side:
         for record in self.session.folder.log.records(self.base):
             if record.end.number > self.end.number:
                 break
-            self._take(loads(record.payload), record.end.previous.hex())
+            self._take(record.commit(), record.end.previous.hex())
         completed = {each["of"]: each for each in self.completed}
         for entry in self.entries:
             if entry.raw["document"] in completed:
@@ -324,7 +327,7 @@ class Side:
         for record in self.session.folder.log.records():
             if record.end.number > self.base.number:
                 break
-            commit = loads(record.payload)
+            commit = record.commit()
             if "clock" in commit:
                 found[record.end.number] = commit["clock"]
         return found

@@ -18,6 +18,7 @@ from skypool.pool.copying import PoolChunks, copy_chunks
 from skypool.pool.elsewhere import content_digests
 from skypool.pool.progress import OnProgress, Progress
 from skypool.pool.reaching import content_of, reached
+from skypool.pool.sky_tables import kept_regions
 
 if TYPE_CHECKING:
     from skypool.pool.session import Session
@@ -116,11 +117,12 @@ class Transfer:
             If the source has lost something of them, and that is not to be skipped.
         """
         rest: list[IndexedDocument] = []
+        kept: Mapping[bytes, list[Any]] = {}
         for group in _groups(versions):
             if rest:
-                self._target.stage(self._writer, rest)
+                self._target.stage(self._writer, rest, kept=kept)
                 self._unstaged = 0
-            rest = self._bring_group(group)
+            rest, kept = self._bring_group(group), kept_regions(group.values())
         return rest
 
     def keep(self) -> None:
