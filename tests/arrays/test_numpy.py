@@ -8,6 +8,8 @@ import warnings
 import numpy as np
 import pytest
 from astropy import units as u
+from astropy.convolution import convolve
+from astropy.table import MaskedColumn, QTable, Table
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
@@ -368,3 +370,55 @@ def test_datasets_are_equal_where_they_are_the_same():
     assert first["t"] != other["t"]
     assert first["t"] == first["t"]
     assert first.datasets != {"a": 1}
+
+
+def test_units_of_astropy_beside_datasets():
+    """As beside numpy's arrays: not arrays of objects, not numbers without their unit."""
+    flux, plain = sp.Array(np.ones((3, 4), "f4"), "Jy"), sp.Array(np.full(3, 2.0))
+    assert (flux * u.s).unit == u.Jy * u.s and (flux * u.s).dtype == np.float32
+    assert (u.s / flux).unit == u.s / u.Jy
+    assert (flux / u.beam).unit == u.Jy / u.beam
+    assert (plain * u.km).unit == (plain << u.km).unit == u.km
+    assert (flux << u.mJy)[0, 0] == 1000 * u.mJy
+    with pytest.raises(UsageError, match="1 \\* unit"):
+        flux + u.s
+    with pytest.raises(UsageError, match="blob"):
+        sp.Array([1.0], "Jy/blob") * u.s
+
+
+def test_missing_values_are_nan_where_nobody_knows_masks():
+    """Not the numbers that stand in for them."""
+    masked = Table({"n": MaskedColumn([1, 2, 3], mask=[0, 1, 0], unit="m")})
+    table = sp.Table(masked)
+    n, plain = table["n"], sp.Table({"n": np.ma.MaskedArray([1, 2, 3], [0, 1, 0])})["n"]
+    wanted = np.array([1, np.nan, 3])
+    for found in (np.asarray(n), n * (1 * u.one), n * u.s, n << u.m, plain * (1 * u.s)):
+        assert np.array_equal(np.asarray(found), wanted, equal_nan=True)
+    assert np.array_equal((n + 1 * u.km).to_value(u.m), wanted + 1000, equal_nan=True)
+    assert np.asarray(n, "f4").dtype == np.float32
+    assert isinstance(n.value, np.ma.MaskedArray) and n.value.mask.tolist() == [0, 1, 0]
+    assert np.asarray(n[:1]).dtype.kind == "i"
+    with pytest.raises(UsageError, match="int64 has no sign"):
+        np.asarray(n, int)
+    large = sp.Table({"id": np.ma.MaskedArray([2**60 + 1, 2], [0, 1])})["id"]
+    with pytest.raises(UsageError, match="too large"):
+        np.asarray(large)
+    assert QTable(table)["n"].unit == u.m and Table(table)["n"].mask.tolist() == [0, 1, 0]
+
+
+def test_what_numpys_arrays_have_is_told(pool):
+    image = pool["image"].product["image"]
+    with pytest.raises(AttributeError, match=r"numpy.asarray\(...\).flatten"):
+        image.flatten()
+    with pytest.raises(AttributeError, match=r"no attribute 'flat_field'$"):
+        image.flat_field()
+    assert not hasattr(image, "chunks") and not hasattr(image, "ravel")
+
+
+def test_astropy_convolves(pool):
+    kernel = np.ones((3, 3))
+    image = pool["image"].product["image"]
+    part = sp.Array(image[200:220, 300:330], image.unit)
+    found = convolve(part, kernel)
+    assert found.unit == image.unit
+    assert np.array_equal(found.value, convolve(part[:], kernel))

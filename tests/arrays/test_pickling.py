@@ -10,6 +10,7 @@ import sys
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from tests.arrays.conftest import CUBE, IMAGE, ROWS, celestial
 
 import skypool as sp
@@ -123,3 +124,19 @@ def test_values_of_no_pool_and_no_memory_are_refused():
 
     with pytest.raises(pickle.PicklingError, match="no place"):
         pickle.dumps(sp.Array(Elsewhere(np.zeros(3))))
+
+
+def test_images_in_compressed_tiles(tmp_path):
+    values = np.arange(6000, dtype="i2").reshape(60, 100)
+    fits.CompImageHDU(values, compression_type="RICE_1").writeto(tmp_path / "a.fits.fz")
+    try:
+        with sp.Pool(tmp_path / "pool") as pool:
+            product = pool.add(tmp_path / "a.fits.fz").product
+            (array,) = product.datasets.values()
+            assert array.source.stored is None
+            back = again(array)
+            assert np.array_equal(back, values)
+            assert back.to_dask().name == array.to_dask().name
+            assert np.array_equal(again(array.to_dask()).compute(scheduler="sync"), values)
+    finally:
+        reopening.close_pools()

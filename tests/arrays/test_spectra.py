@@ -7,6 +7,7 @@ import pytest
 from astropy import units as u
 from astropy.io import fits
 from astropy.nddata import InverseVariance, StdDevUncertainty
+from astropy.table import Table, vstack
 from tests.arrays.conftest import CUBE, IMAGE, celestial, spectral, spectrum
 
 import skypool as sp
@@ -101,6 +102,93 @@ def test_a_cube_of_a_file_is_the_one_of_spectral_cube(tmp_path):
         assert np.allclose(mine, others, equal_nan=True)
 
 
+def test_a_cube_with_a_beam_for_each_channel(tmp_path):
+    """As CASA writes them; rows in any order, those of other Stokes parameters left out."""
+    cubes = pytest.importorskip("spectral_cube")
+    header = spectral().to_header()
+    header.update({"BUNIT": "Jy/beam", "CASAMBM": True, "RESTFRQ": 1e11})
+    channels = np.arange(70)
+    columns = [
+        fits.Column("BMAJ", "E", "arcsec", array=3 + channels / 10),
+        fits.Column("BMIN", "E", "arcsec", array=2 + channels / 10),
+        fits.Column("BPA", "E", "deg", array=channels),
+        fits.Column("CHAN", "J", array=channels),
+        fits.Column("POL", "J", array=0 * channels),
+    ]
+    beams = fits.BinTableHDU.from_columns(columns, name="BEAMS")
+    beams.header["NCHAN"], beams.header["NPOL"] = 70, 1
+    fits.HDUList([fits.PrimaryHDU(CUBE, header), beams]).writeto(tmp_path / "cube.fits")
+    theirs = cubes.SpectralCube.read(tmp_path / "cube.fits")
+    with sp.Pool(tmp_path / "pool") as pool:
+        product = pool.add(tmp_path / "cube.fits").product
+        ours = product.to_spectral_cube()
+        assert isinstance(ours, cubes.DaskVaryingResolutionSpectralCube)
+        assert (ours.beams == theirs.beams).all()
+        assert np.allclose(ours[5].to(u.K).value, theirs[5].to(u.K).value, equal_nan=True)
+        table = product["BEAMS"].to_astropy()[::-1]
+        table = vstack([table, Table(table, copy=True)])
+        table["POL"][:70] = 1
+        table["BMAJ"][:70] = 99
+        mixed = product.replace(datasets={"BEAMS": table}).to_spectral_cube()
+        assert (mixed.beams == theirs.beams).all()
+        table.remove_row(75)
+        assert not hasattr(product.replace(datasets={"BEAMS": table}).to_spectral_cube(), "beams")
+
+
+def test_the_beam_of_aips(tmp_path):
+    cubes = pytest.importorskip("spectral_cube")
+    header = spectral().to_header()
+    header["BUNIT"] = "JY/BEAM"
+    header.add_history("AIPS   CLEAN BMAJ=  2.3752E-03 BMIN=  7.7554E-04 BPA=  60.19")
+    fits.PrimaryHDU(CUBE, header).writeto(tmp_path / "cube.fits")
+    with sp.Pool(tmp_path / "pool") as pool:
+        ours = pool.add(tmp_path / "cube.fits").product.to_spectral_cube()
+        assert ours.beam == cubes.SpectralCube.read(tmp_path / "cube.fits").beam
+        assert ours.beam.pa == 60.19 * u.deg
+
+
+def test_rows_of_a_catalogue_are_no_spectrum():
+    stars = sp.Table({"wavelength": [3.0, 1.0, np.nan] * u.um, "flux": [1.0, 2.0, 3.0] * u.Jy})
+    with pytest.raises(UsageError, match="'wavelength' neither rises nor falls"):
+        stars.to_spectrum()
+    product = sp.Product(datasets={"stars": stars, "lines": spectrum()})
+    assert len(product.to_spectra()) == 1
+    assert product.to_spectrum().shape == (200,)
+
+
+def test_units_as_older_programs_write_them():
+    pytest.importorskip("spectral_cube")
+    image = sp.Array(CUBE, "JY/BEAM", spectral())
+    assert image.unit_text == "JY/BEAM"
+    assert image.to_quantity().unit == image.to_ccddata().unit == u.Jy / u.beam
+    assert image.to_spectral_cube().unit == u.Jy / u.beam
+    for text, unit in {
+        "COUNTS/S": u.ct / u.s,
+        "Electrons": u.electron,
+        "METERS": u.m,
+        "KM/S": u.km / u.s,
+        "10**(-6)counts/s": 1e-6 * u.ct / u.s,
+    }.items():
+        assert sp.Array([1.0], text).unit == unit
+    # MJy or mJy; (Jy/beam) km/s, which would be read as Jy/(beam km s).
+    for text in ("MJY", "JY/BEAM.KM/S", "JY/BEAM*KM/S", "JY/BEAM KM/S", "bool"):
+        assert sp.Array([1.0], text).unit == text
+
+
+def test_units_that_nobody_knows_stay_with_the_data():
+    array = sp.Array(IMAGE, "Jy/blob", celestial())
+    for made in (array.to_nddata(), array.to_ccddata()):
+        assert isinstance(made.unit, u.UnrecognizedUnit)
+        assert str(made.unit) == "Jy/blob"
+    both = sp.Product(datasets={"image": array, "error": array}).to_ccddata()
+    assert str(both.uncertainty.unit) == str(both.unit)
+    with pytest.raises(UsageError, match="Jy/blob"):
+        sp.Product(datasets={"image": array, "variance": array}).to_nddata()
+    assert sp.Product(datasets={"image": array}).to_nddata().data.shape == IMAGE.shape
+    with pytest.raises(UsageError, match=r"Jy/blob.*\n.*to_nddata"):
+        array.to_quantity()
+
+
 def test_what_is_no_array_is_no_nddata():
     product = sp.Product(datasets={"table": sp.Table({"a": [1.0]})})
     for become in (product.to_nddata, product.to_ccddata):
@@ -129,7 +217,17 @@ def test_cubes_with_one_stokes_parameter():
     )  # fmt: skip
     made = sp.Array(CUBE[None], "K", wcs).to_spectral_cube()
     assert made.shape == CUBE.shape
-    with pytest.raises(UsageError, match="two celestial axes"):
+    both = sp.Array(np.stack([CUBE, -CUBE]), "K", wcs)
+    with pytest.raises(UsageError, match=r"Stokes parameters I, Q\nchoose one.*stokes='I'"):
+        both.to_spectral_cube()
+    with pytest.raises(UsageError, match="I, Q, not V"):
+        both.to_spectral_cube(stokes="V")
+    chosen = sp.Product(datasets={"image": both, "mask": np.stack([CUBE < 9, CUBE > 2])})
+    assert np.allclose(both.to_spectral_cube(stokes="q")[:, 7, 9].value, -CUBE[:, 7, 9])
+    shown = chosen.to_spectral_cube(stokes="Q").filled_data[:].value
+    assert np.allclose(shown, np.where(CUBE > 2, np.nan, -CUBE), equal_nan=True)
+    wcs.wcs.ctype = [*spectral().wcs.ctype, ""]
+    with pytest.raises(UsageError, match="2 planes"):
         sp.Array(np.zeros((2, *CUBE.shape)), "K", wcs).to_spectral_cube()
     with pytest.raises(UsageError, match="two celestial axes"):
         sp.Array(IMAGE, "K", celestial()).to_spectral_cube()

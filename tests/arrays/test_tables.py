@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from astropy import units as u
+from astropy.io import fits
 from astropy.table import Column, MaskedColumn, QTable, vstack
 from astropy.table import Table as AstropyTable
 from hypothesis import given, settings
@@ -110,6 +111,35 @@ def test_arrow(pool):
     assert arrow.table(events).equals(made)
     assert arrow.RecordBatchReader.from_stream(events).read_all().num_rows == ROWS
     assert events[:0].to_arrow().num_rows == 0
+
+
+def test_cells_of_two_axes_go_to_arrow(tmp_path):
+    arrow = pytest.importorskip("pyarrow")
+    rows = "<TR><TD>1 2 3 4</TD></TR><TR><TD>5 6</TD></TR><TR><TD/></TR>"
+    (tmp_path / "a.xml").write_text(
+        '<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"><RESOURCE><TABLE>'
+        '<FIELD name="a" datatype="int" arraysize="2x*"/><DATA><TABLEDATA>'
+        f"{rows}</TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>"
+    )
+    with sp.Pool(tmp_path / "pool") as pool:
+        (table,) = pool.add(tmp_path / "a.xml").product.datasets.values()
+        made = table.to_arrow()
+        assert made["a"].to_pylist() == [[[1, 2], [3, 4]], [[5, 6]], []]
+        assert made.schema.field("a").type == arrow.list_(arrow.list_(arrow.int32()))
+        assert arrow.table(table).equals(made)
+
+
+def test_texts_of_any_length_of_fits_go_to_arrow(tmp_path):
+    arrow = pytest.importorskip("pyarrow")
+    texts = ["", "a", "two words"]
+    column = fits.Column("text", "PA()", array=np.array(texts, dtype=object))
+    fits.BinTableHDU.from_columns([column]).writeto(tmp_path / "a.fits")
+    with sp.Pool(tmp_path / "pool") as pool:
+        (table,) = pool.add(tmp_path / "a.fits").product.datasets.values()
+        made = table.to_arrow()
+        assert made["text"].to_pylist() == texts
+        assert made.schema.field("text").type == arrow.large_string()
+        assert table[:0].to_arrow().num_rows == 0
 
 
 def test_numbers_go_to_arrow_without_copying():

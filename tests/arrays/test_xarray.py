@@ -6,6 +6,8 @@ import pickle
 
 import numpy as np
 import pytest
+from astropy.io import fits
+from astropy.table import Table as AstropyTable
 from astropy.wcs import WCS
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +16,7 @@ from tests.arrays.conftest import CUBE, IMAGE, ROWS, celestial, spectral
 import skypool as sp
 from skypool.errors import MissingName, NotFound, PoolNotFound, UsageError
 from skypool.model.bridges.axes import axes_of
+from skypool.pool.reopening import close_pools
 
 xr = pytest.importorskip("xarray")
 
@@ -150,7 +153,7 @@ def test_tables(pool):
     assert pool["nested"].product.to_xarray("inner").image.shape == (300, 300)
 
 
-def test_what_xarray_cannot_hold(pool):
+def test_what_xarray_cannot_hold(pool, tmp_path):
     with pytest.raises(UsageError, match="events, empty"):
         pool["events"].product.to_xarray()
     with pytest.raises(UsageError, match="is an array"):
@@ -159,6 +162,26 @@ def test_what_xarray_cannot_hold(pool):
         pool["image"].product.to_xarray("imagee")
     missing = sp.Table({"n": np.ma.MaskedArray([1, 2], [0, 1])})
     assert missing.to_xarray().n.dtype == np.float64
+    large = sp.Table({"n": np.ma.MaskedArray([2**60 + 1, 2], [0, 1])})
+    with pytest.raises(UsageError, match="too large"):
+        large.to_xarray().load()
+    whole = AstropyTable({"n": [2**60 + 1, 2]})
+    whole.write(tmp_path / "a.fits")
+    with fits.open(tmp_path / "a.fits", mode="update") as file:
+        file[1].header["TNULL1"] = -1
+    with sp.Pool(tmp_path / "pool") as made:
+        found = made.add(tmp_path / "a.fits").product.to_xarray()
+        assert found.n.dtype == np.int64 and found.n[0] == 2**60 + 1
+
+
+def test_whole_numbers_that_a_text_table_lacks(tmp_path):
+    """Nothing but their count tells that some are missing."""
+    table = AstropyTable({"n": np.ma.MaskedArray([1, 2, 3], [0, 1, 0], "i2"), "m": [1, 2, 3]})
+    table.write(tmp_path / "a.ecsv")
+    with sp.Pool(tmp_path / "pool") as pool:
+        found = pool.add(tmp_path / "a.ecsv").product.to_xarray().load()
+        assert (found.n.dtype, found.m.dtype) == (np.float64, np.int64)
+        assert np.array_equal(found.n, [1, np.nan, 3], equal_nan=True)
 
 
 def test_the_engine_opens_addresses(folder, pool):
@@ -250,3 +273,29 @@ def test_names_of_axes_are_no_names_of_datasets():
     assert made.y.shape == (3,)
     table = sp.Table({"row": [[1, 2], [3, 4]], "b": [1, 2]}).to_xarray()
     assert table.row.dims == ("table_row", "row_1")
+
+
+def test_what_the_engine_opened_goes_to_other_processes(folder):
+    """As `open_mfdataset(parallel=True)` needs it with the workers of distributed."""
+    try:
+        for options in ({}, {"chunks": {}}):
+            with xr.open_dataset(f"skypool://{folder}/cube", **options) as opened:
+                back = pickle.loads(pickle.dumps(opened))
+                close = pickle.loads(pickle.dumps(opened._close))
+            assert np.array_equal(back.image, CUBE, equal_nan=True)
+            assert back.ra.shape == (60, 80) and float(back.ra[3, 3]) == pytest.approx(10)
+            close()  # nothing is there that could be closed
+            back.close()
+    finally:
+        close_pools()
+
+
+def test_addresses_are_those_of_fsspec_too(folder):
+    for inner in ("image.fits", "@versions/image.fits/image@0.fits", "nested.fits"):
+        with xr.open_dataset(
+            f"skypool://{folder}/{inner}", group="inner" if "nes" in inner else None
+        ) as found:
+            assert "image" in found
+    for inner in ("image.fit", "@versions", "@nowhere/image"):
+        with pytest.raises(NotFound, match=inner):
+            xr.open_dataset(f"skypool://{folder}/{inner}")

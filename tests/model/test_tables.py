@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
+from astropy.io import fits
 from astropy.table import MaskedColumn, QTable
 from astropy.table import Table as AstropyTable
 from astropy.time import Time
@@ -271,3 +272,49 @@ def test_ragged_complex_cells_that_are_all_empty():
     cells = np.empty(1, dtype=object)
     cells[0] = np.zeros(0, "c8")
     assert len(sp.Table({"a": cells})["a"][0]) == 0
+
+
+def test_columns_in_magnitudes_keep_their_unit(tmp_path):
+    """Such units can be called: u.mag(u.AB)."""
+    given = QTable({"m": [1, 2] * u.mag, "ab": [1, 2] * u.ABmag, "dex": [1, 2] * u.dex(u.m)})
+    with sp.Pool(tmp_path / "pool") as pool:
+        for data in (given, AstropyTable(given), {name: given[name] for name in given.colnames}):
+            table = pool.save(sp.Product(datasets={"t": sp.Table(data)}), name="t").product["t"]
+            assert [table[name].unit for name in ("m", "ab", "dex")] == [
+                u.mag, u.ABmag, u.dex(u.m)]  # fmt: skip
+            assert table["m"].unit_text == "mag"
+    magnitudes = sp.Array([20.0, 21.0] * u.ABmag)
+    assert isinstance(magnitudes.to_quantity(), u.Magnitude)
+    assert (magnitudes.to_quantity() - 1 * u.mag)[0] == 19 * u.ABmag
+    assert np.all(magnitudes.to_quantity().to(u.uJy) > 0 * u.uJy)
+
+
+def test_what_stands_in_for_missing_numbers_is_no_value(tmp_path):
+    """Stored statistics count it as one (docs/format/documents.md)."""
+    columns = {
+        "n": np.ma.MaskedArray([5, 6, 7], [0, 1, 0]),
+        "u": np.ma.MaskedArray(np.array([5, 6, 7], "u2"), [0, 1, 0]),
+        "whole": np.array([5, 6, 7]),
+    }
+    scaled = fits.BinTableHDU.from_columns([fits.Column("s", "I", array=[5, -99, 7])])
+    scaled.header.update({"TSCAL1": 0.5, "TZERO1": 10.0, "TNULL1": -99})
+    scaled.writeto(tmp_path / "a.fits")
+    with sp.Pool(tmp_path / "pool") as pool:
+        table = pool.save(sp.Product(datasets={"t": sp.Table(columns)}), name="a").product["t"]
+        assert table["n"].source.column_statistics("n").minima[0] < 0
+        for name in ("n", "u"):
+            column = table[name]
+            assert (column.min(), column.max(), column.count(), column.mean()) == (5, 7, 2, 6)
+            assert (np.min(column), column.median(), column.any(), column.all()) == (
+                5,
+                6,
+                True,
+                True,
+            )
+        assert table["whole"].count() == 3
+        (read,) = pool.add(tmp_path / "a.fits", name="b").product.datasets.values()
+        assert read["s"][:].tolist() == [12.5, None, 13.5]
+        assert (read["s"].min(), read["s"].count()) == (12.5, 2)
+        assert read.where("s < 12")["s"].size == 0
+        assert [ref.name for ref in pool.find("min(t['n']) == 5 and count(t['n']) == 2")] == ["a"]
+        assert not pool.find("min(t['n']) < 0")

@@ -106,12 +106,13 @@ class Array(Duck, Conversions, Reducible, Immutable):
     >>> image.cutout(SkyCoord(204.2538, -29.8657, unit="deg"), 2 * u.arcmin)
     """
 
-    __slots__ = ("_header", "_source", "_unit_text", "_wcs", "description", "meta")
+    __slots__ = ("_cards", "_header", "_source", "_unit_text", "_wcs", "description", "meta")
 
     _advice = "change a copy (numpy.array(dataset)) and use product.replace(datasets={name: copy})"
 
     _source: ArraySource
     _header: str | Callable[[], str] | None
+    _cards: str | None
     _unit_text: str
     _wcs: Any
     meta: MetaData
@@ -135,6 +136,7 @@ class Array(Duck, Conversions, Reducible, Immutable):
             _source=source,
             _unit_text=convert.checked_unit(parts.unit if unit is None else unit, problems),
             _header=_header_of(parts.wcs if wcs is None else wcs, problems),
+            _cards=None,
             _wcs=None,
             meta=convert.checked_meta(meta, problems),
             description=str(description or ""),
@@ -193,15 +195,14 @@ class Array(Duck, Conversions, Reducible, Immutable):
         header = self._header
         if callable(header):
             # Such a text is the whole header of an image.
-            text = wcs_cards(header() or "")
-            if not (needs_tables(text) and hasattr(header, "open_file")):
-                self._set(_header=text)
-            return text
+            if self._cards is None:
+                self._set(_cards=wcs_cards(header() or ""))
+            return self._cards or ""
         return header or ""
 
     @property
     def wcs_source(self) -> str | Callable[[], str] | None:
-        """Where the world coordinates come from: a text, or a function that reads it."""
+        """Where the world coordinates come from: a text, or a function that reads the header."""
         return self._header
 
     @property

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from skypool.errors import UsageError
 from skypool.model.optional import part
 
 if TYPE_CHECKING:
@@ -60,13 +59,21 @@ class Conversions:
         return part("plot", extra="plot")(self, ax, **options)  # type: ignore[no-any-return]
 
     def to_quantity(self) -> Quantity:
-        """Return the values with their unit, as `astropy.units.Quantity` (a copy)."""
+        """Return the values with their unit, as `astropy.units.Quantity` (a copy).
+
+        Raises
+        ------
+        UsageError
+            If astropy does not know the unit.
+        """
         from astropy.units import Quantity
+
+        from skypool.model.units import unknown_unit
 
         unit = self._array.unit
         if isinstance(unit, str):
-            raise UsageError(f"astropy does not know the unit {unit!r}")
-        return Quantity(np.array(self._array), unit)
+            raise unknown_unit(unit)
+        return Quantity(np.array(self._array), unit, subok=True)
 
     def to_nddata(self, *, lazy: bool = False) -> NDData:
         """Return an `astropy.nddata.NDData` with copied data, unit, WCS and metadata.
@@ -144,16 +151,21 @@ class Conversions:
 
         return spectrum_of_array(self._array)
 
-    def to_spectral_cube(self) -> SpectralCube:
+    def to_spectral_cube(self, *, stokes: str = "") -> SpectralCube:
         """Return a cube as `spectral_cube.SpectralCube`, read where it is computed.
 
         Needs `skypool[spectra]`. `product.to_spectral_cube(name)` leaves out what its mask hides.
+
+        Parameters
+        ----------
+        stokes
+            Which of several Stokes parameters: `I`, `Q`, `RR`, ...
 
         Raises
         ------
         UsageError
             If it has no spectral and two celestial axes.
         """
-        from skypool.model.bridges.spectra import build_cube
+        from skypool.model.bridges.cubes import build_cube
 
-        return build_cube(self._array)
+        return build_cube(self._array, stokes=stokes)

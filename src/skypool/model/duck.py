@@ -6,16 +6,17 @@ takes part. See docs/design/032-arrays.md.
 
 from __future__ import annotations
 
+import operator
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from skypool.errors import UsageError
 from skypool.model.sources import Ndarray
-from skypool.model.units import parse_unit
+from skypool.model.units import parse_unit, unknown_unit
 
 __all__ = ["Duck"]
 
@@ -27,6 +28,11 @@ _SAME_UNIT = frozenset(
         *(np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal),
     }
 )
+_BY_UNIT = {
+    np.multiply: operator.mul,
+    np.true_divide: operator.truediv,
+    np.left_shift: operator.lshift,
+}
 
 
 class Duck(NDArrayOperatorsMixin):
@@ -43,6 +49,19 @@ class Duck(NDArrayOperatorsMixin):
 
     def __getitem__(self, index: Any) -> Any:
         raise TypeError  # pragma: no cover (given by the classes)
+
+    if not TYPE_CHECKING:  # which would take any attribute to be there
+
+        def __getattr__(self, name: str) -> Any:
+            text = f"{type(self).__name__!r} object has no attribute {name!r}"
+            if not name.startswith("_") and hasattr(np.ndarray, name):
+                text += f": numpy's arrays have it, as numpy.asarray(...).{name}"
+            raise AttributeError(text, name=name, obj=self)
+
+    @property
+    def value(self) -> Ndarray:
+        """All values without unit, as read-only numpy array; masked where some are missing."""
+        return self._numpy()
 
     @property
     def T(self) -> Ndarray:  # noqa: N802 (numpy's name)
@@ -77,6 +96,8 @@ class Duck(NDArrayOperatorsMixin):
             return getattr(ufunc, method)(*_within(inputs, _lazy), **_within(options, _lazy))
         if not all(_known(value) for value in (*inputs, *out)):
             return NotImplemented
+        if any(_is_unit(value) for value in inputs):
+            return _with_unit(ufunc, inputs)
         if ufunc in _SAME_UNIT and method in ("__call__", "outer"):
             _check_units(ufunc, [value for value in inputs if isinstance(value, Duck)])
         plain = _unwrapper((*inputs, *out))
@@ -130,6 +151,39 @@ def _is_dask(value: Any) -> bool:
     return type(value).__module__.startswith("dask.array")
 
 
+def _is_unit(value: Any) -> bool:
+    """Say whether a value is a unit of astropy, of which numpy knows nothing."""
+    units = sys.modules.get("astropy.units")
+    return units is not None and isinstance(value, units.UnitBase)
+
+
+def _with_unit(ufunc: np.ufunc, inputs: tuple[Any, ...]) -> Any:
+    """Multiply, divide or mark (`<<`) by a unit, as astropy does with arrays."""
+    if ufunc not in _BY_UNIT:
+        raise UsageError(
+            f"numpy.{ufunc.__name__} of values and a unit",
+            hint="give a number with it: 1 * unit",
+        )
+    first, second = inputs
+    if ufunc is np.left_shift and isinstance(first, Duck) and first.unit is None:  # type: ignore[attr-defined]
+        return _quantity(first, second)
+    made = (_quantity(value) if isinstance(value, Duck) else value for value in inputs)
+    return _BY_UNIT[ufunc](*made)
+
+
+def _quantity(value: Any, unit: Any = None) -> Any:
+    """Return a dataset as `Quantity`, which knows no masks: NaN where values are missing."""
+    from astropy.units import Quantity, dimensionless_unscaled
+
+    unit = unit or value.unit
+    if isinstance(unit, str):
+        raise unknown_unit(unit)
+    values = value._numpy()
+    if isinstance(values, np.ma.MaskedArray):
+        values = np.asarray(value)
+    return Quantity(values, dimensionless_unscaled if unit is None else unit, copy=None, subok=True)
+
+
 def _lazy(value: Any) -> Any:
     return value.to_dask() if isinstance(value, Duck) else value  # type: ignore[attr-defined]
 
@@ -159,12 +213,10 @@ def _unwrapper(values: Iterable[Any]) -> Callable[[Any], Any]:
             return tuple(plain(part) for part in value)
         if not isinstance(value, Duck):
             return value
-        unit = value.unit if with_units else None  # type: ignore[attr-defined]
-        if unit is None:
+        if not with_units:
             return value._numpy()
-        if isinstance(unit, str):
-            raise UsageError(f"astropy does not know the unit {unit!r}")
-        return quantity(value._numpy(), unit, copy=None)
+        made = _quantity(value)
+        return made if value.unit is not None else made.value  # type: ignore[attr-defined]
 
     return plain
 

@@ -157,8 +157,12 @@ def _attribute(data: Any, name: str) -> Any:
 
 
 def _unit_of(data: Any) -> Any:
-    unit = _attribute(data, "unit")
-    return unit if isinstance(unit, str) or hasattr(unit, "to_string") else None
+    # Units of magnitudes are callable: u.mag(u.AB).
+    for owner in (data, getattr(data, "info", None)):
+        unit = getattr(owner, "unit", None)
+        if isinstance(unit, str) or hasattr(unit, "to_string"):
+            return unit
+    return None
 
 
 def _plain_column(data: Any, problems: Problems) -> Any:

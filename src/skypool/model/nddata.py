@@ -10,6 +10,7 @@ from skypool.errors import UsageError
 from skypool.model.arrays import Array
 from skypool.model.intake import UNCERTAINTIES, companion_name
 from skypool.model.metadata import MetaData
+from skypool.model.units import unknown_unit
 
 if TYPE_CHECKING:
     from skypool.model.composite import Datasets
@@ -70,8 +71,11 @@ def build_ccd(array: Array, mask: Any = None, uncertainty: Any = None) -> Any:
 
 
 def _known_unit(array: Array) -> Any:
+    """Return the unit; one that astropy does not know as it has such units in tables."""
     if isinstance(array.unit, str):
-        raise UsageError(f"astropy does not know the unit {array.unit!r}")
+        from astropy.units import Unit
+
+        return Unit(array.unit, parse_strict="silent")
     return array.unit
 
 
@@ -86,8 +90,10 @@ def companions(datasets: Datasets, name: str, *, lazy: bool = False) -> dict[str
     for kind, what in UNCERTAINTIES.items():
         part = datasets.get(companion_name(name, what))
         if isinstance(part, Array):
+            if isinstance(part.unit, str) and kind != "StdDevUncertainty":
+                raise unknown_unit(part.unit)  # astropy compares it with that of the data
             values = part if lazy else np.array(part)
-            unit = _known_unit(part)
+            unit = None if isinstance(part.unit, str) else part.unit
             found["uncertainty"] = getattr(nddata, kind)(values, unit=unit, copy=False)
             break
     return found

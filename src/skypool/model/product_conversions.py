@@ -48,7 +48,7 @@ class ProductConversions:
         draw = part("plot", extra="plot")
         return draw(self, ax, dataset=dataset, **options)  # type: ignore[no-any-return]
 
-    def to_nddata(self, name: str, *, lazy: bool = False) -> NDData:
+    def to_nddata(self, name: str = "image", *, lazy: bool = False) -> NDData:
         """Return an array with its mask and uncertainty as `astropy.nddata.NDData`.
 
         Parameters
@@ -133,16 +133,19 @@ class ProductConversions:
 
         return spectra_of(self._product)
 
-    def to_spectral_cube(self, name: str = "") -> SpectralCube:
+    def to_spectral_cube(self, name: str = "", *, stokes: str = "") -> SpectralCube:
         """Return a cube as `spectral_cube.SpectralCube`, read where it is computed.
 
-        Needs `skypool[spectra]`.
+        Needs `skypool[spectra]`. A table `BEAMS`, as CASA writes it, makes it a cube of
+        varying resolution.
 
         Parameters
         ----------
         name
             The array; by default the first with a spectral and two celestial axes.
+        stokes
+            Which of several Stokes parameters: `I`, `Q`, `RR`, ...
         """
-        from skypool.model.bridges.spectra import cube_of
+        from skypool.model.bridges.cubes import cube_of
 
-        return cube_of(self._product, name)
+        return cube_of(self._product, name, stokes)

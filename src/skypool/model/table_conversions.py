@@ -63,6 +63,10 @@ class TableConversions:
         draw = part("plot", extra="plot")
         return draw(self, ax, x=x, y=y, row=row, **style)  # type: ignore[no-any-return]
 
+    def __astropy_table__(self, kind: type[AstropyTable], copy: bool, **options: Any) -> Any:
+        # What astropy's Table and QTable ask for.
+        return kind(self.to_astropy(), copy=False, **options)
+
     def to_astropy(self, *, lazy: bool = False) -> AstropyTable:
         """Return a copy as `astropy.table.Table`, with units, descriptions and metadata.
 

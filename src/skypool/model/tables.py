@@ -12,6 +12,7 @@ from skypool.errors import UsageError
 from skypool.model.conditions import Range, RowCondition, compile_condition
 from skypool.model.convert import checked_meta
 from skypool.model.duck import Duck
+from skypool.model.holes import filled
 from skypool.model.immutable import Immutable
 from skypool.model.indexing import select
 from skypool.model.memory_table import table_parts
@@ -36,7 +37,8 @@ class Column(Duck, Reducible, Immutable):
     """One column of a table; its values are read when they are asked for.
 
     Slicing and `numpy.asarray` give read-only numpy arrays of shape (rows, *cell). Where
-    values are missing, slices are masked arrays; `numpy.asarray` has the stand-ins then.
+    values are missing, slices are masked arrays; `numpy.asarray`, which knows no masks, has
+    NaN or an empty text there.
     """
 
     __slots__ = ("_source", "info")
@@ -118,7 +120,8 @@ class Column(Duck, Reducible, Immutable):
         return _frozen(values if selection.trivial else values[selection.then])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Ndarray:
-        values = np.asarray(self._rows(0, len(self)))
+        whole = masked(self._rows(0, len(self)), self.info)
+        values = filled(whole, self.name, wanted=None if dtype is None else np.dtype(dtype))
         if copy:
             return np.array(values, dtype=dtype, copy=True)
         if dtype is not None and np.dtype(dtype) != values.dtype:
@@ -186,7 +189,12 @@ class Column(Duck, Reducible, Immutable):
                 yield np.concatenate([np.ravel(cell) for cell in values])
 
     def _statistics(self) -> TileStatistics | None:
-        return self._source.column_statistics(self.name)
+        known, null = self._source.column_statistics(self.name), self.info.null
+        if known is None or null is None or isinstance(null, str) or null != null:
+            return known
+        # What stands in for missing values is counted as a value there, where there is any.
+        within = (np.asarray(known.minima) <= null) & (null <= np.asarray(known.maxima))
+        return None if within.any() else known
 
     def _reduced_dtype(self) -> np.dtype[Any]:
         return self.info.dtype if self.info.element is None else self.info.element
@@ -200,8 +208,10 @@ def masked(values: Ndarray, info: ColumnInfo) -> Ndarray:
     """Return values, as a masked array if some of them mean that there is none."""
     if info.null is None or isinstance(values, np.ma.MaskedArray):
         return values
-    # NaN, which alone differs from itself, is found by no comparison.
-    missing = values != values if isinstance(info.null, float) else values == info.null
+    missing = values == info.null
+    if isinstance(info.null, float):
+        # NaN, which alone differs from itself, is found by no comparison.
+        missing |= values != values
     return np.ma.MaskedArray(values, mask=missing) if missing.any() else values
 
 

@@ -2,15 +2,57 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["ascii_unit", "parse_unit", "unit_text"]
+from skypool.errors import UsageError
+
+__all__ = ["ascii_unit", "parse_unit", "unit_text", "unknown_unit"]
 
 # The generic syntax first; the others read spellings that it does not.
 _FORMATS = ("generic", "fits", "vounit", "ogip", "cds")
+
+# How files spell units that the standards spell otherwise. Those in `_CAPITALS` hold where the
+# whole text is in capital letters: Jy, but not MJy, which might be mJy as well.
+_SPELT: Final = {
+    "ct": "counts cts cnts",
+    "electron": "electrons",
+    "photon": "photons",
+    "pix": "pixels pixel",
+    "beam": "beams",
+    "s": "seconds second secs sec",
+    "hour": "hours",
+    "d": "days",
+    "yr": "years",
+    "m": "meters meter metres metre",
+    "um": "microns",
+    "Angstrom": "angstroms angstrom",
+    "deg": "degrees degree",
+    "rad": "radians",
+    "arcsec": "arcsecs arcseconds",
+    "K": "kelvins kelvin",
+    "Jy": "janskys jansky janskies",
+    "mag": "magnitudes magnitude mags",
+    "erg": "ergs",
+    "W": "watts",
+    "V": "volts",
+    "DN": "dn",
+    "adu": "adus",
+}
+_WORDS: Final = {word: unit for unit, words in _SPELT.items() for word in words.split()}
+# `Jy/beam.km/s` is meant as (Jy/beam) km/s and would be read as Jy/(beam km s).
+_DOUBTFUL: Final = re.compile(r"/.*[A-Za-z0-9)]\s*(\.|(?<!\*)\*(?!\*)|\s)\s*[A-Za-z(]")
+_CAPITALS: Final = {
+    name.upper(): name
+    for name in (
+        *("Jy", "Hz", "kHz", "GHz", "m", "km", "cm", "um", "nm", "s", "sr", "deg", "rad"),
+        *("arcsec", "arcmin", "pix", "beam", "ct", "count", "electron", "photon", "adu", "mag"),
+        *("erg", "eV", "keV", "micron", "yr", "d", "day", "min", "hour", "year"),
+    )
+}
 
 
 @lru_cache(maxsize=1024)
@@ -20,7 +62,8 @@ def parse_unit(text: str) -> Any:
     Parameters
     ----------
     text
-        For example `Jy/pixel`; `1` is dimensionless.
+        For example `Jy/pixel`; `1` is dimensionless. Spellings such as `JY/BEAM` and
+        `counts/second`, which no standard has, mean what they say.
 
     Returns
     -------
@@ -29,6 +72,14 @@ def parse_unit(text: str) -> Any:
     """
     if not text.strip():
         return None
+    found = _read(text)
+    if found is None:
+        respelt = _respelt(text)
+        found = None if respelt == text else _read(respelt)
+    return text if found is None else found
+
+
+def _read(text: str) -> Any:
     from astropy import units
 
     with warnings.catch_warnings():
@@ -39,7 +90,30 @@ def parse_unit(text: str) -> Any:
                 return units.Unit(text, format=style)
             except (ValueError, TypeError):
                 continue
-    return text
+    return None
+
+
+def _respelt(text: str) -> str:
+    """Return a text with the words of units as astropy spells them."""
+    if _DOUBTFUL.search(text):
+        return text
+    capitals = text.isupper()
+
+    def word(found: re.Match[str]) -> str:
+        written = found[0]
+        if capitals and written in _CAPITALS:
+            return _CAPITALS[written]
+        return _WORDS.get(written.lower(), written)
+
+    return re.sub("[A-Za-z]+", word, text)
+
+
+def unknown_unit(text: str) -> UsageError:
+    """Return the error of a unit that astropy does not know, where there is no way without."""
+    return UsageError(
+        f"astropy does not know the unit {text!r}",
+        hint="numpy.asarray() gives the numbers, to_nddata() keeps the text beside them",
+    )
 
 
 def unit_text(unit: object, dimensionless: str = "") -> str:

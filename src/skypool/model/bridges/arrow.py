@@ -28,13 +28,15 @@ _ROWS = 131072
 def build_arrow(table: Table) -> Any:
     """Return a `pyarrow.Table` in chunks of the blocks that were read."""
     arrow = package("pyarrow", extra="parquet")
-    return arrow.Table.from_batches(batches(table, arrow), schema(table, arrow))
+    known = schema(table, arrow)
+    return arrow.Table.from_batches(batches(table, known, arrow), known)
 
 
 def stream(table: Table, wanted: Any = None) -> Any:
     """Return the capsule of Arrow's C stream, from which others read block by block."""
     arrow = package("pyarrow", extra="parquet")
-    reader = arrow.RecordBatchReader.from_batches(schema(table, arrow), batches(table, arrow))
+    known = schema(table, arrow)
+    reader = arrow.RecordBatchReader.from_batches(known, batches(table, known, arrow))
     return reader.__arrow_c_stream__(wanted)
 
 
@@ -45,13 +47,13 @@ def schema(table: Table, arrow: Any) -> Any:
         info = table.source.info(name)
         about = {"unit": info.unit, "description": info.description, "ucd": info.ucd}
         notes = {key: text for key, text in about.items() if text}
-        fields.append(arrow.field(name, _type(info, arrow), metadata=notes or None))
+        depth = 1 if info.element is None else _depth(table, name)
+        fields.append(arrow.field(name, _type(info, arrow, depth), metadata=notes or None))
     return arrow.schema(fields)
 
 
-def batches(table: Table, arrow: Any) -> Iterator[Any]:
-    """Yield the rows in some record batches."""
-    known = schema(table, arrow)
+def batches(table: Table, known: Any, arrow: Any) -> Iterator[Any]:
+    """Yield the rows in some record batches of a schema."""
     rows = max(1, _ROWS // table.source.block_rows) * table.source.block_rows
     for start, stop in blocks(0, len(table), rows):
         columns = []
@@ -62,9 +64,17 @@ def batches(table: Table, arrow: Any) -> Iterator[Any]:
         yield arrow.RecordBatch.from_arrays(columns, schema=known)
 
 
-def _type(info: ColumnInfo, arrow: Any) -> Any:
+def _depth(table: Table, name: str) -> int:
+    """Return how many axes the cells of a column have; all of them have as many."""
+    return max((np.ndim(cell) for cell in table.source.read(name, 0, 1)), default=1)
+
+
+def _type(info: ColumnInfo, arrow: Any, depth: int = 1) -> Any:
     if info.element is not None:
-        return arrow.list_(_scalar(info.element, arrow))
+        made = _scalar(info.element, arrow)
+        for _ in range(depth):
+            made = arrow.list_(made)
+        return made
     made = _scalar(info.dtype, arrow)
     for length in reversed(info.shape):
         made = arrow.list_(made, length)
@@ -83,10 +93,16 @@ def _scalar(dtype: np.dtype[Any], arrow: Any) -> Any:
 
 
 def _array(values: Ndarray, info: ColumnInfo, type_: Any, arrow: Any) -> Any:
+    if info.element is not None and not arrow.types.is_list(type_):
+        return arrow.array(list(values), type_)  # texts of any length
     if info.element is not None:
         cells: list[Any] = [np.ascontiguousarray(cell) for cell in values]
         if info.element.kind == "c":
-            cells = [cell.view(cell.real.dtype).reshape(-1, 2).tolist() for cell in cells]
+            cells = [
+                cell.view(cell.real.dtype).reshape((*cell.shape, 2)).tolist() for cell in cells
+            ]
+        elif any(cell.ndim > 1 for cell in cells):
+            cells = [cell.tolist() for cell in cells]
         return arrow.array(cells, type_)
     missing = None
     if isinstance(values, np.ma.MaskedArray):

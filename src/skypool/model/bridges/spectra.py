@@ -1,4 +1,4 @@
-"""Spectra of specutils and cubes of spectral-cube."""
+"""Spectra of specutils."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from skypool.model.iraf import dispersion
 from skypool.model.nddata import companions, plain_meta
 from skypool.model.optional import package
 from skypool.model.tables import Column, Table
+from skypool.model.units import unknown_unit
 
 if TYPE_CHECKING:
     from skypool.model.product import Product
 
-__all__ = ["build_cube", "cube_of", "spectra_of", "spectrum_of", "spectrum_of_array"]
+__all__ = ["spectra_of", "spectral_axis", "spectrum_of", "spectrum_of_array"]
 
 # Names of columns, the surest first; then what their UCDs start with.
 _AXES: Final = (
@@ -81,17 +82,19 @@ def _candidates(datasets: Mapping[str, Any], before: str = "") -> Iterator[tuple
         if isinstance(part, Composite):
             yield from _candidates(part, f"{before}{name}/")
         elif isinstance(part, Table):
-            if len(_columns(part)) >= 2:
+            names = _columns(part)
+            if len(names) >= 2 and _runs(part[names["axis"]]):
                 yield f"{before}{name}", part
         elif (
             part.ndim == 1
             and not name.lower().endswith(_COMPANIONS)
-            and (_spectral_axis(part.wcs) is not None or _by_iraf(part) is not None)
+            and (spectral_axis(part.wcs) is not None or _by_iraf(part) is not None)
         ):
             yield f"{before}{name}", part
 
 
-def _spectral_axis(wcs: Any) -> int | None:
+def spectral_axis(wcs: Any) -> int | None:
+    """Return the only axis of a WCS that is a spectral one, if there is one."""
     if wcs is None:
         return None
     kinds = [axis["coordinate_type"] for axis in wcs.get_axis_types()]
@@ -119,7 +122,7 @@ def spectrum_of_array(array: Array, mask: Any = None, uncertainty: Any = None) -
     along = _by_iraf(array)
     if along is not None:
         axis = {"spectral_axis": along}
-    elif wcs is None or wcs.naxis != array.ndim or _spectral_axis(wcs) is None:
+    elif wcs is None or wcs.naxis != array.ndim or spectral_axis(wcs) is None:
         raise UsageError(
             "the array has no axis in wavelength, frequency, energy or velocity",
             hint="give it world coordinates: skypool.Array(data, unit, wcs)",
@@ -151,6 +154,11 @@ def spectrum_of_table(table: Table, row: int | None = None) -> Any:
     axis, flux = (_cells(table[names[key]], row) for key in ("axis", "flux"))
     if getattr(axis, "unit", None) is None:
         raise UsageError(f"the column {names['axis']!r} has no unit")
+    if row is None and not _runs(table[names["axis"]]):
+        raise UsageError(
+            f"the rows are no spectrum: {names['axis']!r} neither rises nor falls all along",
+            hint="sort them, and leave out those without a value, with table.to_astropy()",
+        )
     uncertainty = None
     for kind, patterns in _ERRORS.items():
         error = _named(table, [pattern.format(names["flux"].lower()) for pattern in patterns])
@@ -171,6 +179,17 @@ def spectrum_of_table(table: Table, row: int | None = None) -> Any:
     )
 
 
+def _runs(column: Column) -> bool:
+    """Say whether a column rises or falls from row to row, as along the axis of a spectrum.
+
+    That of a catalogue, where each row is another source, does not.
+    """
+    if column.ndim > 1 or column.dtype.kind not in "iuf":
+        return column.ndim > 1
+    steps = np.diff(np.ma.filled(np.ma.asarray(column[:], np.float64), np.nan))
+    return bool((steps > 0).all() or (steps < 0).all())
+
+
 def _cells(column: Column, row: int | None) -> Any:
     values = np.array(np.ma.getdata(column[:] if row is None else column[row]))
     return _quantity(values, column) if column.unit is not None else values
@@ -180,8 +199,8 @@ def _quantity(values: Any, dataset: Array | Column) -> Any:
     from astropy.units import Quantity
 
     if isinstance(dataset.unit, str):
-        raise UsageError(f"astropy does not know the unit {dataset.unit!r}")
-    return Quantity(values, dataset.unit)
+        raise unknown_unit(dataset.unit)
+    return Quantity(values, dataset.unit, subok=True)
 
 
 def _columns(table: Table) -> dict[str, str]:
@@ -203,77 +222,3 @@ def _with_ucd(table: Table, starts: tuple[str, ...]) -> str | None:
         if table.source.info(name).ucd.lower().startswith(starts):
             return name
     return None
-
-
-def cube_of(product: Product, name: str = "") -> Any:
-    """Return a dataset of a product as `spectral_cube.SpectralCube`, what is masked left out."""
-    if not name:
-        name = next(
-            (
-                key
-                for key, part in product.datasets.items()
-                if isinstance(part, Array)
-                and part.ndim in (3, 4)
-                and _spectral_axis(part.wcs) is not None
-            ),
-            "",
-        )
-    if not name:
-        raise UsageError("the product has no cube with a spectral and two celestial axes")
-    found = companions(product.datasets, name)
-    return build_cube(product[name], found.get("mask"))
-
-
-def build_cube(array: Array, mask: Any = None) -> Any:
-    """Return a cube as `spectral_cube.DaskSpectralCube`, which reads what is computed.
-
-    Parameters
-    ----------
-    array
-        With one spectral and two celestial axes, in any order, and at most one of length 1
-        besides (Stokes).
-    mask
-        True where values are to be left out; those that are not finite always are.
-    """
-    cubes = package("spectral_cube", extra="spectra")
-    data: Any = array.to_dask()
-    wcs: Any = array.wcs
-    hidden = None if mask is None else np.asarray(mask)
-    kinds = [] if wcs is None else [axis["coordinate_type"] for axis in wcs.get_axis_types()]
-    if array.ndim == len(kinds) == 4 and array.shape[3 - _other(kinds)] == 1:
-        place = 3 - _other(kinds)
-        data = data.squeeze(place)
-        hidden = None if hidden is None else hidden.squeeze(place)
-        wcs = wcs.dropaxis(_other(kinds))
-        kinds.pop(_other(kinds))
-    if sorted(map(str, kinds)) != ["celestial", "celestial", "spectral"] or data.ndim != 3:
-        raise UsageError(
-            f"a cube has two celestial axes and a spectral one; this array of shape {array.shape} "
-            f"has {', '.join(map(str, kinds)) or 'no world coordinates'}"
-        )
-    order = [kinds.index("spectral"), wcs.wcs.lat, wcs.wcs.lng]
-    turned = [2 - axis for axis in order]
-    data = data.transpose(turned)
-    wcs = wcs.sub([axis + 1 for axis in reversed(order)])
-    seen = cubes.LazyMask(np.isfinite, data=data, wcs=wcs)
-    if hidden is not None:
-        seen = seen & cubes.BooleanArrayMask(~hidden.transpose(turned), wcs)
-    meta = plain_meta(array.meta)
-    if array.unit_text:
-        meta["BUNIT"] = array.unit_text
-    return cubes.DaskSpectralCube(data, wcs=wcs, mask=seen, meta=meta, beam=_beam(meta))
-
-
-def _beam(meta: dict[str, Any]) -> Any:
-    """Return the beam that metadata tell as FITS does, in degrees; None where they do not."""
-    major, minor = (meta.get(key) for key in ("BMAJ", "BMIN"))
-    angle = meta.get("BPA", 0.0)
-    if not all(isinstance(value, int | float) for value in (major, minor, angle)) or not major:
-        return None
-    from astropy.units import deg
-
-    return package("radio_beam", extra="spectra").Beam(major * deg, minor * deg, angle * deg)
-
-
-def _other(kinds: list[Any]) -> int:
-    return next((n for n, kind in enumerate(kinds) if kind not in ("celestial", "spectral")), 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from skypool.errors import UsageError
 from skypool.model.arrays import Array
 from skypool.model.bridges.axes import Axes, axes_of
 from skypool.model.composite import Composite
+from skypool.model.holes import filled
 from skypool.model.metadata import MetaData
 from skypool.model.nddata import plain_meta
 from skypool.model.optional import package
@@ -216,7 +218,14 @@ def _table(table: Table) -> Any:
 
 def _needs_nan(column: Column) -> bool:
     """Say whether values may be missing that are no floating point numbers."""
-    return column.info.null is not None and column.dtype.kind in "iub"
+    if column.dtype.kind not in "iub":
+        return False
+    if column.info.null is None and column.source.stored is not None:
+        return False  # as in FITS: nothing is missing without `null`
+    known = column._statistics()
+    if known is None:  # or it counts what stands in for missing values
+        return column.info.null is not None
+    return int(known.counts[:, 0].sum()) < math.prod(column.shape)
 
 
 class _Filled:
@@ -226,20 +235,6 @@ class _Filled:
         self._column = column
 
     def read(self, index: tuple[slice, ...]) -> Ndarray:
-        return _filled(self._column, self._column[index])
-
-
-def _filled(column: Column, values: Ndarray) -> Ndarray:
-    """Return values as xarray has them: NaN, not a time or an empty text where one is missing."""
-    if _needs_nan(column):
-        values = values.astype(np.float64)
-    if not isinstance(values, np.ma.MaskedArray):
-        return values
-    missing: Any = {"f": np.nan, "c": np.nan, "U": "", "S": b""}
-    if values.dtype.kind not in missing:
-        raise UsageError(
-            f"values are missing in column {column.name!r} of type {values.dtype}, "
-            "for which xarray has no sign",
-            hint="use table.to_pandas() or table.to_arrow()",
-        )
-    return np.asarray(values.filled(missing[values.dtype.kind]))
+        """Return values: NaN, not a time or an empty text where one is missing."""
+        column = self._column
+        return filled(column[index], column.name, as_float=_needs_nan(column))
