@@ -9,10 +9,11 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 import skypool as sp
-from skypool.errors import DiskFull
+from skypool.errors import DiskFull, PoolNotFound
 from skypool.files import doctor
 from skypool.files.disk_facts import DiskFacts, disk_facts
 from skypool.storage.filelayer import LocalFiles
@@ -103,13 +104,15 @@ def test_advice_on_disks(changes, said):
     [
         ({}, {}, ""),
         ({"damage_noted": True}, {}, "problem: damage was found"),
+        ({"packs_lost": 2}, {}, "problem: 2 of the pool's packs are gone"),
         ({"journal": "wal"}, {"network": True}, "problem: the journal"),
         ({"unsealed": 30}, {}, "advice: 30 packs"),
         ({"writable": False}, {}, "advice: you may only read"),
     ],
 )
 def test_advice_on_pools(changes, disk, said):
-    facts = {"damage_noted": False, "journal": "wal", "unsealed": 1, "writable": True} | changes
+    facts = {"damage_noted": False, "packs_lost": 0, "journal": "wal", "unsealed": 1}
+    facts |= {"writable": True} | changes
     found = texts(doctor._of_pool(facts, replace(GOOD, **disk)))
     assert found.startswith(said) and bool(found) == bool(said)
 
@@ -127,6 +130,31 @@ def test_extras_are_those_of_the_project(monkeypatch):
 def skypool(*words: str) -> subprocess.CompletedProcess[str]:
     words = (sys.executable, "-m", "skypool", *words)
     return subprocess.run(words, capture_output=True, text=True, check=False)
+
+
+def test_a_pool_without_its_packs_is_not_well(tmp_path):
+    with sp.Pool(tmp_path / "pool") as pool:
+        pool.save(sp.Product(datasets={"a": np.arange(99)}), name="one")
+    assert doctor.examine(str(tmp_path / "pool"), is_pool=True).ok
+    (pack,) = (tmp_path / "pool" / "packs").glob("*.pack")
+    pack.unlink()
+    found = doctor.examine(str(tmp_path / "pool"), is_pool=True)
+    assert not found.ok and "1 of the pool's packs" in texts(found.advice)
+
+
+def test_what_is_no_pool_and_what_is_one_elsewhere(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    done = skypool("doctor", str(tmp_path / "file"))
+    assert (done.returncode, done.stdout) == (10, "") and "is a file" in done.stderr
+    monkeypatch.chdir(tmp_path)
+    with sp.Pool("./here") as pool:
+        pool.save(sp.Product(), name="one")
+    for words in (("doctor", "here"), ("-p", "here", "info")):
+        done = skypool(*words)
+        assert (done.returncode, done.stdout) == (10, "")
+        assert "./here" in done.stderr and "the one in this folder is a path" in done.stderr
+    with pytest.raises(PoolNotFound, match="the one in this folder is a path"):
+        sp.Pool("here", "r")
 
 
 def test_the_command(tmp_path):

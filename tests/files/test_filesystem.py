@@ -151,6 +151,25 @@ def test_reading(fs: AbstractFileSystem, tmp_path: Path) -> None:
         assert text.readlines() == ["ra,dec\n", "1.5,2\n", "2.5,3\n"]
 
 
+def test_wrappers_that_cache(fs: AbstractFileSystem, tmp_path: Path) -> None:
+    content = data(tmp_path)
+    for wrapper in ("simplecache", "filecache"):
+        options = {wrapper: {"cache_storage": str(tmp_path / wrapper)}}
+        for _ in range(2):
+            with fsspec.open(f"{wrapper}::{PSW}", "rb", **options) as file:
+                file.seek(-100, os.SEEK_END)
+                assert file.read() == content[-100:]
+                file.seek(1000)
+                assert file.read(3000) == content[1000:4000]
+
+
+def test_touch(fs: AbstractFileSystem) -> None:
+    fs.touch("temp1/empty")
+    assert fs.cat("temp1/empty") == b""
+    with pytest.raises(NotImplementedError, match="times"):
+        fs.touch("temp1/empty", truncate=False)
+
+
 def test_only_chunks_that_are_touched_are_read(fs: AbstractFileSystem, tmp_path: Path) -> None:
     noise = np.random.default_rng(1).normal(size=(1024, 1024)).astype("f4")
     with sp.Pool("temp1") as pool:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -146,6 +149,31 @@ def mv_tells() -> bool:
     return (9, 2) <= (major, minor) < (9, 5) or (major, minor) >= (9, 5)
 
 
+def test_times_are_told_as_they_were_set(
+    writing: Mounted, pool: sp.Pool, files: Path, tmp_path: Path
+) -> None:
+    need("rsync")
+    place, start = writing.folder, time.time() - 60
+    run("touch", place / "new.txt")
+    assert os.stat(place / "new.txt").st_mtime > start
+    run("touch", "-d", "2001-02-03 UTC", place / "new.txt")
+    assert os.stat(place / "new.txt").st_mtime == 981_158_400
+    run("touch", "-a", "-d", "2011-02-03 UTC", place / "new.txt")
+    assert os.stat(place / "new.txt").st_mtime == 981_158_400
+    # The same content with another time is no version; once told, rsync has nothing to do.
+    sync = ("rsync", "-ai", f"{files}/", f"{place}/obs")
+    run(*sync)
+    run("touch", "-d", "2021-02-03 UTC", files / "notes.txt")
+    commits = len(pool.history())
+    assert "notes.txt" in run(*sync)
+    assert run(*sync) == ""
+    assert len(pool.history()) == commits
+    with pytest.raises(PermissionError):
+        (place / "link").symlink_to("notes.txt")
+    with pytest.raises(PermissionError):
+        (place / "link").hardlink_to(place / "obs/notes.txt")
+
+
 def test_astropy_writes_and_updates(writing: Mounted, pool: sp.Pool) -> None:
     path = writing.folder / "image.fits"
     data = np.arange(10_000, dtype=">f4").reshape(100, 100)
@@ -226,6 +254,20 @@ def test_the_command_goes_on_in_the_background(pool: sp.Pool, place: Path, files
         assert staged() == []
         assert "nothing is mounted" in run(*sky, "unmount", place, code=4)
         assert "there are files" in run(*sky, "mount", pool.path, files, code=2)
+        assert "empty text" in run(*sky, "mount", pool.path, "", code=2)
+        assert "empty text" in run(*sky, "unmount", "", code=2)
+        run(*sky, "mount", pool.path, place, "--write")
+        run("cp", files / "notes.txt", place / ".notes.txt")
+        found = json.loads(run(*sky, "--json", "unmount", place, code=3).splitlines()[0])
+        assert ".notes.txt" in found["not_saved"][0]
+        # Nobody reads what it says: it ends all the same, and what it has mounted stays.
+        readable, writable = os.pipe()
+        os.close(readable)
+        words = [*sky, "mount", pool.path, str(place)]
+        subprocess.run(words, stdout=writable, check=False, timeout=SECONDS)
+        os.close(writable)
+        run("diff", "-r", files, place / "obs")
+        run(*sky, "unmount", place)
     finally:
         run("sh", "-c", f"fusermount3 -uz '{place}' 2>/dev/null || true")
 

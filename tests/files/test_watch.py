@@ -345,6 +345,43 @@ def test_a_burst_ends_when_it_is_quiet_or_has_lasted(pool, out):
     assert watch._is_due()  # all is looked at now and then
 
 
+def test_a_link_to_a_folder_does_not_hold_up_the_burst(pool, out, tmp_path):
+    """It is told of as a file is, which nobody closes."""
+    clock = Clock()
+    watch = followed(pool, out, clock, quiet=1.0, longest=10.0)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a").write_text("a")
+    watch._add()
+    (out / "linked").symlink_to(tmp_path / "elsewhere")
+    watch._take_event(Event("changed", str(out / "linked")))
+    assert not watch._is_due()
+    clock.now += 1
+    assert watch._is_due()
+    assert watch._add().commit == 2 and "out/linked/a" in pool
+    clock.now += 1
+    assert not watch._is_due() and watch._patience() > 30
+
+
+def test_a_folder_that_is_made_anew_is_watched_anew(pool, out, tmp_path):
+    """The system would go on telling of the one that was moved away."""
+    clock = Clock()
+    watch = followed(pool, out, clock, rescan=1000.0)
+    watch._open()
+    first = watch._source
+    watch._add()
+    assert not watch._is_due() and watch._source is first
+    out.rename(tmp_path / "last night")
+    assert watch._is_due()
+    assert "not there" in watch._add().problems[0][1]
+    out.mkdir()
+    (out / "b").write_text("b")
+    clock.now += 10
+    assert watch._is_due()
+    assert watch._add().commit == 2 and "out/b" in pool
+    assert watch._source is not first and watch._source.is_alive
+    watch._close()
+
+
 def test_what_is_left_out_and_the_pool_itself_are_no_change(out):
     with sp.Pool(out / "pool") as pool:
         watch = followed(pool, out)

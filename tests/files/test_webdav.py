@@ -16,14 +16,14 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import numpy as np
 import pytest
 from astropy.io import fits
 
 import skypool as sp
-from skypool.errors import Conflict, UsageError
+from skypool.errors import Conflict, ReadOnly, UsageError
 
 pytest.importorskip("wsgidav", reason="needs wsgidav")
 pytest.importorskip("cheroot", reason="needs cheroot")
@@ -56,7 +56,8 @@ class Client:
             token = base64.b64encode(f"skypool:{self.password}".encode()).decode()
             sent = {"Authorization": f"Basic {token}"} if self.password else {}
             sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-            connection.request(method, quote("/" + path), body, sent)
+            there = quote("/" + path, errors="surrogateescape")
+            connection.request(method, there, body, sent)
             answer = connection.getresponse()
             found = {name.casefold(): value for name, value in answer.getheaders()}
             return Answer(answer.status, found, answer.read())
@@ -200,6 +201,13 @@ def test_an_open_door_is_refused(pool: sp.Pool, serve: Callable[..., Client]) ->
 # -- writing
 
 
+def test_a_pool_that_may_not_be_changed_is_not_served_so(
+    pool: sp.Pool, serve: Callable[..., Client]
+) -> None:
+    with sp.Pool(pool.path, "r") as reader, pytest.raises(ReadOnly, match="no permission"):
+        WebdavServer(reader, password=PASSWORD, write=True)
+
+
 def test_put_makes_products_and_versions(client: Client, pool: sp.Pool) -> None:
     assert client.ask("PUT", "obs/new.txt", b"one").status == 201
     assert client.ask("PUT", "obs/new.txt", b"two").status == 204
@@ -234,6 +242,31 @@ def test_a_file_that_ends_early_is_not_kept(client: Client, pool: sp.Pool) -> No
     assert client.names("obs") == ["level2", "notes.txt"]
     (staging,) = Path(os.environ["SKYPOOL_CACHE"], "writing").iterdir()
     assert not [path for path in staging.rglob("*") if path.is_file()]
+
+
+def test_names_that_xml_and_utf8_cannot_hold(client: Client, pool: sp.Pool, tmp_path: Path) -> None:
+    odd = tmp_path / "odd"
+    odd.mkdir()
+    for name in (b"bad\xff\xfe", b"bell\x07", b"new\nline", b"q?u%41#&<\xc3\xbc>"):
+        Path(os.fsdecode(os.path.join(os.fsencode(odd), name))).write_bytes(name)
+    pool.add(odd)
+    shown = [unquote(name) for name in client.names("odd")]
+    assert sorted(shown) == sorted(["bad\uefff\ueffe", "bell\uf007", "new\nline", "q?u%41#&<\xfc>"])
+    assert client.ask("GET", "odd/").status == 200
+    for name in shown:
+        assert client.ask("GET", f"odd/{name}").status == 200
+    # Whoever knows the bytes may say them.
+    assert client.ask("GET", "odd/bad\udcff\udcfe").body == b"bad\xff\xfe"
+    assert client.ask("GET", "odd/\udcfa").status == 404
+    assert client.ask("PUT", "odd/bad\uefff\ueffe", b"new").status == 204
+    assert pool["odd/bad\udcff\udcfe"].version == 1
+    assert client.ask("PUT", "odd/\udcfa", b"x").status == 201
+    assert pool["odd/\udcfa"].size == 1
+    target = client.url + quote("odd/\udcfb", errors="surrogateescape")
+    assert client.ask("MOVE", "odd/\udcfa", Destination=target).status == 201
+    assert "odd/\udcfb" in pool
+    assert client.ask("DELETE", "odd/bell\uf007").status == 204
+    assert last(pool) == "remove odd/bell\x07 (webdav)"
 
 
 def test_files_for_a_while_are_no_products(client: Client, pool: sp.Pool) -> None:

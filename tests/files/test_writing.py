@@ -85,6 +85,34 @@ def test_a_file_becomes_a_product_and_the_next_time_a_version(
     assert pool["maps/m83.txt"].version == 1
 
 
+def test_a_time_alone_is_shown_and_makes_no_version(ops: WriteOperations, pool: sp.Pool) -> None:
+    write(ops, "a.txt", b"x")
+    number = ops.open("a.txt", os.O_WRONLY)  # as `touch -d` does
+    ops.utimens("a.txt", 981_158_400_000_000_000)
+    ops.flush(number)
+    ops.release(number)
+    assert ops.attributes("a.txt")[1:] == (1, 981_158_400_000_000_000)
+    # The same content, written again: as on a disk it is of now, or `make` would make it for ever.
+    write(ops, "a.txt", b"x")
+    assert ops.attributes("a.txt")[2] > 1_600_000_000_000_000_000
+    assert len(pool.history()) == 1
+    write(ops, "a.txt", b"y")
+    assert pool["a.txt"].version == 1
+
+
+def test_what_was_dropped_is_there_and_has_no_data(pool: sp.Pool, tmp_path: Path) -> None:
+    (tmp_path / "a.bin").write_bytes(np.random.default_rng(1).bytes(5000))
+    pool.add(tmp_path / "a.bin")
+    pool.drop("a.bin")
+    pool.gc(grace=0)
+    with sp.Pool(pool.path) as other:
+        ops = Operations(other)
+        assert ops.attributes("a.bin")[1] == 5000
+        number = ops.open("a.bin")
+        assert error_of(ops.read, number, 0, 10) == errno.ENODATA
+        ops.close()
+
+
 def test_it_is_saved_when_it_is_closed(ops: WriteOperations, pool: sp.Pool) -> None:
     number = ops.create("a.txt")
     ops.write(number, b"half", 0)

@@ -18,6 +18,7 @@ from skypool.catalogue.database import schema_rows
 from skypool.errors import SkypoolError
 from skypool.files.disk_facts import DiskFacts, disk_facts
 from skypool.files.mount_place import dead_mounts
+from skypool.pool.damage_notes import missing_packs
 from skypool.pool.pool import Pool
 from skypool.storage.pack_files import list_packs, unsealed_packs
 from skypool.storage.pack_writer import ROLL_BYTES
@@ -189,6 +190,7 @@ def _pool_facts(pool: Pool) -> dict[str, Any]:
         "bytes_stored": facts.bytes_stored,
         "bytes_index": facts.bytes_index,
         "packs": sum(1 for _ in list_packs(packs)),
+        "packs_lost": len(missing_packs(session)),
         "unsealed": len(unsealed_packs(packs, ROLL_BYTES)),
         "journal": str(journal),
         "damage_noted": bool(session.catalogue.state("has_bad")),
@@ -302,6 +304,12 @@ def _of_pool(pool: Mapping[str, Any], disk: DiskFacts) -> Iterator[Advice]:
             "problem",
             "damage was found in this pool: `skypool verify` lists it, `skypool verify"
             " --repair-from COPY` or adding the files again heals it",
+        )
+    if pool["packs_lost"]:
+        yield Advice(
+            "problem",
+            f"{pool['packs_lost']} of the pool's packs are gone or cut short: `skypool verify`"
+            " tells what they hurt, `skypool verify --repair-from COPY` heals it",
         )
     if disk.network and pool["journal"] == "wal":
         yield Advice(

@@ -234,6 +234,12 @@ class SkypoolFileSystem(AbstractFileSystem):  # type: ignore[misc] # fsspec has 
 
     # -- reading and writing
 
+    def touch(self, path: str, truncate: bool = True, **kwargs: Any) -> None:
+        """Write an empty file, an empty version of one that is there; times are not set."""
+        if not truncate and self.exists(path):
+            raise NotImplementedError("a pool does not set the times of files")
+        super().touch(path, truncate=True, **kwargs)
+
     def _source(self, path: str) -> ByteSource:
         opened, inner = self._of(path)
         with translated(path):

@@ -6,7 +6,7 @@ import errno
 import itertools
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from skypool.files.kernel_view import KernelView
 from skypool.files.stat_memory import StatMemory
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from skypool.files.operations import Attributes, Operations
 
 __all__ = ["Calls"]
+
+# What utimensat(2) has in place of a time, UTIME_NOW and UTIME_OMIT: nanoseconds above 10^9.
+_NOW: Final = (1 << 30) - 1
+_OMIT: Final = (1 << 30) - 2
 
 
 class Calls:
@@ -132,8 +136,22 @@ class Calls:
 
     def utimens(self, path: str, times: tuple[int, int] | None = None) -> int:
         """Set when a file was changed."""
-        self.do.utimens(path, time.time_ns() if times is None else int(times[1]))
+        mtime_ns = _NOW if times is None else int(times[1])
+        if mtime_ns != _OMIT:
+            self.do.utimens(path, time.time_ns() if mtime_ns == _NOW else mtime_ns)
         return 0
+
+    def symlink(self, path: str, target: str) -> int:
+        """Refuse it, as file systems do that have no links."""
+        raise OSError(errno.EPERM, "a mount keeps no links")
+
+    def link(self, path: str, target: str) -> int:
+        """Refuse it."""
+        raise OSError(errno.EPERM, "a mount keeps no links")
+
+    def mknod(self, path: str, mode: int, dev: int) -> int:
+        """Refuse pipes and devices; files are made by `create`."""
+        raise OSError(errno.EPERM, "a mount keeps only files and folders")
 
     def chmod(self, path: str, mode: int) -> int:
         """Accept it: permissions are not kept."""

@@ -10,8 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from skypool.errors import Conflict, NotFound, ReadOnly, StorageError
 from skypool.files.fuse import load_library, run
-from skypool.files.mount_place import fusermount, is_mounted, make_place, real_place
-from skypool.files.mount_sessions import Session, clear_dead, session_of
+from skypool.files.mount_place import (
+    check_given,
+    fusermount,
+    is_mounted,
+    make_place,
+    real_place,
+)
+from skypool.files.mount_sessions import Session, clear_dead, said_by, session_of
 from skypool.files.operations import Operations
 
 if TYPE_CHECKING:
@@ -85,6 +91,12 @@ def mount(
             lambda: ready(bool(session.made)),
         )
     finally:
+
+        def said(text: str) -> None:
+            session.say(text)
+            tell(text)
+
+        operations.tell = said
         operations.close()
         session.close()
 
@@ -138,7 +150,7 @@ def _options(pool: Pool, library: Any, write: bool, allow_other: bool) -> dict[s
     return options
 
 
-def unmount(folder: str, settings: Settings, *, force: bool = False) -> None:
+def unmount(folder: str, settings: Settings, *, force: bool = False) -> list[str]:
     """Unmount a pool, and wait until what was written is saved.
 
     A folder that was made for it is removed. So is a mount whose process was killed.
@@ -153,6 +165,11 @@ def unmount(folder: str, settings: Settings, *, force: bool = False) -> None:
         Whether programs may still use it: it is gone for all others, and for them once they
         close their files.
 
+    Returns
+    -------
+    list of str
+        What was not saved, and why.
+
     Raises
     ------
     NotFound
@@ -160,17 +177,24 @@ def unmount(folder: str, settings: Settings, *, force: bool = False) -> None:
     Conflict
         If programs use it.
     """
+    check_given(folder)
     folder = real_place(folder)
     if not is_mounted(folder):
         raise NotFound(f"nothing is mounted at {folder}", hint="`mount` lists what is mounted")
-    code, text = fusermount(folder, "-uz" if force else "-u")
-    if code:
-        if "busy" in text.lower():
-            raise Conflict(
-                f"a program uses {folder}, or is in it",
-                hint=f"end it (`fuser -vm {folder}` lists them), or take --force",
-            )
-        raise StorageError(f"{folder} cannot be unmounted: {text}")
+    with said_by(session_of(settings, folder)) as said:
+        code, text = fusermount(folder, "-uz" if force else "-u")
+        if code:
+            if "busy" in text.lower():
+                raise Conflict(
+                    f"a program uses {folder}, or is in it",
+                    hint=f"end it (`fuser -vm {folder}` lists them), or take --force",
+                )
+            raise StorageError(f"{folder} cannot be unmounted: {text}")
+        _wait(folder, settings, force=force)
+    return said
+
+
+def _wait(folder: str, settings: Settings, *, force: bool) -> None:
     end = time.monotonic() + _SECONDS
     while time.monotonic() < end:
         clear_dead(settings)

@@ -12,6 +12,7 @@ from typing import Final
 from skypool.errors import Conflict, MissingDependency, StorageError, UsageError
 
 __all__ = [
+    "check_given",
     "check_place",
     "dead_mounts",
     "fusermount",
@@ -23,6 +24,18 @@ __all__ = [
 
 _SECONDS: Final = 120
 _MOUNTS: Final = "/proc/self/mounts"
+
+
+def check_given(folder: str) -> None:
+    """Refuse the empty text, which the system takes for the current folder (`"$unset"`).
+
+    Raises
+    ------
+    UsageError
+        If it is empty.
+    """
+    if not folder:
+        raise UsageError("the folder is the empty text", hint="name a folder, such as ~/sky")
 
 
 def check_place(folder: str, pool: str) -> None:
@@ -44,6 +57,7 @@ def check_place(folder: str, pool: str) -> None:
     StorageError
         If it cannot be looked at.
     """
+    check_given(folder)
     if is_dead(folder):
         return
     inside, place = os.path.realpath(pool), os.path.realpath(folder)
@@ -85,6 +99,7 @@ def make_place(folder: str, pool: str) -> tuple[str, list[str]]:
     list of str
         The folders that were made for it, the innermost one first.
     """
+    check_given(folder)
     if is_dead(folder):
         fusermount(real_place(folder), "-uz")
     check_place(folder, pool)

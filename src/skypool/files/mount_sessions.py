@@ -10,14 +10,17 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from skypool.files.mount_place import is_dead
 
 if TYPE_CHECKING:
     from skypool.config import Settings
 
-__all__ = ["Session", "clear_dead", "session_of"]
+__all__ = ["Session", "clear_dead", "said_by", "session_of"]
+
+
+_SAID = "said"
 
 
 class Session:
@@ -43,9 +46,15 @@ class Session:
         self._lock = _locked(self.path, os.O_CREAT)
         with open(os.path.join(self.path, "mount.json"), "w", encoding="utf-8") as out:
             json.dump({"folder": folder, "pid": os.getpid(), "made": self.made}, out)
+        Path(self.path, _SAID).touch()
         #: For files that are being written.
         self.staging = os.path.join(self.path, "written")
         os.makedirs(self.staging)
+
+    def say(self, text: str) -> None:
+        """Leave a text for whoever unmounts it."""
+        with open(os.path.join(self.path, _SAID), "a", encoding="utf-8") as out:
+            out.write(json.dumps(text) + "\n")
 
     def close(self) -> None:
         """Remove it, with all in it, and the folders that were made for the mount."""
@@ -123,6 +132,20 @@ def clear_dead(settings: Settings, taken_over: str = "") -> list[str]:
         shutil.rmtree(path, ignore_errors=True)
         os.close(lock)
     return made
+
+
+@contextlib.contextmanager
+def said_by(session: str) -> Iterator[list[str]]:
+    """Return what is left for whoever unmounts: it is filled in at the end, and may outlive it."""
+    found: list[str] = []
+    with contextlib.ExitStack() as stack:
+        file: IO[str] | None = None
+        with contextlib.suppress(OSError):
+            path = os.path.join(session, _SAID)
+            file = stack.enter_context(open(path, encoding="utf-8")) if session else None
+        yield found
+        if file is not None:
+            found += [json.loads(line) for line in file]
 
 
 def session_of(settings: Settings, folder: str) -> str:

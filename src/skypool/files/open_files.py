@@ -60,6 +60,8 @@ class OpenFiles(Overlay):
     def _stage(self, path: str, base: Entry | None, *, changed: bool) -> StagedFile:
         folder = os.path.join(self._staging, str(next(self._places)))
         staged = StagedFile(folder, path, base, changed=changed)
+        if base is not None:
+            staged.set_mtime(self._told(path, base)[2])
         self._staged[path] = staged
         return staged
 
@@ -142,9 +144,22 @@ class OpenFiles(Overlay):
 
     def _leave(self, staged: StagedFile) -> None:
         """Show what the pool has, now that it is the same."""
+        time_ns = staged.attributes[2]
         if self._staged.get(staged.path) is staged:
             del self._staged[staged.path]
+            self._remember_time(staged.path, time_ns)
         staged.remove()
+
+    def _remember_time(self, path: str, time_ns: int) -> None:
+        """Show the time of what was written, where the version that the pool has is an older one.
+
+        Who wrote the same content again (`rsync`, `make`), or gave another time alone, would do so
+        for ever.
+        """
+        with contextlib.suppress(NotFound):
+            entry = self.tree.entry(path)
+            if isinstance(entry, FileNode) and entry.mtime_ns != time_ns:
+                self._times[path] = (0 if entry.ref is None else entry.ref.number, time_ns)
 
     def _save(self, *files: StagedFile) -> None:
         """Make products of files, in one commit; they stay where they are if that fails."""

@@ -16,6 +16,7 @@ from skypool.errors import (
     Ambiguous,
     Conflict,
     DiskFull,
+    Dropped,
     Locked,
     MissingDependency,
     NotFound,
@@ -41,6 +42,7 @@ _PREFIX: Final = "user.skypool."
 # The more particular ones first.
 _ERRNO: Final = (
     (Purged, errno.ENODATA),
+    (Dropped, errno.ENODATA),
     (NotFound, errno.ENOENT),
     (UsageError, errno.EINVAL),
     (QuotaExceeded, errno.EDQUOT),

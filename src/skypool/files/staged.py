@@ -93,11 +93,12 @@ class StagedFile:
     def attributes(self) -> Attributes:
         """What `stat` tells of it."""
         with self._lock:
-            state = os.fstat(self._open())
             if self._base is not None:
-                return _MODE, self._base.size, self._based_at
-            time_ns = state.st_mtime_ns if self.mtime_ns is None else self.mtime_ns
-            return _MODE, state.st_size, time_ns
+                size, time_ns = self._base.size, self._based_at
+            else:
+                state = os.fstat(self._open())
+                size, time_ns = state.st_size, state.st_mtime_ns
+            return _MODE, size, time_ns if self.mtime_ns is None else self.mtime_ns
 
     def pread(self, offset: int, length: int) -> bytes:
         """Return *length* bytes from *offset*; fewer only at the end."""
@@ -143,7 +144,6 @@ class StagedFile:
     def set_mtime(self, mtime_ns: int) -> None:
         """Set when it was last changed."""
         with self._lock:
-            self._take_base()
             self.mtime_ns = mtime_ns
 
     def _touch(self) -> None:
@@ -159,7 +159,8 @@ class StagedFile:
             done = 0
             while done < len(data):
                 done += os.pwrite(self._open(), memoryview(data)[done:], offset + done)
-        self.mtime_ns = self._based_at
+        if self.mtime_ns is None:
+            self.mtime_ns = self._based_at
         self._drop_base()
 
     def _drop_base(self) -> None:

@@ -125,6 +125,7 @@ class Readiness:
         """Return whether a file, or a folder that is one product, can be read."""
         if stat.S_ISDIR(status.st_mode):
             if folder_format(Path(path)) is None:
+                self.waiting.discard(path)  # a link to a folder is told of as a file
                 return True
             files = [os.path.join(at, name) for at, _, names in os.walk(path) for name in names]
         else:

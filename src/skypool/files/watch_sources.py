@@ -78,13 +78,16 @@ class EventSource:
             events.DirMovedEvent, events.DirDeletedEvent,
         ]  # fmt: skip
         self._observer = Observer()
+        self._places = {folder: _place(folder) for folder in folders}
         for folder in folders:
             self._observer.schedule(Handler(), folder, recursive=True, event_filter=wanted)
         self._observer.start()
 
     @property
     def is_alive(self) -> bool:
-        """Whether it still looks."""
+        """Whether it still looks, at what is at these paths now."""
+        if any(_place(folder) != place for folder, place in self._places.items()):
+            return False  # moved away or made anew: the system tells of what it was
         emitters = self._observer.emitters
         return self._observer.is_alive() and all(emitter.is_alive() for emitter in emitters)
 
@@ -106,6 +109,14 @@ class EventSource:
         """Look no more."""
         self._observer.stop()
         self._observer.join()
+
+
+def _place(folder: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(folder)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 class PollSource:

@@ -29,6 +29,7 @@ from skypool.files.opened import ReadingFile
 from skypool.files.operations import Attributes, Operations
 from skypool.files.staged import is_temporary
 from skypool.files.webdav_answers import answer_to, answered
+from skypool.files.webdav_names import place_of, shown_name
 from skypool.files.webdav_transfers import Arriving, OpenFile
 from skypool.files.writing import WriteOperations
 
@@ -68,11 +69,11 @@ class PoolProvider(DAVProvider):  # type: ignore[misc] # wsgidav has no types
         """Return what is at a path, None where there is nothing."""
         if path is None:  # above the root
             return None
-        place = clean(path)
+        place = place_of(path)
         try:
             return self.resource(path, environ, self.files.attributes(place))
         except FileNotFoundError:
-            return PoolFile(path, environ, self, None) if self.is_reserved(place) else None
+            return PoolFile(path, environ, self, None) if self.is_reserved(path) else None
         except OSError as error:
             raise answer_to(error) from error
 
@@ -133,7 +134,7 @@ class _Common:
         """Refuse what cannot be changed, before all that is below it is looked at."""
         with answered():
             for path in paths:
-                self._writing.changes.check(clean(path))
+                self._writing.changes.check(place_of(path))
 
     def _forget(self) -> None:
         self.remove_all_properties(recursive=True)  # type: ignore[attr-defined] # of the other base
@@ -165,7 +166,7 @@ class _Common:
             self._take(dest_path)
         else:
             with answered():
-                self._writing.rename(clean(self.path), clean(dest_path))
+                self._writing.rename(place_of(self.path), place_of(dest_path))
         self._properties(dest_path, move=True)
         self.remove_all_locks(recursive=True)  # type: ignore[attr-defined]
         return []
@@ -176,7 +177,7 @@ class _Common:
             self.provider.reserve(dest_path)
             return
         with answered():
-            files, place = self._writing, clean(dest_path)
+            files, place = self._writing, place_of(dest_path)
             number = files.open(place, os.O_WRONLY | os.O_TRUNC)
             files.release(number)
 
@@ -226,7 +227,7 @@ class PoolFile(_Common, DAVNonCollection):  # type: ignore[misc] # wsgidav has n
         if self.found is None:
             return "empty"
         try:
-            ref = self.provider.files.entry(clean(self.path)).ref
+            ref = self.provider.files.entry(place_of(self.path)).ref
         except (OSError, SkypoolError):  # not in the pool (yet)
             ref = None
         if ref is None:
@@ -246,11 +247,11 @@ class PoolFile(_Common, DAVNonCollection):  # type: ignore[misc] # wsgidav has n
         with answered():
             if self.found is None:
                 return io.BytesIO()
-            return ReadingFile(OpenFile(self.provider.files, clean(self.path)), self.path)
+            return ReadingFile(OpenFile(self.provider.files, place_of(self.path)), self.path)
 
     def begin_write(self, *, content_type: str | None = None) -> Arriving:
         """Return a file to the side, which `end_write` renames."""
-        place = clean(self.path)
+        place = place_of(self.path)
         above = parent_of(place)
         self._arriving = f"{above}/" if above else ""
         self._arriving += f"{_ARRIVING}{uuid.uuid4().hex}"
@@ -259,7 +260,7 @@ class PoolFile(_Common, DAVNonCollection):  # type: ignore[misc] # wsgidav has n
 
     def end_write(self, *, with_errors: bool) -> None:
         """Give what was written to the pool, as one commit."""
-        files, place = self._writing, clean(self.path)
+        files, place = self._writing, place_of(self.path)
         try:
             arrived = files.attributes(self._arriving)[1]
             announced = self.environ.get("CONTENT_LENGTH", "")
@@ -271,7 +272,7 @@ class PoolFile(_Common, DAVNonCollection):  # type: ignore[misc] # wsgidav has n
                 files.rename(self._arriving, place)
                 self.found = files.attributes(place)
         finally:
-            self.provider.release(place)
+            self.provider.release(self.path)
             with contextlib.suppress(OSError):  # renamed
                 files.unlink(self._arriving)
 
@@ -281,7 +282,7 @@ class PoolFile(_Common, DAVNonCollection):  # type: ignore[misc] # wsgidav has n
             self.provider.release(self.path)
         else:
             with answered():
-                self._writing.unlink(clean(self.path))
+                self._writing.unlink(place_of(self.path))
         self._forget()
         return []
 
@@ -299,7 +300,7 @@ class PoolFile(_Common, DAVNonCollection):  # type: ignore[misc] # wsgidav has n
             self._take(dest_path)
         else:
             with answered():
-                self._writing.copy(clean(self.path), clean(dest_path))
+                self._writing.copy(place_of(self.path), place_of(dest_path))
         self._properties(dest_path, move=False)
 
 
@@ -325,8 +326,9 @@ class PoolFolder(_Common, DAVCollection):  # type: ignore[misc] # wsgidav has no
     def _listed(self) -> dict[str, Attributes]:
         if self._members is None:
             with answered():
-                found = dict(self.provider.files.listing(clean(self.path)))
-            self._members = {n: each for n, each in found.items() if not n.startswith(_ARRIVING)}
+                found = dict(self.provider.files.listing(place_of(self.path)))
+            shown = {shown_name(name): each for name, each in found.items()}
+            self._members = {n: each for n, each in shown.items() if not n.startswith(_ARRIVING)}
         return self._members
 
     def get_member_names(self) -> list[str]:
@@ -346,18 +348,18 @@ class PoolFolder(_Common, DAVCollection):  # type: ignore[misc] # wsgidav has no
         """Take a name for what is written next."""
         path = util.join_uri(self.path, name)
         with answered():
-            self._writing.changes.check_file(path)
+            self._writing.changes.check_file(place_of(path))
         self.provider.reserve(path)
         return PoolFile(path, self.environ, self.provider, None)
 
     def create_collection(self, name: str) -> None:
         """Make a folder."""
         with answered():
-            self._writing.mkdir(clean(util.join_uri(self.path, name)))
+            self._writing.mkdir(place_of(util.join_uri(self.path, name)))
 
     def delete(self) -> list[Any]:
         """Move it to the trash with all in it, in one commit."""
-        place = clean(self.path)
+        place = place_of(self.path)
         with answered():
             self._unlink_unsaved(place)
             with contextlib.suppress(NotFound):  # there was nothing else in it
@@ -378,5 +380,5 @@ class PoolFolder(_Common, DAVCollection):  # type: ignore[misc] # wsgidav has no
         """Make the folder that the copies of what is in it go to."""
         if self.provider.get_resource_inst(dest_path, self.environ) is None:
             with answered():
-                self._writing.mkdir(clean(dest_path))
+                self._writing.mkdir(place_of(dest_path))
         self._properties(dest_path, move=False)

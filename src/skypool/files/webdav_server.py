@@ -27,9 +27,10 @@ from wsgidav.http_authenticator import HTTPAuthenticator
 from wsgidav.request_resolver import RequestResolver
 from wsgidav.wsgidav_app import WsgiDAVApp
 
-from skypool.errors import Conflict, UsageError
+from skypool.errors import Conflict, ReadOnly, UsageError
 from skypool.files.operations import Operations
 from skypool.files.webdav import PoolProvider
+from skypool.files.webdav_names import readable
 from skypool.files.writing import WriteOperations
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ class _Guard:
             # A pool has its past in it, and every search: there is no end below the root.
             return _refuse(start, _FINITE, "application/xml; charset=utf-8")
 
+        readable(environ)
         if not _is_whole(environ.get("HTTP_AUTHORIZATION", "")):
             del environ["HTTP_AUTHORIZATION"]
 
@@ -193,6 +195,8 @@ class WebdavServer:
     ------
     UsageError
         If others could reach it and there is no password.
+    ReadOnly
+        If it is to be changed, and may not be.
     Conflict
         If the port is taken.
     """
@@ -212,6 +216,11 @@ class WebdavServer:
             raise UsageError(
                 f"on {host} others could reach the pool without a password",
                 hint="leave out --no-password, or --host",
+            )
+        if write and pool.exists and not pool.view.session.writable:
+            raise ReadOnly(
+                f"you have no permission to write in {pool.path}",
+                hint="ask its owner, or serve it without --write",
             )
         self._ending = threading.Lock()
         self._staging = _staging(pool) if write else ""

@@ -9,6 +9,7 @@ See docs/howto/arrays.md.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -18,6 +19,7 @@ from xarray.backends import BackendEntrypoint
 
 from skypool.config import from_environment
 from skypool.errors import NotFound, UsageError
+from skypool.files.tree import Tree
 from skypool.model.bridges.xarrays import build_groups
 from skypool.model.product import Product
 from skypool.pool.folder import is_pool
@@ -130,11 +132,37 @@ def _opened(thing: Any, at: Any, make: Callable[[Product], Any]) -> tuple[Any, s
     where, inner = split_address(address)
     pool = Pool(where, "r")
     try:
-        seen = pool if at is None else pool.at(at)
-        return make(seen[inner].product), address, pool.close
+        ref = _found(pool, inner) if at is None else pool.at(at)[inner]
+        return make(ref.product), address, _Closing(pool)
     except BaseException:
         pool.close()
         raise
+
+
+def _found(pool: Pool, inner: str) -> Ref:
+    """Return what an address names in a pool; as a file of its folder view, if nothing else."""
+    try:
+        return pool[inner]
+    except NotFound:
+        with contextlib.suppress(NotFound):
+            entry = Tree(pool).entry(inner)
+            if entry.ref is not None:
+                return entry.ref
+        raise
+
+
+class _Closing:
+    """Closes a pool. In another process there is nothing to close: arrays open theirs there."""
+
+    def __init__(self, pool: Pool | None = None) -> None:
+        self._pool = pool
+
+    def __call__(self) -> None:
+        if self._pool is not None:
+            self._pool.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Closing, ()
 
 
 def split_address(address: str) -> tuple[str, str]:
