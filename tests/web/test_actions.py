@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import queue
 import re
+import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -433,7 +434,8 @@ def test_send_to_a_program_and_a_text_file(place: Place, tmp_path: Path) -> None
     dialog = place.dialog("Send 1 product")
     dialog.get_by_label(re.compile("Path of the file")).fill(str(tmp_path / "t.txt"))
     dialog.get_by_role("button", name="Send").click()
-    place.said("sent 1 product")
+    # What was sent before is told in the same words, but for the place.
+    place.said(f"sent 1 product to text:{tmp_path / 't.txt'}")
     assert place.sender.sent[1][1] == f"text:{tmp_path / 't.txt'}"
 
 
@@ -623,7 +625,12 @@ def test_jobs_with_progress_and_cancel(place: Place) -> None:
         "unit": "products", "text": "verify maps", "name": "", "errors": [], "result": None,
         "code": None, "undo": False, "download": False, "began": 0,
     }  # fmt: skip
-    place.served.application.context.hub.publish("job", stuck)
+    hub = place.served.application.context.hub
+    end = time.monotonic() + 60
+    while not hub._queues:  # the page listens soon
+        assert time.monotonic() < end
+        place.page.wait_for_timeout(20)
+    hub.publish("job", stuck)
     running = place.page.get_by_role("region", name="Running jobs")
     expect(running).to_contain_text("30 of 100 products")
     expect(running.get_by_role("progressbar")).to_have_attribute("value", "30")
@@ -636,7 +643,7 @@ def test_jobs_with_progress_and_cancel(place: Place) -> None:
     place.page.route("**/jobs/900", answer)
     running.get_by_role("button", name="Cancel: verify maps").click()
     expect(running).to_be_visible()
-    place.served.application.context.hub.publish("job", stuck | {"state": "cancelled"})
+    hub.publish("job", stuck | {"state": "cancelled"})
     expect(running).to_have_count(0)
     assert deleted == ["DELETE"]
 
@@ -698,6 +705,7 @@ def test_nothing_keeps_people_out(visitor: Visitor, shown: Any, scheme: str) -> 
     problems = []
     for key in ("t", "F2", "Delete", "e", "s", "m", "a", "?", "Control+K"):
         grid(page).focus()
+        expect(grid(page)).to_be_focused()
         page.keyboard.press(key)
         expect(page.get_by_role("dialog")).to_be_visible()
         problems += audit(page)

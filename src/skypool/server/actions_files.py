@@ -342,7 +342,9 @@ def _verify(context: Context, body: Mapping[str, Any]) -> Plan:
         problems = [str(problem) for problem in report.problems]
         for text in problems[:SHOWN]:
             job.fail("damaged", text, "`skypool verify --repair` heals what can be healed")
-        return {"sound": not problems, "problems": len(problems)}
+        for item in report.unreadable[:SHOWN]:
+            job.fail("unreadable", str(item), "whoever may read it can verify what it holds")
+        return {"sound": report.ok, "problems": len(problems)}
 
     return Plan(
         f"verify {pool_name(pool)}",
