@@ -56,8 +56,8 @@ def wait_for_packs(folder: Path, size: int) -> None:
     raise AssertionError("nothing was written")
 
 
-def test_ctrl_c_leaves_a_whole_pool(big: Path, program: Program) -> None:
-    program("-p", "./pool", "add", "big/0.dat.gz")
+def test_ctrl_c_leaves_a_whole_pool(big: Path, sky: Callable[..., Any]) -> None:
+    sky("-p", "./pool", "add", "big/0.dat.gz")
     before = sum(path.stat().st_size for path in (big / "pool/packs").iterdir())
     process = start("-p", "./pool", "add", "big", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     wait_for_packs(big / "pool", before)
@@ -67,10 +67,10 @@ def test_ctrl_c_leaves_a_whole_pool(big: Path, program: Program) -> None:
     assert b"Traceback" not in err
     assert b"nothing was added: the pool is as it was, at commit 1" in err
     assert out == b""
-    assert json.loads(program("-p", "./pool", "info", "--json").stdout)["commits"] == 1
-    assert json.loads(program("-p", "./pool", "verify", "--json").stdout)["ok"] is True
-    assert program("-p", "./pool", "add", "big").returncode == 0
-    assert len(program("-p", "./pool", "ls", "-q").stdout.splitlines()) == 9
+    assert sky("-p", "./pool", "info", "--json").json["commits"] == 1
+    assert sky("-p", "./pool", "verify", "--json").json["ok"] is True
+    sky("-p", "./pool", "add", "big")
+    assert len(sky("-p", "./pool", "ls", "-q").out.splitlines()) == 9
 
 
 def test_ctrl_c_is_json_too(big: Path) -> None:
@@ -84,10 +84,10 @@ def test_ctrl_c_is_json_too(big: Path) -> None:
     assert json.loads(out)["error"]["code"] == "interrupted"
 
 
-def test_a_closed_pipe_is_silent(tree: Path, program: Program) -> None:
+def test_a_closed_pipe_is_silent(tree: Path, sky: Callable[..., Any]) -> None:
     for number in range(300):
         (tree / f"obs/{number:0200d}").write_text(str(number))
-    program("-p", "./pool", "add", "obs")
+    sky("-p", "./pool", "add", "obs")
     for words in (["ls"], ["ls", "--json"], ["tree", "obs"]):
         process = start("-p", "./pool", *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert process.stdout is not None
@@ -99,8 +99,7 @@ def test_a_closed_pipe_is_silent(tree: Path, program: Program) -> None:
         process.stderr.close()
 
 
-def test_a_full_output_is_an_error(tree: Path, program: Program) -> None:
-    program("-p", "./pool", "add", "obs")
+def test_a_full_output_is_an_error(pool: Path) -> None:
     with open("/dev/full", "wb") as full:
         process = start("-p", "./pool", "ls", stdout=full, stderr=subprocess.PIPE)
         _, err = process.communicate(timeout=60)
@@ -110,14 +109,13 @@ def test_a_full_output_is_an_error(tree: Path, program: Program) -> None:
     assert err.count(b"\n") == 1
 
 
-def test_streams_that_the_caller_has_closed(tree: Path, program: Program) -> None:
-    program("-p", "./pool", "add", "obs")
+def test_streams_that_the_caller_has_closed(pool: Path, sky: Callable[..., Any]) -> None:
     words = f"{sys.executable} -m skypool -p ./pool"
     # No file of the pool may get the number of a stream that is closed.
     script = f"{words} ls >&-; {words} add obs --as-version <&- >&- 2>&- && {words} nosuch 2>&-"
     done = subprocess.run(["sh", "-c", script], capture_output=True, check=False, timeout=120)
     assert (done.returncode, done.stdout, done.stderr) == (2, b"", b"")
-    assert program("-p", "./pool", "verify").returncode == 0
+    sky("-p", "./pool", "verify")
 
 
 def test_a_file_is_no_pool(tree: Path, program: Program) -> None:
@@ -179,9 +177,9 @@ def test_names_of_every_kind_alone(
     assert b"  caf\\xe9\n" in missing.stderr  # on a terminal, it could be anything
 
 
-def test_other_locales(tree: Path, program: Program) -> None:
+def test_other_locales(tree: Path, program: Program, sky: Callable[..., Any]) -> None:
     (tree / "obs/长.txt").write_text("x")
-    program("-p", "./pool", "add", "obs")
+    sky("-p", "./pool", "add", "obs")
     for env in ({"LC_ALL": "C"}, {"PYTHONIOENCODING": "ascii"}):
         for words in (["tree", "obs"], ["show", "missing 长"]):
             run = program("-p", "./pool", *words, env=env)
@@ -273,9 +271,11 @@ def test_no_bar_without_a_terminal(big: Path, program: Program) -> None:
     assert run.stderr.count(b"\n") <= 3
 
 
-def test_tables_and_colours_on_a_terminal(tree: Path, program: Program) -> None:
+def test_tables_and_colours_on_a_terminal(
+    tree: Path, program: Program, sky: Callable[..., Any]
+) -> None:
     (tree / ("obs/" + "long name " * 12 + ".txt")).write_text("x")
-    program("-p", "./pool", "add", "obs", "-t", "a rather long tag")
+    sky("-p", "./pool", "add", "obs", "-t", "a rather long tag")
     code, shown = on_terminal("-p", "./pool", "ls", columns=60)
     assert code == 0
     assert shown.startswith("\x1b[1mNAME")
@@ -307,24 +307,15 @@ def imported(words: list[str]) -> set[str]:
 
 
 @pytest.mark.parametrize("words", LISTING)
-def test_little_is_imported_to_list(tree: Path, program: Program, words: list[str]) -> None:
-    program("-p", "./pool", "add", "obs")
-    assert not {"astropy", "rich", "asyncio"} & imported(words)
+def test_little_is_imported_to_list(pool: Path, words: list[str]) -> None:
+    assert not {"numpy", "astropy", "rich", "asyncio"} & imported(words)
 
 
-@pytest.mark.parametrize("words", LISTING)
-def test_numpy_is_not_imported_to_list(tree: Path, program: Program, words: list[str]) -> None:
-    program("-p", "./pool", "add", "obs")
-    assert "numpy" not in imported(words)
-
-
-def test_what_speaks_to_servers_is_not_imported_to_add_files(tree: Path, program: Program) -> None:
-    program("-p", "./pool", "add", "obs")
+def test_what_speaks_to_servers_is_not_imported_to_add_files(pool: Path) -> None:
     assert not {"ssl", "http.client", "urllib.request"} & imported(["add", "obs/notes.txt"])
 
 
-def test_names_are_completed(tree: Path, program: Program) -> None:
-    program("-p", "./pool", "add", "obs")
+def test_names_are_completed(pool: Path, program: Program) -> None:
     env = {"_SKYPOOL_COMPLETE": "bash_complete", "SKYPOOL": "./pool", "COMP_CWORD": "2"}
     for typed, found in (("ob", ["obs"]), ("obs/", ["obs/level2", "obs/notes.txt"]),
                          ("obs/level2/P", ["obs/level2/PSW.fits"])):  # fmt: skip

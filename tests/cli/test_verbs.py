@@ -368,7 +368,7 @@ def test_show(sky: Sky, pool: Path) -> None:
     found = sky("show", "obs/level2/events.fits", "--json").json
     assert set(found) == FIND_KEYS | {
         "size", "total_size", "versions", "format", "wrapper", "reason", "meta", "datasets",
-        "refs", "history", "attributes", "complete",
+        "refs", "history", "attributes", "complete", "purged", "in_place", "dropped",
     }  # fmt: skip
     assert found["complete"]
     assert found["attributes"]["object"]["value"] == "M83"
@@ -503,7 +503,7 @@ def test_undo_and_trash(sky: Sky, pool: Path) -> None:
     assert [entry["name"] for entry in trash][:2] == ["obs", "obs/level2"]
     assert trash[0]["commit"] == 2
     assert "obs/level2" in sky("trash").out
-    assert sky("undo", "2", "--json").json == {"undone": 2, "commit": 3}
+    assert sky("undo", "2", "--json").json == {"undone": 2, "commit": 3, "gone": []}
     assert sky("ls", "-q").out == before
     assert sky("trash", "--json").json == {"trash": []}
     assert "commit 3 undone by commit 4" in sky("undo", "3").out
@@ -645,7 +645,9 @@ def test_ctrl_c_exits_130(
 
 def test_verify_and_damage(sky: Sky, pool: Path) -> None:
     found = sky("verify", "--json").json
-    assert set(found) == {"ok", "checked", "problems", "wasted", "overwritten"}
+    assert set(found) == {
+        "ok", "checked", "problems", "wasted", "overwritten", "unreadable",
+    }  # fmt: skip
     assert found["ok"] is True
     assert found["checked"] > 0
     assert sky("verify", "--quick").out.startswith("sound: ")
@@ -685,7 +687,7 @@ def test_gc(sky: Sky, pool: Path) -> None:
 
 def test_export_all_and_manifest(sky: Sky, pool: Path) -> None:
     found = sky("export", "--all", "out", "--json").json
-    assert set(found) == {"files", "bytes", "kept", "inexact", "moved"}
+    assert set(found) == {"files", "bytes", "kept", "inexact", "skipped", "moved"}
     assert files_of(pool.parent / "out" / "obs") == files_of(pool.parent / "obs")
     assert "there already" in sky("export", "--all", "out").out
     listed = sky("manifest").out
@@ -735,6 +737,8 @@ def test_purge_and_forget(sky: Sky, pool: Path) -> None:
     assert found["versions"] == 1
     assert "make room" in sky("history").out
     assert sky("purge", "obs").out == "nothing to give up\n"
+    assert "versions  1, given up: 0\n" in sky("show", "obs").out
+    assert sky("show", "obs", "--json").json["purged"] == [0]
     assert sky("show", "obs@0", code=4).err.startswith("skypool: ")
     assert sky("forget", "--before", "2999-01-01").out == "nothing to give up\n"
     sky("purge", "obs", "--keep", "0", code=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import textwrap
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -37,9 +38,13 @@ def doctor_verb(state: State, place: str | None) -> int:
     checks every byte. Exits with 1 if something does not work.
     """
     from skypool.files.doctor import examine
+    from skypool.pool.folder import is_pool
+    from skypool.pool.named import missing_pool
 
     where = state.named_place(place) if place is not None else state.place()
     where = where or state.default_place()
+    if os.path.isfile(where.folder) or (not where.exists and is_pool(where.text)):
+        raise missing_pool(where.folder, state.settings)
     found = examine(where.folder, is_pool=where.exists)
     if state.json:
         click.echo(to_json(_object(found)))

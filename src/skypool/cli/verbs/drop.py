@@ -70,6 +70,11 @@ def drop_verb(
     if state.json:
         click.echo(to_json({"dry_run": dry_run} | dataclasses.asdict(report)))
         return
+    if not report.versions:
+        has = "has" if report.already == 1 else "have"
+        text = f"{count_text(report.already, 'version')} {has} no content here"
+        click.echo(f"nothing to drop: {text}")
+        return
     verb = "would drop" if dry_run else "dropped"
     click.echo(f"{verb} {count_text(report.versions, 'version')}, {size_text(report.bytes)}")
     for place in report.places:
@@ -103,4 +108,5 @@ def get_verb(
         click.echo(to_json(dataclasses.asdict(report)))
         return
     text = f"{count_text(report.versions, 'version')} came back, {size_text(report.bytes)} read"
-    click.echo(f"{text}; {report.already:,} were here")
+    were = "was" if report.already == 1 else "were"
+    click.echo(f"{text}; {report.already:,} {were} here")

@@ -40,6 +40,11 @@ __all__ = ["export_verb", "manifest_verb", "path_verb"]
 @click.option("--bag", is_flag=True, help="With --all: make DIR a bag (RFC 8493).")
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
 @click.option(
+    "--skip-damaged",
+    is_flag=True,
+    help="Write what is whole; list what is damaged, gone or dropped, exit code 3.",
+)
+@click.option(
     "--format",
     "form",
     type=click.Choice(["hcss"]),
@@ -53,6 +58,7 @@ def export_verb(
     whole: bool,
     bag: bool,
     overwrite: bool,
+    skip_damaged: bool,
     form: str | None,
     at: str | None,
 ) -> int:
@@ -76,7 +82,7 @@ def export_verb(
             hint="skypool export --help has examples",
         )
     if whole:
-        return _export_all(state, ref, folder, bag, overwrite, form, at)
+        return _export_all(state, ref, folder, bag, overwrite, skip_damaged, form, at)
     if folder is None:
         raise UsageError("say where to: export REF DIR", hint="or everything: export --all DIR")
     if bag:
@@ -86,14 +92,19 @@ def export_verb(
     with Reporter() as reporter:
         try:
             report = pool.export(
-                target, folder, overwrite=overwrite, format=form, progress=reporter
+                target,
+                folder,
+                overwrite=overwrite,
+                format=form,
+                skip_damaged=skip_damaged,
+                progress=reporter,
             )
         except KeyboardInterrupt:
             done = f" after {reporter.last.items:,} files" if reporter.last else ""
             raise Interrupted(f"interrupted{done}; {folder} is not complete") from None
     if state.json:
         figures = {"files": len(report.files), "bytes": report.bytes}
-        click.echo(to_json(figures | {"inexact": _entries(report.inexact, "reason")}))
+        click.echo(to_json(figures | _left(report)))
     else:
         click.echo(f"{shown(full_name(target))}: {_how_much(len(report.files), report, folder)}")
     return _inexact(state, report)
@@ -106,6 +117,8 @@ class _Written(Protocol):
     def bytes(self) -> int: ...
     @property
     def inexact(self) -> Sequence[tuple[Any, str]]: ...
+    @property
+    def skipped(self) -> Sequence[tuple[str, str]]: ...
 
 
 def _how_much(count: int, report: _Written, folder: str) -> str:
@@ -117,12 +130,19 @@ def _entries(pairs: Iterable[tuple[Any, str]], what: str) -> list[dict[str, str]
     return [{"path": str(path), what: text} for path, text in pairs]
 
 
+def _left(report: _Written) -> dict[str, Any]:
+    skipped = [{"name": name, "reason": reason} for name, reason in report.skipped]
+    return {"inexact": _entries(report.inexact, "reason"), "skipped": skipped}
+
+
 def _inexact(state: State, report: _Written) -> int:
-    """List what did not come out as it went in; return the exit code."""
+    """List what did not come out as it went in, or not at all; return the exit code."""
     if not state.json:
         for path, reason in report.inexact:
             click.echo(f"{shown(path)}: {reason}")
-    return 3 if report.inexact else 0
+        for name, reason in report.skipped:
+            click.echo(f"left out: {shown(name)}: {shown(reason)}")
+    return 3 if report.inexact or report.skipped else 0
 
 
 def _export_all(
@@ -131,6 +151,7 @@ def _export_all(
     second: str | None,
     bag: bool,
     overwrite: bool,
+    skip_damaged: bool,
     form: str | None,
     at: str | None,
 ) -> int:
@@ -138,21 +159,21 @@ def _export_all(
         raise UsageError("--all takes no REF", hint="skypool export --all DIR")
     if form is not None or (bag and overwrite):
         raise UsageError(f"--all does not go with {'--format' if form else '--bag --overwrite'}")
+    if bag and skip_damaged:
+        raise UsageError("a bag is complete, or none: --bag does not go with --skip-damaged")
     pool = state.open(at=at)
     with Reporter() as reporter:
         try:
-            report = pool.export_all(folder, overwrite=overwrite, bag=bag, progress=reporter)
+            report = pool.export_all(
+                folder, overwrite=overwrite, bag=bag, skip_damaged=skip_damaged, progress=reporter
+            )
         except KeyboardInterrupt:
             raise Interrupted(
                 f"interrupted; {folder} is not complete", hint="the same command goes on"
             ) from None
     if state.json:
         figures = {"files": report.files, "bytes": report.bytes, "kept": report.kept}
-        lists = {
-            "inexact": _entries(report.inexact, "reason"),
-            "moved": _entries(report.moved, "name"),
-        }
-        click.echo(to_json(figures | lists))
+        click.echo(to_json(figures | _left(report) | {"moved": _entries(report.moved, "name")}))
     else:
         kept = f", {report.kept:,} there already" if report.kept else ""
         click.echo(_how_much(report.files, report, folder) + kept)

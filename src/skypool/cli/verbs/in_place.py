@@ -114,8 +114,8 @@ def complete_verb(state: State, refs: tuple[str, ...], threads: int | None) -> i
         ("relocate /disk1/survey /disk2/survey", "look for them there from now on"),
     ],
 )
-@click.argument("old", metavar="OLD", type=click.Path())
-@click.argument("new", metavar="NEW", type=click.Path())
+@click.argument("old", metavar="OLD", type=click.Path(readable=False))
+@click.argument("new", metavar="NEW", type=click.Path(readable=False))
 @click.option("--full", is_flag=True, help="Read every file, even of the same size and time.")
 @click.option("-n", "--dry-run", is_flag=True, help="Only say what would be done.")
 @click.option("-m", "--message", metavar="TEXT", default="", help="Of the commit.")

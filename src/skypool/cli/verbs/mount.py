@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from skypool.cli.state import State
-from skypool.cli.text import to_json
+from skypool.cli.text import shown, to_json
 from skypool.cli.verb import at_option, verb
 from skypool.errors import StorageError, UsageError
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from skypool.pool.pool import Pool
 
 __all__ = ["mount_verb", "unmount_verb"]
+
+_PARTIAL = 3
 
 
 @verb(
@@ -116,10 +118,19 @@ def _in_background(
     words += [word for option in options for word in ("-o", option)]
     words += ["--at", at] if at is not None else []
     words += ["--json"] if state.json else []
+    line = _first_line([*words, "--", folder])
+    click.echo(line.decode().rstrip("\n"))
+    if not state.json:
+        state.note(f"`skypool unmount {folder}` ends it")
+    sys.stdout.flush()
+
+
+def _first_line(words: list[str]) -> bytes:
+    """Start a command, wait for the first line that it prints, and let it go on by itself."""
     with (
         tempfile.TemporaryFile() as log,
         subprocess.Popen(  # noqa: S603 (this very program)
-            [*words, "--", folder],
+            words,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -127,27 +138,34 @@ def _in_background(
         ) as child,
     ):
         assert child.stdout is not None
-        line = child.stdout.readline()
+        try:
+            line = child.stdout.readline()
+        except BaseException:  # Ctrl-C: it unmounts and ends
+            child.terminate()
+            raise
         if not line:
             child.wait()
             log.seek(0)
             text = log.read().decode(errors="replace").strip()
             raise StorageError(text.removeprefix("skypool: ") or "it cannot be mounted")
-        click.echo(line.decode().rstrip("\n"))
-        if not state.json:
-            state.note(f"`skypool unmount {folder}` ends it")
-        sys.stdout.flush()
-        # The child goes on; nobody waits for it here.
+        # The child goes on; nobody waits for it here, also not where nothing can be said of it.
         child.returncode = 0
+        return line
 
 
 @verb("unmount", examples=[("unmount ~/sky", "end what `skypool mount` began")])
 @click.argument("folder", metavar="DIR")
 @click.option("--force", is_flag=True, help="Even if programs use it.")
-def unmount_verb(state: State, folder: str, force: bool) -> None:
-    """Unmount a pool, and wait until all that was written is saved."""
+def unmount_verb(state: State, folder: str, force: bool) -> int:
+    """Unmount a pool, and wait until all that was written is saved.
+
+    What was not saved is listed, and the exit code is 3.
+    """
     from skypool.files.mount import unmount
 
-    unmount(folder, state.settings, force=force)
+    said = unmount(folder, state.settings, force=force)
     if state.json:
-        click.echo(to_json({"folder": os.path.abspath(folder)}))
+        click.echo(to_json({"folder": os.path.abspath(folder), "not_saved": said}))
+    for text in said:
+        state.note(shown(text))
+    return _PARTIAL if said else 0

@@ -91,6 +91,9 @@ def _as_json(ref: Ref, pattern: str | None) -> dict[str, Any]:
             "size": ref.size,
             "total_size": ref.total_size,
             "versions": [version.version for version in ref.versions],
+            "purged": [version.version for version in ref.versions if version.purged],
+            "in_place": list(ref.in_place),
+            "dropped": list(ref.dropped),
             "format": file.format,
             "wrapper": file.wrapper,
             "reason": file.reason,
@@ -224,7 +227,7 @@ def _facts(ref: Ref) -> Iterator[tuple[str, str]]:
     yield "name", plain(full_name(ref))
     yield "is", title(ref)
     yield "urn", ref.urn
-    yield "versions", " ".join(str(version.version) for version in ref.versions)
+    yield "versions", _versions(ref)
     yield "tags", plain(", ".join(ref.tags)) or "-"
     total = f", {size_text(ref.total_size)} with all below" if ref.total_size != ref.size else ""
     yield "size", size_text(ref.size) + total
@@ -236,10 +239,21 @@ def _facts(ref: Ref) -> Iterator[tuple[str, str]]:
         yield "reason", f"kept as plain bytes: {shown(file.reason)}"
     if not ref.complete:
         yield "read", "headers only; `skypool complete` reads the rest"
+    for path in ref.in_place:
+        yield "data in", plain(path)
+    for place in ref.dropped:
+        yield "dropped", shown(f"it is in the {place}")
     source = ref.origin.get("url") or ref.origin.get("path")
     if source:
         member = ref.origin.get("member")
         yield "from", plain(f"{source}, {member}" if member else source)
+
+
+def _versions(ref: Ref) -> str:
+    found = list(ref.versions)
+    kept = " ".join(str(version.version) for version in found if not version.purged)
+    gone = " ".join(str(version.version) for version in found if version.purged)
+    return kept + (f", given up: {gone}" if gone else "")
 
 
 def _ref_row(role: str, child: Any) -> list[str]:

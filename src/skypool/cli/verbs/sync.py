@@ -146,6 +146,7 @@ def _lines(report: SyncReport) -> list[str]:
         [f"the name {theirs} is taken: theirs is {here} here" for theirs, here in report.renamed],
         "names",
     )
+    lines += _cut([f"in view again: {name}, removed there" for name in report.restored], "products")
     if report.unchanged:
         lines.append(f"{count_text(report.unchanged, 'version')} of theirs are equal to ours")
     if report.in_place:

@@ -151,10 +151,18 @@ def undo_verb(state: State, commit: int, message: str) -> None:
 
     Tags, names and removals are as before; what was added is removed, and where a
     product got a version, the one before it is the newest again. It is refused
-    where somebody has changed since what it would change back.
+    where somebody has changed since what it would change back. Content that was in
+    files in place, and was written anew, does not come back; such versions are listed.
     """
-    made = state.open(write=True).undo(commit, message)
-    _say(state, {"undone": commit, "commit": made}, f"commit {commit} undone by commit {made}")
+    from skypool.pool.overwritten import gone_again
+
+    pool = state.open(write=True)
+    made = pool.undo(commit, message)
+    gone = gone_again(pool.view, made)
+    facts = {"undone": commit, "commit": made, "gone": gone}
+    _say(state, facts, f"commit {commit} undone by commit {made}")
+    for name in [] if state.json else gone:
+        click.echo(plain(f"gone: {name}: its content was in a file that was written anew"))
 
 
 @verb("trash", examples=[("trash", "what `restore` can bring back")])

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["gc_verb", "info_verb", "reindex_verb", "verify_verb"]
 
+_PARTIAL = 3
 _CORRUPT = 12
 # Bytes of no use in packs that nobody is told of.
 _LITTLE = 1 << 16
@@ -97,6 +98,8 @@ def verify_verb(
 ) -> int:
     """Check every stored byte; nothing is changed. Damage gives exit code 12.
 
+    Files in place that you may not read are listed, and give exit code 3: nothing is known of them.
+
     With --repair or --repair-from, damage is healed: from the pool itself, other pools, or files.
     """
     healing = repair or bool(sources)
@@ -123,7 +126,7 @@ def verify_verb(
         click.echo(to_json(_verify_object(report, healed)))
     else:
         _print_report(report, healed, reporter)
-    return 0 if report.ok else _CORRUPT
+    return _CORRUPT if report.problems else 0 if report.ok else _PARTIAL
 
 
 def _how_far(reporter: Reporter) -> str:
@@ -137,15 +140,15 @@ def _how_far(reporter: Reporter) -> str:
 
 
 def _verify_object(report: VerifyReport, healed: RepairReport | None) -> dict[str, Any]:
-    problems, wasted, overwritten = (
+    problems, wasted, overwritten, unreadable = (
         [
             {"kind": item.kind, "where": item.where, "what": item.what, "hurt": item.hurt}
             for item in listed
         ]
-        for listed in (report.problems, report.wasted, report.overwritten)
+        for listed in (report.problems, report.wasted, report.overwritten, report.unreadable)
     )
     found = {"ok": report.ok, "checked": report.checked, "problems": problems, "wasted": wasted}
-    found["overwritten"] = overwritten
+    found |= {"overwritten": overwritten, "unreadable": unreadable}
     if healed is not None:
         found["repair"] = {
             "healed": healed.healed,
@@ -170,7 +173,11 @@ def _print_report(report: VerifyReport, healed: RepairReport | None, reporter: R
             click.echo("healed: the catalogue, made anew from the log")
     for item in report.problems:
         click.echo(f"damaged: {shown(str(item))}")
-    found = "sound" if report.ok else count_text(len(report.problems), "problem")
+    for item in report.unreadable:
+        click.echo(f"not read: {shown(str(item))}")
+    found = count_text(len(report.problems), "problem") if report.problems else "sound"
+    if report.unreadable:
+        found += f", but for {count_text(len(report.unreadable), 'file')} that could not be read"
     click.echo(
         f"{found}: {report.checked:,} checked, {size_text(report.bytes)}, {reporter.seconds:.1f} s"
     )
@@ -180,7 +187,7 @@ def _print_report(report: VerifyReport, healed: RepairReport | None, reporter: R
     _print_overwritten(report)
     if report.reclaimable:
         click.echo(f"{size_text(report.reclaimable)} left by interrupted work; `gc` takes them")
-    if not report.ok and healed is None:
+    if report.problems and healed is None:
         click.echo(
             "add the same files again, or name a pool that has them: verify --repair-from POOL",
             err=True,
