@@ -13,7 +13,8 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-JOBS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); [ $$n -gt 8 ] && n=8; echo $$n)
+# Three for two cores: tests wait for disks, browsers and processes for a third of their time.
+JOBS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); n=$$((n + (n + 1) / 2)); [ $$n -gt 8 ] && n=8; echo $$n)
 PYTEST_ARGS ?=
 # Programs that tests talk to, with their Debian packages where these are called otherwise.
 PROGRAMS := fitsverify cadaver litmus chromium Xvfb:xvfb ds9:saods9 topcat aladin fusermount3:fuse3 rsync

@@ -52,8 +52,8 @@ class Bounds:
         return 2 * self.sync + self.commit, "two syncs and a commit of SQLite"
 
 
-def measure_bounds(scratch: Path, runs: int = 5) -> Bounds:
-    """Measure them."""
+def measure_bounds(scratch: Path, runs: int = 5, scale: float = 1) -> Bounds:
+    """Measure them; *scale* is that of the bytes written and copied."""
     tile = _tile()
     raw = tile.tobytes()
     packed = encode(raw, 2, 4)
@@ -63,7 +63,7 @@ def measure_bounds(scratch: Path, runs: int = 5) -> Bounds:
     def rate(work: Callable[[], object]) -> float:
         return many / _median(runs, lambda: [work() for _ in range(tiles)])
 
-    block = np.zeros(256 << 20, np.uint8)
+    block = np.zeros(int(scale * (256 << 20)), np.uint8)
     target = np.empty_like(block)
     return Bounds(
         cores=len(os.sched_getaffinity(0)),

@@ -8,9 +8,9 @@ time) in FOLDER, and prints for each program: processor time of it and its child
 clock, peak memory of its largest process, disk; how much more of the processor than skypool it
 takes, and how much more of the wall clock than `cp -r`, which is the speed of the disk. Then the
 same for adding them again unchanged, for skypool after kill -9 in the middle, read by one process
-alone, and in place with the headers alone. Processor time is the figure to compare where the
-machine is busy. The wall clock of all includes `sync`. For skypool also how long another writer of
-the pool had to wait, who asks fifty times a second.
+alone, in place, and in place with the headers alone and completed. Processor time is the figure to
+compare where the machine is busy. The wall clock of all includes `sync`. For skypool also how long
+another writer of the pool had to wait, who asks fifty times a second.
 """
 
 from __future__ import annotations
@@ -183,6 +183,9 @@ def ours(folder: Path, files: Path) -> None:
     del os.environ["SKYPOOL_PROCESSES"]
     shutil.rmtree(alone)
     place = fresh(folder / "in-place")
+    whole = skypool("-p", str(place), "add", "--in-place", str(files))
+    show("skypool add --in-place", run(whole), disk(place))
+    fresh(place)
     words = skypool("-p", str(place), "add", "--in-place", "--headers-only", str(files))
     show("skypool add --headers-only", run(words), disk(place))
     show("skypool complete", run(skypool("-p", str(place), "complete")), disk(place))

@@ -1,4 +1,4 @@
-"""A million files in place: add, kill -9, status, complete, a disk that moves, add again.
+"""A million files in place: add, kill -9, status, complete, a disk that moves, add again, reindex.
 
     python benchmarks/million_in_place.py FOLDER [--files 1000000] [--complete 20]
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -108,6 +109,17 @@ def main() -> None:
         path.write_bytes(path.read_bytes().replace(b"EXPTIME", b"EXPOSED"))
     show("add again, 500 changed", run([*add, str(first)]), count, pool)
     show("status", run([*words, "status"], may_fail=True), count, pool)
+    aside = first.with_name("aside")
+    (first / "d0001").rename(aside)
+    show("status, one folder gone", run([*words, "status"], may_fail=True), count, pool)
+    aside.rename(first / "renamed")
+    show("status, one folder renamed", run([*words, "status"], may_fail=True), count, pool)
+    (first / "renamed").rename(first / "d0001")
+    show("verify", run([*words, "verify"], may_fail=True), count, pool)
+    show("reindex", run([*words, "reindex"]), count, pool)
+    clone = folder / "clone"
+    show("clone", run(skypool("clone", str(pool), str(clone))), count, clone)
+    shutil.rmtree(clone)
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ def main() -> int:
         scratch=scratch,
         peers=peers,
         programs=tuple(kind.program for kind in programs if kind is not Ours),
-        bounds=measure_bounds(scratch),
+        bounds=measure_bounds(scratch, min(options.runs, 5), 0.1 if options.small else 1),
         runs=options.runs,
         scale=0.1 if options.small else 1,
         full=options.full,

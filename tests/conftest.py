@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,19 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Leave modules and tests, half a million objects, out of every collection of garbage."""
+    thresholds = gc.get_threshold()
+    gc.set_threshold(10_000_000)  # not switched off: dask leaves it as it was when it was imported
+    try:
+        return (yield)
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.collect()
+        gc.freeze()
+
+
 @pytest.fixture(autouse=True, scope="session")
 def own_samp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep what is served to several tests away from the user's SAMP programs."""
@@ -33,10 +47,18 @@ def own_samp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Name a folder for each test; pytest would look through thousands for a free number."""
+    folder = tmp_path_factory.mktemp("homes")
+    return (folder / str(number) for number in count())
+
+
 @pytest.fixture(autouse=True)
-def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_folders(homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep pools and caches of the tests away from those of the user."""
-    home = tmp_path_factory.mktemp("home")
+    home = next(homes)
+    home.mkdir(mode=0o700)
     monkeypatch.setenv("SKYPOOL_HOME", str(home / "pools"))
     monkeypatch.setenv("SKYPOOL_CACHE", str(home / "cache"))
     monkeypatch.setenv("SKYPOOL_CONFIG", str(home / "config"))
@@ -52,6 +74,7 @@ def tidy() -> Iterator[None]:
     yield
     gc.set_threshold(*thresholds)
     gc.collect()
+    gc.freeze()  # what is left stays, as modules that were loaded meanwhile do
 
 
 @pytest.fixture(scope="session")
@@ -61,3 +84,19 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the real files (../shared/data) are not on this machine")
     return folder
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Count the files that are given to processes."""
+    from skypool.pool import reading_ahead
+
+    found: list[int] = []
+    original = reading_ahead._Process.ask
+
+    def ask(self: object, data: bytes) -> bytes:
+        found.append(len(data))
+        return original(self, data)
+
+    monkeypatch.setattr(reading_ahead._Process, "ask", ask)
+    return found

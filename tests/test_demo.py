@@ -27,11 +27,16 @@ def demo() -> ModuleType:
 
 
 def test_the_demo_gets_everything_back(
-    demo: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder = tmp_path / "demo"
+    demo: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    folder = Path("demo")
     assert demo.main(folder, scale=0.02) == 0
     first = capsys.readouterr().out
+    # It fits a terminal; the commands to try hold the path of this environment, however long.
+    lines = first.splitlines()
+    assert [line for line in lines if len(line) > 80 and "skypool -p" not in line] == []
     assert "DIFFERENT" not in first
     assert first.count("files the same") == 3
     tried = [line for line in first.splitlines() if "skypool -p" in line]
@@ -49,17 +54,6 @@ def test_the_demo_gets_everything_back(
     assert again.count("\n") == first.count("\n")
 
 
-def test_the_demo_fits_a_terminal(
-    demo: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
-    monkeypatch.chdir(tmp_path)
-    demo.main(Path("demo"), scale=0.02)
-    lines = capsys.readouterr().out.splitlines()
-    # The commands to try hold the path of this environment, however long that is.
-    assert [line for line in lines if len(line) > 80 and "skypool -p" not in line] == []
-
-
 def test_the_demo_leaves_other_folders_alone(demo: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("three years of work")
     with pytest.raises(SystemExit, match="left alone"):
@@ -67,17 +61,24 @@ def test_the_demo_leaves_other_folders_alone(demo: ModuleType, tmp_path: Path) -
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
-def test_the_benchmarks_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "peers", [(), pytest.param(("Butler", "fdi"), marks=pytest.mark.campaign)], ids=["files", "all"]
+)
+def test_the_benchmarks_run(tmp_path: Path, peers: tuple[str, ...]) -> None:
     results = tmp_path / "results.json"
     words = [
         sys.executable, ROOT / "benchmarks/run.py", "--small", "--runs", "1",
         "--only", "observation",
         "--scratch", tmp_path / "scratch", "--json", results,
     ]  # fmt: skip
+    if not peers:  # these would be installed, each into an environment of its own
+        words += ["--without", "butler", "--without", "fdi"]
     done = subprocess.run(words, capture_output=True, text=True, check=False, env=os.environ)
     assert done.returncode == 0, done.stderr
-    figures = json.loads(results.read_text())["figures"]
+    found = json.loads(results.read_text())
+    assert not set(peers) & set(found["missing"])
+    figures = found["figures"]
     assert set(figures) == {"observation"}
     assert all(figure["ours"] > 0 for family in figures.values() for figure in family)
-    assert len(figures["observation"]) >= 5
+    assert len(figures["observation"]) == 4 * (1 + len(peers))
     assert not (tmp_path / "scratch/run").exists()

@@ -40,26 +40,26 @@ def check(report, least):
 
 def test_processes(tmp_path):
     crowd, began = Crowd(tmp_path, seed=1), time.monotonic()
-    crowd.processes(everybody(writers=3, readers=1), 3.0)
+    crowd.processes(everybody(writers=3, readers=1), 2.0)
     check(crowd.report(began), 20)
 
 
 def test_threads_at_one_pool_object(tmp_path):
     crowd, began = Crowd(tmp_path, seed=11), time.monotonic()
     with sp.Pool(crowd.pool) as pool:
-        crowd.threads({"w0": WRITE, "w1": WRITE, "r": READ, "g": GUARD, "a": MIXED}, 3.0, pool)
+        crowd.threads({"w0": WRITE, "w1": WRITE, "r": READ, "g": GUARD, "a": MIXED}, 2.0, pool)
     check(crowd.report(began), 20)
 
 
 def test_threads_with_a_pool_object_each(tmp_path):
     crowd, began = Crowd(tmp_path, seed=21), time.monotonic()
-    crowd.threads({"w0": WRITE, "w1": WRITE, "r": READ, "g": GUARD, "a": MIXED}, 3.0, None)
+    crowd.threads({"w0": WRITE, "w1": WRITE, "r": READ, "g": GUARD, "a": MIXED}, 2.0, None)
     check(crowd.report(began), 20)
 
 
 def test_children_forked_while_the_pool_is_open(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-c", FORKED, str(tmp_path), "3"], capture_output=True, text=True
+        [sys.executable, "-c", FORKED, str(tmp_path), "2"], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
 

@@ -108,15 +108,12 @@ EVIL = [
     "(x for x in p).gi_frame",
     "abs.__self__",
     "max.__globals__",
-    "testing.__globals__",
+    "is_unknown.__globals__",
 ]
 
 
-def testing(p: Product) -> bool:
+def is_unknown(p: Product) -> bool:
     return p.type == "Unknown"
-
-
-testing.__test__ = False  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("clause", EVIL)
@@ -139,7 +136,7 @@ def test_clauses_do_nothing(
 @pytest.mark.parametrize(
     "clause",
     [
-        "testing(p) and p.meta['n'].value == 9",
+        "is_unknown(p) and p.meta['n'].value == 9",
         "math.sqrt(p.meta['n'].value) == 3",
         "root(p.meta['n'].value) == 3 and sqrt(9) == 3",
         "np.hypot(3, 4) == 5 and p.meta['n'].value > mine['key']",

@@ -16,6 +16,7 @@ from skypool.config import from_environment
 
 pytest.importorskip("textual", reason="the terminal browser is an extra")
 
+import textual._wait as textual_wait
 from textual.widgets import Input, Static
 
 CARDS = {
@@ -110,8 +111,8 @@ class Driver:
     def __init__(self, app: Any, pilot: Any) -> None:
         self.app, self.pilot = app, pilot
 
-    async def settle(self) -> None:
-        quiet = 0
+    async def settle(self, quiet: int = 0) -> None:
+        """Wait until it was quiet twice in a row; *quiet* times have been seen."""
         while quiet < 2:
             await self.pilot.pause()
             waiting = [w for w in self.app.workers if not w.is_finished]
@@ -121,12 +122,12 @@ class Driver:
     async def press(self, *keys: str) -> None:
         for key in keys:
             await self.pilot.press(key)
-            await self.settle()
+            await self.settle(quiet=1)
 
     async def type(self, text: str) -> None:
         for character in text:
             await self.pilot.press(KEYS.get(character, character))
-        await self.settle()
+        await self.settle(quiet=1)
 
     async def fill(self, text: str) -> None:
         """Put a text in the input that has the keyboard, and press Enter."""
@@ -148,6 +149,10 @@ class Driver:
     def names(self) -> list[str]:
         return [ref.name for ref in self.app.found.hits]
 
+
+# How long, and with how little work, nothing must go on to be idle: a quarter of what textual has.
+textual_wait.SLEEP_GRANULARITY /= 4
+textual_wait.SLEEP_IDLE /= 4
 
 KEYS = {
     " ": "space", "=": "equals_sign", "'": "apostrophe", "(": "left_parenthesis",
