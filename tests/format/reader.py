@@ -194,6 +194,12 @@ class State:
 
     def _move(self, old: bytes, move: JSON) -> None:
         but = [os.fsencode(path) for path in move.get("but", [])]
+        for entry in (entry for entries in self.dropped.values() for entry in entries):
+            for place, key in itertools.product(entry["from"], ("path", "pool")):
+                path = os.fsencode(place.get(key, ""))
+                below = path == old or path.startswith(old.rstrip(b"/") + b"/")
+                if below and path not in but:
+                    place[key] = move["to"] + os.fsdecode(path[len(old) :])
         for document, paths in self.sources.items():
             for path in list(paths):
                 below = path == old or path.startswith(old.rstrip(b"/") + b"/")

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from tests.format.reader import Pool as Reader
 
+from skypool import Product
 from skypool.cli.app import app
-from skypool.errors import NotFound, SourceChanged, SourceMissing, UsageError
+from skypool.errors import Dropped, NotFound, SourceChanged, SourceMissing, UsageError
 from skypool.pool.pool import Pool
 
 from .conftest import image
@@ -49,6 +52,86 @@ def test_a_moved_disk(pool: Pool, moved: Path, tmp_path: Path) -> None:
     notes.rename(tmp_path / "elsewhere.txt")
     assert pool.relocate(notes, tmp_path / "elsewhere.txt").moved == 1
     assert pool.status().ok
+
+
+def test_a_file_that_was_written_anew(pool: Pool, survey: Path, tmp_path: Path) -> None:
+    """What it held before is nowhere; what it holds now was not followed because of that."""
+    pool.add(survey, in_place=True)
+    image(survey / "maps/m1.fits", 8)
+    pool.add(survey, in_place=True)
+    (tmp_path / "disk1").rename(tmp_path / "disk2")
+    report = pool.relocate(tmp_path / "disk1", tmp_path / "disk2")
+    assert (report.moved, report.refused) == (5, [])
+    for _ in range(2):
+        assert pool.status().counts == {"fine": 5, "replaced": 1}
+        assert pool["survey/maps/m1"].path == str(tmp_path / "disk2/survey/maps/m1.fits")
+        pool.reindex()
+
+
+def test_what_a_file_held_before_is_still_at_the_old_path(
+    pool: Pool, survey: Path, tmp_path: Path
+) -> None:
+    path = survey / "maps/m1.fits"
+    pool.add(survey, in_place=True)
+    shutil.copy2(path, tmp_path / "first.fits")
+    image(path, 8)
+    pool.add(survey, in_place=True)
+    (tmp_path / "disk1").rename(tmp_path / "disk2")
+    (tmp_path / "first.fits").rename(image(path))
+    report = pool.relocate(survey, tmp_path / "disk2/survey")
+    assert report.moved == 5
+    assert [path for path, _ in report.refused] == [str(path)]
+    for _ in range(2):
+        assert pool.status(full=True).counts == {"fine": 6}
+        assert pool["survey/maps/m1"].path == str(tmp_path / "disk2/survey/maps/m1.fits")
+        assert pool["survey/maps/m1@0"].path == str(path)
+        pool.reindex()
+
+
+@pytest.mark.parametrize("copied", [False, True])
+def test_files_that_have_dropped_content(
+    pool: Pool, survey: Path, tmp_path: Path, copied: bool
+) -> None:
+    image(tmp_path / "a.fits", 5)
+    with tarfile.open(tmp_path / "disk1/obs.tar", "w") as tar:
+        tar.add(tmp_path / "a.fits", "obs/a.fits")
+    pool.add(survey)
+    pool.add(tmp_path / "disk1/obs.tar")
+    pool.save(Product(datasets={"x": np.arange(9000.0)}), name="made")
+    image(tmp_path / "disk1/gone.fits", 9)
+    pool.add(tmp_path / "disk1/gone.fits")
+    pool.clone(tmp_path / "disk1/clone").close()
+    pool.drop(["name:survey", "name:obs", "gone.fits"])
+    pool.drop("made", from_=tmp_path / "disk1/clone")
+    pool.gc(grace=0)
+    disk = tmp_path / "disk2"
+    if copied:
+        shutil.copytree(tmp_path / "disk1", disk, copy_function=shutil.copyfile)
+        shutil.rmtree(tmp_path / "disk1")
+    else:
+        (tmp_path / "disk1").rename(disk)
+    (disk / "gone.fits").write_text("something else")
+    with pytest.raises(Dropped, match="is gone"):
+        pool.bring_back("survey/maps/m1.fits")
+    report = pool.relocate(tmp_path / "disk1", disk)
+    assert report.moved == 7  # files, archive, pool
+    assert [Path(path).name for path, _ in report.refused] == ["gone.fits"]
+    for _ in range(2):
+        assert pool["survey/maps/m1.fits"].dropped == (f"file {disk}/survey/maps/m1.fits",)
+        assert pool["made"].dropped == (f"pool {disk}/clone",)
+        assert pool["gone.fits"].dropped == (f"file {tmp_path}/disk1/gone.fits",)
+        pool.reindex()
+    reader = Reader(Path(pool.path)).at()
+    assert reader.dropped[pool["made"].number][0]["from"][0]["pool"] == f"{disk}/clone"
+    # The disk may move again; then one file alone.
+    disk.rename(tmp_path / "disk3")
+    assert pool.relocate(disk, tmp_path / "disk3").moved == 7
+    (tmp_path / "disk3/survey/notes.txt").rename(tmp_path / "notes.txt")
+    with pytest.raises(SourceMissing):
+        pool.relocate(tmp_path / "disk3/survey/notes.txt", tmp_path / "other.txt")
+    assert pool.relocate(tmp_path / "disk3/survey/notes.txt", tmp_path / "notes.txt").moved == 1
+    assert pool.bring_back(["name:survey", "name:obs", "made"]).versions == 7
+    assert pool.verify().ok
 
 
 def test_a_copy_with_other_times_is_compared(pool: Pool, survey: Path, tmp_path: Path) -> None:

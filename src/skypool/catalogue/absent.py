@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from skypool.catalogue.checks import DROPPED, sure
 from skypool.catalogue.database import Database
 from skypool.catalogue.interface import FOREVER
+from skypool.catalogue.outside import is_below, named_path, text_of_path
 from skypool.codec.documents import loads
 
 __all__ = ["Absent"]
@@ -48,6 +50,29 @@ class Absent:
         if not rows:
             return None
         return [place for (text,) in rows for place in loads(text.encode())]
+
+    def dropped_below(self, path: str) -> Iterator[tuple[int, bytes, dict[str, Any]]]:
+        """Return the places at or below a path that had dropped content.
+
+        Returns
+        -------
+        iterator of (number, document, place)
+            Each with the version, and the digest of its document; places stand together whose
+            paths are the same.
+        """
+        rows = self._database.query(
+            f"SELECT x.urn, d.digest, {sure(DROPPED, 'x.places')} FROM dropped x"
+            " JOIN versions v ON v.urn = x.urn JOIN documents d ON d.id = v.document"
+            " WHERE x.until = ? AND v.purged = 0 AND instr(x.places, ?) ORDER BY x.urn",
+            (FOREVER, text_of_path(path)),
+        )
+        found = [
+            (urn, document, place)
+            for urn, document, text in rows
+            for place in loads(text.encode())
+            if is_below(named_path(place), path)
+        ]
+        return iter(sorted(found, key=lambda each: named_path(each[2])))
 
     def dropped_documents(self, at: int, pool: str = "") -> frozenset[bytes]:
         """Return the documents whose content nobody needs, since all their versions are dropped.

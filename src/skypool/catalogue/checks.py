@@ -19,6 +19,7 @@ __all__ = [
     "CRC_OF_COMPLETED",
     "CRC_OF_DROPPED",
     "CRC_OF_FILLED",
+    "CRC_OF_MOVED",
     "CRC_OF_NAME",
     "CRC_OF_PURGED",
     "CRC_OF_REMOVED",
@@ -155,5 +156,10 @@ CRC_OF_REMOVED = sure(_NAME, "crc_of_row(track, name, since, ?1, 1)")
 CRC_OF_DROPPED = sure(
     "checked('dropped', crc, urn, pool, since, until, places)",
     "crc_of_row(urn, pool, since, ?1, places)",
+)
+# At other places, `?1`.
+CRC_OF_MOVED = sure(
+    "checked('dropped', crc, urn, pool, since, until, places)",
+    "crc_of_row(urn, pool, since, until, ?1)",
 )
 CRC_OF_TAG = sure("checked('tags', crc, tag, urn, since, until)", "crc_of_row(tag, urn, since, ?1)")

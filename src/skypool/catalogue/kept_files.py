@@ -10,6 +10,7 @@ from skypool.catalogue.checks import DOCUMENT, sure
 from skypool.catalogue.database import Database
 from skypool.catalogue.draft import SourceRow
 from skypool.catalogue.interface import FOREVER
+from skypool.catalogue.outside import is_below
 from skypool.catalogue.text import from_database, to_database
 
 __all__ = ["KeptFile", "KeptFiles", "KnownFile"]
@@ -76,7 +77,7 @@ class KeptFiles:
             )
             found = [_kept(row) for row in rows]
             for each in found:
-                if not _is_below(each.row.path, below):
+                if below and not is_below(each.row.path, below):
                     if each.row.path.startswith(below):
                         continue  # a name that only begins like it
                     return
@@ -229,7 +230,3 @@ class KeptFiles:
 def _kept(row: tuple[int, bytes, str, int, int, int]) -> KeptFile:
     number, digest, path, *rest = row
     return KeptFile(number, SourceRow(digest, from_database(path), *rest))
-
-
-def _is_below(path: str, folder: str) -> bool:
-    return not folder or path == folder or path.startswith(folder.rstrip("/") + "/")

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from itertools import compress
 from typing import Any
 
 from skypool.catalogue.batches import in_batches, insert_many
-from skypool.catalogue.checks import CRC_OF_COMPLETED
+from skypool.catalogue.checks import CRC_OF_COMPLETED, CRC_OF_MOVED
 from skypool.catalogue.draft import Completion, Draft, Move, SourceRow
 from skypool.catalogue.indexing import document_numbers
+from skypool.catalogue.interface import FOREVER
 from skypool.catalogue.text import to_database
-from skypool.codec.documents import Listed
+from skypool.codec.documents import Listed, dumps, loads
 
-__all__ = ["apply_outside", "moved_path", "outside_lists", "source_rows", "stands_for"]
+__all__ = [
+    "apply_outside",
+    "is_below",
+    "moved_path",
+    "named_path",
+    "outside_lists",
+    "source_rows",
+    "stands_for",
+    "text_of_path",
+]
 
 _AT_ONCE = 5000
 _ASKED_AT_ONCE = 500
@@ -127,6 +137,7 @@ def apply_outside(
     """
     for move in record.get("moved", ()):
         _relocate(connection, move)
+        _relocate_places(connection, move, record["commit"])
     connection.executemany(
         "DELETE FROM sources WHERE path = ? AND document ="
         " (SELECT id FROM documents WHERE digest = ?)",
@@ -174,6 +185,46 @@ def _relocate(connection: sqlite3.Connection, move: Mapping[str, Any]) -> None:
     connection.execute("DROP TABLE temp.moving")
 
 
+def _relocate_places(connection: sqlite3.Connection, move: Mapping[str, Any], commit: int) -> None:
+    """Give what drop entries of earlier commits say of where content is other paths, too."""
+    old, new, but = move["from"], move["to"], frozenset(move.get("but", ()))
+    rows = connection.execute(
+        "SELECT places, urn, pool, since FROM dropped"
+        " WHERE until = ? AND since < ? AND instr(places, ?)",
+        (FOREVER, commit, text_of_path(old)),
+    ).fetchall()
+    changed = []
+    for text, *key in rows:
+        places = loads(text.encode())
+        moved = [_moved_place(place, old, new, but) for place in places]
+        if moved != places:
+            changed.append((dumps(moved).decode(), *key))
+    connection.executemany(
+        f"UPDATE dropped SET places = ?1, crc = {CRC_OF_MOVED}"
+        " WHERE urn = ?2 AND pool = ?3 AND since = ?4",
+        changed,
+    )
+
+
+def _moved_place(
+    place: Mapping[str, Any], old: str, new: str, but: Container[str]
+) -> Mapping[str, Any]:
+    path = named_path(place)
+    if not is_below(path, old) or path in but:
+        return place
+    return {**place, "pool" if "pool" in place else "path": moved_path(path, old, new)}
+
+
+def named_path(place: Mapping[str, Any]) -> str:
+    """Return the path of the pool or file that a place of a drop entry is; empty for addresses."""
+    return str(place.get("pool") or place.get("path") or "")
+
+
+def text_of_path(path: str) -> str:
+    """Return what stands in the places of a drop entry where one is below a path."""
+    return dumps(path.rstrip("/")).decode()[1:-1]
+
+
 def _complete(connection: sqlite3.Connection, completions: list[tuple[bytes, bytes]]) -> None:
     """Put documents into the place of others, in all versions: (old, new)."""
     connection.executemany(
@@ -200,6 +251,11 @@ def stands_for(connection: sqlite3.Connection, document: bytes) -> bytes:
         "SELECT document FROM completed WHERE digest = ?", (document,)
     ).fetchone()
     return document if row is None else bytes(row[0])
+
+
+def is_below(path: str, folder: str) -> bool:
+    """Tell whether a path is another one, or below it."""
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
 def moved_path(path: str, old: str, new: str) -> str:

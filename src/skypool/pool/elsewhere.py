@@ -108,12 +108,13 @@ class Elsewhere:
         yield from self.session.catalogue.dropped(urn) or ()
         for source in self.session.catalogue.sources(document):
             yield {"path": source.path}
-        origin = self._origin(urn)
+        origin = self.origin(urn)
         for key in ("path", "url"):
             if isinstance(origin.get(key), str):
                 yield {name: origin[name] for name in (key, "member") if name in origin}
 
-    def _origin(self, urn: int) -> dict[str, Any]:
+    def origin(self, urn: int) -> dict[str, Any]:
+        """Return where a version came from."""
         from skypool.codec.documents import loads
 
         text = self.session.catalogue.origin(urn)
@@ -133,6 +134,11 @@ class Elsewhere:
         return self._opened[path]
 
     # -- looking
+
+    def has_pool(self, place: Mapping[str, Any]) -> bool:
+        """Tell whether the pool of a place is at its path."""
+        found = self._pool(place["pool"])
+        return found is not None and found.folder.id.hex() == place["id"]
 
     def verified(self, place: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, Any]:
         """Read all content of a document from a place; return it as the log notes it, or nothing.

@@ -94,7 +94,9 @@ class Outside(InStep):
         """Look for files kept in place at another path from now on: their disk was moved.
 
         A file is followed if the one at the new path has its size and time, or else its digest.
-        Others are refused, and listed: they are still looked for at the old path.
+        Others are refused, and listed: they are still looked for at the old path. Files, archives
+        and pools there that have dropped content are followed too. Of what a file held before it
+        was written anew nothing is at either path: that is not refused.
 
         Parameters
         ----------
@@ -112,7 +114,7 @@ class Outside(InStep):
         Raises
         ------
         NotFound
-            If no file at the old path holds content of the pool.
+            If nothing at the old path holds content of the pool.
         SourceMissing, SourceChanged
             If none of the files is at the new path.
         """

@@ -123,7 +123,8 @@ def relocate_verb(state: State, old: str, new: str, full: bool, dry_run: bool, m
     """Follow files kept in place that were moved from OLD to NEW.
 
     A file is followed if that at the new place has its size and time, or else its check sum. What
-    is not the same is refused and listed, and the exit code is 3. No file is touched.
+    is not the same is refused and listed, and the exit code is 3. No file is touched. Files,
+    archives and pools that have dropped content are followed as well.
     """
     pool = state.open(write=not dry_run)
     options: dict[str, Any] = {"full": full, "dry_run": dry_run, "message": message}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from skypool.catalogue.outside import moved_path
+from skypool.catalogue.outside import is_below, moved_path
 from skypool.catalogue.times import microseconds, time_of
 from skypool.codec.documents import format_time, loads
 
@@ -335,8 +335,7 @@ class Side:
 
 def _moved(source: Mapping[str, Any], move: Mapping[str, Any]) -> Mapping[str, Any]:
     path, old = source["path"], move["from"]
-    below = path == old or path.startswith(old.rstrip("/") + "/")
-    if not below or path in move.get("but", ()):
+    if not is_below(path, old) or path in move.get("but", ()):
         return source
     return {**source, "path": moved_path(path, old, move["to"]), "inode": 0}
 
