@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Final
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Final
 
 from skypool.catalogue.levels import (
     Found,
@@ -14,12 +15,49 @@ from skypool.catalogue.levels import (
     steps_named,
 )
 from skypool.files.nodes import Entry, FileNode, FolderNode, MadeFolder, MemberNode, Scene, put_in
+from skypool.model.kinds import is_context
 from skypool.pool.exporting import safe_name
+from skypool.pool.file_bytes import plain_bytes
 from skypool.pool.ref import Ref
 
-__all__ = ["ContextNode", "NamesNode", "TreeNode", "node_of", "numbered"]
+if TYPE_CHECKING:
+    from skypool.pool.file_bytes import RandomAccess
+
+__all__ = ["GIVEN_UP", "ContextNode", "GivenUpNode", "NamesNode", "TreeNode", "node_of", "numbered"]
+
+#: What is behind the name of a version that was given up.
+GIVEN_UP: Final = ".given-up"
 
 _FITS_ENDS: Final = (".fits", ".fit", ".fts")
+
+
+class GivenUpNode(Entry):
+    """Stands where a version was that was given up since, and says so: a short text.
+
+    Whoever copies the folder has it in the copy; no program takes it for the product.
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, scene: Scene, name: str, found: Found) -> None:
+        assert scene.view is not None
+        super().__init__(scene, name + GIVEN_UP, scene.view.ref(found.row), found.time_us * 1000)
+        error = scene.view.gone(found.row)
+        self._text = f"{error.message}\n{error.hint}\n".encode()
+
+    @property
+    def size(self) -> int:
+        """Bytes of the text."""
+        return len(self._text)
+
+    @property
+    def content(self) -> Hashable | None:
+        """What stands for the text."""
+        return self._text
+
+    def open(self) -> RandomAccess:
+        """Return random access to the text."""
+        return plain_bytes(self._text)
 
 
 class TreeNode(MadeFolder):
@@ -174,7 +212,7 @@ class NamesNode(FolderNode):
         # Whatever may be shown under that name; see _shown.
         stem, end = os.path.splitext(name)
         plain = stem.rpartition("@")[0] + end if "@" in stem else name
-        parts = {name, plain}
+        parts = {name, plain, name.removesuffix(GIVEN_UP)}
         for each in (name, plain):
             parts |= {each + ".gz", os.path.splitext(each)[0], os.path.splitext(each)[0] + ".gz"}
         parts.discard("")
@@ -192,7 +230,12 @@ class NamesNode(FolderNode):
         for step in steps:
             found = step.found
             node: Entry | None = None
-            if found is not None:
+            if found is not None and found.row.purged:
+                if not (step.below and is_context(found.row.kind)):
+                    node = GivenUpNode(scene, step.name, found)
+                    shown[node.name] = node
+                found = None
+            elif found is not None:
                 node = node_of(scene, step.name, found)
                 if isinstance(node, ContextNode):
                     node = None

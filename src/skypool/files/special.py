@@ -8,7 +8,7 @@ from typing import Final
 from skypool.catalogue.levels import days, found_rows
 from skypool.errors import NotFound, QueryError, UsageError
 from skypool.files.nodes import Entry, FolderNode, MadeFolder, Scene, put_in
-from skypool.files.shown import NamesNode, node_of, numbered
+from skypool.files.shown import GivenUpNode, NamesNode, node_of, numbered
 from skypool.pool.exporting import safe_name
 from skypool.pool.history import commit_number
 
@@ -88,6 +88,8 @@ class VersionsNode(FolderNode):
         inside: dict[str, Entry] = {}
         if isinstance(self._of, NamesNode):
             for entry in self._of.content().values():
+                if isinstance(entry, GivenUpNode):
+                    continue
                 inside[entry.name] = VersionsNode(entry, entry.name)
         return {**inside, **self._versions()}
 
@@ -96,7 +98,9 @@ class VersionsNode(FolderNode):
         if found is not None or not isinstance(self._of, NamesNode):
             return found
         entry = self._of.child(name)
-        return None if entry is None or entry.special else VersionsNode(entry, name)
+        if entry is None or entry.special or isinstance(entry, GivenUpNode):
+            return None
+        return VersionsNode(entry, name)
 
     def _versions(self) -> dict[str, Entry]:
         ref, scene = self._of.ref, self.scene

@@ -32,7 +32,8 @@ class Archiving(Outside):
 
         Of each product it is the newest version, at the path that its name is; products made in
         memory become standard FITS. Files that are there as they should be are kept, so an
-        interrupted export goes on where it was.
+        interrupted export goes on where it was. As of an earlier time, versions that were given
+        up since are left out and listed; a bag then raises `Purged`.
 
         Parameters
         ----------
@@ -68,7 +69,12 @@ class Archiving(Outside):
         )
 
     def manifest(
-        self, below: str = "", *, algorithm: str = "sha256", progress: OnProgress | None = None
+        self,
+        below: str = "",
+        *,
+        algorithm: str = "sha256",
+        progress: OnProgress | None = None,
+        given_up: list[tuple[str, str]] | None = None,
     ) -> Iterator[ListedFile]:
         """Return all files with their check sums, as an export would write them.
 
@@ -80,10 +86,13 @@ class Archiving(Outside):
             `sha256`, `sha512`, `sha1`, `md5` or `blake3`.
         progress
             Told how far the work is.
+        given_up
+            Takes name and reason of versions that were given up, which the pool as of an earlier
+            time may have; without it they raise `Purged`.
         """
         from skypool.pool.manifests import list_files
 
-        return list_files(self.view, below.rstrip("/"), algorithm, progress)
+        return list_files(self.view, below.rstrip("/"), algorithm, progress, given_up)
 
     def check_manifest(
         self,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from skypool.codec.reading import RecipeReader
 from skypool.codec.segments import segment_from_json
+from skypool.codec.sinks import MemorySource
 from skypool.errors import NotFound, StorageError, UsageError
 from skypool.pool.exporting import copy_file, is_folder, safe_name, write_whole
 from skypool.pool.paths import cached_path, made_path
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from skypool.codec.sinks import ByteSource
     from skypool.pool.ref import Ref
 
-__all__ = ["RandomAccess", "file_bytes", "file_size"]
+__all__ = ["RandomAccess", "file_bytes", "file_size", "plain_bytes"]
 
 _TRIES = 3
 
@@ -77,6 +78,11 @@ class _Direct(_Closing):
     def __init__(self, source: ByteSource) -> None:
         self.size = source.size
         self.pread = source.pread
+
+
+def plain_bytes(data: bytes) -> RandomAccess:
+    """Return random access to bytes that are in memory."""
+    return _Direct(MemorySource(data))
 
 
 class _FromChunks(_Direct):

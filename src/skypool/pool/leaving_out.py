@@ -25,4 +25,4 @@ def leaving_out(ref: Ref, skipped: list[tuple[str, str]] | None) -> Iterator[Non
             raise
         name = f"{ref.name}@{ref.version}"
         if not skipped or skipped[-1][0] != name:  # of a product with many files
-            skipped.append((name, error.message.removeprefix(f"{name}: ")))
+            skipped.append((name, error.message.removeprefix(name).lstrip(": ")))

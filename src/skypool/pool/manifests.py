@@ -110,7 +110,11 @@ class _Summing:
 
 
 def list_files(
-    view: View, below: str = "", algorithm: str = "sha256", on_progress: OnProgress | None = None
+    view: View,
+    below: str = "",
+    algorithm: str = "sha256",
+    on_progress: OnProgress | None = None,
+    given_up: list[tuple[str, str]] | None = None,
 ) -> Iterator[ListedFile]:
     """Return all files of a pool with their check sums, in the order of names.
 
@@ -126,6 +130,8 @@ def list_files(
         One of `ALGORITHMS`.
     on_progress
         Told how far the work is.
+    given_up
+        Takes name and reason of versions that were given up, which an earlier time may have.
 
     Raises
     ------
@@ -133,12 +139,14 @@ def list_files(
         If stored bytes are not what they were.
     NotFound
         If nothing is named so.
+    Purged
+        If a version was given up, and nothing takes it.
     UsageError
         If the algorithm is not known.
     """
     _hasher(algorithm)
     done = 0
-    for item in files_of_pool(view, below):
+    for item in files_of_pool(view, below, given_up=given_up):
         done += 1
         if isinstance(item, str):
             continue
@@ -147,7 +155,7 @@ def list_files(
         out: Any = _Summing(algorithm)
         exact = item.fill(out)
         yield ListedFile(item.path, out.sum.hexdigest(), exact)
-    if below and not done:
+    if below and not done and not given_up:
         raise NotFound(f"nothing is named {below!r}")
 
 
@@ -291,7 +299,7 @@ def check_manifest(
     above = f"{below}/" if below else ""
     wanted = {above + file.path: file.digest for file in listed}
     report = CheckReport()
-    for item in files_of_pool(view, below):
+    for item in files_of_pool(view, below, given_up=[]):
         if isinstance(item, str):
             continue
         digest = wanted.pop(item.path, None)
@@ -329,7 +337,7 @@ def export_bag(
     begun = {"data", "bag-info.txt", *(f"{kind}manifest-{algorithm}.txt" for kind in ("", "tag"))}
     if os.path.isdir(folder) and set(os.listdir(folder)) - begun:
         raise Conflict(f"the folder {folder} is not empty", hint="make the bag in a new folder")
-    report = export_all(view, data, on_progress=on_progress)
+    report = export_all(view, data, complete=True, on_progress=on_progress)
     _check_payload(view, data, report)
     lines, size, count = [], 0, 0
     for where, _, names in sorted(os.walk(data)):

@@ -91,6 +91,8 @@ class Reading(Searching):
     def ls(self, below: str = "") -> list[Ref]:
         """Return the newest version of all products, or of those named below a folder.
 
+        As of an earlier time some may have been given up since: `Ref.purged` tells.
+
         Parameters
         ----------
         below
@@ -111,7 +113,8 @@ class Reading(Searching):
         """Return the saved searches by name."""
         from skypool.pool.results.saved import FOLDER, KIND, SavedSearch
 
-        found = (SavedSearch.of(ref) for ref in self.ls(FOLDER) if ref.kind == KIND)
+        there = (ref for ref in self.ls(FOLDER) if ref.kind == KIND and not ref.purged)
+        found = map(SavedSearch.of, there)
         return {search.name: search for search in found}
 
     def tagged(self, tag: str) -> list[Ref]:

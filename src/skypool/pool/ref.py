@@ -350,6 +350,8 @@ class Ref:
         parts = [self.name or self.urn, f"version {self.version}", self.kind]
         if self.type and self.type != "Unknown":
             parts.append(self.type)
+        if self.purged:
+            parts.append("given up")
         return f"<Ref {', '.join(parts)}>"
 
     def _repr_html_(self) -> str:

@@ -84,7 +84,7 @@ class View:
             If the version was given up.
         """
         if row.purged:
-            raise self._gone(row, row.purged)
+            raise self.gone(row)
         try:
             return self.session.document(row.document)
         except Damaged:
@@ -139,9 +139,11 @@ class View:
         """
         newest = self.identity.version(row.urn, self.identity.head())
         if newest is not None and newest.purged:
-            raise self._gone(row, newest.purged)
+            raise self.gone(newest)
 
-    def _gone(self, row: VersionRow, number: int) -> Purged:
+    def gone(self, row: VersionRow) -> Purged:
+        """Return the error that says of a version when it was given up."""
+        number = row.purged
         commit = self.identity.commit(number)
         when = f" on {time_of(commit.time_us):%Y-%m-%d %H:%M} UTC" if commit else ""
         name = row.name or self.identity.last_name(row.track, self.identity.head())

@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
@@ -79,7 +79,8 @@ class WholeReport:
         Files that could not be at the path that their name is, because a folder or another
         file is there.
     skipped : list of (name, reason)
-        Products that are damaged, gone or elsewhere, where these are to be left out.
+        Versions that were given up, as an earlier time may have; and products that are damaged,
+        gone or elsewhere, where these are to be left out.
     """
 
     files: int = 0
@@ -91,7 +92,10 @@ class WholeReport:
 
 
 def files_of_pool(
-    view: View, below: str = "", skipped: list[tuple[str, str]] | None = None
+    view: View,
+    below: str = "",
+    skipped: list[tuple[str, str]] | None = None,
+    given_up: list[tuple[str, str]] | None = None,
 ) -> Iterator[PoolFile | str]:
     """Return all files of a pool, or those below a name, in the order of names.
 
@@ -103,6 +107,9 @@ def files_of_pool(
         A name, or the first parts of names.
     skipped
         Takes what is damaged; without it that is an error.
+    given_up
+        Takes versions that were given up, which an earlier time may have; without it they are
+        what is damaged.
 
     Yields
     ------
@@ -115,7 +122,7 @@ def files_of_pool(
         if below and ref.name != below and not ref.name.startswith(f"{below}/"):
             continue
         found: list[PoolFile | str] = []
-        with leaving_out(ref, skipped):
+        with leaving_out(ref, given_up if ref.purged and given_up is not None else skipped):
             found += _of_product(ref, names, folders)
         yield from found
 
@@ -172,11 +179,13 @@ def export_all(
     *,
     overwrite: bool = False,
     skip_damaged: bool = False,
+    complete: bool = False,
     on_progress: OnProgress | None = None,
 ) -> WholeReport:
     """Write every file of every name into a folder, byte for byte as added.
 
     Files that are there already, as they should be, are kept: an interrupted export goes on.
+    Versions that were given up are left out, unless it must be *complete*.
 
     Raises
     ------
@@ -184,18 +193,22 @@ def export_all(
         If another file of that name is there, unless *overwrite*.
     Damaged
         If stored bytes are not what they were.
+    Purged
+        If a version was given up, and it must be complete.
     """
     check_outside(folder)
     report = WholeReport()
     with no_empty_folders(folder):
         make_folder(folder)
         skipped = report.skipped if skip_damaged else None
-        _write_all(view, folder, overwrite, report, skipped, on_progress)
+        files = files_of_pool(view, "", skipped, None if complete else report.skipped)
+        _write_all(view, files, folder, overwrite, report, skipped, on_progress)
     return report
 
 
 def _write_all(
     view: View,
+    files: Iterable[PoolFile | str],
     folder: str,
     overwrite: bool,
     report: WholeReport,
@@ -206,7 +219,7 @@ def _write_all(
     products = 0
     last: Ref | None = None
     place = ""
-    for item in files_of_pool(view, skipped=skipped):
+    for item in files:
         if isinstance(item, str):
             make_folder(os.path.join(folder, *item.split("/")))
             continue

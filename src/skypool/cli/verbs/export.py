@@ -74,7 +74,8 @@ def export_verb(
 
     With --all the newest version of every product is written, at the path that
     its name is. What is there already as it should be is kept, so an
-    interrupted export goes on.
+    interrupted export goes on. With --at, versions that were given up since are
+    listed, and the exit code is 3.
     """
     if ref is None:
         raise UsageError(
@@ -228,8 +229,10 @@ def manifest_verb(
     from skypool.pool.manifests import write_line
 
     inexact = []
+    left: list[tuple[str, str]] = []
+    options: dict[str, Any] = {"algorithm": algorithm or "sha256", "given_up": left}
     with Reporter() as reporter:
-        for file in pool.manifest(name or "", algorithm=algorithm or "sha256", progress=reporter):
+        for file in pool.manifest(name or "", progress=reporter, **options):
             if not file.exact:
                 inexact.append(file.path)
             if state.json:
@@ -238,7 +241,9 @@ def manifest_verb(
                 click.echo(write_line(file), nl=False)
     for path in inexact:
         state.note(f"{shown(path)}: zlib here packs it to other bytes than were added")
-    return 3 if inexact else 0
+    for called, reason in left:
+        state.note(f"left out: {shown(called)}: {shown(reason)}")
+    return 3 if inexact or left else 0
 
 
 def _tell_check(state: State, report: CheckReport) -> int:

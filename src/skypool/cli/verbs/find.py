@@ -41,7 +41,8 @@ def ls_verb(state: State, prefix: str | None, quiet: bool, null: bool, at: str |
     """List products by name: the latest version of each.
 
     Elsewhere than on a terminal it prints the columns with tabs and without
-    titles: name, version, kind, type, size, tags.
+    titles: name, version, kind, type, size, tags. With --at it lists versions
+    too that were given up since: "(given up)" stands with their tags.
     """
     pool = state.open(at=at)
     _print(state, pool.ls((prefix or "").rstrip("/")), quiet, null)
@@ -250,7 +251,7 @@ def _print(
     if state.json:
         for ref in refs:
             pool = {} if labels is None else {"pool": label(labels, ref)}
-            click.echo(to_json(pool | found(ref)))
+            click.echo(to_json(pool | found(ref) | ({"purged": True} if ref.purged else {})))
     elif quiet or null:
         for ref in refs:
             words = [ref.name or ref.urn]
@@ -282,5 +283,5 @@ def _cells(refs: Iterable[Ref], terminal: bool, labels: Labels) -> Iterator[list
             ref.kind,
             code,
             size,
-            ", ".join(ref.tags),
+            ", ".join([*ref.tags, "(given up)"] if ref.purged else ref.tags),
         ]
