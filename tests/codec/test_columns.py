@@ -12,7 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from skypool.codec.columns import ColumnSpec, decode_column, encode_column, null_mask
+from skypool.codec.columns import (
+    ColumnSpec,
+    counted_column,
+    decode_column,
+    encode_column,
+    null_mask,
+)
 from skypool.errors import Damaged, UsageError
 
 
@@ -127,6 +133,17 @@ def test_ascii_columns():
     assert read("A5", [b"ab", b" c "])[2].tolist() == ["ab", " c"]
     with pytest.raises(Damaged, match="column 'a'"):
         read("I5", [b"x"])
+    # A blank field is 0 (FITS 4.0, 7.2.5), unless that is what stands for none.
+    texts = [b" 12", b"-99", b"   "]
+    for null, wanted in (("-99", [12, -(2**15), 0]), ("", [12, -99, -(2**15)])):
+        spec, _, values = read("I3", texts, null=null)
+        assert values.tolist() == wanted
+        assert (values.dtype, spec.null_value) == (np.int16, -(2**15))
+    spec, raw, values = read("I3", texts, null="-99", scale=0.5, zero=10)
+    np.testing.assert_array_equal(values, [16, np.nan, 10])
+    assert counted_column(spec, raw).tolist() == [16, 10, 10]
+    assert spec.null_value is None
+    assert read("I19", [b"-9223372036854775807"[:19]], null="x")[2][0] == -922337203685477580
 
 
 def test_text_that_is_not_ascii_is_still_text():
@@ -150,7 +167,8 @@ def test_the_null_that_the_user_sees():
     assert ColumnSpec("a", "I", null=5, scale=0.5, zero=1).null_value == 3.5
     assert ColumnSpec("a", "5A", null="none").null_value == "none"
     assert ColumnSpec("a", "A3", null="***", ascii=True).null_value == "***"
-    assert ColumnSpec("a", "I3", null="***", ascii=True).null_value is None
+    assert ColumnSpec("a", "F3", null="***", ascii=True).null_value is None
+    assert ColumnSpec("a", "I3", ascii=True).null_value is None
 
 
 def test_a_heap_that_ends_early_is_damage():

@@ -8,7 +8,9 @@ Values are those that ``astropy.io.fits`` gives, in native byte order. Where the
 - TSCAL and TZERO of a complex column keep the imaginary part;
 - a variable-length array of characters is a text, and one of bits is an array of bits.
 
-TNULL is not applied, as in astropy: `ColumnSpec.null` tells the value, `null_mask` the places.
+TNULL is not applied, as in astropy: `ColumnSpec.null_value` tells the value, `null_mask` the
+places. Whole numbers of ASCII tables, where TNULL is a text, have a value there that no other
+field can have.
 """
 
 from __future__ import annotations
@@ -24,7 +26,15 @@ from skypool.codec.columns_scaling import scaled
 from skypool.codec.columns_spec import STORED, ColumnSpec
 from skypool.errors import Damaged
 
-__all__ = ["ColumnSpec", "Heap", "Values", "decode_column", "encode_column", "null_mask"]
+__all__ = [
+    "ColumnSpec",
+    "Heap",
+    "Values",
+    "counted_column",
+    "decode_column",
+    "encode_column",
+    "null_mask",
+]
 
 Values: TypeAlias = np.ndarray[Any, Any]
 # Gives bytes of the heap by offset and length.
@@ -60,7 +70,8 @@ def decode_column(spec: ColumnSpec, raw: Values, heap: Heap | None = None) -> Va
     """
     rows = len(raw)
     if spec.ascii:
-        return _decode_ascii(spec, raw)
+        values = _decode_ascii(spec, raw)
+        return _without_null(spec, raw, values) if spec.has_null_text else values
     if spec.variable:
         return _decode_variable(spec, raw, heap)
     code, shape = spec.code, (rows, *spec.shape)
@@ -77,6 +88,14 @@ def decode_column(spec: ColumnSpec, raw: Values, heap: Heap | None = None) -> Va
     if stored is None:
         return np.empty(shape, spec.dtype)
     return scaled(stored[:, : prod(spec.shape)], spec.scale, spec.zero).reshape(shape)
+
+
+def counted_column(spec: ColumnSpec, raw: Values) -> Values:
+    """Return values as statistics count them (docs/format/documents.md, *Statistics*).
+
+    Whole numbers of ASCII tables are 0 there where they are missing.
+    """
+    return _decode_ascii(spec, raw) if spec.ascii else decode_column(spec, raw)
 
 
 def null_mask(spec: ColumnSpec, raw: Values) -> Values | None:
@@ -139,7 +158,7 @@ def _null_text(spec: ColumnSpec) -> bytes:
 
 
 def _decode_ascii(spec: ColumnSpec, raw: Values) -> Values:
-    """Read numbers written as text; what is null or blank is NaN, 0 for integers."""
+    """Read numbers written as text; what is null or blank is NaN, 0 for whole numbers."""
     if spec.code == "A":
         return _text(raw)
     cells = np.strings.replace(np.strings.replace(_stripped(raw), b"D", b"E"), b"d", b"e")
@@ -154,6 +173,13 @@ def _decode_ascii(spec: ColumnSpec, raw: Values) -> Values:
     if (spec.scale, spec.zero) != (1, 0):
         return scaled(numbers, spec.scale, spec.zero)
     return numbers.astype(spec.dtype)
+
+
+def _without_null(spec: ColumnSpec, raw: Values, values: Values) -> Values:
+    """Return whole numbers with what stands for none in place of TNULL; a blank field is 0."""
+    stand_in = np.nan if spec.null_value is None else spec.null_value
+    found: Values = np.where(_stripped(raw) == _null_text(spec), stand_in, values)
+    return found.astype(values.dtype, copy=False)
 
 
 def _decode_variable(spec: ColumnSpec, raw: Values, heap: Heap | None) -> Values:

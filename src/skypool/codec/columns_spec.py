@@ -220,15 +220,22 @@ class ColumnSpec:
     def null_value(self) -> int | float | str | None:
         """The value that the user sees where there is none: TNULL once TSCAL and TZERO are applied.
 
-        None where no value stands for it: numbers of ASCII tables are NaN or 0 there.
+        None where no value stands for it: numbers of ASCII tables are NaN there. Where TNULL is a
+        text and the numbers are whole, it is one for which no field has room.
         """
         if self.ascii and self.code != "A":
-            return None
+            whole = self.has_null_text and self.dtype.kind == "i"
+            return int(np.iinfo(self.dtype).min) if whole else None
         if self.null is None or isinstance(self.null, str) or self.code not in "BIJK":
             return self.null
         if self.dtype.kind in "iu":
             return self.null + int(self.zero)
         return self.null * self.scale + self.zero
+
+    @property
+    def has_null_text(self) -> bool:
+        """Whether a text stands for none among whole numbers: those of an ASCII table."""
+        return self.ascii and self.code in "IJ" and self.null is not None
 
     @property
     def has_statistics(self) -> bool:

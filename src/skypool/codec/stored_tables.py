@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from skypool.codec.chunking import Physical, write_bytes, write_table
-from skypool.codec.columns import ColumnSpec, decode_column
+from skypool.codec.columns import ColumnSpec, counted_column, decode_column
 from skypool.codec.columns_encode import encode_column
 from skypool.codec.digest import digest
 from skypool.codec.documents import dumps
@@ -139,8 +139,17 @@ class StoredTable(Placed):
 
     def column_statistics(self, name: str) -> Statistics | None:
         """Return the statistics of a column, block by block, if there are any."""
-        found = self._dataset["columns"][self._columns[name][0]].get("stats")
-        return None if found is None else Statistics.from_json(found, self._fetch)
+        number, spec = self._columns[name]
+        found = self._dataset["columns"][number].get("stats")
+        if found is None:
+            return None
+        known = Statistics.from_json(found, self._fetch)
+        if spec.has_null_text:
+            # What is missing counts as a value there, which may be one that others have too.
+            missing = spec.zero if spec.dtype.kind == "f" else 0
+            if ((known.minima <= missing) & (missing <= known.maxima)).any():
+                return None
+        return known
 
 
 def encode_table(source: TableSource, sink: ChunkSink) -> dict[str, Any]:
@@ -230,7 +239,7 @@ def _column(spec: ColumnSpec, stats: dict[str, Any] | None) -> dict[str, Any]:
 def _physical(spec: ColumnSpec) -> Physical | None:
     if not spec.has_statistics:
         return None
-    return lambda raw: decode_column(spec, raw)
+    return lambda raw: counted_column(spec, raw)
 
 
 def _moved(spec: ColumnSpec, raw: np.ndarray[Any, Any], base: int) -> np.ndarray[Any, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skypool.codec.chunking import write_array, write_bytes, write_table
-from skypool.codec.columns import ColumnSpec, decode_column
+from skypool.codec.columns import ColumnSpec, counted_column
 from skypool.codec.recipes import RecipeCheck
 from skypool.codec.scaling import physical, physical_dtype
 from skypool.errors import Damaged
@@ -226,7 +226,7 @@ class _Statistics:
     def __call__(self, raw: Values) -> Values:
         if not self.failed:
             try:
-                return decode_column(self._spec, raw)
+                return counted_column(self._spec, raw)
             except Damaged as error:
                 self.failed = error.message
         return np.empty(0, object)
