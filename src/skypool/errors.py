@@ -110,12 +110,17 @@ class SkypoolError(Exception):
         self.candidates = tuple(candidates)
 
     def __str__(self) -> str:
-        text = self.message
+        text = _on_one_line(self.message)
         if self.candidates:
-            text += "\n  " + "\n  ".join(self.candidates)
+            text += "\n  " + "\n  ".join(map(_on_one_line, self.candidates))
         if self.hint:
-            text += f"\n{self.hint}"
+            text += f"\n{_on_one_line(self.hint)}"
         return text
+
+
+def _on_one_line(text: str) -> str:
+    """Write out the line breaks that names of files may have."""
+    return text.replace("\n", "\\n").replace("\r", "\\r")
 
 
 class UsageError(SkypoolError, ValueError):
@@ -186,7 +191,7 @@ class QueryError(UsageError):
             line = self.text[start : start + 80].replace("\n", " ").replace("\t", " ")
             text += f"\n  {line}\n  {' ' * (self.column - 1 - start)}^ column {self.column}"
         if self.candidates:
-            text += f"\ndid you mean {' or '.join(self.candidates)}?"
+            text += f"\ndid you mean {' or '.join(map(_on_one_line, self.candidates))}?"
         if self.hint:
             text += f"\n{self.hint}"
         return text

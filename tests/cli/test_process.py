@@ -322,3 +322,9 @@ def test_names_are_completed(pool: Path, program: Program) -> None:
         run = program(env=env | {"COMP_WORDS": f"skypool show {typed}"})
         names = [line.partition(b",")[2].decode() for line in run.stdout.splitlines()]
         assert names == found
+    # A shell takes a line for each.
+    (pool.parent / "obs/odd\nname.txt").write_text("odd")
+    program("add", "obs", env=env | {"_SKYPOOL_COMPLETE": ""})
+    assert program("ls", "-0", env={"SKYPOOL": "./pool"}).stdout.count(b"odd\nname.txt\0") == 1
+    run = program(env=env | {"COMP_WORDS": "skypool show obs/"})
+    assert run.stdout == b"plain,obs/level2\nplain,obs/notes.txt\n"

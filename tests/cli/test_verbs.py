@@ -808,3 +808,28 @@ def test_events_table_can_be_found(sky: Sky, pool: Path) -> None:
     sky("add", "more.fits", "--name", "'quoted' \"name\".fits")
     assert "'quoted' \"name\".fits" in sky("ls", "-q").out.splitlines()
     assert sky("show", "'quoted' \"name\".fits", "--json").json["version"] == 0
+
+
+# -- names with line breaks
+
+
+def test_names_with_a_line_break(sky: Sky, pool: Path) -> None:
+    """They are found as they are; whatever lists or tells them takes one line for each."""
+    name = "d/a\nb.fits"
+    write(pool.parent / name, image(3))
+    sky("add", "d")
+    for words in (
+        ("ls",), ("ls", name), ("show", "d/a\nb"), ("tree", "d"), ("manifest", name),
+        ("find", f"name == '{name}'"), ("tag", name, "good"), ("export", name, "out"),
+    ):  # fmt: skip
+        out = sky(*words).out
+        assert "a\\nb" in out
+        assert "\nb" not in out
+    assert f"\0{name}\0" in sky("ls", "-0").out
+    assert sky("ls", name, "--json").json["name"] == name
+    for words, code in ((("export", name, "out"), 5), (("show", "a\nb"), 4),
+                        (("show", "d/a\\nb.fits"), 4), (("untag", name, "bad"), 4)):  # fmt: skip
+        told = sky(*words, code=code).err
+        assert "a\\nb" in told
+        assert "\nb" not in told
+    assert r"\n stands for a line break" in sky("show", "d/a\\nb.fits", code=4).err

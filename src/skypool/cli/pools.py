@@ -260,6 +260,8 @@ def complete_names(ctx: click.Context, incomplete: str) -> Iterator[str]:
             for ref in pool.ls(folder):
                 rest = ref.name[len(folder) + 1 if folder else 0 :]
                 name = ref.name[: len(ref.name) - len(rest)] + rest.split("/", 1)[0]
+                if "\n" in name:  # a shell takes a line for each
+                    continue
                 if name.startswith(incomplete) and name not in seen:
                     seen.add(name)
                     yield name

@@ -282,6 +282,8 @@ def _not_found(view: View, text: str, what: str) -> NotFound:
         hint = f"it was removed; `skypool restore {text}` brings it back"
     elif names:
         hint = "did you mean one of these?"
+        if any("\n" in name for name in names):
+            hint += r" \n stands for a line break, which $'...' gives in a shell"
     else:
         hint = "`skypool ls` lists the names"
     shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
