@@ -183,6 +183,57 @@ def test_what_is_open_stays_as_it_was(pool: sp.Pool, place: Path, tmp_path: Path
         assert (space.f_blocks, space.f_frsize) == (disk.f_blocks, disk.f_frsize)
 
 
+@pytest.mark.parametrize(
+    ("before", "after"), [(100, 200), (100, 200_000), (300_000, 300_100), (200, 100), (300_000, 1)]
+)
+def test_each_version_has_its_own_size(
+    pool: sp.Pool, place: Path, tmp_path: Path, before: int, after: int
+) -> None:
+    """Who has a version open gets its bytes and no others, and so does who opens the next one."""
+    source, path = tmp_path / "a.bin", place / "a.bin"
+    source.write_bytes(b"a" * before)
+    pool.add(source)
+    with mounted(Path(pool.path), place), open(path, "rb", buffering=0) as older:
+        assert older.read(before + 1) == b"a" * before
+        source.write_bytes(b"b" * after)
+        pool.add(source)
+        for _ in range(2):
+            with open(path, "rb", buffering=0) as newer:
+                assert os.fstat(newer.fileno()).st_size == newer.seek(0, os.SEEK_END) == after
+                newer.seek(0)
+                assert b"".join(iter(lambda file=newer: file.read(50_000), b"")) == b"b" * after
+                assert os.fstat(older.fileno()).st_ino != os.fstat(newer.fileno()).st_ino
+                with mmap.mmap(newer.fileno(), 0, access=mmap.ACCESS_READ) as memory:
+                    assert memory[:] == b"b" * after
+            older.seek(0)
+            assert b"".join(iter(lambda: older.read(50_000), b"")) == b"a" * before
+            assert os.fstat(older.fileno()).st_size == older.seek(0, os.SEEK_END) == before
+        assert os.stat(path).st_size == after
+
+
+def test_who_reads_keeps_the_version_while_it_is_written_over(
+    writing: Mounted, pool: sp.Pool
+) -> None:
+    path = writing.folder / "a.bin"
+    path.write_bytes(b"a" * 300_000)
+    with open(path, "rb", buffering=0) as older:
+        assert older.read(10) == b"a" * 10
+        with open(path, "r+b") as file:  # in place: the first half, and more at the end
+            file.write(b"b" * 150_000)
+            file.seek(0, os.SEEK_END)
+            file.write(b"c" * 100)
+        os.truncate(path, 300_050)
+        assert path.read_bytes() == b"b" * 150_000 + b"a" * 150_000 + b"c" * 50
+        older.seek(0)
+        assert b"".join(iter(lambda: older.read(50_000), b"")) == b"a" * 300_000
+    number = path.stat().st_ino
+    path.write_bytes(b"new")
+    assert path.stat().st_ino == number  # nobody reads it: it is the same file
+    assert path.read_bytes() == b"new"
+    writing.end()
+    assert pool["a.bin"].size == 3
+
+
 def read_while_it_changes(pool: sp.Pool, place: Path, source: Path, versions: int) -> None:
     """Save versions of a file while many read it: each gets one version, whole."""
     path = place / source.name

@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from skypool.files import reading
-from skypool.files.kernel_view import KernelView, Opening
 from skypool.files.opened import ReadingFile
 from skypool.files.reading import Buffers, Reader
 from skypool.files.translating import Translating
@@ -112,58 +111,6 @@ def test_errors_are_told_and_memory_is_given_back(executor: ThreadPoolExecutor) 
     file.close()
     assert buffers._kept == sum(map(len, buffers._free))
     assert buffers._free
-
-
-FILE = 0o100444
-
-
-def test_the_kernel_keeps_pages_of_versions() -> None:
-    kernel = KernelView(fixed=True)
-    one, two = (FILE, 100, 1), (FILE, 50, 2)
-    fresh, kept, past = Opening(False), Opening(True), Opening(False, direct=True, other=True)
-    other = Opening(False, other=True)
-    assert kernel.opened(b"/a", 1, "one", one) == fresh
-    assert kernel.opened(b"/a", 2, "one", one) == kept
-    # Another version beside one that is open is read past the pages.
-    assert kernel.opened(b"/a", 3, "two", two) == past
-    assert kernel.opened(b"/b", 4, "two", two) == fresh
-    for number in (1, 2, 3, 4):
-        kernel.released(number)
-    assert kernel.opened(b"/a", 5, "two", two) == other
-    kernel.released(5)
-    assert kernel.opened(b"/a", 6, "two", two) == kept
-    kernel.released(6)
-    kernel.changed(b"/a")
-    assert kernel.opened(b"/a", 7, "two", two) == fresh
-    # What may change is never kept, nor what is opened beside it.
-    assert kernel.opened(b"/c", 8, None, one) == fresh
-    assert kernel.opened(b"/c", 9, "one", one) == past
-    kernel.released(8)
-    assert kernel.opened(b"/c", 10, "one", one) == other
-
-
-def test_renaming_a_folder_forgets_what_is_below() -> None:
-    kernel = KernelView(fixed=False)
-    for number, path in enumerate([b"/a/x", b"/ab", b"/b/x"]):
-        kernel.opened(path, number, path, (FILE, 1, 1))
-        kernel.released(number)
-    kernel.renamed(b"/a", b"/b")
-    assert not kernel.opened(b"/a/x", 5, b"/a/x", (FILE, 1, 1)).keep
-    assert not kernel.opened(b"/b/x", 6, b"/b/x", (FILE, 1, 1)).keep
-    assert kernel.opened(b"/ab", 7, b"/ab", (FILE, 1, 1)).keep
-
-
-def test_a_longer_version_keeps_its_size_while_it_is_read() -> None:
-    long, short, longer = (FILE, 100, 1), (FILE, 50, 2), (FILE, 200, 3)
-    for fixed in (True, False):
-        kernel = KernelView(fixed=fixed)
-        kernel.told(b"/a", long)
-        kernel.opened(b"/a", 1, "long", long)
-        assert kernel.told(b"/a", short) == (long if fixed else short)
-        assert kernel.told(b"/a", longer) == longer
-        kernel.was_read(1)
-        kernel.released(1)
-        assert kernel.told(b"/a", short) == short
 
 
 @pytest.mark.parametrize("cut", [False, True])

@@ -1,4 +1,4 @@
-"""Between libfuse, as mfusepy calls it, and the operations on a pool."""
+"""Mounting: libfuse takes requests from the kernel, and the operations on a pool answer them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import ctypes
 import errno
 import os
 import threading
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from skypool.errors import MissingDependency
-from skypool.files.fuse_calls import Calls
+from skypool.files.fuse_files import FileCalls, take_request
+from skypool.files.libfuse import LibFuse
 
 if TYPE_CHECKING:
     from skypool.files.operations import Operations
@@ -20,11 +22,13 @@ _HINT: Final = (
     "install FUSE 3 (Debian: apt install fuse3) and pip install 'skypool[mount]'; without FUSE, "
     "`skypool serve --webdav` gives the same folders to file explorers"
 )
-_FILL_WITH_ATTRIBUTES: Final = 2  # FUSE_FILL_DIR_PLUS
-_NO_REPLACE, _EXCHANGE = 1, 2  # RENAME_NOREPLACE, RENAME_EXCHANGE
+_ANSWERED: Final = (
+    "lookup", "forget", "forget_multi", "getattr", "setattr", "mkdir", "rmdir", "unlink",
+    "rename", "symlink", "link", "mknod", "open", "create", "read", "write", "flush", "release",
+    "fsync", "opendir", "readdir", "readdirplus", "releasedir", "statfs", "getxattr", "listxattr",
+)  # fmt: skip
 
 _here = threading.local()
-_forgetting = threading.Semaphore(4)
 
 
 def load_library() -> Any:
@@ -54,7 +58,13 @@ def load_library() -> Any:
     return mfusepy
 
 
-def run(operations: Operations, folder: str, options: dict[str, Any], ready: Any) -> None:
+def run(
+    operations: Operations,
+    folder: str,
+    options: Sequence[str],
+    threads: int,
+    ready: Callable[[], object],
+) -> None:
     """Mount a pool, and return when it is unmounted.
 
     Parameters
@@ -64,110 +74,46 @@ def run(operations: Operations, folder: str, options: dict[str, Any], ready: Any
     folder
         Where.
     options
-        Of FUSE.
+        Of `mount`.
+    threads
+        How many answer requests.
     ready
         Called when it is mounted.
 
     Raises
     ------
-    RuntimeError
+    SessionFailed
         If it cannot be mounted; libfuse has written why to standard error.
     """
-    library = load_library()
-    made = type("Mounted", (_Between, library.FUSE), {})
-    made(Calls(operations, library, ready), folder, **options)
+    library = LibFuse(load_library())
+    calls = FileCalls(operations, library)
+    answering = {name: _answering(calls, name) for name in _ANSWERED}
+    library.serve(answering, ready, folder, options, threads)
 
 
-class _Between:
-    """What the class of mfusepy leaves out.
+def _answering(calls: FileCalls, name: str) -> Callable[..., None]:
+    """Return what answers a request, whatever happens, and once."""
+    method = getattr(calls, name)
+    refuse = calls.library.reply_error
+    tell = calls.do.tell
 
-    These are the attributes of listings, what the kernel may keep, reading without copies, the
-    flags of renaming, and threads that stay.
-    """
-
-    operations: Calls
-
-    def _wrapper(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+    def answered(request: int, *arguments: Any) -> None:
         # libfuse's threads are not Python's: what belongs to a thread (the connection to
         # the catalogue) would be lost after each call unless the thread's state is kept.
         if not getattr(_here, "kept", False):
             ctypes.pythonapi.PyGILState_Ensure()
             _here.kept = True
-        return super()._wrapper(func, *args, **kwargs)  # type: ignore[misc]
-
-    def getattr_fuse_3(self, path: bytes | None, buf: Any, _: Any) -> int:
-        calls, path = self.operations, path or b""
-        found = calls.kernel.told(path, calls.do.attributes(os.fsdecode(path)))
-        calls.memory.write(buf.contents, found)
-        return 0
-
-    def readdir_fuse_3(
-        self, path: bytes | None, buf: Any, filler: Any, offset: int, info: Any, flags: int
-    ) -> int:
-        calls, path = self.operations, path or b""
-        # Attributes are taken in listings only by a filler that is told where to go on.
-        full = _FILL_WITH_ATTRIBUTES if flags & 1 else 0
-        listed = calls.listed(info.contents.fh, path, again=not offset)
-        one, above = calls.library.c_stat(), path.rstrip(b"/")
-        pointer = ctypes.pointer(one)
-        tell, write = calls.kernel.told, calls.memory.write
-        for place in range(offset, len(listed)):
-            name, found = listed[place]
-            if place > 1:  # behind . and ..
-                write(one, tell(b"%b/%b" % (above, name), found) if full else found)
-            if filler(buf, name, pointer if place > 1 else None, place + 1, full):
-                break
-        return 0
-
-    def open(self, path: bytes, info: Any) -> int:
-        calls, file = self.operations, info.contents
-        found = calls.do.attributes(os.fsdecode(path))
-        changed = calls.kernel.has_changed(path, found)
-        file.fh = number = calls.open(os.fsdecode(path), file.flags)
-        opening = calls.kernel.opened(path, number, calls.do.content(number), found)
-        # The kernel reads no further than it believes the file to reach: where another
-        # process has saved a version meanwhile, it is told so first.
-        direct = opening.direct or ((changed or opening.other) and not self._invalidate(path))
-        file.keep_cache, file.direct_io = opening.keep and not direct, direct
-        return 0
-
-    def _invalidate(self, path: bytes) -> bool:
-        """Have the kernel forget what it knows of a path; say whether that was possible.
-
-        It waits for reads of the path that go on, which need threads: some stay free for them.
-        """
-        if not _forgetting.acquire(blocking=False):
-            return False
+        take_request(request)
+        undo: Callable[[], object] | None = None
         try:
-            fuse = self.operations.library._libfuse
-            context = fuse.fuse_get_context().contents
-            fuse.fuse_invalidate_path(ctypes.c_void_p(context.fuse), path)
-        finally:
-            _forgetting.release()
-        return True
+            reply, values, *more = method(*arguments)
+            undo = more[0] if more else None
+        except OSError as error:
+            reply, values = refuse, (error.errno or errno.EIO,)
+        except BaseException as error:  # noqa: BLE001 (nobody may wait for ever)
+            tell(f"{name}: {type(error).__name__}: {error}")
+            reply, values = refuse, (errno.EIO,)
+        if (reply(request, *values) or 0) < 0 and undo is not None:
+            undo()
 
-    def read(self, _: bytes | None, buf: Any, size: int, offset: int, info: Any) -> int:
-        # Right into the memory that libfuse sends: no copy between.
-        done, place = 0, ctypes.addressof(buf.contents)
-
-        def take(piece: bytes | memoryview) -> None:
-            nonlocal done
-            if piece:
-                held = piece if isinstance(piece, bytes) else ctypes.c_char.from_buffer(piece)
-                from_ = held if isinstance(held, bytes) else ctypes.addressof(held)
-                ctypes.memmove(place + done, from_, len(piece))
-                done += len(piece)
-
-        number = info.contents.fh
-        self.operations.do.read_pieces(number, offset, size, take)
-        self.operations.kernel.was_read(number)
-        return done
-
-    def rename_fuse_3(self, old: bytes, new: bytes, flags: int) -> int:
-        if flags & _EXCHANGE:
-            raise OSError(errno.EINVAL, "names are not exchanged")
-        self.operations.kernel.renamed(old, new)
-        self.operations.do.rename(
-            os.fsdecode(old), os.fsdecode(new), replace=not flags & _NO_REPLACE
-        )
-        return 0
+    return answered

@@ -6,10 +6,11 @@ import os
 import re
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from skypool.errors import Conflict, NotFound, ReadOnly, StorageError
 from skypool.files.fuse import load_library, run
+from skypool.files.libfuse import SessionFailed
 from skypool.files.mount_place import (
     check_given,
     fusermount,
@@ -26,12 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["mount", "unmount"]
 
-# libfuse's results: the loop ended by itself, or by a signal.
-_ENDED: Final = (0, 7, 8)
 _THREADS: Final = 10
 _SECONDS: Final = 120
 _LOOK: Final = 0.01
-_CACHED: Final = 1  # seconds that the kernel keeps what it was told of a file
 
 
 def mount(
@@ -74,7 +72,7 @@ def mount(
     StorageError
         If it cannot be mounted.
     """
-    library = load_library()
+    load_library()
     if write and pool.exists and not pool.view.session.writable:
         raise ReadOnly(
             f"you have no permission to write in {pool.path}",
@@ -87,7 +85,7 @@ def mount(
         _serve(
             operations,
             place,
-            _options(pool, library, write, allow_other),
+            _options(pool, write, allow_other),
             lambda: ready(bool(session.made)),
         )
     finally:
@@ -102,24 +100,15 @@ def mount(
 
 
 def _serve(
-    operations: Operations, folder: str, options: dict[str, Any], ready: Callable[[], object]
+    operations: Operations, folder: str, options: list[str], ready: Callable[[], object]
 ) -> None:
-    mounted = False
-
-    def started() -> None:
-        nonlocal mounted
-        mounted = True
-        ready()
-
     try:
-        run(operations, folder, options, started)
-    except RuntimeError as error:
-        code = error.args[0] if error.args else -1
-        if not (mounted and code in _ENDED):
-            raise StorageError(
-                f"{folder} cannot be used as a place for the pool (code {code})",
-                hint="standard error has the reason that FUSE gives",
-            ) from None
+        run(operations, folder, options, _THREADS, ready)
+    except SessionFailed:
+        raise StorageError(
+            f"{folder} cannot be used as a place for the pool",
+            hint="standard error has the reason that FUSE gives",
+        ) from None
 
 
 def _operations(
@@ -132,22 +121,11 @@ def _operations(
     return WriteOperations(pool, session.staging, where=session.folder, special=special, tell=tell)
 
 
-def _options(pool: Pool, library: Any, write: bool, allow_other: bool) -> dict[str, Any]:
+def _options(pool: Pool, write: bool, allow_other: bool) -> list[str]:
     name = re.sub(r"[^\w.+-]", "_", os.path.basename(pool.path)) or "pool"
-    options: dict[str, Any] = {
-        "foreground": True,
-        "fsname": f"skypool-{name}",
-        "subtype": "skypool",
-        "default_permissions": True,
-        "ro": not write,
-        "allow_other": allow_other,
-        "entry_timeout": _CACHED,
-        "attr_timeout": _CACHED,
-        "negative_timeout": 0,
-    }
-    if library.fuse_version_minor >= 12:
-        options |= {"max_threads": _THREADS, "max_idle_threads": _THREADS}
-    return options
+    options = [f"fsname=skypool-{name}", "subtype=skypool", "default_permissions"]
+    options += [] if write else ["ro"]
+    return options + (["allow_other"] if allow_other else [])
 
 
 def unmount(folder: str, settings: Settings, *, force: bool = False) -> list[str]:

@@ -26,6 +26,7 @@ __all__ = [
     "MadeFolder",
     "MemberNode",
     "Scene",
+    "content_of",
     "put_in",
 ]
 
@@ -174,7 +175,7 @@ class FileNode(Entry):
     @property
     def content(self) -> Hashable | None:
         """What stands for the bytes of the file."""
-        return _content(self.scene, self.ref)
+        return None if self.ref is None else content_of(self.ref)
 
     def _ask(self) -> int:
         assert self.ref is not None
@@ -214,7 +215,7 @@ class MemberNode(Entry):
     @property
     def content(self) -> Hashable | None:
         """What stands for the bytes of the file."""
-        return _content(self.scene, self.ref, self._member)
+        return None if self.ref is None else content_of(self.ref, self._member)
 
     def open(self) -> RandomAccess:
         """Return random access to its bytes."""
@@ -222,11 +223,10 @@ class MemberNode(Entry):
         return file_bytes(self.ref, self._member)
 
 
-def _content(scene: Scene, ref: Ref | None, member: str = "") -> Hashable | None:
+def content_of(ref: Ref, member: str = "") -> Hashable:
+    """Return what stands for the bytes of the file of a version, or of one of its files."""
     # Numbers belong to a catalogue: one that is made anew may give others.
-    if ref is None or scene.view is None:
-        return None
-    return scene.view.session.epoch, ref.number, member
+    return ref.view.session.epoch, ref.number, member
 
 
 class FolderNode(Entry):

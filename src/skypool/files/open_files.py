@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from collections.abc import Callable, Hashable
 from typing import Final
 
 from skypool.errors import NotFound, ReadOnly, SkypoolError
 from skypool.files.changes import staged_name
-from skypool.files.nodes import Entry, FileNode, FolderNode
-from skypool.files.operations import as_errno, clean
+from skypool.files.nodes import Entry, FileNode, FolderNode, content_of
+from skypool.files.operations import as_errno, check_taken, clean
 from skypool.files.overlay import Overlay
 from skypool.files.staged import StagedFile, StagedHandle, held_by, is_temporary
 
@@ -25,22 +26,19 @@ class OpenFiles(Overlay):
     # -- open files
 
     @as_errno
-    def open(self, path: str, flags: int = os.O_RDONLY, process: int = 0) -> int:
-        """Open a file, and return a number for it.
-
-        Parameters
-        ----------
-        path
-            The file.
-        flags
-            As `os.open` has them.
-        process
-            Who opens it.
-        """
+    def open(
+        self,
+        path: str,
+        flags: int = os.O_RDONLY,
+        process: int = 0,
+        takes: Callable[[Hashable], bool] | None = None,
+    ) -> int:
+        """Open a file, and return a number for it; see `Operations.open`."""
         path = clean(path)
         writing = flags & _ACCESS != os.O_RDONLY
         with self._lock:
             found = self._find(path)
+            check_taken(takes, self._look(path, found).token)
             if found is None or isinstance(found, FolderNode):
                 raise OSError(errno.EISDIR, f"{path} is a folder")
             if isinstance(found, Entry):
@@ -174,26 +172,36 @@ class OpenFiles(Overlay):
                 sources[staged.path] = source
                 staged.changed = False
             try:
-                self.changes.put(sources)
+                saved = {ref.name: ref for ref in self.changes.put(sources)}
             except BaseException:
                 for staged in files:
                     staged.changed = True
                 raise
             for staged in files:
+                ref = saved.get(staged.path)
+                if ref is not None and not staged.changed:
+                    staged.saved = content_of(ref)
                 self._hidden.pop(staged.path, None)
                 self._times.pop(staged.path, None)
 
     # -- what is not content
 
     @as_errno
-    def truncate(self, path: str, length: int, number: int | None = None) -> None:
-        """Cut a file, or fill it with zeros, to a length."""
+    def truncate(
+        self,
+        path: str,
+        length: int,
+        number: int | None = None,
+        takes: Callable[[Hashable], bool] | None = None,
+    ) -> None:
+        """Cut a file, or fill it with zeros, to a length; see `Operations.open` for *takes*."""
         if number is not None and number in self._handles:
             self._staged_handle(number).staged.truncate(length)
             return
         path = clean(path)
         with self._lock:
             found = self._find(path)
+            check_taken(takes, self._look(path, found).token)
             if found is None or isinstance(found, FolderNode):
                 raise OSError(errno.EISDIR, f"{path} is a folder")
             if isinstance(found, Entry):

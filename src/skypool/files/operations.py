@@ -10,7 +10,7 @@ import os
 import threading
 from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from skypool.errors import (
     Ambiguous,
@@ -32,7 +32,17 @@ from skypool.files.tree import Entry, Tree
 if TYPE_CHECKING:
     from skypool.pool.pool import Pool
 
-__all__ = ["Attributes", "Handle", "Operations", "as_errno", "clean"]
+__all__ = [
+    "FOLDER",
+    "Attributes",
+    "Handle",
+    "Look",
+    "Operations",
+    "as_errno",
+    "check_taken",
+    "clean",
+    "look_of",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -56,6 +66,39 @@ _ERRNO: Final = (
 
 #: Of a file as `stat` gives it: type and permissions, bytes, time of the last change in ns.
 Attributes = tuple[int, int, int]
+
+
+#: Of a folder what stands for its content: it is the same folder whatever is in it.
+FOLDER: Final = "folder"
+
+
+class Look(NamedTuple):
+    """What is at a path.
+
+    Attributes
+    ----------
+    attributes : tuple
+        What `stat` tells.
+    token : Hashable
+        What stands for the content: another one as soon as that is another.
+    entry : Entry or None
+        What the pool has there; None for what is not saved.
+    """
+
+    attributes: Attributes
+    token: Hashable
+    entry: Entry | None
+
+
+def look_of(entry: Entry, attributes: Attributes) -> Look:
+    """Return what is seen of something that the pool has."""
+    return Look(attributes, FOLDER if entry.is_folder else entry.content, entry)
+
+
+def check_taken(takes: Callable[[Hashable], bool] | None, token: Hashable) -> None:
+    """Raise ESTALE where a path has another content by now than somebody expects."""
+    if takes is not None and not takes(token):
+        raise OSError(errno.ESTALE, "there is another version by now")
 
 
 class Handle(Protocol):
@@ -142,9 +185,20 @@ class Operations:
         return entry.mode, entry.size, entry.mtime_ns
 
     @as_errno
+    def look(self, path: str) -> Look:
+        """Return what is at a path: its attributes, and what stands for its content."""
+        entry = self.entry(clean(path))
+        return look_of(entry, self._of(entry))
+
+    @as_errno
+    def looks(self, path: str) -> dict[str, Look]:
+        """Return what is in a folder, by names."""
+        found = self.tree.children(clean(path))
+        return {each.name: look_of(each, self._of(each)) for each in found}
+
     def listing(self, path: str) -> Iterator[tuple[str, Attributes]]:
-        """Return what is in a folder."""
-        return iter([(each.name, self._of(each)) for each in self.tree.children(clean(path))])
+        """Return what is in a folder, with its attributes."""
+        return ((name, look.attributes) for name, look in self.looks(path).items())
 
     @as_errno
     def extended(self, path: str) -> dict[str, str]:
@@ -179,16 +233,41 @@ class Operations:
     # -- open files
 
     @as_errno
-    def open(self, path: str, flags: int = os.O_RDONLY, process: int = 0) -> int:
-        """Open a file, and return a number for it."""
+    def open(
+        self,
+        path: str,
+        flags: int = os.O_RDONLY,
+        process: int = 0,
+        takes: Callable[[Hashable], bool] | None = None,
+    ) -> int:
+        """Open a file, and return a number for it.
+
+        Parameters
+        ----------
+        path
+            The file.
+        flags
+            As `os.open` has them.
+        process
+            Who opens it.
+        takes
+            Says whether a content is the expected one; ESTALE where it is not.
+        """
         if flags & (os.O_WRONLY | os.O_RDWR):
             raise OSError(errno.EROFS, "the pool is mounted for reading")
-        return self.keep(self._reader(self.entry(clean(path))))
+        entry = self.entry(clean(path))
+        check_taken(takes, look_of(entry, (0, 0, 0)).token)
+        return self.keep(self._reader(entry))
+
+    @as_errno
+    def open_entry(self, entry: Entry) -> int:
+        """Open what was found before, whatever its path has by now."""
+        return self.keep(self._reader(entry))
 
     def _reader(self, entry: Entry) -> Reader:
         if entry.is_folder:
             raise OSError(errno.EISDIR, f"{entry.name} is a folder")
-        return Reader(entry.open(), self._executor, self._buffers, entry.content)
+        return Reader(entry.open(), self._executor, self._buffers)
 
     def keep(self, handle: Handle) -> int:
         """Give an open file a number."""
@@ -202,11 +281,6 @@ class Operations:
             return self._handles[number]
         except KeyError:
             raise OSError(errno.EBADF, "no such open file") from None
-
-    def content(self, number: int) -> Hashable | None:
-        """Return what stands for the bytes of an open file; None if they may change."""
-        handle = self.handle(number)
-        return handle.content if isinstance(handle, Reader) else None
 
     @as_errno
     def read(self, number: int, offset: int, length: int) -> bytes:

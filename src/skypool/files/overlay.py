@@ -7,13 +7,21 @@ import itertools
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from skypool.errors import NotFound
 from skypool.files.changes import Changes, parent_of
 from skypool.files.nodes import Entry, FolderNode
-from skypool.files.operations import Attributes, Operations, as_errno, clean
+from skypool.files.operations import (
+    FOLDER,
+    Attributes,
+    Look,
+    Operations,
+    as_errno,
+    clean,
+    look_of,
+)
 from skypool.files.special import SPECIAL
 from skypool.files.staged import StagedFile, is_temporary
 
@@ -130,11 +138,23 @@ class Overlay(Operations):
         return mode, size, mtime_ns
 
     @as_errno
-    def listing(self, path: str) -> Iterator[tuple[str, Attributes]]:
-        """Return what is in a folder."""
+    def look(self, path: str) -> Look:
+        """Return what is at a path: its attributes, and what stands for its content."""
+        path = clean(path)
+        return self._look(path, self._find(path))
+
+    def _look(self, path: str, found: StagedFile | Entry | None) -> Look:
+        attributes = self._told(path, found)
+        if isinstance(found, StagedFile):
+            return Look(attributes, found, None)
+        return Look(attributes, FOLDER, None) if found is None else look_of(found, attributes)
+
+    @as_errno
+    def looks(self, path: str) -> dict[str, Look]:
+        """Return what is in a folder, by names."""
         path = clean(path)
         above = f"{path}/" if path else ""
-        found: dict[str, Attributes] = {}
+        found: dict[str, Look] = {}
         try:
             entries = self.tree.children(path)
         except NotFound:
@@ -143,16 +163,16 @@ class Overlay(Operations):
             entries = ()
         for entry in entries:
             if above + entry.name not in self._hidden:
-                found[entry.name] = self._told(above + entry.name, entry)
+                found[entry.name] = self._look(above + entry.name, entry)
         for name in self.changes.folders(path):
-            found.setdefault(name, self._told(above + name, None))
+            found.setdefault(name, self._look(above + name, None))
         for place, (_, entry) in list(self._aside.items()):
             if parent_of(place) == path:
-                found[place.rpartition("/")[2]] = self._told(place, entry)
+                found[place.rpartition("/")[2]] = self._look(place, entry)
         for place, staged in list(self._staged.items()):
             if parent_of(place) == path:
-                found[place.rpartition("/")[2]] = staged.attributes
-        return iter(found.items())
+                found[place.rpartition("/")[2]] = self._look(place, staged)
+        return found
 
     @as_errno
     def extended(self, path: str) -> dict[str, str]:

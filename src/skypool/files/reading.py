@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import threading
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING, Final
 
@@ -82,8 +82,6 @@ class Reader:
         Decodes ahead.
     buffers
         Memory to decode into.
-    content
-        What stands for its bytes; None if they may be others the next time.
     """
 
     def __init__(
@@ -91,9 +89,7 @@ class Reader:
         source: RandomAccess,
         executor: Executor,
         buffers: Buffers,
-        content: Hashable | None = None,
     ) -> None:
-        self.content = content
         self._source = source
         self._executor = executor
         self._buffers = buffers

@@ -10,6 +10,7 @@ import shutil
 import stat
 import threading
 import time
+from collections.abc import Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -78,6 +79,8 @@ class StagedFile:
         #: The error number of a write that failed and was not made up for: bytes are missing.
         self.broken = 0
         self._missing = (0, 0)
+        #: What stands for its content in the pool since it was saved; None when it was changed.
+        self.saved: Hashable | None = None
         self.mtime_ns: int | None = None
         #: Handles that are open, and the processes that opened them.
         self.users: dict[int, int] = {}
@@ -88,6 +91,11 @@ class StagedFile:
         self.local = os.path.join(folder, "content")
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         self._file = os.open(self.local, flags, 0o600)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether its content is still kept."""
+        return os.path.exists(self.local)
 
     @property
     def attributes(self) -> Attributes:
@@ -148,6 +156,7 @@ class StagedFile:
 
     def _touch(self) -> None:
         self.changed = True
+        self.saved = None
         self.mtime_ns = None
 
     def _take_base(self) -> None:

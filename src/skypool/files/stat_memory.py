@@ -14,7 +14,8 @@ __all__ = ["StatMemory"]
 
 _BLOCK: Final = 512
 _CODES: Final = {1: "B", 2: "H", 4: "I", 8: "q"}
-_PLAIN: Final = ("st_mode", "st_nlink", "st_uid", "st_gid", "st_size", "st_blocks")
+_PLAIN: Final = ("st_ino", "st_mode", "st_nlink", "st_uid", "st_gid", "st_size", "st_blocks")
+_GIVEN: Final = ("st_ino", "st_mode", "st_size", "st_blocks")
 _TIMES: Final = ("st_atimespec", "st_mtimespec", "st_ctimespec")
 
 
@@ -41,18 +42,34 @@ class StatMemory:
             code += f"{offset - end}x{_CODES[size]}"
             end = offset + size
         self._struct = struct.Struct(f"{code}{ctypes.sizeof(layout) - end}x")
-        self._order = [name for _, _, name in sorted(found)]
-        self._fixed = {"st_nlink": 1, "st_uid": os.getuid(), "st_gid": os.getgid()}
+        names = [name for _, _, name in sorted(found)]
+        fixed = {"st_nlink": 1, "st_uid": os.getuid(), "st_gid": os.getgid()}
+        self._values = [fixed.get(name, 0) for name in names]
+        self._places = [names.index(name) for name in _GIVEN]
+        self._when = [
+            [n for n, name in enumerate(names) if name == part] for part in ("tv_sec", "tv_nsec")
+        ]
 
-    def write(self, into: Any, found: Attributes) -> None:
-        """Write attributes into a structure, and zeros everywhere else."""
+    def write(self, into: Any, found: Attributes, number: int = 0) -> None:
+        """Write attributes into a structure, and zeros everywhere else.
+
+        Parameters
+        ----------
+        into
+            The structure.
+        found
+            The attributes.
+        number
+            Of the inode.
+        """
         mode, size, time_ns = found
-        seconds, rest = divmod(time_ns, 1_000_000_000)
-        values = self._fixed | {
-            "st_mode": mode,
-            "st_size": size,
-            "st_blocks": -(-size // _BLOCK),
-            "tv_sec": seconds,
-            "tv_nsec": rest,
-        }
-        self._struct.pack_into(into, 0, *[values[name] for name in self._order])
+        values = self._values.copy()
+        at_number, at_mode, at_size, at_blocks = self._places
+        values[at_number] = number
+        values[at_mode] = mode
+        values[at_size] = size
+        values[at_blocks] = -(-size // _BLOCK)
+        for value, places in zip(divmod(time_ns, 1_000_000_000), self._when, strict=True):
+            for place in places:
+                values[place] = value
+        self._struct.pack_into(into, 0, *values)
