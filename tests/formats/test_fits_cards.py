@@ -150,3 +150,33 @@ def test_sixty_cards_take_little_time():
         parse_header(raw)
         best = min(best, time.perf_counter() - start)
     assert best < 1e-3, "ten times what it takes on a quiet machine"
+
+
+def test_cards_that_differ_in_a_number_alone():
+    before = header("F       =                  1.5 / [s] time")
+    assert before.cards == [Card("F", 1.5, "[s] time")]
+    fields = {
+        "                -2.5": -2.5,
+        "7.25                ": 7.25,
+        "                   3": 3,
+        "              1.5D+2": 150.0,
+        "               2E-03": 0.002,
+        "               1.0e5": 1e5,
+    }
+    for field, value in fields.items():
+        card = header(f"F       = {field} / [s] time").cards[0]
+        assert card == Card("F", value, "[s] time")
+        assert type(card.value) is type(value)
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["1_0", "1_0.5", "nan", "NaN", "inf", "-inf", "Infinity", "1 2", "1. 5", "0x1F", "1e", "--1",
+     "T", "", "'1.5'", "(1.0, 2.0)", "1.5 / x", "7/x"],
+)  # fmt: skip
+def test_what_is_no_plain_number_is_read_as_if_it_came_first(field):
+    alone = header(f"ALONE   = {field:>20} / [s] time")
+    header("BEHIND  =                  1.5 / [s] time")
+    behind = header(f"BEHIND  = {field:>20} / [s] time")
+    assert repr(behind.cards[0][1:]) == repr(alone.cards[0][1:])
+    assert len(behind.bad) == len(alone.bad)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from skypool.catalogue.batches import insert_many
 from skypool.catalogue.checks import crc_of_row
 from skypool.catalogue.text import from_database, to_database
+from skypool.codec.parameter_columns import ParameterColumns
 from skypool.config import from_environment
 from skypool.model.attributes.names import CORE, TEXTS, gives_way, stands_beside
 from skypool.model.metadata import MetaData, Parameter
@@ -57,6 +58,10 @@ _VALUES: Final = ", ".join(
 )
 ATTRIBUTES_ROW: Final = f"crc IS NOT crc_of_row(document, {_VALUES})"
 """Whether a row of the table `attributes a` is not what was written, its texts included."""
+# Of each attribute, its place in a row and its type; the places of coded ones.
+_PLACES: Final = {each.name: (place, each.type) for place, each in enumerate(CORE, 1)}
+_CODED: Final = [place for place, each in enumerate(CORE, 1) if each.coded]
+_NOTHING: Final = (None,) * len(CORE)
 _UNITS: Final = {attribute.name: attribute.unit for attribute in CORE}
 
 
@@ -93,12 +98,14 @@ def visible(meta: Listed, attributes: Mapping[str, Any]) -> Iterator[tuple[int, 
     attributes
         All attributes of the product.
     """
-    own = _own_places(tuple([entry[0] for entry in meta]))
+    columns = ParameterColumns.of(meta)
+    own = _own_places(columns.names)
     for name, value in attributes.items():
         places = own.get(name)
-        if places is None or all(gives_way(name, meta[place][1]) for place in places):
+        values = () if places is None else [columns.values[place] for place in places]
+        if all(gives_way(name, each) for each in values):
             yield ATTRIBUTE_KEYS[name], value, _UNITS[name]
-        elif name in TEXTS and stands_beside(name, value, [meta[place][1] for place in places]):
+        elif name in TEXTS and stands_beside(name, value, values):
             yield BESIDE_KEYS[name], value, ""
 
 
@@ -133,23 +140,24 @@ def insert_attributes(
 def _row(
     connection: sqlite3.Connection, texts: dict[str, int], number: int, found: Mapping[str, Any]
 ) -> list[Any]:
-    row: list[Any] = [number]
-    plain: list[Any] = [number]
-    for attribute in CORE:
-        value = found.get(attribute.name)
+    row: list[Any] = [number, *_NOTHING]
+    for name, value in found.items():
+        column = _PLACES.get(name)
+        if column is None or value is None:
+            continue
+        place, kind = column
+        if kind == "text":
+            value = to_database(value)
+        elif kind == "time":
+            value = (value - _EPOCH) // _MICROSECOND
+        row[place] = value
+    crc = crc_of_row(*row)
+    for place in _CODED:
+        value = row[place]
         if value is not None:
-            if attribute.type == "text":
-                value = to_database(value)
-            elif attribute.type == "time":
-                value = (value - _EPOCH) // _MICROSECOND
-        plain.append(value)
-        if value is not None and attribute.coded:
             code = texts.get(value)
-            if code is None:
-                code = texts[value] = _code(connection, value)
-            value = code
-        row.append(value)
-    row.append(crc_of_row(*plain))
+            row[place] = texts.setdefault(value, _code(connection, value)) if code is None else code
+    row.append(crc)
     return row
 
 

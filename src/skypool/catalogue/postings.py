@@ -7,11 +7,10 @@ in a few calls for hundreds of values.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import chain
 from math import isnan
-from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 from skypool.catalogue.attributes import visible
@@ -21,6 +20,7 @@ from skypool.catalogue.schema import PLACE_SHIFT, TEXT_LIMIT
 from skypool.catalogue.terms import searchable
 from skypool.catalogue.text import to_database
 from skypool.codec.documents import format_time
+from skypool.codec.parameter_columns import ParameterColumns
 
 __all__ = [
     "Column",
@@ -43,8 +43,6 @@ Row: TypeAlias = tuple[int, Any, int]
 _INSERT: Final = "INSERT OR IGNORE INTO postings(slot, value, entry) VALUES"
 # So many rows of one slot go in by statements that are told the slot once.
 _MANY: Final = 240
-_NAME: Final = itemgetter(0)
-_VALUE: Final = itemgetter(1)
 
 
 class Column:
@@ -70,38 +68,69 @@ def entry_of(document: int, place: int) -> int:
     return document + (place << PLACE_SHIFT)
 
 
+class _Alike:
+    """Documents that list the same keys at the same place."""
+
+    __slots__ = ("described", "entries", "values")
+
+    def __init__(self) -> None:
+        self.entries: list[int] = []
+        self.values: list[Sequence[Any]] = []
+        self.described: list[Sequence[tuple[Any, ...]]] = []
+
+    def columns(self, names: Sequence[str]) -> Iterator[tuple[Slotted, Column]]:
+        """Yield what each key has in each unit."""
+        first = self.described[0]
+        alike = all(each is first or each == first for each in self.described)
+        for place, (name, values) in enumerate(
+            zip(names, zip(*self.values, strict=True), strict=True)
+        ):
+            column = Column(_searchable(values), self.entries)
+            if alike:
+                yield (name, _unit(first[place])), column
+                continue
+            units = [_unit(each[place]) for each in self.described]
+            for unit, part in _by_unit(units, column):
+                yield (name, unit), part
+
+
 def columns_of(numbered: Iterable[tuple[int, IndexedDocument]]) -> dict[Slotted, list[Column]]:
     """Return what each key has in documents, which are given with their numbers."""
-    alike: dict[tuple[Any, ...], tuple[list[int], list[Sequence[Any]]]] = {}
+    alike: dict[tuple[int, tuple[str, ...]], _Alike] = {}
     described: dict[Slotted, tuple[list[int], list[Any]]] = {}
-    values: Sequence[Any]
     for number, document in numbered:
         for place, listed in document.metas:
-            form = (place, *map(_NAME, listed))
-            entries, metas = alike.setdefault(form, ([], []))
-            entries.append(entry_of(number, place))
-            metas.append(listed)
+            found = ParameterColumns.of(listed)
+            form = place, found.names
+            group = alike.get(form)
+            if group is None:
+                group = alike[form] = _Alike()
+            group.entries.append(entry_of(number, place))
+            group.values.append(found.values)
+            group.described.append(found.described)
         if document.attributes:
             for key, value, unit in visible(document.metas[0][1], document.attributes):
-                entries, values = described.setdefault((key, unit), ([], []))
-                entries.append(number)
-                values.append(value)
-    found: dict[Slotted, list[Column]] = {}
-    for form, (entries, metas) in alike.items():
-        for name, items in zip(form[1:], zip(*metas, strict=True), strict=True):
-            values = _searchable(list(map(_VALUE, items)))
-            for unit, column in _by_unit(items, Column(values, entries)):
-                found.setdefault((name, unit), []).append(column)
+                there = described.get((key, unit))
+                if there is None:
+                    there = described[key, unit] = [], []
+                there[0].append(number)
+                there[1].append(value)
+    columns: dict[Slotted, list[Column]] = {}
+    for (_, names), group in alike.items():
+        for slotted, column in group.columns(names):
+            columns.setdefault(slotted, []).append(column)
     for slotted, (entries, values) in described.items():
-        found.setdefault(slotted, []).append(Column(_searchable(values), entries))
-    return found
+        columns.setdefault(slotted, []).append(Column(_searchable(values), entries))
+    return columns
 
 
-def _by_unit(items: Sequence[Sequence[Any]], column: Column) -> Iterable[tuple[str, Column]]:
-    """Yield the values of a key apart for each unit that they have."""
-    if max(map(len, items)) == 2:
-        return (("", column),)
-    units = [item[2] if len(item) > 2 else "" for item in items]
+def _unit(behind: Sequence[Any]) -> str:
+    """Return the unit of a parameter, from what stands behind its value."""
+    return behind[0] if behind else ""
+
+
+def _by_unit(units: Sequence[str], column: Column) -> Iterable[tuple[str, Column]]:
+    """Return the values of a key apart for each unit that they have."""
     if len(set(units)) == 1:
         return ((units[0], column),)
     parts: dict[str, tuple[list[Any], list[int]]] = {}

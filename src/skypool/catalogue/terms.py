@@ -24,7 +24,11 @@ NOT_COMPARABLE = b""
 
 
 def indexed(
-    digest: bytes, document: Mapping[str, Any], size: int, coverage: bytes | None = None
+    digest: bytes,
+    document: Mapping[str, Any],
+    size: int,
+    coverage: bytes | None = None,
+    columns: Listed | None = None,
 ) -> IndexedDocument:
     """Return what the catalogue keeps of a product document.
 
@@ -38,16 +42,21 @@ def indexed(
         Bytes of the product.
     coverage
         On the sky, where it is known already.
+    columns
+        The metadata of the product as they are kept, instead of the list in the document.
     """
     file = document.get("file")
     found = next((p[1] for p in document["meta"] if p[0] == "type"), "")
+    metas = list(_metas(document))
+    if columns is not None:
+        metas[0] = 0, columns
     return IndexedDocument(
         digest=digest,
         kind=document["kind"],
         type=str(found),
         size=size,
         file_hash=bytes.fromhex(file["hash"]) if file and "hash" in file else None,
-        metas=list(_metas(document)),
+        metas=metas,
         on_sky=coverage is None and may_be_on_sky(document),
         coverage=coverage or b"",
         attributes=attributes_of(document),

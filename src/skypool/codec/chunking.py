@@ -110,10 +110,9 @@ def write_bytes(
         return Bytes(length, BLOCK, deferral.chunks(-(-length // BLOCK)))
     if length <= FILL_LIMIT:
         data = _read(source, offset, length)
-        if length and data.count(data[:1]) == length and length > 8:
-            fill = Fill(length, data[0])
-            check.feed(data, bytes([fill.byte]) * fill.size)
-            return fill
+        if length > 8 and data == (fill := data[:1] * length):
+            check.feed(data, fill)
+            return Fill(length, fill[0])
         if length <= INLINE_LIMIT:
             check.feed(data, data)
             return Inline(data)
@@ -168,6 +167,8 @@ def write_array(
         check.skip(segment.size)
         chunks = deferral.chunks(math.prod(segment.grid))
         return ArraySegment(dtype, shape, tile, chunks), None
+    if tile == shape and segment.size:
+        return _write_tile(source, offset, segment, kind, sink, check, physical)
     writer = _TileWriter(segment, kind, sink, physical)
     if segment.size:
         leading = tile[0] if shape else 1
@@ -181,6 +182,29 @@ def write_array(
     if writer.entries and writer.kind:
         stats = encode_statistics(writer.kind, writer.entries, sink)
     return ArraySegment(dtype, shape, tile, chunks), stats
+
+
+def _write_tile(
+    source: ByteSource,
+    offset: int,
+    segment: ArraySegment,
+    dtype: np.dtype[Any],
+    sink: ChunkSink,
+    check: RecipeCheck | None,
+    physical: Physical | None,
+) -> tuple[ArraySegment, dict[str, Any] | None]:
+    """Store an array that is a single tile: its bytes are those of the file."""
+    data = _read(source, offset, segment.size)
+    chunks = ChunkList(sink.stream(dtype.itemsize).put(data))
+    if check is not None:
+        check.feed(data, data)
+    stats = None
+    if physical is not None:
+        values = physical(np.frombuffer(data, dtype).reshape(segment.shape))
+        kind = statistics_type(values.dtype)
+        if kind:
+            stats = encode_statistics(kind, [tile_statistics(values)], sink)
+    return ArraySegment(segment.dtype, segment.shape, segment.tile, chunks), stats
 
 
 class _TileWriter:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import islice
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
+from skypool.codec.parameter_columns import ParameterColumns
 from skypool.errors import Damaged
 
 __all__ = [
@@ -57,10 +58,11 @@ def _tagged(value: Any) -> Any:
         if math.isfinite(value) and (value != 0.0 or math.copysign(1.0, value) > 0):
             return value
         return {"$float": "nan" if math.isnan(value) else repr(value)}
+    # Most of what is in them is text.
     if kind is list or kind is tuple:
-        return [_tagged(item) for item in value]
+        return [item if type(item) is str else _tagged(item) for item in value]
     if kind is dict:
-        return {key: _tagged(item) for key, item in value.items()}
+        return {key: item if type(item) is str else _tagged(item) for key, item in value.items()}
     if isinstance(value, datetime):
         return {"$time": format_time(value)}
     raise TypeError(f"a document cannot hold a {kind.__name__}")
@@ -122,62 +124,47 @@ _WRITERS: dict[type, Callable[[Any], str]] = {
     bool: {True: "true", False: "false"}.__getitem__,
     datetime: lambda value: f'{{"$time":"{format_time(value)}"}}',
 }
-# The same, where numbers need no tag.
-_PLAIN_WRITERS: Mapping[type, Callable[[Any], str]] = {
-    **_WRITERS,
-    float: float.__repr__,
-    int: int.__repr__,
-}
+# The same, where no number is what gives one of `_TAGGED`.
+_PLAIN_WRITERS: Mapping[type, Callable[[Any], str]] = {**_WRITERS, float: float.__repr__}
+_TAGGED = frozenset({"nan", "inf", "-inf", "-0.0"})
 
 
-@lru_cache(maxsize=1024)
-def _heads(keys: tuple[str, ...]) -> list[str]:
-    """Return how the entries of metadata begin; products of one pipeline have the same keys."""
-    return [encode_basestring_ascii(key) + "," for key in keys]
-
-
-def _listed(meta: Sequence[Sequence[Any]]) -> str:
+def _listed(meta: ParameterColumns) -> str:
     """Write the metadata of a document: no other part has as many values."""
-    heads = _heads(tuple([entry[0] for entry in meta]))
-    values = [entry[1] for entry in meta]
-    writers = _PLAIN_WRITERS if _has_plain_numbers(values) else _WRITERS
-    parts = [
-        head + writers[type(value)](value)
-        if len(entry) == 2
-        else f"{head}{writers[type(value)](value)}{_tail(*entry[2:])}"
-        for head, value, entry in zip(heads, values, meta, strict=True)
-    ]
+    around = _around(meta.names, meta.described)
+    texts = [_PLAIN_WRITERS[type(value)](value) for value in meta.values]
+    if not _TAGGED.isdisjoint(texts):
+        texts = [_WRITERS[type(value)](value) for value in meta.values]
+    parts = [f"{head}{text}{tail}" for (head, tail), text in zip(around, texts, strict=True)]
     return f"[[{'],['.join(parts)}]]"
 
 
-@lru_cache(maxsize=4096, typed=True)
-def _tail(*texts: Any) -> str:
-    """Return how an entry of metadata ends: many files have the same units and descriptions."""
-    return "".join(f",{_write_text(text)}" for text in texts)
+@lru_cache(maxsize=128)
+def _around(
+    names: tuple[str, ...], described: tuple[tuple[Any, ...], ...]
+) -> list[tuple[str, str]]:
+    """Return how the entries of metadata begin and end, but for their values.
 
-
-def _has_plain_numbers(values: Sequence[Any]) -> bool:
-    """Tell whether no number needs a tag."""
-    floats = [value for value in values if type(value) is float]
-    total = sum(floats)
-    # NaN and infinities show in the sum; of the zeros one is negative.
-    if total - total != 0.0 or 0.0 in floats:
-        return False
-    whole = [value for value in values if type(value) is int]
-    return not whole or (min(whole) >= -_SAFE and max(whole) <= _SAFE)
+    Products of one pipeline have the same keys, units and descriptions.
+    """
+    heads = (encode_basestring_ascii(name) + "," for name in names)
+    tails = ("".join(f",{_write_text(text)}" for text in texts) for texts in described)
+    return list(zip(heads, tails, strict=True))
 
 
 def _write_text(value: Any) -> str:
     return _WRITERS[type(value)](value)
 
 
-def dumps_document(document: Mapping[str, Any]) -> bytes:
+def dumps_document(document: Mapping[str, Any], columns: ParameterColumns | None = None) -> bytes:
     """Return a product document as canonical JSON, as `dumps` does, in less time.
 
     Parameters
     ----------
     document
         With `meta`, a list of entries of a text key, a value, and texts that describe it.
+    columns
+        What `ParameterColumns.of` gives for these, where it is at hand.
     """
     meta = document["meta"]
     if not meta:
@@ -185,7 +172,7 @@ def dumps_document(document: Mapping[str, Any]) -> bytes:
     parts = []
     for key in sorted(document):
         if key == "meta":
-            text = _listed(meta)
+            text = _listed(columns or ParameterColumns.of(meta))
         else:
             part = document[key]
             write = _WRITERS.get(type(part))

@@ -114,17 +114,19 @@ class PackedRows:
 
     def append(self, row: tuple[Any, ...]) -> None:
         """Add a row."""
-        self._last.append(row)
-        if len(self._last) == _PART:
+        self.extend((row,))
+
+    def extend(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Add rows."""
+        rest = iter(rows)
+        while some := list(islice(rest, _PART - len(self._last))):
+            self._last += some
+            if len(self._last) < _PART:
+                return
             # Version 2 looks for no objects that occur twice: zstd finds what they have in common.
             raw = marshal.dumps(self._last, 2)
             self._parts.append((encode(raw, ZSTD), len(raw)))
             self._last = []
-
-    def extend(self, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Add rows."""
-        for row in rows:
-            self.append(row)
 
     def __len__(self) -> int:
         return _PART * len(self._parts) + len(self._last)

@@ -205,16 +205,13 @@ def product_document(
     recipe
         The recipe of the file.
     """
-    parameters = fixed_attributes(fixed)
-    seen = {parameter[0] for parameter in parameters}
+    named = {parameter[0]: parameter for parameter in fixed_attributes(fixed)}
     for parameter in meta:
-        if parameter[0] not in seen:
-            seen.add(parameter[0])
-            parameters.append(parameter)
+        named.setdefault(parameter[0], parameter)
     return {
         "skypool": 1,
         "kind": kind,
-        "meta": parameters,
+        "meta": list(named.values()),
         "datasets": datasets,
         "file": recipe,
     }

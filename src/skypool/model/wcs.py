@@ -61,19 +61,22 @@ def wcs_cards(header: str) -> str:
     """
     if not has_wcs(header):
         return ""
-    found = "".join(
-        [
-            header[start : start + 80].ljust(80)
-            for start in range(0, len(header), 80)
-            if _is_wcs_card(header[start : start + 10])
-        ]
-    )
+    starts = tuple([header[start : start + 10] for start in range(0, len(header), 80)])
+    found = "".join([header[start : start + 80].ljust(80) for start in _wcs_starts(starts)])
     return in_standard_words(header, found) if _IRAF in header else found
 
 
-@lru_cache(maxsize=4096)
-def _is_wcs_card(start: str) -> bool:
-    return start[8:] == "= " and is_wcs_keyword(start[:8].rstrip())
+@lru_cache(maxsize=256)
+def _wcs_starts(beginnings: tuple[str, ...]) -> list[int]:
+    """Return where cards are that say something about world coordinates, by how all begin.
+
+    The headers of one pipeline have the same keywords.
+    """
+    return [
+        80 * place
+        for place, start in enumerate(beginnings)
+        if start[8:] == "= " and is_wcs_keyword(start[:8].rstrip())
+    ]
 
 
 def is_wcs_keyword(keyword: str) -> bool:

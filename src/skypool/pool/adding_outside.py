@@ -55,6 +55,8 @@ class AddingOutside:
         self, path: str, state: FileState, document: bytes, facts: tuple[str, str, int]
     ) -> None:
         """Note a file, its state, its document, and the kind, type and size of that."""
+        if not (self._options.in_place or self._has_unread):
+            return
         path = absolute(path)
         if self._options.in_place:
             self._draft.sources.append(

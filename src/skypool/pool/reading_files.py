@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from skypool.catalogue.coverages import on_sphere
@@ -19,6 +19,7 @@ from skypool.catalogue.terms import indexed
 from skypool.codec.deferring import Deferral, is_deferred
 from skypool.codec.digest import digest
 from skypool.codec.documents import dumps_document, loads
+from skypool.codec.parameter_columns import ParameterColumns
 from skypool.errors import SkypoolError
 from skypool.formats.registry import read_file
 from skypool.pool.inplace import InPlaceSink
@@ -136,9 +137,10 @@ class FileRead:
         document, headers = self.found.document, self.found.headers
         if isinstance(self.sink, InPlaceSink):
             self.sink.keep_headers(document)
-        name = sink.put(dumps_document(document))
+        columns = ParameterColumns.of(document["meta"])
+        name = sink.put(dumps_document(document, columns))
         coverage = coverage_from_headers(document, headers) if headers else None
-        return indexed(name, document, file_size(document["file"]), coverage)
+        return indexed(name, document, file_size(document["file"]), coverage, columns)
 
 
 def take_file(path: str, name: str, member: str, how: How, sink: ChunkSink) -> FileRead:
@@ -275,6 +277,15 @@ class Record:
     chunks: list[Chunk] = field(default_factory=list)
     own: list[Chunk] = field(default_factory=list)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Field by field and class by class is much of what it costs to hand over a small file.
+        return _unpickled, (
+            self.problem,
+            tuple([getattr(self.entry, name) for name in _ENTRY]),
+            (self.state.size, self.state.mtime_ns, self.state.inode),
+            (self.reason, self.lacking, self.deferred, self.chunks, self.own),
+        )
+
     def put(self, writer: Writer) -> Record:
         """Put its content into the pool, as `take_file` does.
 
@@ -297,6 +308,15 @@ class Record:
         """Put its document into the pool, and return what is indexed of it."""
         _replay(self.own, writer)
         return self.entry
+
+
+_ENTRY: Final = tuple(field.name for field in fields(IndexedDocument))
+
+
+def _unpickled(
+    problem: str, entry: tuple[Any, ...], state: tuple[int, int, int], rest: tuple[Any, ...]
+) -> Record:
+    return Record(problem, IndexedDocument(*entry), FileState(*state), *rest)
 
 
 _NOTHING: Final = IndexedDocument(b"", "", "", 0, None, ())
@@ -335,6 +355,7 @@ def recorded(read: Callable[[ChunkSink], FileRead], most: int = _KEPT_BYTES) -> 
     entry = found.index(recorder)
     if not entry.on_sky:  # all is known that its place follows from
         entry.on_sphere = on_sphere(entry)
+    entry.metas = [(place, ParameterColumns.of(listed)) for place, listed in entry.metas]
     return Record(
         "",
         entry,

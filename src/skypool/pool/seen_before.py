@@ -11,7 +11,7 @@ from skypool.codec.documents import loads
 from skypool.errors import Damaged
 from skypool.pool.reaching import content_of, own_parts, reached
 from skypool.pool.trees import Figures, FileNode
-from skypool.storage.looking import absolute
+from skypool.storage.looking import absolute_of
 
 if TYPE_CHECKING:
     from skypool.pool.session import Session
@@ -59,6 +59,7 @@ class SeenBefore:
         self._files = files
         self._next = 0
         self._asked: set[int] = set()
+        # By the path that a node has.
         self._found: dict[str, Seen] = {}
         self._read: list[tuple[str, Figures, bytes]] = []
         self.staged: set[bytes] = set()
@@ -71,21 +72,24 @@ class SeenBefore:
                 return None
             self._next += _BATCH
             self._ask(batch)
-        return self._found.get(absolute(node.path))
+        return self._found.get(node.path)
 
     def _ask(self, batch: Sequence[FileNode]) -> None:
         self._asked = {id(node) for node in batch}
+        files = [(node.path, node.status) for node in batch if node.format is None]
+        paths = absolute_of(path for path, _ in files)
         found = self._session.catalogue.seen.find(
-            [(absolute(n.path), n.status) for n in batch if n.format is None]
+            [(path, status) for path, (_, status) in zip(paths, files, strict=True)]
         )
         is_whole = self._session.is_whole
         ahead = {seen.document for seen in found.values() if not seen.committed}
         there = self._still_there(ahead)
         self.staged |= there
         self._found = {
-            path: seen
-            for path, seen in found.items()
-            if (seen.document in there if seen.document in ahead else is_whole(seen.document))
+            given: seen
+            for path, (given, _) in zip(paths, files, strict=True)
+            if (seen := found.get(path)) is not None
+            and (seen.document in there if seen.document in ahead else is_whole(seen.document))
         }
 
     def _still_there(self, documents: set[bytes]) -> set[bytes]:
@@ -115,7 +119,7 @@ class SeenBefore:
         """Note what a file became that was read just now."""
         changed = max(node.status.st_mtime_ns, node.status.st_ctime_ns)
         if time.time_ns() - changed > _CLOCK_GRAIN_NS:
-            self._read.append((absolute(node.path), node.status, document))
+            self._read.append((node.path, node.status, document))
 
     def forget_files(self) -> None:
         """Let go of the files: nobody asks for them any more."""
@@ -124,7 +128,10 @@ class SeenBefore:
     def keep(self) -> None:
         """Remember what was noted: its documents are indexed, durably."""
         if self._read:
-            self._session.catalogue.seen.note(self._read)
+            paths = absolute_of(path for path, _, _ in self._read)
+            self._session.catalogue.seen.note(
+                [(path, *rest) for path, (_, *rest) in zip(paths, self._read, strict=True)]
+            )
             self._read = []
 
 

@@ -408,8 +408,10 @@ def centre(parts: Sequence[Part]) -> tuple[float, float] | None:
             vertices += outline.vertices
         elif isinstance(part, CellsPart):
             vertices += part.points()
-    total = [sum(v[axis] for v in vertices) for axis in range(3)]
-    if math.hypot(*total) < 1e-9:
+    if not vertices:
         return None
-    middle = normalized((total[0], total[1], total[2]))
-    return position(middle) if min(dot(middle, v) for v in vertices) > _FARTHEST else None
+    x, y, z = map(sum, zip(*vertices, strict=True))
+    if math.hypot(x, y, z) < 1e-9:
+        return None
+    middle = normalized((x, y, z))
+    return position(middle) if min([dot(middle, v) for v in vertices]) > _FARTHEST else None

@@ -45,20 +45,20 @@ class Polygon:
     @classmethod
     def of(cls, vertices: Sequence[Vector]) -> Polygon | None:
         """Return a polygon; None if the vertices do not make one that is small enough."""
-        if len(vertices) < 3 or not all(math.isfinite(sum(v)) for v in vertices):
+        if len(vertices) < 3 or not all(map(math.isfinite, map(sum, vertices))):
             return None
         made = cls(tuple(vertices))
-        total = [sum(v[axis] for v in vertices) for axis in range(3)]
-        if math.hypot(*total) < 1e-9:
+        if math.hypot(*map(sum, zip(*vertices, strict=True))) < 1e-9:
             return None
-        near = min(dot(made.centre, v) for v in vertices)
+        centre = made.centre
+        near = min([dot(centre, v) for v in vertices])
         return made if near > _FARTHEST else None
 
     @cached_property
     def centre(self) -> Vector:
         """Mean direction of the vertices."""
-        total = [sum(v[axis] for v in self.vertices) for axis in range(3)]
-        return normalized((total[0], total[1], total[2]))
+        x, y, z = map(sum, zip(*self.vertices, strict=True))
+        return normalized((x, y, z))
 
     @cached_property
     def _plane(self) -> tuple[Vector, Vector, list[tuple[float, float]]]:
@@ -123,7 +123,7 @@ class Polygon:
             _add_extremes(*edge, values)
         centre = self.centre
         # All of the region is as near to the centre as the farthest vertex.
-        near = min(dot(centre, v) for v in self.vertices) - _ROUNDING
+        near = min([dot(centre, v) for v in self.vertices]) - _ROUNDING
         limits: list[float] = []
         for axis in range(3):
             low, high = min(values[axis]), max(values[axis])
@@ -158,19 +158,24 @@ def box_of_circle(centre: Vector, radius: float) -> Box:
 
 def _add_extremes(a: Vector, b: Vector, values: Sequence[list[float]]) -> None:
     """Add the largest and least value of each coordinate inside an arc, where it has them there."""
-    normal = cross(a, b)
-    length = math.sqrt(dot(normal, normal))
+    (ax, ay, az), (bx, by, bz) = a, b
+    x, y, z = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
+    length = math.sqrt(x * x + y * y + z * z)
     if length == 0.0:
         return
-    n = (normal[0] / length, normal[1] / length, normal[2] / length)
+    x, y, z = x / length, y / length, z / length
     # How the coordinates change at the ends of the arc: inside it they turn if signs differ.
-    starts, stops = cross(n, a), cross(n, b)
-    for axis, found in enumerate(values):
-        if starts[axis] * stops[axis] <= 0.0:
-            height = math.sqrt(max(0.0, 1.0 - n[axis] * n[axis]))
-            if starts[axis] >= 0.0 >= stops[axis]:
+    turns = (
+        (y * az - z * ay, y * bz - z * by, x),
+        (z * ax - x * az, z * bx - x * bz, y),
+        (x * ay - y * ax, x * by - y * bx, z),
+    )
+    for found, (start, stop, normal) in zip(values, turns, strict=True):
+        if start * stop <= 0.0:
+            height = math.sqrt(max(0.0, 1.0 - normal * normal))
+            if start >= 0.0 >= stop:
                 found.append(height)
-            if starts[axis] <= 0.0 <= stops[axis]:
+            if start <= 0.0 <= stop:
                 found.append(-height)
 
 

@@ -16,7 +16,7 @@ from typing import Final
 
 from skypool.sky.cards import card_values
 from skypool.sky.frames import ROTATIONS, Matrix, frame_of
-from skypool.sky.vectors import Vector, cross, dot, normalized, vector
+from skypool.sky.vectors import Vector, dot, vector
 
 __all__ = ["Tangent", "tangent"]
 
@@ -55,13 +55,15 @@ class Tangent:
 
     def direction(self, x: float, y: float) -> Vector:
         """Return the direction of a pixel position."""
-        (a, b, c), (d, e, f), w_row = self.rows
-        u, v, w = w_row
-        # Normal to both planes in which x and y have these values.
-        first = a - x * u, b - x * v, c - x * w
-        second = d - y * u, e - y * v, f - y * w
-        found = normalized(cross(first, second))
-        return found if dot(found, w_row) > 0.0 else (-found[0], -found[1], -found[2])
+        (a, b, c), (d, e, f), (u, v, w) = self.rows
+        # Normal to both planes in which x and y have these values; written out, since every
+        # image that is indexed asks for its corners.
+        g, h, i = a - x * u, b - x * v, c - x * w
+        k, m, n = d - y * u, e - y * v, f - y * w
+        p, q, r = h * n - i * m, i * k - g * n, g * m - h * k
+        length = math.sqrt(p * p + q * q + r * r)
+        p, q, r = p / length, q / length, r / length
+        return (p, q, r) if p * u + q * v + r * w > 0.0 else (-p, -q, -r)
 
 
 def tangent(header: str) -> Tangent | None:
@@ -169,13 +171,10 @@ def _projection(
 ) -> Tangent:
     lon, lat = math.radians(centre[0]), math.radians(centre[1])
     axis = vector(*centre)
-    east = (-math.sin(lon), math.cos(lon), 0.0)
-    north = (
-        -math.sin(lat) * math.cos(lon),
-        -math.sin(lat) * math.sin(lon),
-        math.cos(lat),
-    )
-    axis, east, north = (_turned(rotation, v) for v in (axis, east, north))
+    sine, cosine = math.sin(lon), math.cos(lon)
+    east = (-sine, cosine, 0.0)
+    north = (-math.sin(lat) * cosine, -math.sin(lat) * sine, math.cos(lat))
+    axis, east, north = _turned(rotation, axis), _turned(rotation, east), _turned(rotation, north)
     first, second = (east, north) if order == 0 else (north, east)
     a, b, c = axis
     (d, e, f), (g, h, i) = first, second

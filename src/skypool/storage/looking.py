@@ -5,11 +5,20 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterable
 from functools import lru_cache
 
 from skypool.storage.file_errors import explained
 
-__all__ = ["absolute", "is_file", "list_folder", "size_of", "status_of", "status_of_entry"]
+__all__ = [
+    "absolute",
+    "absolute_of",
+    "is_file",
+    "list_folder",
+    "size_of",
+    "status_of",
+    "status_of_entry",
+]
 
 # There can be no file of such a name.
 _NOTHING = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
@@ -17,11 +26,25 @@ _NOTHING = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLO
 
 def absolute(path: str) -> str:
     """Return a path from the root, as `os.path.abspath` does; quickly for many of one folder."""
+    return absolute_of((path,))[0]
+
+
+def absolute_of(paths: Iterable[str]) -> list[str]:
+    """Return paths from the root; the system is asked once where the current folder is."""
+    here: str | None = None
+    found = []
+    for path in paths:
+        if here is None and path[:1] != "/":
+            here = os.getcwd()  # noqa: PTH109 - as text, for each of many
+        found.append(_from(here or "", path))
+    return found
+
+
+def _from(here: str, path: str) -> str:
     folder, slash, name = path.rpartition("/")
     if not slash or name in ("", ".", ".."):
         return os.path.abspath(path)
-    here = "" if path[0] == "/" else os.getcwd()  # noqa: PTH109 - as text, for each of many
-    above = _absolute(folder or "/", here)
+    above = _absolute(folder or "/", "" if path[0] == "/" else here)
     if above == folder:
         return path
     return f"{above}{name}" if above[-1] == "/" else f"{above}/{name}"

@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 __all__ = ["CARD", "Card", "Header", "Value", "parse_header"]
 
 CARD = 80
 Value: TypeAlias = bool | int | float | complex | str | None
+T = TypeVar("T")
 
 # Sections 4.2.1 to 4.2.6: a string, an integer, a real number (D exponents and lower-case ones
 # included, which astropy reads too), a logical, a complex number, or nothing (undefined).
@@ -37,7 +38,11 @@ _HIERARCH = re.compile(r"HIERARCH +([^=']+?) *=(.*)$")
 _COMMENTARY = frozenset({"COMMENT", "HISTORY", ""})
 # Cards that were read, by their text: the files of one pipeline have most of them in common.
 _known: dict[str, Card] = {}
+# Cards with a number in its usual place, by the text round it: that field, and the last such card.
+_numbered: dict[str, tuple[str, Card]] = {}
 _MOST_KNOWN = 16384
+# The columns of numbers in fixed format (sections 4.2.3 and 4.2.4).
+_FIELD, _BEHIND = 10, 30
 
 
 class Card(NamedTuple):
@@ -60,6 +65,10 @@ class Card(NamedTuple):
     comment: str
 
 
+# Three times as fast as `Card(...)`.
+_made = tuple.__new__
+
+
 class Header:
     """The cards of one header unit, in order.
 
@@ -69,18 +78,21 @@ class Header:
         All but END.
     bad : list[str]
         Cards that could not be understood, as text.
+    keywords : tuple of str
+        Of the cards.
     text_of_cards : str
         All of it, 80 characters for each card.
     """
 
-    __slots__ = ("_first", "bad", "cards", "text_of_cards")
+    __slots__ = ("_first", "bad", "cards", "keywords", "text_of_cards")
 
     def __init__(self, cards: list[Card], bad: list[str], text: str = "") -> None:
         self.cards = cards
         self.bad = bad
         self.text_of_cards = text
         # The first card of a keyword counts, as in astropy and CFITSIO.
-        self._first = {card[0]: card for card in reversed(cards)}
+        self.keywords = tuple([card[0] for card in cards])
+        self._first = dict(zip(reversed(self.keywords), reversed(cards), strict=True))
 
     def __contains__(self, keyword: str) -> bool:
         return keyword in self._first
@@ -130,22 +142,17 @@ def parse_header(raw: bytes) -> Header:
     Header
     """
     text = raw.decode("ascii")
-    cards: list[Card] = []
     bad: list[str] = []
-    known = _known
     unusual = False
-    for start in range(0, len(text) - len(text) % CARD, CARD):
-        line = text[start : start + CARD]
-        card = known.get(line)
+    lines = [text[start : start + CARD] for start in range(0, len(text) - len(text) % CARD, CARD)]
+    found = list(map(_known.get, lines))
+    cards: list[Card] = []
+    for line, card in zip(lines, found, strict=True):
         if card is None:
-            card = _plain(line)
+            card = _numeric(line) or _plain(line)
             if card is None:
-                _unusual(line, cards, bad)
+                card = _unusual(line, bad)
                 unusual = True
-                continue
-            if len(known) >= _MOST_KNOWN:
-                known.clear()
-            known[line] = card
         cards.append(card)
     if unusual:
         cards = [card if card[0].isupper() else _upper(card) for card in cards]
@@ -154,11 +161,31 @@ def parse_header(raw: bytes) -> Header:
     return Header(cards, bad, text)
 
 
+def _numeric(line: str) -> Card | None:
+    """Read a card that differs from one that was read before in nothing but a plain number."""
+    around = line[:_FIELD] + line[_BEHIND:]
+    before = _numbered.get(around)
+    if before is None:
+        return None
+    field = line[_FIELD:_BEHIND]
+    if field == before[0]:
+        return before[1]
+    if "_" in field:  # which Python takes for a part of a number
+        return None
+    try:
+        value = float(field) if "." in field else int(field)
+    except ValueError:
+        return None
+    card = _made(Card, (before[1][0], value, before[1][2]))
+    _numbered[around] = field, card
+    return card
+
+
 def _plain(line: str) -> Card | None:
-    """Read a plain card; None for another one."""
+    """Read a plain card, and keep it for others like it; None for another one."""
     if line[8:10] != "= ":
         return None
-    found = _VALUE.match(line, 10)
+    found = _VALUE.match(line, _FIELD)
     keyword = line[:8].rstrip()
     if found is None or keyword in _COMMENTARY:
         return None
@@ -177,7 +204,25 @@ def _plain(line: str) -> Card | None:
     else:
         value = None if pair is None else _complex(pair)
     card = Card(keyword, value, comment.rstrip() if comment else "")
-    return card if keyword.isupper() else _upper(card)
+    if not keyword.isupper():
+        card = _upper(card)
+    number = integer or real
+    if number and _stands_alone(line, number):
+        _keep(_numbered, line[:_FIELD] + line[_BEHIND:], (line[_FIELD:_BEHIND], card))
+    else:
+        _keep(_known, line, card)
+    return card
+
+
+def _stands_alone(line: str, number: str) -> bool:
+    """Return whether a number has its columns for itself, and a comment begins behind them."""
+    return line[_FIELD:_BEHIND].strip() == number and line[_BEHIND:].lstrip()[:1] in ("", "/")
+
+
+def _keep(kept: dict[str, T], text: str, card: T) -> None:
+    if len(kept) >= _MOST_KNOWN:
+        kept.clear()
+    kept[text] = card
 
 
 def _upper(card: Card) -> Card:
@@ -205,38 +250,32 @@ def _complex(text: str) -> Value:
         return f"({text})"
 
 
-def _unusual(card: str, cards: list[Card], bad: list[str]) -> None:
+def _unusual(card: str, bad: list[str]) -> Card:
     """Read a card that is not a plain ``KEYWORD = value / comment``."""
     keyword = card[:8].rstrip()
     if keyword.upper() in _COMMENTARY:
-        cards.append(Card(keyword, card[8:].rstrip(), ""))
-        return
+        return Card(keyword, card[8:].rstrip(), "")
     if keyword == "CONTINUE":
         found = _VALUE.match(card, 8)
         if found is None:
             bad.append(card.rstrip())
-            cards.append(Card("CONTINUE", card[8:].strip(), ""))
-        else:
-            cards.append(Card("CONTINUE", _text(found), _comment(found)))
-        return
+            return Card("CONTINUE", card[8:].strip(), "")
+        return Card("CONTINUE", _text(found), _comment(found))
     if card.startswith("HIERARCH"):
         mapped = _MAP.match(card)
         if mapped is not None:
-            cards.append(Card("key." + mapped[1], mapped[2], ""))
-            return
+            return Card("key." + mapped[1], mapped[2], "")
         named = _HIERARCH.match(card)
         if named is not None:
-            cards.append(_valued(named[1].upper(), named[2], bad))
-            return
+            return _valued(named[1].upper(), named[2], bad)
     at = card.find("= ", 0, 10)
     if at > 0:
         # Either a value that cannot be understood, or a value indicator before column 9.
-        cards.append(_valued(card[: min(at, 8)].strip(), card[at + 2 :], bad))
-        return
+        return _valued(card[: min(at, 8)].strip(), card[at + 2 :], bad)
     # Section 4.1.2.2: without value indicator the rest of the card is commentary.
     if not keyword.replace("-", "").replace("_", "").isalnum():
         bad.append(card.rstrip())
-    cards.append(Card(keyword, card[8:].rstrip(), ""))
+    return Card(keyword, card[8:].rstrip(), "")
 
 
 def _text(found: re.Match[str]) -> str | None:

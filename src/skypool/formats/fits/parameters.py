@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from skypool.formats.fits.cards import Card, Header
@@ -90,14 +90,53 @@ def card_parameters(header: Header) -> list[list[Any]]:
     COMMENT and HISTORY cards are joined by line feeds, blank keywords count as COMMENT. The
     second card of a keyword becomes ``KEYWORD,2``. Names that HCSS gives in key cards are used.
     """
-    named = {card[0][4:]: card[1] for card in header.cards if card[0].startswith("key.")}
-    listed: dict[str, list[Any]] = {}
-    joined: dict[str, list[str]] = {"COMMENT": [], "HISTORY": []}
-    for card in header.cards:
-        keyword = card[0]
+    cards = header.cards
+    keywords = header.keywords
+    given = tuple(
+        [(card[0][4:], card[1]) for card in cards if card[0].startswith("key.")]
+        if "key." in header.text_of_cards
+        else ()
+    )
+    arranged = _arranged(keywords, given)
+    listed = [parameter(name, cards[place]) for name, place in arranged.named]
+    for keyword, places in arranged.joined:
+        lines = [str(cards[place].value) for place in places if cards[place].value]
+        if lines:
+            found = [keyword, "\n".join(lines)]
+            if keyword in arranged.names:  # a name that a key card gives
+                listed[arranged.names.index(keyword)] = found
+            else:
+                listed.append(found)
+    return listed
+
+
+class _Arranged(NamedTuple):
+    """Which cards of a header are parameters.
+
+    Attributes
+    ----------
+    named
+        Name and place of each card that is one by itself.
+    names
+        The names alone.
+    joined
+        Keywords of commentary, and the places of its lines.
+    """
+
+    named: list[tuple[str, int]]
+    names: list[str]
+    joined: list[tuple[str, list[int]]]
+
+
+@lru_cache(maxsize=256)
+def _arranged(keywords: tuple[str, ...], given: tuple[tuple[str, Any], ...]) -> _Arranged:
+    """Arrange the cards of a header; the files of one pipeline have the same keywords."""
+    named = dict(given)
+    listed: dict[str, int] = {}
+    joined: dict[str, list[int]] = {"COMMENT": [], "HISTORY": []}
+    for place, keyword in enumerate(keywords):
         if keyword in _COMMENTARY or not keyword:
-            if card.value:
-                joined[keyword or "COMMENT"].append(str(card.value))
+            joined[keyword or "COMMENT"].append(place)
             continue
         if _is_left_out(keyword):
             continue
@@ -109,8 +148,6 @@ def card_parameters(header: Header) -> list[list[Any]]:
         while name in listed:
             name = f"{stem},{count}"
             count += 1
-        listed[name] = parameter(name, card)
-    for keyword, lines in joined.items():
-        if lines:
-            listed[keyword] = [keyword, "\n".join(lines)]
-    return list(listed.values())
+        listed[name] = place
+    lines = [(keyword, places) for keyword, places in joined.items() if places]
+    return _Arranged(list(listed.items()), list(listed), lines)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -240,30 +240,47 @@ def _array(
     zero = header.number("BZERO")
     scale = 1 if scale is None else scale
     zero = 0 if zero is None else zero
-    blank = header.integer("BLANK") if np.dtype(stored).kind in "iu" else None
-    dtype = physical_dtype(stored, zero, scale, blank)
-    if dtype.kind != "f" or not blank:
-        # Unsigned integers have no NaN; and astropy takes a BLANK of 0 for none.
-        blank = None
+    seen = _seen(stored, zero, scale, header.integer("BLANK"))
     dataset: dict[str, Any] = {
         "is": "array",
         "shape": list(shape),
         "unit": header.text("BUNIT"),
-        "dtype": dtype.name,
+        "dtype": seen.name,
     }
-    given = (("zero", zero, 0), ("scale", scale, 1), ("blank", blank, None))
+    given = (("zero", zero, 0), ("scale", scale, 1), ("blank", seen.blank, None))
     dataset |= {key: value for key, value, default in given if value != default}
-    if any(_is_celestial(card[0]) for card in header.cards):
+    if _any_celestial(header.keywords):
         dataset["wcs"] = {"hdu": index}
-    plain = "zero" not in dataset and "scale" not in dataset and blank is None
-    if plain and dtype == np.dtype(stored).newbyteorder("="):
+    if seen.as_stored:
         return dataset, _as_it_is
-    return dataset, lambda raw: physical(raw, dtype, zero, scale, blank)
+    return dataset, lambda raw: physical(raw, seen.dtype, zero, scale, seen.blank)
 
 
-@lru_cache(maxsize=4096)
-def _is_celestial(keyword: str) -> bool:
-    return _CELESTIAL.match(keyword) is not None
+class _Seen(NamedTuple):
+    """How the values of an image are seen: type, its name, BLANK if it counts, if as stored."""
+
+    dtype: np.dtype[Any]
+    name: str
+    blank: int | None
+    as_stored: bool
+
+
+@lru_cache(maxsize=256, typed=True)
+def _seen(stored: str, zero: float, scale: float, blank: int | None) -> _Seen:
+    kind = np.dtype(stored)
+    if kind.kind not in "iu":
+        blank = None
+    dtype = physical_dtype(stored, zero, scale, blank)
+    if dtype.kind != "f" or not blank:
+        # Unsigned integers have no NaN; and astropy takes a BLANK of 0 for none.
+        blank = None
+    plain = zero == 0 and scale == 1 and blank is None
+    return _Seen(dtype, dtype.name, blank, plain and dtype == kind.newbyteorder("="))
+
+
+@lru_cache(maxsize=1024)
+def _any_celestial(keywords: tuple[str, ...]) -> bool:
+    return any(map(_CELESTIAL.match, keywords))
 
 
 def _as_it_is(raw: Values) -> Values:
