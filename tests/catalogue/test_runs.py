@@ -13,6 +13,7 @@ from skypool.catalogue import indexing
 from skypool.catalogue.database import Database
 from skypool.catalogue.indexing import document_numbers, index_documents
 from skypool.catalogue.interface import IndexedDocument
+from skypool.codec.parameter_columns import ParameterColumns
 from skypool.errors import SkypoolError
 
 
@@ -117,3 +118,34 @@ def test_queries_look_into_all_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     pool.gc(grace=0)
     pool.reindex()
     assert [ref.name for ref in pool.find("obsid == 5")] == ["p16", "p17"]
+
+
+def test_columns_are_indexed_as_lists_are(tmp_path: Path) -> None:
+    listed = [
+        [("a", 1.5, "s"), ("b", "x"), ("c", True)],
+        [("a", 2.5, "m", "length"), ("b", "y"), ("c", False)],
+        [("b", "z", "", "text"), ("a", 0.5, "s")],
+        [("a", 3, "s", "time"), ("b", "x"), ("c", float("nan"))],
+    ]
+    found = []
+    for columns in (False, True):
+        database = Database(str(tmp_path / f"{columns}.sqlite"), writable=True)
+        database.prepare()
+        index(
+            database,
+            *(
+                IndexedDocument(
+                    number.to_bytes(32, "big"),
+                    "Product",
+                    "T",
+                    1,
+                    None,
+                    [(0, ParameterColumns.of(meta) if columns else meta)],
+                )
+                for number, meta in enumerate(listed)
+            ),
+        )
+        tables = ("keys", "units", "slots", "postings")
+        found.append([rows(database, f"SELECT * FROM {table}") for table in tables])
+    assert found[0] == found[1]
+    assert len(found[0][3]) == 11

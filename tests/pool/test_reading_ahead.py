@@ -14,6 +14,7 @@ import sys
 import tarfile
 import threading
 import time
+from collections.abc import Iterator
 from multiprocessing import Pipe
 from pathlib import Path
 
@@ -131,13 +132,13 @@ def test_the_pool_is_the_same(tmp_path, tree, counted, options, monkeypatch):
 def threaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Note the files that threads read."""
     found: list[str] = []
-    original = reading_ahead.record_or_none
+    original = reading_ahead.records
 
-    def read(how: object, file: tuple[str, ...]) -> object:
-        found.append(os.path.basename(file[0]))
-        return original(how, file)
+    def read(begin: object, files: list[tuple[str, ...]]) -> object:
+        found.extend(os.path.basename(file[0]) for file in files)
+        return original(begin, files)
 
-    monkeypatch.setattr(reading_ahead, "record_or_none", read)
+    monkeypatch.setattr(reading_ahead, "records", read)
     return found
 
 
@@ -352,11 +353,12 @@ def lives(number: int) -> bool:
 
 
 def test_what_is_logged_there_is_logged_here(monkeypatch):
-    def read(_: How, path: str, *__: object) -> None:
+    def begin(_: How, path: str, *__: object) -> Iterator[None]:
+        yield
         logging.getLogger("skypool.formats.registry").warning("format %r failed", path)
         raise OSError("cannot")
 
-    monkeypatch.setattr(How, "record", read)
+    monkeypatch.setattr(How, "begin", begin)
     here, there = Pipe()
     root = logging.getLogger()
     before = list(root.handlers)

@@ -22,7 +22,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
-from skypool.pool.reading_files import record_or_none
+from skypool.pool.reading_files import records
 from skypool.pool.reading_lanes import Job, Lane
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ class ReadingAhead:
 
     def _read(self, job: Job) -> list[Record | None]:
         """Read the files of a job."""
-        return [record_or_none(self._how.record, file) for file in job.files]
+        return records(self._how.begin, job.files)
 
     def _ask(self, job: Job) -> bytes | None:
         """Have a job done by a process; None where that failed."""
@@ -235,7 +235,10 @@ class _Process:
                 stderr=subprocess.DEVNULL,
                 pass_fds=(there.fileno(),),
                 start_new_session=True,  # Ctrl-C is for the user's process, which ends this one
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                # There is a process for each processor: none needs threads for linear algebra.
+                env={"OPENBLAS_NUM_THREADS": "1"}
+                | os.environ
+                | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
         except BaseException:
             here.close()

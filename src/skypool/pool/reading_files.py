@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -40,12 +40,17 @@ __all__ = [
     "How",
     "Record",
     "Recorder",
+    "Steps",
     "TooLarge",
     "file_size",
-    "record_or_none",
     "recorded",
+    "recording",
+    "records",
     "take_file",
 ]
+
+Steps: TypeAlias = Generator[None, None, "Record"]
+"""Reading a file: gives nothing after each step, and returns what was read."""
 
 Chunk: TypeAlias = tuple[int, int, bytes, bytes, "Chosen | None"]
 """Number of the run that a chunk is of, or 0; bytes of an element; its digest and bytes; its codec
@@ -83,7 +88,7 @@ class How:
         """Bytes of files that threads read at a time; None if nothing of them is kept."""
         return None if self.in_place else _MOST_AHEAD
 
-    def record(self, path: str, name: str, member: str) -> Record:
+    def begin(self, path: str, name: str, member: str) -> Steps:
         """Read a file as `take_file` does, and keep all of it.
 
         Raises
@@ -92,7 +97,7 @@ class How:
             If it has more content than is kept in memory.
         """
         most = max(_KEPT_BYTES, _KEPT_TIMES * os.path.getsize(path))
-        return recorded(lambda sink: take_file(path, name, member, self, sink), most)
+        return (yield from recording(lambda to: take_file(path, name, member, self, to), most))
 
 
 @dataclass(slots=True)
@@ -134,12 +139,27 @@ class FileRead:
 
     def index(self, sink: ChunkSink) -> IndexedDocument:
         """Put its document into *sink*, and return what is indexed of it."""
-        document, headers = self.found.document, self.found.headers
+        name, columns = self.put_document(sink)
+        return self.indexed(name, columns, self.coverage())
+
+    def put_document(self, sink: ChunkSink) -> tuple[bytes, ParameterColumns]:
+        """Put its document into *sink*; return the digest, and the metadata of the product."""
+        document = self.found.document
         if isinstance(self.sink, InPlaceSink):
             self.sink.keep_headers(document)
         columns = ParameterColumns.of(document["meta"])
-        name = sink.put(dumps_document(document, columns))
-        coverage = coverage_from_headers(document, headers) if headers else None
+        return sink.put(dumps_document(document, columns)), columns
+
+    def coverage(self) -> bytes | None:
+        """Return what it covers on the sky; None where chunks have to be read for it."""
+        found = self.found
+        return coverage_from_headers(found.document, found.headers) if found.headers else None
+
+    def indexed(
+        self, name: bytes, columns: ParameterColumns, coverage: bytes | None
+    ) -> IndexedDocument:
+        """Return what is indexed of its document, given by its digest."""
+        document = self.found.document
         return indexed(name, document, file_size(document["file"]), coverage, columns)
 
 
@@ -322,16 +342,52 @@ def _unpickled(
 _NOTHING: Final = IndexedDocument(b"", "", "", 0, None, ())
 
 
-def record_or_none(read: Callable[..., Record], file: Sequence[Any]) -> Record | None:
-    """Read a file with *read*; None where it has to be read where the pool is."""
-    try:
-        return read(*file)
-    except (TooLarge, SkypoolError, OSError, MemoryError):
-        # Whatever it is, it happens again where it can be told to the user.
-        return None
+def records(begin: Callable[..., Steps], files: Sequence[Sequence[Any]]) -> list[Record | None]:
+    """Read files, each step of all of them before the next: what a step needs is at hand then.
+
+    So it takes a sixth less of the processor than one file after the other.
+
+    Parameters
+    ----------
+    begin
+        Begins to read a file, given by what is handed over for it.
+    files
+        What that is.
+
+    Returns
+    -------
+    list of (Record or None)
+        None for what has to be read where the pool is.
+    """
+    found: list[Record | None] = [None] * len(files)
+    under_way = [(number, begin(*file)) for number, file in enumerate(files)]
+    while under_way:
+        left = []
+        for number, steps in under_way:
+            try:
+                next(steps)
+                left.append((number, steps))
+            except StopIteration as end:
+                found[number] = end.value
+            except (TooLarge, SkypoolError, OSError, MemoryError):
+                # Whatever it is, it happens again where it can be told to the user.
+                continue
+        under_way = left
+    return found
 
 
 def recorded(read: Callable[[ChunkSink], FileRead], most: int = _KEPT_BYTES) -> Record:
+    """Read a file, and keep all of it, as `recording` does."""
+    steps = recording(read, most)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: Record = end.value
+            return found
+
+
+def recording(read: Callable[[ChunkSink], FileRead], most: int = _KEPT_BYTES) -> Steps:
     """Read a file, and keep all of it.
 
     Parameters
@@ -352,10 +408,16 @@ def recorded(read: Callable[[ChunkSink], FileRead], most: int = _KEPT_BYTES) -> 
     except SOURCE_ERRORS as error:
         return Record(error.message, _NOTHING, FileState(0, 0))
     count = len(recorder.chunks)
-    entry = found.index(recorder)
+    yield
+    name, columns = found.put_document(recorder)
+    yield
+    coverage = found.coverage()
+    yield
+    entry = found.indexed(name, columns, coverage)
+    entry.metas = [(place, ParameterColumns.of(listed)) for place, listed in entry.metas]
+    yield
     if not entry.on_sky:  # all is known that its place follows from
         entry.on_sphere = on_sphere(entry)
-    entry.metas = [(place, ParameterColumns.of(listed)) for place, listed in entry.metas]
     return Record(
         "",
         entry,

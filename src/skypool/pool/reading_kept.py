@@ -22,7 +22,15 @@ from skypool.errors import SkypoolError, SourceChanged
 from skypool.formats.registry import read_file
 from skypool.pool.inplace import InPlaceSink
 from skypool.pool.reading_ahead import WINDOW, ReadingAhead
-from skypool.pool.reading_files import AHEAD_BYTES, FileRead, Record, TooLarge, recorded
+from skypool.pool.reading_files import (
+    AHEAD_BYTES,
+    FileRead,
+    Record,
+    Steps,
+    TooLarge,
+    recorded,
+    recording,
+)
 from skypool.storage.inplace import FileSource, FileState
 
 if TYPE_CHECKING:
@@ -81,7 +89,7 @@ class ReadAgain:
     largest: ClassVar[int] = _MOST_BYTES
     most_ahead: ClassVar[int | None] = None
 
-    def record(self, path: str, size: int, mtime_ns: int, before: bytes) -> Record:
+    def begin(self, path: str, size: int, mtime_ns: int, before: bytes) -> Steps:
         """Read a file as `take_again` does, and keep what goes into the pool.
 
         Raises
@@ -89,7 +97,7 @@ class ReadAgain:
         TooLarge
             If that is more than is kept in memory.
         """
-        return recorded(partial(take_again, path, FileState(size, mtime_ns), before))
+        return recording(partial(take_again, path, FileState(size, mtime_ns), before))
 
 
 class KeptReading:

@@ -15,9 +15,9 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from typing import Any, Protocol, TypeAlias
 
-from skypool.pool.reading_files import Record, record_or_none
+from skypool.pool.reading_files import Record, Steps, records
 
-__all__ = ["Answer", "Job", "Reader", "Said", "main", "work"]
+__all__ = ["Answer", "Job", "Reader", "Said", "main", "serve"]
 
 
 class Reader(Protocol):
@@ -32,7 +32,7 @@ class Reader(Protocol):
         """Bytes of files that threads read at a time; None if nothing of them is kept."""
 
     @property
-    def record(self) -> Callable[..., Record]:
+    def begin(self) -> Callable[..., Steps]:
         """Read a file, given by what is handed over for each."""
 
 
@@ -58,11 +58,6 @@ class _Listening(logging.Handler):
         self.said.append((record.name, record.levelno, self.format(record)))
 
 
-def work(how: Reader, files: Sequence[tuple[Any, ...]]) -> list[Record | None]:
-    """Read files."""
-    return [record_or_none(how.record, file) for file in files]
-
-
 def serve(connection: Any) -> None:
     """Do jobs until there are no more."""
     listening = _Listening()
@@ -70,7 +65,7 @@ def serve(connection: Any) -> None:
     while True:
         try:
             how, files = pickle.loads(connection.recv_bytes())  # noqa: S301 - of our own
-            found = work(how, files)
+            found = records(how.begin, files)
             said, listening.said = listening.said, []
             connection.send_bytes(pickle.dumps((found, said), protocol=5))
         except (EOFError, OSError):

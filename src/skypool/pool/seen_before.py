@@ -130,7 +130,7 @@ class SeenBefore:
         if self._read:
             paths = absolute_of(path for path, _, _ in self._read)
             self._session.catalogue.seen.note(
-                [(path, *rest) for path, (_, *rest) in zip(paths, self._read, strict=True)]
+                [(path, at, name) for path, (_, at, name) in zip(paths, self._read, strict=True)]
             )
             self._read = []
 
