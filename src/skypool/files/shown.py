@@ -19,6 +19,7 @@ from skypool.model.kinds import is_context
 from skypool.pool.exporting import safe_name
 from skypool.pool.file_bytes import plain_bytes
 from skypool.pool.ref import Ref
+from skypool.pool.spelling import beside
 
 if TYPE_CHECKING:
     from skypool.pool.file_bytes import RandomAccess
@@ -240,10 +241,13 @@ class NamesNode(FolderNode):
                 if isinstance(node, ContextNode):
                     node = None
                 else:
-                    taken = node.name in folders or (node.name != step.name and node.name in names)
-                    if taken:
-                        stem, end = os.path.splitext(node.name)
-                        node.name = f"{stem}@{found.row.version}{end}"
+
+                    def is_taken(name: str, own: str = step.name) -> bool:
+                        return name in folders or (name != own and (name in names or name in shown))
+
+                    if is_taken(node.name):
+                        free = beside(node.name, found.row.version)
+                        node.name = next(name for name in free if not is_taken(name))
                     shown[node.name] = node
                     found = None
             if node is None or step.below:

@@ -26,6 +26,7 @@ from skypool.pool.folder import is_pool
 from skypool.pool.leaving_out import leaving_out
 from skypool.pool.progress import OnProgress, Progress
 from skypool.pool.ref import Ref
+from skypool.pool.spelling import Spelling
 
 if TYPE_CHECKING:
     from skypool.codec.sinks import Fetch
@@ -98,6 +99,7 @@ class Exporter:
         self.report = ExportReport()
         # What was written where: the two halves of an observation share files.
         self._written: dict[str, str] = {}
+        self._spelling = Spelling("")
         self._done = 0
         self._total = 0
 
@@ -112,6 +114,7 @@ class Exporter:
             If stored bytes are not what they were.
         """
         self._total = ref.total_size
+        self._spelling = Spelling(folder)
         check_outside(folder)
         with no_empty_folders(folder):
             make_folder(folder)
@@ -139,7 +142,7 @@ class Exporter:
             return
         make_folder(os.path.dirname(path))
         self._product(ref, path)
-        self._written[path] = ref.hash
+        self._written[path] = ref.hash  # of a folder of files, too
 
     def _product(self, ref: Ref, path: str) -> None:
         try:
@@ -147,17 +150,42 @@ class Exporter:
             if "tree" in document:
                 self._tree(ref, path)
                 return
-            if os.path.lexists(path) and not self._overwrite:
-                raise Conflict(
-                    f"there is a file {path} already",
-                    hint="export into an empty folder, or allow overwriting (--overwrite)",
-                )
+            self._check_free(path, ref.hash)
             exact = write_file(ref, path)
         except SkypoolError as error:
             if not error.message.startswith(f"{ref.name}@{ref.version}"):
                 error.message = f"{ref.name}@{ref.version}: {error.message}"
             raise
         self._note(ref, path, exact)
+
+    def _check_free(self, path: str, content: str) -> None:
+        """Refuse to replace a file, and in any case one of other content that was just written.
+
+        Raises
+        ------
+        Conflict
+            If it is there; or something else has its path, or the file system takes it for it.
+        """
+        if path in self._written:
+            if self._written[path] == content:
+                return
+            raise Conflict(
+                f"two products become the file {path}",
+                hint="export them one by one, or the whole pool (export --all), which numbers them",
+            )
+        if not os.path.lexists(path):
+            return
+        other = self._spelling.other(path)
+        if other:
+            raise Conflict(
+                f"this file system takes {path} for {other}, which is there already",
+                hint="export to another one, or the whole pool (export --all), which numbers them",
+            )
+        if not self._overwrite:
+            raise Conflict(
+                f"there is a file {path} already",
+                hint="export into an empty folder, or allow overwriting (--overwrite)",
+            )
 
     def _tree(self, ref: Ref, folder: str) -> None:
         make_folder(folder)
@@ -168,10 +196,12 @@ class Exporter:
                 make_folder(path)
                 continue
             make_folder(os.path.dirname(path))
+            self._check_free(path, ref.hash)
             exact = write_whole(path, lambda out, f=file: copy_file(f, fetch, out))
             self._note(ref, path, exact)
 
     def _note(self, ref: Ref, path: str, exact: bool) -> None:
+        self._written[path] = ref.hash
         size = os.path.getsize(path)
         self.report.files.append(path)
         self.report.bytes += size

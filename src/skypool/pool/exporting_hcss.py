@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from skypool.errors import Conflict, SkypoolError, UsageError
+from skypool.errors import SkypoolError, UsageError
 from skypool.formats.fits.hcss_writer import write_hcss
 from skypool.pool.exporting import Exporter, is_folder, write_whole
 
@@ -53,11 +52,7 @@ class HcssExporter(Exporter):
             return
         try:
             path = _hcss_name(path)
-            if os.path.lexists(path) and not self._overwrite:
-                raise Conflict(
-                    f"there is a file {path} already",
-                    hint="export into an empty folder, or allow overwriting (--overwrite)",
-                )
+            self._check_free(path, ref.hash)
             write_whole(path, lambda out: _write_hcss(ref, out))
         except SkypoolError as error:
             if not error.message.startswith(f"{ref.name}@{ref.version}"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import stat
@@ -25,6 +26,7 @@ from skypool.pool.exporting import (
 )
 from skypool.pool.leaving_out import leaving_out
 from skypool.pool.progress import OnProgress, Progress
+from skypool.pool.spelling import Spelling, beside
 
 if TYPE_CHECKING:
     from skypool.pool.ref import Ref
@@ -118,25 +120,33 @@ def files_of_pool(
     """
     names = {name for name, _ in view.identity.names(view.at)}
     folders = {name[:end] for name in names for end in _slashes(name)}
+    given: set[str] = set()  # paths that are no names
     for ref in view.listing():
         if below and ref.name != below and not ref.name.startswith(f"{below}/"):
             continue
         found: list[PoolFile | str] = []
         with leaving_out(ref, given_up if ref.purged and given_up is not None else skipped):
-            found += _of_product(ref, names, folders)
+            found += _of_product(ref, names, folders, given)
         yield from found
 
 
-def _of_product(ref: Ref, names: set[str], folders: set[str]) -> Iterator[PoolFile | str]:
+def _of_product(
+    ref: Ref, names: set[str], folders: set[str], given: set[str]
+) -> Iterator[PoolFile | str]:
     above = "/".join(safe_name(part) for part in ref.name.split("/")[:-1])
     path = f"{above}/{file_name(ref)}" if above else file_name(ref)
     if is_folder(ref):
         yield ref.name
         return
-    moved = path in folders or (path != ref.name and path in names)
+
+    def is_taken(path: str) -> bool:
+        return path in folders or (path != ref.name and (path in names or path in given))
+
+    moved = is_taken(path)
     if moved:
-        stem, end = os.path.splitext(path)
-        path = f"{stem}@{ref.version}{end}"
+        path = next(each for each in beside(path, ref.version) if not is_taken(each))
+    if path != ref.name:
+        given.add(path)
     yield from _files(ref, path, moved)
 
 
@@ -218,27 +228,48 @@ def _write_all(
     total = view.identity.counts(view.at)[0]
     products = 0
     last: Ref | None = None
-    place = ""
+    place, places = "", _Places(folder)
     for item in files:
         if isinstance(item, str):
             make_folder(os.path.join(folder, *item.split("/")))
             continue
         if item.ref is not last:
             products, last = products + 1, item.ref
-        path = os.path.join(folder, *item.path.split("/"))
-        if os.path.dirname(path) != place:
-            place = os.path.dirname(path)
+        above = os.path.dirname(os.path.join(folder, *item.path.split("/")))
+        if above != place:
+            place = above
             make_folder(place)
             remove_unfinished(place)
         with leaving_out(item.ref, skipped):
-            _write(item, path, overwrite, report)
+            _write(item, places, overwrite, report)
         if on_progress is not None:
             on_progress(Progress("exporting", products, total, report.bytes, 0, item.path))
 
 
-def _write(item: PoolFile, path: str, overwrite: bool, report: WholeReport) -> None:
-    if item.moved:
-        report.moved.append((item.path, item.ref.name))
+class _Places:
+    """Where files go in a folder whose file system may take two names for one."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._spelling = Spelling(folder)
+        self._beside: set[str] = set()
+
+    def find(self, item: PoolFile) -> tuple[str, str]:
+        """Return the relative path of a file, and the whole: no other product is at it."""
+        for place in itertools.chain([item.path], beside(item.path, item.ref.version)):
+            path = os.path.join(self._folder, *place.split("/"))
+            taken = path in self._beside or self._spelling.other(path)
+            if not taken or _is_same(item, path):
+                break
+        if place != item.path:
+            self._beside.add(path)
+        return place, path
+
+
+def _write(item: PoolFile, places: _Places, overwrite: bool, report: WholeReport) -> None:
+    place, path = places.find(item)
+    if item.moved or place != item.path:
+        report.moved.append((place, item.ref.name))
     if os.path.lexists(path):
         if _is_same(item, path):
             report.kept += 1
@@ -258,7 +289,7 @@ def _write(item: PoolFile, path: str, overwrite: bool, report: WholeReport) -> N
     report.bytes += os.path.getsize(path)
     if not exact:
         reason = "same content, but zlib here compresses it to other bytes"
-        report.inexact.append((item.path, reason))
+        report.inexact.append((place, reason))
 
 
 def _is_same(item: PoolFile, path: str) -> bool:
