@@ -50,6 +50,28 @@ def test_the_files_may_go(
         pool.reindex()
 
 
+@pytest.mark.parametrize("headers_only", [False, True])
+def test_what_was_dropped_stays(
+    pool: Pool, survey: Path, tmp_path: Path, headers_only: bool
+) -> None:
+    """It was dropped because its file has it: gc took away what was absorbed, and the file went."""
+    pool.add(survey, in_place=True)
+    pool.add(survey / "maps/m1.fits", name="again.fits", in_place=True)
+    if headers_only:
+        pool.add(survey / "maps", name="heads", in_place=True, headers_only=True)
+    assert pool.drop(["name:survey", "again.fits"]).versions == 6
+    content = files_of(survey)
+    pool.absorb("survey")
+    shutil.rmtree(survey)
+    for _ in range(2):
+        pool.gc(grace=0)
+        assert pool["again.fits"].dropped == ()
+        pool.export("name:survey", tmp_path / "out", overwrite=True)
+        assert files_of(tmp_path / "out") == content
+        pool.reindex()
+    assert pool.verify().ok
+
+
 def test_one_of_them(pool: Pool, survey: Path) -> None:
     pool.add(survey, in_place=True)
     values = fits.getdata(survey / "maps/m1.fits").copy()

@@ -148,6 +148,24 @@ def test_what_was_overwritten_is_no_damage(pool: Pool, survey: Path) -> None:
     assert "survey/maps/m0.fits@1" in {name for each in report.problems for name in each.hurt}
 
 
+def test_what_was_overwritten_is_no_damage_once_the_file_is_of_no_use(
+    pool: Pool, survey: Path
+) -> None:
+    pool.add(survey, in_place=True)
+    image(survey / "maps/m0.fits", 7)
+    pool.add(survey, in_place=True)
+    pool.absorb("survey/maps/m0.fits")
+    for _ in range(2):
+        report = pool.verify()
+        assert report.ok
+        assert [each.hurt for each in report.overwritten] == [["survey/maps/m0.fits@0"]]
+        assert pool.status().ok
+        (survey / "maps/m0.fits").unlink(missing_ok=True)
+    # A file that nobody added anew is missed.
+    (survey / "maps/m1.fits").unlink()
+    assert [each.hurt for each in pool.verify().problems] == [["survey/maps/m1.fits@0"]]
+
+
 def test_what_may_not_be_read_is_no_damage(
     pool: Pool, survey: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

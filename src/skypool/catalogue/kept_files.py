@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from skypool.catalogue.batches import in_batches
-from skypool.catalogue.checks import DOCUMENT, sure
+from skypool.catalogue.checks import DOCUMENT, VERSION, sure
 from skypool.catalogue.database import Database
 from skypool.catalogue.draft import SourceRow
 from skypool.catalogue.interface import FOREVER
 from skypool.catalogue.outside import is_below
 from skypool.catalogue.text import from_database, to_database
+from skypool.codec.documents import loads
 
 __all__ = ["KeptFile", "KeptFiles", "KnownFile"]
 
@@ -186,6 +188,28 @@ class KeptFiles:
             (to_database(path), document),
         )
         return [_kept(row).row for row in rows]
+
+    def versions(self, document: bytes) -> list[int]:
+        """Return the versions of a document, given by its digest; those given up are left out."""
+        rows = self._database.query(
+            f"SELECT {sure(VERSION, 'v.urn')} FROM versions v JOIN documents d"
+            " ON d.id = v.document WHERE d.digest = ? AND v.purged = 0",
+            (document,),
+        )
+        return [urn for (urn,) in rows]
+
+    def added_again(self, row: SourceRow) -> bool:
+        """Tell whether a newer version of what a file held came from one of that name."""
+        origins = self._database.query(
+            f"SELECT DISTINCT {sure(VERSION, 'd.id')}, n.origin FROM documents d"
+            " JOIN versions v ON v.document = d.id JOIN versions n ON n.track = v.track"
+            " AND n.version > v.version AND n.origin IS NOT NULL"
+            " WHERE d.digest = ? AND v.purged = 0",
+            (row.document,),
+        )
+        name = os.path.basename(row.path)
+        paths = (loads(text.encode()).get("path") for _, text in origins)
+        return any(isinstance(path, str) and os.path.basename(path) == name for path in paths)
 
     def has_below(self, folder: str) -> bool:
         """Tell whether there is any below a folder."""

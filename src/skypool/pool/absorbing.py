@@ -61,7 +61,7 @@ def absorb(
     """Copy the content of versions, and of all below them, into the pool; see `Pool.absorb`."""
     kept = KeptFiles(view.session.catalogue.database)
     numbers = sorted({n for ref in refs for n in kept.numbers(ref.number)})
-    work = _Absorbing(view, on_progress)
+    work = _Absorbing(view, kept, on_progress)
     groups = [list(rows) for rows in _by_document(each.row for each in kept.of(numbers))]
     work.run(sorted(groups, key=lambda rows: rows[0].path))
     return work.report
@@ -70,8 +70,9 @@ def absorb(
 class _Absorbing:
     """Copies files in batches, each of which is a commit."""
 
-    def __init__(self, view: View, on_progress: OnProgress | None) -> None:
+    def __init__(self, view: View, kept: KeptFiles, on_progress: OnProgress | None) -> None:
         self._session = view.session
+        self._kept = kept
         self._on_progress = on_progress
         self._total = (0, 0)
         self._first: StorageError | None = None
@@ -144,6 +145,8 @@ class _Absorbing:
                 skipped.append((rows[0].path, error.message))
                 continue
             size += rows[0].size
+            # What was dropped is here now, and must stay: the file may go away.
+            draft.fetches += self._kept.versions(rows[0].document)
             if found is None:
                 draft.gone += [(row.document, row.path) for row in rows]
             else:

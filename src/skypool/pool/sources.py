@@ -171,8 +171,12 @@ def _difference(row: SourceRow, wanted: str | None, files: FileLayer | None) -> 
 
 
 def is_replaced(kept: KeptFiles, row: SourceRow) -> bool:
-    """Tell whether a file that changed holds the content of another document now."""
-    return any(check_source(other)[0] == "fine" for other in kept.others_at(row.path, row.document))
+    """Tell whether a file that changed was added again: it holds, or held, something newer.
+
+    What is newer may have been copied into the pool since, and the file be gone.
+    """
+    others = kept.others_at(row.path, row.document)
+    return any(check_source(other)[0] == "fine" for other in others) or kept.added_again(row)
 
 
 def good_sources(session: Session, document: bytes, *, full: bool = True) -> list[SourceRow]:

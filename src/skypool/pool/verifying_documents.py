@@ -13,7 +13,7 @@ from skypool.catalogue.terms import terms_of, terms_of_attributes
 from skypool.codec.deferring import deferred_lists, is_deferred
 from skypool.codec.digest import Hasher
 from skypool.codec.documents import loads
-from skypool.errors import Damaged, SkypoolError, SourceChanged
+from skypool.errors import Damaged, SkypoolError, SourceChanged, SourceMissing
 from skypool.pool.reaching import (
     content_of,
     datasets_of,
@@ -178,7 +178,7 @@ class DocumentCheck:
         holders = self._kept.holders(number) if problems else []
         older = not any(newest for _, _, newest in holders)
         for row, error in problems:
-            on_purpose = isinstance(error, SourceChanged) and (older or there)
+            on_purpose = isinstance(error, SourceChanged | SourceMissing) and (older or there)
             if on_purpose and is_replaced(self._kept, row):
                 if there:
                     continue
