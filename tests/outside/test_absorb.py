@@ -50,16 +50,14 @@ def test_the_files_may_go(
         pool.reindex()
 
 
-@pytest.mark.parametrize("headers_only", [False, True])
-def test_what_was_dropped_stays(
-    pool: Pool, survey: Path, tmp_path: Path, headers_only: bool
-) -> None:
+def test_what_was_dropped_stays(pool: Pool, survey: Path, tmp_path: Path) -> None:
     """It was dropped because its file has it: gc took away what was absorbed, and the file went."""
+    pool.add(survey)
     pool.add(survey, in_place=True)
     pool.add(survey / "maps/m1.fits", name="again.fits", in_place=True)
-    if headers_only:
-        pool.add(survey / "maps", name="heads", in_place=True, headers_only=True)
     assert pool.drop(["name:survey", "again.fits"]).versions == 6
+    pool.gc(grace=0)
+    assert pool.verify().ok
     content = files_of(survey)
     pool.absorb("survey")
     shutil.rmtree(survey)
@@ -171,3 +169,12 @@ def test_the_command(pool: Pool, survey: Path) -> None:
     assert found["skipped"][0]["path"] == str(survey / "notes.txt")
     run = CliRunner().invoke(app, ["-p", pool.path, "complete", "--json"])
     assert json.loads(run.stdout) == {"completed": 0, "bytes": 0, "skipped": [], "commits": []}
+
+
+def test_what_is_in_files_alone_has_nothing_to_drop(pool: Pool, survey: Path) -> None:
+    """Dropping it took headers for lost, which are in the file as well."""
+    pool.add(survey, in_place=True)
+    report = pool.drop("name:survey")
+    assert (report.versions, report.already, report.commit) == (0, 7, None)
+    assert pool["survey/maps/m1.fits"].dropped == ()
+    assert pool.verify().ok

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from skypool.catalogue.draft import Draft
 from skypool.catalogue.interface import ChunksGone
 from skypool.errors import Conflict, StorageError
-from skypool.pool.elsewhere import Elsewhere, content_digests, dropped_error
+from skypool.pool.elsewhere import Elsewhere, content_digests, dropped_error, is_stored
 from skypool.pool.progress import OnProgress, Progress
 from skypool.pool.sync.transfer import STAGE_BYTES
 
@@ -97,6 +97,8 @@ def drop(
             _tell(on_progress, "looking elsewhere", count, len(rows), row)
             document = session.document(row.document)
             gone = session.catalogue.dropped(row.urn, session.folder.id.hex()) is not None
+            if not gone and session.catalogue.sources(row.document):
+                gone = not is_stored(session, document)  # it is in files alone
             if gone or not content_digests(document, session):
                 report.already += 1
                 continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from skypool.catalogue.chunks import chunk_key
@@ -89,7 +89,10 @@ class DocumentCheck:
             sources = self._session.catalogue.sources(digest)
             if digest in dropped:
                 self._findings.report.dropped += 1
-                self._reach(marks, document, staying=True)
+                if sources and not self._has(marks, without_content, document):
+                    self._check_in_place(marks, number, document, sources)
+                else:
+                    self._reach(marks, document, staying=True)
             elif digest in absent and not sources:
                 self._check_absent(marks, document)
             elif sources:
@@ -213,12 +216,14 @@ class DocumentCheck:
 
     def _is_stored(self, marks: Marks, content: list[Any]) -> bool:
         """Return whether the pool has all chunks of a file itself."""
-        if any(True for _ in deferred_lists(content)):
-            return False
+        return not any(True for _ in deferred_lists(content)) and self._has(marks, reached, content)
+
+    def _has(self, marks: Marks, find: Callable[..., Iterator[bytes]], part: Any) -> bool:
+        """Return whether the pool has all chunks that a function finds of a part of a document."""
         try:
             keys = (
                 chunk_key(digests[at : at + 32])
-                for digests in reached(content, self._session.fetch)
+                for digests in find(part, self._session.fetch)
                 for at in range(0, len(digests), 32)
             )
             return all(marks.has_row(key) for key in keys)
