@@ -367,7 +367,7 @@ def test_what_is_logged_there_is_logged_here(monkeypatch):
     try:
         import pickle
 
-        here.send_bytes(pickle.dumps((How(), [("a", "a", ""), ("b", "b", "")])))
+        here.send_bytes(pickle.dumps((How(), [("a", "a", "", 1), ("b", "b", "", 1)])))
         found, said = pickle.loads(here.recv_bytes())
     finally:
         here.close()

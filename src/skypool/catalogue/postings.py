@@ -168,8 +168,7 @@ def flat_rows(columns: Sequence[Column]) -> list[Any]:
     if len(columns) == 1 and len(columns[0].values) >= _MANY:
         values, entries = columns[0].values, columns[0].entries
         try:
-            # Entries rise, and equal values stay as they are.
-            order = sorted(range(len(values)), key=values.__getitem__)
+            order = _rising(values)
         except TypeError:
             order = []
         if order:
@@ -178,6 +177,24 @@ def flat_rows(columns: Sequence[Column]) -> list[Any]:
             flat[1::2] = [entries[place] for place in order]
             return flat
     return list(chain.from_iterable(rows_of(columns)))
+
+
+def _rising(values: Sequence[Any]) -> list[int]:
+    """Return the places of values from the least to the largest; equal ones stay as they are.
+
+    Entries rise with places.
+
+    Raises
+    ------
+    TypeError
+        If some cannot be compared.
+    """
+    if set(map(type, values)) == {float}:
+        import numpy as np  # here, so that a search starts without it
+
+        order: list[int] = np.array(values).argsort(kind="stable").tolist()
+        return order
+    return sorted(range(len(values)), key=values.__getitem__)
 
 
 def rows_of(columns: Sequence[Column]) -> list[tuple[Any, int]]:

@@ -179,8 +179,8 @@ class FileIntake:
             seen = self._seen(node)
             self._next.append((node, seen))
             if self._ahead is not None and seen is None and node.format is None:
-                facts = (node.path, node.name, node.member)
-                self._ahead.expect(node, node.status.st_size, facts)
+                size = node.status.st_size
+                self._ahead.expect(node, size, (node.path, node.name, node.member, size))
         self._looked_at = upto
 
     def _seen(self, node: FileNode) -> Seen | None:

@@ -6,7 +6,6 @@ there, and they are put into the pool, in their order, where it is open.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -88,15 +87,15 @@ class How:
         """Bytes of files that threads read at a time; None if nothing of them is kept."""
         return None if self.in_place else _MOST_AHEAD
 
-    def begin(self, path: str, name: str, member: str) -> Steps:
-        """Read a file as `take_file` does, and keep all of it.
+    def begin(self, path: str, name: str, member: str, size: int) -> Steps:
+        """Read a file, of so many bytes when it was found, as `take_file` does, and keep all of it.
 
         Raises
         ------
         TooLarge
             If it has more content than is kept in memory.
         """
-        most = max(_KEPT_BYTES, _KEPT_TIMES * os.path.getsize(path))
+        most = max(_KEPT_BYTES, _KEPT_TIMES * size)
         return (yield from recording(lambda to: take_file(path, name, member, self, to), most))
 
 

@@ -19,7 +19,8 @@ class Job:
 
     Attributes
     ----------
-    files : list of (path, base name, member of an archive)
+    files : list of tuple
+        What each is read by.
     bytes : int
         Of all of them.
     records : list of (Record or None), or None
@@ -29,7 +30,7 @@ class Job:
     __slots__ = ("bytes", "files", "future", "records")
 
     def __init__(self) -> None:
-        self.files: list[tuple[str, str, str]] = []
+        self.files: list[tuple[Any, ...]] = []
         self.bytes = 0
         self.future: Future[Any] | None = None
         self.records: list[Record | None] | None = None

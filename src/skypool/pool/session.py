@@ -444,7 +444,4 @@ class Session:
 
 
 def _places(placed: Mapping[bytes, Location]) -> list[tuple[bytes, ChunkPlace]]:
-    return [
-        (digest, ChunkPlace(at.pack, at.offset, at.stored, at.member, at.length))
-        for digest, at in placed.items()
-    ]
+    return [(digest, ChunkPlace._make(at)) for digest, at in placed.items()]

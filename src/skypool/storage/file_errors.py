@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-from collections.abc import Iterator
 from typing import NoReturn
 
 from skypool.errors import DiskFull, ReadOnly, StorageError
@@ -17,15 +15,33 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
-@contextlib.contextmanager
-def explained(doing: str, path: str) -> Iterator[None]:
-    """Turn errors of the system into those of skypool; files missing or there pass."""
-    try:
-        yield
-    except (FileNotFoundError, FileExistsError):
-        raise
-    except OSError as error:
-        _refuse(error, doing, path)
+class explained:  # noqa: N801 - used as the functions of contextlib are
+    """Turn errors of the system into those of skypool; files missing or there pass.
+
+    A class, since there are several of them for each small file.
+
+    Parameters
+    ----------
+    doing, path
+        What is done to which file.
+    """
+
+    __slots__ = ("_doing", "_path")
+
+    def __init__(self, doing: str, path: str) -> None:
+        self._doing = doing
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: object
+    ) -> None:
+        if isinstance(error, OSError) and not isinstance(
+            error, FileNotFoundError | FileExistsError
+        ):
+            _refuse(error, self._doing, self._path)
 
 
 def _refuse(error: OSError, doing: str, path: str) -> NoReturn:

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from skypool.errors import ReadOnly, SourceChanged, SourceMissing, StorageError
 from skypool.storage.filelayer import FileLayer, Handle, LocalFiles
@@ -35,8 +34,7 @@ class SourceUnreadable(StorageError):
 SOURCE_ERRORS: Final = (SourceChanged, SourceMissing, SourceUnreadable)
 
 
-@dataclass(frozen=True, slots=True)
-class FileState:
+class FileState(NamedTuple):
     """What tells a file from a changed one.
 
     Attributes

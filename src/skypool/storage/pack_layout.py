@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias, cast
 
 import google_crc32c
@@ -73,8 +72,7 @@ _MEMBER = struct.Struct("<32sI")
 INDEX_ENTRY = struct.Struct("<32sQIII")
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(NamedTuple):
     """Where the bytes of a chunk are.
 
     Attributes

@@ -184,6 +184,8 @@ def _time(
         if not any_scale and header.text("TIMESYS").upper() not in ("", "UTC", "UT", "UT1", "GMT"):
             continue
         for key, clocks in dates:
+            if key not in header:
+                continue
             found = _date(header.text(key), [header.text(clock) for clock in clocks])
             if found is not None:
                 return found
@@ -195,6 +197,8 @@ def _time(
 
 
 def _date(text: str, clocks: Sequence[str]) -> datetime | None:
+    if not text:
+        return None
     found = parse_time(text)
     if found is not None:
         return found
