@@ -229,6 +229,7 @@ class Recorder:
 
     def __init__(self, most: int = _KEPT_BYTES) -> None:
         self.chunks: list[Chunk] = []
+        self._undecided: list[int] = []
         self._runs = 0
         self._room = most
 
@@ -254,9 +255,17 @@ class Recorder:
         if self._room < 0:
             raise TooLarge
         name = digest(data)
-        chosen = chosen_at_once(data, itemsize) if first else None
-        self.chunks.append((run, itemsize, name, data, chosen))
+        if first:
+            self._undecided.append(len(self.chunks))
+        self.chunks.append((run, itemsize, name, data, None))
         return name
+
+    def choose(self) -> None:
+        """Find out the codecs of the chunks that tell them."""
+        for place in self._undecided:
+            run, itemsize, name, data, _ = self.chunks[place]
+            self.chunks[place] = run, itemsize, name, data, chosen_at_once(data, itemsize)
+        self._undecided.clear()
 
 
 class _Run:
@@ -417,6 +426,8 @@ def recording(read: Callable[[ChunkSink], FileRead], most: int = _KEPT_BYTES) ->
     yield
     if not entry.on_sky:  # all is known that its place follows from
         entry.on_sphere = on_sphere(entry)
+    yield
+    recorder.choose()
     return Record(
         "",
         entry,
