@@ -15,7 +15,6 @@ import tarfile
 import threading
 import time
 from collections.abc import Iterator
-from multiprocessing import Pipe
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +27,7 @@ import skypool as sp
 from skypool.config import Settings, from_environment
 from skypool.pool import reading_ahead, reading_files, reading_process, seen_before
 from skypool.pool.reading_files import How
+from skypool.pool.reading_socket import Channel
 
 FILES = 36
 LONG = pytest.mark.campaign
@@ -359,7 +359,7 @@ def test_what_is_logged_there_is_logged_here(monkeypatch):
         raise OSError("cannot")
 
     monkeypatch.setattr(How, "begin", begin)
-    here, there = Pipe()
+    here, there = Channel.pair()
     root = logging.getLogger()
     before = list(root.handlers)
     thread = threading.Thread(target=reading_process.serve, args=(there,))
@@ -367,11 +367,12 @@ def test_what_is_logged_there_is_logged_here(monkeypatch):
     try:
         import pickle
 
-        here.send_bytes(pickle.dumps((How(), [("a", "a", "", 1), ("b", "b", "", 1)])))
-        found, said = pickle.loads(here.recv_bytes())
+        here.send(pickle.dumps((How(), [("a", "a", "", 1), ("b", "b", "", 1)])))
+        found, said = pickle.loads(here.receive())
     finally:
         here.close()
         thread.join()
+        there.close()
         root.handlers[:] = before
     assert found == [None, None]
     name = "skypool.formats.registry"
@@ -392,3 +393,32 @@ def test_what_is_logged_there_is_logged_here(monkeypatch):
 def test_how_many_processes(monkeypatch, files, wanted, processors, count):
     monkeypatch.setattr(reading_ahead, "_processors", lambda: processors)
     assert reading_ahead.processes_for(files, wanted) == count
+
+
+def test_messages_of_any_length_come_whole():
+    here, there = Channel.pair()
+    messages = [b"", b"a", b"b" * 70_000, os.urandom(3_000_000)]
+
+    def answer() -> None:
+        with contextlib.suppress(EOFError):
+            while True:
+                there.send(bytes(there.receive()))
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    for message in messages:
+        here.send(message)
+        assert here.receive() == message
+    here.close()
+    thread.join()
+    there.close()
+
+
+def test_the_end_of_the_other_process_is_told():
+    here, there = Channel.pair()
+    there.close()
+    with pytest.raises(EOFError):
+        here.receive()
+    with pytest.raises(OSError, match="pipe"):
+        here.send(b"a")
+    here.close()

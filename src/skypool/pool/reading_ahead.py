@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from skypool.pool.reading_files import records
 from skypool.pool.reading_lanes import Job, Lane
+from skypool.pool.reading_socket import Channel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,7 +154,7 @@ class ReadingAhead:
 
     def _opened(self, answer: Any) -> list[Record | None] | None:
         """Return the files of an answer; those of a process are unpacked when they are needed."""
-        if not isinstance(answer, bytes):
+        if not isinstance(answer, bytearray):
             read: list[Record | None] | None = answer
             return read
         found: Answer = pickle.loads(answer)  # noqa: S301 - of a process of our own
@@ -179,7 +180,7 @@ class ReadingAhead:
         """Read the files of a job."""
         return records(self._how.begin, job.files)
 
-    def _ask(self, job: Job) -> bytes | None:
+    def _ask(self, job: Job) -> bytearray | None:
         """Have a job done by a process; None where that failed."""
         data = pickle.dumps((self._how, job.files), protocol=5)
         with contextlib.suppress(EOFError, OSError), self._process() as process:
@@ -223,9 +224,7 @@ class _Process:
     """A process that reads, seen from the one that has the pool."""
 
     def __init__(self) -> None:
-        from multiprocessing import Pipe
-
-        here, there = Pipe()
+        here, there = Channel.pair()
         try:
             # -P: the current folder, which may hold anything, is no place to import from.
             self._process = subprocess.Popen(  # noqa: S603 (Python itself)
@@ -245,13 +244,12 @@ class _Process:
             raise
         finally:
             there.close()
-        self._connection: Any = here
+        self._channel = here
 
-    def ask(self, data: bytes) -> bytes:
+    def ask(self, data: bytes) -> bytearray:
         """Have a job done."""
-        self._connection.send_bytes(data)
-        found: bytes = self._connection.recv_bytes()
-        return found
+        self._channel.send(data)
+        return self._channel.receive()
 
     def kill(self) -> None:
         """Have the process end."""
@@ -262,5 +260,5 @@ class _Process:
         self._process.kill()
         code = self._process.wait()
         with contextlib.suppress(OSError):
-            self._connection.close()
+            self._channel.close()
         return code

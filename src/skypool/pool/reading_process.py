@@ -10,12 +10,13 @@ import gc
 import logging
 import pickle
 import signal
+import socket
 import sys
 from collections.abc import Callable, Sequence
-from multiprocessing.connection import Connection
 from typing import Any, Protocol, TypeAlias
 
 from skypool.pool.reading_files import Record, Steps, records
+from skypool.pool.reading_socket import Channel
 
 __all__ = ["Answer", "Job", "Reader", "Said", "main", "serve"]
 
@@ -58,16 +59,16 @@ class _Listening(logging.Handler):
         self.said.append((record.name, record.levelno, self.format(record)))
 
 
-def serve(connection: Any) -> None:
+def serve(channel: Channel) -> None:
     """Do jobs until there are no more."""
     listening = _Listening()
     logging.getLogger().addHandler(listening)
     while True:
         try:
-            how, files = pickle.loads(connection.recv_bytes())  # noqa: S301 - of our own
+            how, files = pickle.loads(channel.receive())  # noqa: S301 - of our own
             found = records(how.begin, files)
             said, listening.said = listening.said, []
-            connection.send_bytes(pickle.dumps((found, said), protocol=5))
+            channel.send(pickle.dumps((found, said), protocol=5))
         except (EOFError, OSError):
             return
 
@@ -78,8 +79,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # What reading makes is freed by counting.
     gc.disable()
-    with Connection(int(sys.argv[1])) as connection:
-        serve(connection)
+    with Channel(socket.socket(fileno=int(sys.argv[1]))) as channel:
+        serve(channel)
 
 
 if __name__ == "__main__":
