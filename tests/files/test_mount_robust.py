@@ -55,13 +55,14 @@ def number_of(work: object, *words: object) -> int | None:
 
 
 def number_in_the_end(folder: Path) -> int | None:
-    """Return the error number of looking into a folder, as soon as there is one."""
+    """Return the error number of looking into a folder, as soon as there is one that stays."""
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
         try:
             os.listdir(folder)
         except OSError as error:
-            return error.errno
+            if error.errno != errno.EIO:  # what was on its way when the process ended
+                return error.errno
     return None
 
 
