@@ -178,3 +178,22 @@ def test_what_is_in_files_alone_has_nothing_to_drop(pool: Pool, survey: Path) ->
     assert (report.versions, report.already, report.commit) == (0, 7, None)
     assert pool["survey/maps/m1.fits"].dropped == ()
     assert pool.verify().ok
+
+
+def test_what_the_pool_has_needs_no_file(pool: Pool, survey: Path, tmp_path: Path) -> None:
+    """Its files were missed for ever, as nothing could end that they are looked for."""
+    pool.add(survey)
+    pool.add(survey, in_place=True)
+    pool.add(image(tmp_path / "own.fits", 5), in_place=True)
+    content = files_of(survey)
+    shutil.rmtree(survey)
+    (tmp_path / "own.fits").unlink()
+    report = pool.absorb(["name:survey", "own.fits"])
+    assert report.absorbed == 5
+    assert [Path(path).name for path, _ in report.skipped] == ["own.fits"]
+    for _ in range(2):
+        pool.gc(grace=0)
+        assert pool.status().counts == {"missing": 1}
+        pool.export("name:survey", tmp_path / "out", overwrite=True)
+        assert files_of(tmp_path / "out") == content
+        pool.reindex()

@@ -157,7 +157,7 @@ class _Absorbing:
         return size
 
     def _read(self, rows: list[SourceRow], writer: Writer) -> IndexedDocument | None:
-        """Copy the content of a document from the first file that has it.
+        """Copy the content of a document from the first file that has it, where it must be copied.
 
         Returns
         -------
@@ -171,7 +171,17 @@ class _Absorbing:
             except SOURCE_ERRORS as error:
                 problem = problem or error
         assert problem is not None
+        if self._is_here(rows[0].document, writer):
+            return None
         raise problem
+
+    def _is_here(self, name: bytes, writer: Writer) -> bool:
+        """Return whether the pool has all of a document already, so that no file is needed."""
+        document = self._session.document(name)
+        return not is_deferred(document) and all(
+            writer.reuse_all([digests[at : at + 32] for at in range(0, len(digests), 32)])
+            for digests in reached(document, self._session.fetch)
+        )
 
     def _copy(self, row: SourceRow, writer: Writer) -> IndexedDocument | None:
         session = self._session
