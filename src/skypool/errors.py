@@ -109,8 +109,11 @@ class SkypoolError(Exception):
         self.hint = hint
         self.candidates = tuple(candidates)
 
+    #: Whether line breaks in the message are meant; else they are those of names.
+    lines_are_meant: ClassVar[bool] = False
+
     def __str__(self) -> str:
-        text = _on_one_line(self.message)
+        text = self.message if self.lines_are_meant else _on_one_line(self.message)
         if self.candidates:
             text += "\n  " + "\n  ".join(map(_on_one_line, self.candidates))
         if self.hint:
@@ -348,6 +351,7 @@ class ScriptError(SkypoolError):
     """
 
     code = "script"
+    lines_are_meant = True  # a traceback
 
     def __init__(self, message: str, *, file: str = "", line: int = 0, hint: str = "") -> None:
         super().__init__(message, hint=hint)

@@ -147,7 +147,13 @@ def _first_line(words: list[str]) -> bytes:
             child.wait()
             log.seek(0)
             text = log.read().decode(errors="replace").strip()
-            raise StorageError(text.removeprefix("skypool: ") or "it cannot be mounted")
+            # What FUSE says comes before what the child says, and its advice behind that.
+            said, _, own = text.rpartition("skypool: ")
+            message, *hint = own.split("\n")
+            raise StorageError(
+                message or "it cannot be mounted",
+                hint="; ".join([*hint, *said.split("\n")]).strip("; "),
+            )
         # The child goes on; nobody waits for it here, also not where nothing can be said of it.
         child.returncode = 0
         return line
