@@ -172,7 +172,7 @@ def test_cards_that_differ_in_a_number_alone():
 @pytest.mark.parametrize(
     "field",
     ["1_0", "1_0.5", "nan", "NaN", "inf", "-inf", "Infinity", "1 2", "1. 5", "0x1F", "1e", "--1",
-     "T", "", "'1.5'", "(1.0, 2.0)", "1.5 / x", "7/x"],
+     "T", "", "'1.5'", "(1.0, 2.0)", "1.5 / x", "7/x", "\t1.5", "1.5\n", "\x0c2"],
 )  # fmt: skip
 def test_what_is_no_plain_number_is_read_as_if_it_came_first(field):
     alone = header(f"ALONE   = {field:>20} / [s] time")

@@ -170,7 +170,8 @@ def _numeric(line: str) -> Card | None:
     field = line[_FIELD:_BEHIND]
     if field == before[0]:
         return before[1]
-    if "_" in field:  # which Python takes for a part of a number
+    # Python takes both for a part of a number: `_`, and tabs and line ends for blanks.
+    if "_" in field or not field.isprintable():
         return None
     try:
         value = float(field) if "." in field else int(field)
