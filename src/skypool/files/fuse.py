@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
-import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,8 +25,6 @@ _ANSWERED: Final = (
     "rename", "symlink", "link", "mknod", "open", "create", "read", "write", "flush", "release",
     "fsync", "opendir", "readdir", "readdirplus", "releasedir", "statfs", "getxattr", "listxattr",
 )  # fmt: skip
-
-_here = threading.local()
 
 
 def load_library() -> Any:
@@ -98,11 +94,6 @@ def _answering(calls: FileCalls, name: str) -> Callable[..., None]:
     tell = calls.do.tell
 
     def answered(request: int, *arguments: Any) -> None:
-        # libfuse's threads are not Python's: what belongs to a thread (the connection to
-        # the catalogue) would be lost after each call unless the thread's state is kept.
-        if not getattr(_here, "kept", False):
-            ctypes.pythonapi.PyGILState_Ensure()
-            _here.kept = True
         take_request(request)
         undo: Callable[[], object] | None = None
         try:

@@ -31,6 +31,8 @@ _CACHED: Final = 1.0
 # What listings give where no number is known; zero would be no file.
 _UNKNOWN: Final = 0xFFFFFFFF
 _LONGEST: Final = 255
+_FOLDER: Final = 0o040000
+_NO_REPLACE, _EXCHANGE = 1, 2  # RENAME_NOREPLACE, RENAME_EXCHANGE
 
 
 class Calls:
@@ -295,7 +297,3 @@ class Calls:
                 break
             filled += needed
         return self.library.reply_bytes, (memory, filled)
-
-
-_FOLDER: Final = 0o040000
-_NO_REPLACE, _EXCHANGE = 1, 2  # RENAME_NOREPLACE, RENAME_EXCHANGE

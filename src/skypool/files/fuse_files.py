@@ -140,6 +140,8 @@ class FileCalls(Calls):
 
         def take(piece: bytes | memoryview) -> None:
             nonlocal filled, answered
+            if not piece:
+                return
             held = piece if isinstance(piece, bytes) else ctypes.c_char.from_buffer(piece)
             from_ = held if isinstance(held, bytes) else ctypes.addressof(held)
             answered = len(piece) == size
@@ -150,7 +152,7 @@ class FileCalls(Calls):
             filled += len(piece)
 
         try:
-            self.do.read_pieces(info.contents.fh, offset, size, lambda p: take(p) if p else None)
+            self.do.read_pieces(info.contents.fh, offset, size, take)
         except OSError:
             if not answered:
                 raise
@@ -200,6 +202,10 @@ def _nothing(_: int) -> int:
 
 def take_request(request: int) -> None:
     """Note which request this thread answers."""
+    # libfuse's threads are not Python's: what belongs to a thread (the connection to
+    # the catalogue) would be lost after each call unless the thread's state is kept.
+    if not hasattr(_here, "request"):
+        ctypes.pythonapi.PyGILState_Ensure()
     _here.request = request
 
 
