@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
-from tests.pool.upkeep import packs
+from tests.pool.upkeep import packs, reading_processes
 
 from skypool.catalogue.interface import ChunksGone
 from skypool.config import from_environment
@@ -190,14 +190,7 @@ def test_processes_that_are_killed(base: Path, tmp_path: Path, caplog, monkeypat
 
 
 def test_ctrl_c_ends_the_processes_and_keeps_commits(base: Path, tmp_path: Path, monkeypatch):
-    started: list[reading_ahead._Process] = []
-    original = reading_ahead._Process.__init__
-
-    def init(self: reading_ahead._Process) -> None:
-        original(self)
-        started.append(self)
-
-    monkeypatch.setattr(reading_ahead._Process, "__init__", init)
+    started = reading_processes(monkeypatch)
 
     def progress(step: Any) -> None:
         if step.items == BATCH + 2:

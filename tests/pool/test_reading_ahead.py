@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
-from tests.pool.upkeep import packs
+from tests.pool.upkeep import packs, reading_processes
 
 import skypool as sp
 from skypool.config import Settings, from_environment
@@ -279,14 +279,7 @@ def test_a_wrong_file_of_rules_is_an_error_as_ever(tmp_path, tree, monkeypatch):
 
 
 def test_ctrl_c_ends_the_processes_and_keeps_what_was_read(tmp_path, tree, monkeypatch):
-    made: list[reading_ahead._Process] = []
-    original = reading_ahead._Process.__init__
-
-    def init(self: reading_ahead._Process) -> None:
-        original(self)
-        made.append(self)
-
-    monkeypatch.setattr(reading_ahead._Process, "__init__", init)
+    made = reading_processes(monkeypatch)
 
     def progress(step: object) -> None:
         if step.items == 30:

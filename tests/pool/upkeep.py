@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 import skypool as sp
 from skypool.catalogue.interface import IndexedDocument
+from skypool.pool import reading_ahead
 from skypool.pool.pool import Pool
 from skypool.pool.session import Session
 from skypool.storage.pack_layout import HEADER_SIZE
@@ -29,6 +31,19 @@ def product(seed: int, size: int = 200, **datasets: Any) -> sp.Product:
         meta={"seed": seed, "wavelength": sp.Parameter(250.0 + seed, "um")},
         datasets={"image": sp.Array(image(seed, size), unit="Jy"), **datasets},
     )
+
+
+def reading_processes(monkeypatch: pytest.MonkeyPatch) -> list[reading_ahead._Process]:
+    """Return a list to which each process that is started to read files is added."""
+    made: list[reading_ahead._Process] = []
+    original = reading_ahead._Process.__init__
+
+    def init(self: reading_ahead._Process) -> None:
+        original(self)
+        made.append(self)
+
+    monkeypatch.setattr(reading_ahead._Process, "__init__", init)
+    return made
 
 
 def noise(seed: int, size: int) -> bytes:
